@@ -1,0 +1,1 @@
+"""What computes: layers, losses, and the network they form."""

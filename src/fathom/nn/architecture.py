@@ -1,0 +1,164 @@
+"""A network as data: which layers, how wide, how joined, which output and loss."""
+
+import math
+from functools import cached_property
+from typing import Annotated, Self, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from fathom.errors import ArchitectureError
+from fathom.nn.activations import ActivationName
+from fathom.nn.blocks import InnerLayer, Residual
+from fathom.nn.dense import Dense
+from fathom.nn.layer import Shape
+from fathom.nn.losses import REQUIRED_ACTIVATIONS, LossName, ReductionName
+
+Layer: TypeAlias = Annotated[InnerLayer | Residual, Field(discriminator="kind")]
+
+MAX_LAYERS = 1000
+MAX_PARAMETERS = 2**31
+MAX_VALUES_PER_EXAMPLE = 2**26  # the largest a single layer may make of one example
+
+
+class Architecture(BaseModel):
+    """A network described: it can be printed, compared, saved and built, but has no weights yet.
+
+    Parameters
+    ----------
+    input_shape : tuple of int
+        Shape of one example: ``(features,)`` or ``(height, width, channels)``.
+    layers : tuple of layer descriptions
+        From the first hidden layer to the output layer, which is a `Dense` layer.
+    loss : {"cross_entropy", "binary_cross_entropy", "squared_error"}
+        What is minimized. Cross entropy needs a softmax output (one choice), binary cross
+        entropy a sigmoid output (independent probabilities); squared error takes any.
+    reduction : {"mean", "total"}, default "mean"
+        Whether the loss of a batch is the mean or the total over its examples.
+
+    Raises
+    ------
+    ArchitectureError
+        If the network cannot be built; names the layer and says why.
+
+    Examples
+    --------
+    >>> network = Architecture(
+    ...     input_shape=(4,),
+    ...     layers=(Dense(units=8), Dense(units=3, activation="softmax")),
+    ...     loss="cross_entropy",
+    ... )
+    >>> network.n_parameters
+    67
+    >>> print(network)
+    layer             shape parameters
+    input             4
+    1 dense 8 relu    8             40
+    2 dense 3 softmax 3             27
+    67 parameters, loss: cross entropy (mean)
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    input_shape: Shape
+    layers: tuple[Layer, ...] = Field(min_length=1, max_length=MAX_LAYERS)
+    loss: LossName
+    reduction: ReductionName = "mean"
+
+    def __init__(self, **data: object) -> None:
+        try:
+            super().__init__(**data)
+        except ValidationError as error:
+            raise ArchitectureError.from_validation(error) from None
+
+    @field_validator("input_shape")
+    @classmethod
+    def _input_shape_in_range(cls, value: Shape) -> Shape:
+        if len(value) not in (1, 3) or min(value) < 1 or math.prod(value) > MAX_VALUES_PER_EXAMPLE:
+            raise ArchitectureError(
+                "an input_shape of (features,) or (height, width, channels), each 1 or more",
+                got=f"{value}",
+            )
+        return value
+
+    @model_validator(mode="after")
+    def _can_be_built(self) -> Self:
+        if self.n_parameters > MAX_PARAMETERS:
+            raise ArchitectureError(
+                f"at most {MAX_PARAMETERS:,} parameters", got=f"{self.n_parameters:,}"
+            )
+        if not isinstance(self.layers[-1], Dense):
+            raise ArchitectureError(
+                "a dense output layer at the end",
+                got=f"layer {len(self.layers)} ({self.layers[-1]})",
+                hint="add Dense(units=number of outputs, ...)",
+            )
+        needed = REQUIRED_ACTIVATIONS.get(self.loss)
+        if needed is not None and self.output_activation != needed:
+            raise ArchitectureError(
+                f"a {needed} output for the loss {self.loss}",
+                got=f"{self.output_activation} in layer {len(self.layers)}",
+                hint=f"give the last layer activation='{needed}', or take loss='squared_error'",
+            )
+        if self.loss == "cross_entropy" and self.n_outputs < 2:
+            raise ArchitectureError(
+                "at least 2 outputs for a choice by softmax",
+                got=f"{self.n_outputs}",
+                hint="use one sigmoid output with loss='binary_cross_entropy'",
+            )
+        return self
+
+    @cached_property
+    def shapes(self) -> tuple[Shape, ...]:
+        """Shape of one example at the input and after every layer."""
+        shapes = [self.input_shape]
+        for number, layer in enumerate(self.layers, start=1):
+            try:
+                if getattr(layer, "activation", None) == "softmax" and number < len(self.layers):
+                    raise ArchitectureError("softmax at the output layer only", got="a hidden one")
+                shape = layer.output_shape(shapes[-1])
+                if math.prod(shape) > MAX_VALUES_PER_EXAMPLE:
+                    raise ArchitectureError(
+                        f"at most {MAX_VALUES_PER_EXAMPLE:,} values per example", got=f"{shape}"
+                    )
+            except ArchitectureError as error:
+                where = f"layer {number} ({layer})"
+                raise ArchitectureError(
+                    f"in {where} {error.expected}", got=error.got, hint=error.hint
+                ) from None
+            shapes.append(shape)
+        return tuple(shapes)
+
+    @cached_property
+    def parameter_counts(self) -> tuple[int, ...]:
+        """Number of trainable parameters of every layer."""
+        pairs = zip(self.layers, self.shapes[:-1], strict=True)
+        return tuple(layer.n_parameters(shape) for layer, shape in pairs)
+
+    @property
+    def n_parameters(self) -> int:
+        """Number of trainable parameters of the whole network."""
+        return sum(self.parameter_counts)
+
+    @property
+    def n_outputs(self) -> int:
+        """Number of neurons in the output layer."""
+        return self.shapes[-1][0]
+
+    @property
+    def output_activation(self) -> ActivationName:
+        """Activation function of the output layer."""
+        output = self.layers[-1]
+        assert isinstance(output, Dense)
+        return output.activation
+
+    def __str__(self) -> str:
+        names = ["layer", "input"] + [f"{n} {layer}" for n, layer in enumerate(self.layers, 1)]
+        shapes = ["shape"] + ["×".join(map(str, shape)) for shape in self.shapes]
+        counts = ["parameters", ""] + [f"{count:,}" for count in self.parameter_counts]
+        widths = [max(map(len, column)) for column in (names, shapes, counts)]
+        rows = [
+            f"{name:<{widths[0]}} {shape:<{widths[1]}} {count:>{widths[2]}}".rstrip()
+            for name, shape, count in zip(names, shapes, counts, strict=True)
+        ]
+        loss = f"loss: {self.loss.replace('_', ' ')} ({self.reduction})"
+        return "\n".join([*rows, f"{self.n_parameters:,} parameters, {loss}"])

@@ -1,0 +1,104 @@
+"""What every layer is: a description, which is data, and a module, which computes."""
+
+from abc import abstractmethod
+from typing import Self, TypeAlias
+
+import equinox as eqx
+import jax
+from jaxtyping import Array, Float, Key
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from fathom.errors import ArchitectureError
+
+Shape: TypeAlias = tuple[int, ...]
+"""The shape of one example: ``(features,)`` or ``(height, width, channels)``."""
+
+
+class LayerDescription(BaseModel):
+    """A layer as data: what it is, before it has a single weight.
+
+    Every description knows which input shapes it accepts, what shape it returns, how many
+    parameters it has, and how to build the module that computes it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: str
+
+    def __init__(self, **data: object) -> None:
+        try:
+            super().__init__(**data)
+        except ValidationError as error:
+            raise ArchitectureError.from_validation(error) from None
+
+    @abstractmethod
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """Return the shape this layer gives for one example.
+
+        Raises
+        ------
+        ArchitectureError
+            If the layer cannot follow an input of this shape.
+        """
+
+    @abstractmethod
+    def n_parameters(self, input_shape: Shape) -> int:
+        """Return the number of trainable parameters."""
+
+    @abstractmethod
+    def build(self, input_shape: Shape, key: Key[Array, ""]) -> "AbstractLayer":
+        """Make the module that computes this layer."""
+
+    @abstractmethod
+    def __str__(self) -> str:
+        """Name the layer in a few words, for tables."""
+
+
+class Statistic(eqx.Module):
+    """An array a layer keeps but no optimizer may touch, such as a running mean."""
+
+    value: Array
+
+
+class AbstractLayer(eqx.Module):
+    """A layer that computes: batches in, batches out."""
+
+    @property
+    def is_convolution(self) -> bool:
+        """Whether the layer computes a convolution."""
+        return False
+
+    @abstractmethod
+    def __call__(self, x: Float[Array, "batch *shape"]) -> Float[Array, "batch *shape_out"]:
+        """Compute the layer's output as a trained network does."""
+
+    def train(
+        self, x: Float[Array, "batch *shape"], key: Key[Array, ""]
+    ) -> tuple[Float[Array, "batch *shape_out"], Self]:
+        """Compute the output while learning, and the layer with its statistics brought up to date.
+
+        Layers that behave the same in training and afterwards need not override this.
+        """
+        return self(x), self
+
+    def scaled_on(self, x: Float[Array, "batch *shape"]) -> Self:
+        """Return the layer scaled on data, where its initializer asks for that."""
+        return self
+
+
+def is_trainable(leaf: object) -> bool:
+    """Tell whether a leaf of a network is changed by the optimizer."""
+    return not isinstance(leaf, Statistic) and eqx.is_inexact_array(leaf)
+
+
+def partition(module: eqx.Module) -> tuple[eqx.Module, eqx.Module]:
+    """Split a module into what the optimizer changes and everything else.
+
+    Returns
+    -------
+    tuple of eqx.Module
+        The trainable part and the rest; ``eqx.combine`` joins them again.
+    """
+    is_statistic = lambda leaf: isinstance(leaf, Statistic)  # noqa: E731
+    mask = jax.tree.map(is_trainable, module, is_leaf=is_statistic)
+    return eqx.partition(module, mask, is_leaf=is_statistic)

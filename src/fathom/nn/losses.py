@@ -1,0 +1,124 @@
+"""Losses: how far a prediction is from the truth."""
+
+from collections.abc import Callable
+from types import MappingProxyType
+from typing import Literal, TypeAlias
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from fathom.nn.activations import ACTIVATIONS
+
+LossName: TypeAlias = Literal["squared_error", "cross_entropy", "binary_cross_entropy"]
+ReductionName: TypeAlias = Literal["mean", "total"]
+Loss: TypeAlias = Callable[
+    [Float[Array, "batch out"], Float[Array, "batch out"], str], Float[Array, " batch"]
+]
+
+
+def squared_error(
+    z: Float[Array, "batch out"], target: Float[Array, "batch out"], activation: str
+) -> Float[Array, " batch"]:
+    """Half the squared distance between output and truth: E = ½ Σ_k (a_k - y_k)², a = f(z).
+
+    With the factor ½ the node error of an output neuron is (a_k - y_k) f′(z_k).
+
+    Parameters
+    ----------
+    z : jax.Array
+        Sums of the output layer, before its activation function.
+    target : jax.Array
+        The truth y.
+    activation : str
+        Name of the output layer's activation function f.
+
+    Returns
+    -------
+    jax.Array
+        The loss of each example.
+    """
+    return 0.5 * jnp.sum((ACTIVATIONS[activation](z) - target) ** 2, axis=1)
+
+
+def cross_entropy(
+    z: Float[Array, "batch out"], target: Float[Array, "batch out"], activation: str = "softmax"
+) -> Float[Array, " batch"]:
+    """Cross entropy over a softmax layer: E = -Σ_k y_k ln a_k, a = softmax(z).
+
+    Worked out from z, so that it neither overflows nor takes the logarithm of 0. The node error of
+    an output neuron is a_k - y_k where the y_k sum to 1.
+
+    Parameters
+    ----------
+    z : jax.Array
+        Sums of the output layer.
+    target : jax.Array
+        Probabilities y, each row summing to 1 (one 1 among 0s for a class).
+    activation : str
+        Always ``"softmax"``; an `Architecture` refuses any other.
+
+    Returns
+    -------
+    jax.Array
+        The loss of each example, in nats.
+    """
+    return -jnp.sum(target * jax.nn.log_softmax(z, axis=1), axis=1)
+
+
+def binary_cross_entropy(
+    z: Float[Array, "batch out"], target: Float[Array, "batch out"], activation: str = "sigmoid"
+) -> Float[Array, " batch"]:
+    """Cross entropy over independent sigmoid outputs: E = -Σ_k (y_k ln a_k + (1-y_k) ln(1-a_k)).
+
+    Each output is a probability of its own, so several labels can hold at once. Worked out as
+    Σ_k (softplus(z_k) - y_k z_k). The node error of an output neuron is a_k - y_k.
+
+    Parameters
+    ----------
+    z : jax.Array
+        Sums of the output layer.
+    target : jax.Array
+        Probabilities y of each label, in [0, 1].
+    activation : str
+        Always ``"sigmoid"``; an `Architecture` refuses any other.
+
+    Returns
+    -------
+    jax.Array
+        The loss of each example, in nats.
+    """
+    return jnp.sum(jax.nn.softplus(z) - target * z, axis=1)
+
+
+LOSSES: MappingProxyType[str, Loss] = MappingProxyType(
+    {
+        "squared_error": squared_error,
+        "cross_entropy": cross_entropy,
+        "binary_cross_entropy": binary_cross_entropy,
+    }
+)
+"""Every loss by name."""
+
+REQUIRED_ACTIVATIONS: MappingProxyType[str, str] = MappingProxyType(
+    {"cross_entropy": "softmax", "binary_cross_entropy": "sigmoid"}
+)
+"""The only activation function of the output layer a loss is defined for; absent where any is."""
+
+
+def reduce_loss(
+    values: Float[Array, " batch"], weights: Float[Array, " batch"], reduction: str
+) -> Float[Array, ""]:
+    """Join the losses of a batch into one number: Σ w_i E_i / Σ w_i (mean) or Σ w_i E_i (total).
+
+    Parameters
+    ----------
+    values : jax.Array
+        Loss of each example.
+    weights : jax.Array
+        Weight of each example, at least 0.
+    reduction : {"mean", "total"}
+        Which of the two.
+    """
+    total = jnp.sum(values * weights)
+    return total / jnp.sum(weights) if reduction == "mean" else total

@@ -1,0 +1,104 @@
+"""Augmentation: small random changes that leave a picture's meaning alone."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, Key
+
+from fathom.training.recipe import Augmentation
+
+_GRID = 4  # control points along each axis of the smooth deformation
+
+
+def augment(
+    images: Float[Array, "batch height width channels"],
+    key: Key[Array, ""],
+    augmentation: Augmentation,
+) -> Float[Array, "batch height width channels"]:
+    """Move, turn, stretch and bend every image a little, each in its own way.
+
+    Parameters
+    ----------
+    images : jax.Array
+        Images, background 0.
+    key : jax.Array
+        Random key.
+    augmentation : Augmentation
+        How much of what.
+
+    Returns
+    -------
+    jax.Array
+        Images of the same shape and type.
+    """
+    affine_key, bend_key = jax.random.split(key)
+    rows, columns = _affine_positions(images.shape, affine_key, augmentation)
+    if augmentation.bend > 0:
+        shape = (2, images.shape[0], *images.shape[1:3])
+        displacement = augmentation.bend * _smooth_noise(bend_key, shape)
+        rows, columns = rows + displacement[0], columns + displacement[1]
+    moved = _interpolate(images, rows, columns)
+    if augmentation.threshold is None:
+        return moved
+    return (moved >= augmentation.threshold).astype(images.dtype)
+
+
+def _affine_positions(
+    shape: tuple[int, ...], key: Key[Array, ""], augmentation: Augmentation
+) -> tuple[Float[Array, "batch height width"], Float[Array, "batch height width"]]:
+    """Return, for every pixel of the new image, the row and column it comes from."""
+    n, height, width, _ = shape
+    draws = jax.random.uniform(key, (6, n, 1, 1), jnp.float32, -1, 1)
+    angle = math.radians(augmentation.rotate) * draws[0]
+    shear = augmentation.shear * draws[1]
+    tall, wide = 1 + augmentation.scale * draws[2], 1 + augmentation.scale * draws[3]
+    down, right = augmentation.shift * draws[4], augmentation.shift * draws[5]
+    y = jnp.arange(height, dtype=jnp.float32)[None, :, None] - (height - 1) / 2
+    x = jnp.arange(width, dtype=jnp.float32)[None, None, :] - (width - 1) / 2
+    turned_y = jnp.cos(angle) * y + jnp.sin(angle) * x
+    turned_x = jnp.cos(angle) * x - jnp.sin(angle) * y
+    rows = tall * turned_y + down + (height - 1) / 2
+    columns = wide * (turned_x + shear * turned_y) + right + (width - 1) / 2
+    return rows, columns
+
+
+def _smooth_noise(
+    key: Key[Array, ""], shape: tuple[int, ...]
+) -> Float[Array, "axes batch height width"]:
+    """Normal noise on a coarse grid, interpolated bilinearly to every pixel."""
+    axes, n, height, width = shape
+    coarse = jax.random.normal(key, (axes, n, _GRID, _GRID), jnp.float32)
+    vertical, horizontal = _tent_weights(height), _tent_weights(width)
+    return jnp.einsum("hi,abij,wj->abhw", vertical, coarse, horizontal)
+
+
+def _tent_weights(size: int) -> Float[Array, "size grid"]:
+    position = jnp.linspace(0.0, _GRID - 1.0, size, dtype=jnp.float32)[:, None]
+    distance = jnp.abs(position - jnp.arange(_GRID, dtype=jnp.float32)[None, :])
+    return jnp.maximum(0.0, 1.0 - distance)
+
+
+def _interpolate(
+    images: Float[Array, "batch height width channels"],
+    rows: Float[Array, "batch height width"],
+    columns: Float[Array, "batch height width"],
+) -> Float[Array, "batch height width channels"]:
+    """Read images at positions between pixels; everything outside is 0."""
+    n, height, width, channels = images.shape
+    padded = jnp.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0)))
+    flat = padded.reshape(n, (height + 2) * (width + 2), channels)
+    y = jnp.clip(rows + 1, 0, height + 0.999)
+    x = jnp.clip(columns + 1, 0, width + 0.999)
+    top, left = jnp.floor(y), jnp.floor(x)
+    low, near = y - top, x - left
+    corner = (top * (width + 2) + left).astype(jnp.int32).reshape(n, height * width)
+
+    def read(offset: int) -> Float[Array, "batch height width channels"]:
+        where: Int[Array, "batch pixels one"] = (corner + offset)[:, :, None]
+        return jnp.take_along_axis(flat, where, axis=1).reshape(images.shape)
+
+    low, near = low[..., None], near[..., None]
+    upper = (1 - near) * read(0) + near * read(1)
+    lower = (1 - near) * read(width + 2) + near * read(width + 3)
+    return (1 - low) * upper + low * lower

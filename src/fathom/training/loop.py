@@ -1,0 +1,313 @@
+"""The loop: one network walks down the error surface, epoch by epoch."""
+
+import math
+import time
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Key
+
+from fathom.errors import TrainingError
+from fathom.nn.architecture import Architecture
+from fathom.nn.network import Network
+from fathom.training.history import Epoch, Event, EventKind, StartHistory
+from fathom.training.metrics import score
+from fathom.training.monitor import Deadline, Monitor
+from fathom.training.program import (
+    EVALUATION_BATCH,
+    Examples,
+    Knobs,
+    Plan,
+    State,
+    Sums,
+    make_program,
+)
+from fathom.training.recipe import Recipe
+from fathom.training.schedules import learning_rate_factor
+from fathom.training.stopping import Best
+
+MAX_ROLLBACKS = 10
+CALL_FLOP = 1e10  # work of one call of the compiled program: some tenths of a second on a core
+CALL_BYTES = 2**26  # memory for the examples of one call
+
+
+def train(
+    network: Network,
+    architecture: Architecture,
+    recipe: Recipe,
+    examples: Examples,
+    held_out: Examples | None,
+    *,
+    start: int = 0,
+    monitor: Monitor | None = None,
+    deadline: Deadline | None = None,
+) -> tuple[Network, StartHistory]:
+    """Train one network and return it with its best weights.
+
+    Parameters
+    ----------
+    network : Network
+        The network at its random start, built from the architecture.
+    architecture : Architecture
+        Gives loss, reduction and output layer.
+    recipe : Recipe
+        How to train.
+    examples : Examples
+        Training examples.
+    held_out : Examples or None
+        Examples that choose the best epoch, never trained on.
+    start : int
+        Number of the random start; with the recipe's seed it fixes every random choice.
+    monitor : Monitor, optional
+        Told of every epoch, and asked whether to stop.
+    deadline : Deadline, optional
+        When to be done: the learning rate is brought down in the time there is.
+
+    Returns
+    -------
+    tuple of Network and StartHistory
+        The network at its best epoch, and what happened.
+
+    Raises
+    ------
+    TrainingError
+        If the loss is not finite even after halving the learning rate ten times.
+    """
+    # XLA's gradient of a convolution is far slower inside a scan than on its own, on CPU.
+    is_scanned = not (network.has_convolution and jax.default_backend() == "cpu")
+    walk = _Walk(
+        architecture, recipe, examples, held_out, start,
+        monitor or Monitor(), deadline or Deadline(None), is_scanned,
+    )  # fmt: skip
+    return walk.run(network)
+
+
+class RowStream:
+    """An endless stream of row numbers: one random permutation after another.
+
+    A batch that reaches beyond the end of one permutation goes on with the next, so every batch
+    is full and no row is seen twice before each has been seen once.
+    """
+
+    def __init__(self, n: int, rng: np.random.Generator) -> None:
+        self._n, self._rng = n, rng
+        self._waiting = np.zeros(0, np.int32)
+
+    def take(self, count: int) -> np.ndarray:
+        """Return the next row numbers, as int32."""
+        parts, found = [self._waiting], len(self._waiting)
+        while found < count:
+            parts.append(self._rng.permutation(self._n).astype(np.int32))
+            found += self._n
+        rows = np.concatenate(parts)
+        self._waiting = rows[count:]
+        return rows[:count]
+
+
+def pad_for_evaluation(examples: Examples) -> Examples:
+    """Fill up examples with weightless ones to a multiple of the evaluation batch."""
+    missing = -len(examples.weight) % EVALUATION_BATCH
+    pad = lambda part: jnp.pad(part, [(0, missing)] + [(0, 0)] * (part.ndim - 1))  # noqa: E731
+    return jax.tree.map(pad, examples)
+
+
+def split_epoch(n_steps: int, architecture: Architecture, batch: int) -> tuple[int, int]:
+    """Split an epoch into calls of the compiled program, short enough to be interrupted.
+
+    Returns
+    -------
+    tuple of int
+        Calls per epoch and steps per call; together at least ``n_steps`` steps.
+    """
+    # Each weight is used once per example forward and twice backward, in two operations each.
+    flop = 6.0 * batch * architecture.n_parameters
+    memory = 4.0 * batch * math.prod(architecture.input_shape)
+    most = max(1, int(min(CALL_FLOP / flop, CALL_BYTES / memory)))
+    calls = math.ceil(n_steps / most)
+    return calls, math.ceil(n_steps / calls)
+
+
+class _Walk:
+    """One network's training, as seen from the host."""
+
+    def __init__(
+        self,
+        architecture: Architecture,
+        recipe: Recipe,
+        examples: Examples,
+        held_out: Examples | None,
+        start: int,
+        monitor: Monitor,
+        deadline: Deadline,
+        is_scanned: bool,
+    ) -> None:
+        self.recipe, self.examples, self.start = recipe, examples, start
+        self.held_out = None if held_out is None else pad_for_evaluation(held_out)
+        self.monitor, self.deadline = monitor, deadline
+        self.activation = architecture.output_activation
+        self.program = make_program(
+            Plan(
+                architecture.loss, architecture.reduction, self.activation, recipe.optimizer,
+                recipe.momentum, recipe.gradient_clip, recipe.augmentation, is_scanned,
+            )
+        )  # fmt: skip
+        n = len(examples.weight)
+        self.batch = min(recipe.batch_size, n)
+        n_steps = math.ceil(n / self.batch)
+        self.calls, self.steps = (
+            split_epoch(n_steps, architecture, self.batch) if is_scanned else (n_steps, 1)
+        )
+        self.knobs = Knobs(jnp.float32(recipe.weight_decay), jnp.float32(recipe.label_smoothing))
+        self.rows = RowStream(n, np.random.default_rng([recipe.seed, start]))
+        self.key: Key[Array, ""] = jax.random.fold_in(jax.random.key(recipe.seed), start)
+        self.epochs: list[Epoch] = []
+        self.events: list[Event] = []
+        self.best = Best()
+        self.progress, self.rate_factor, self.learning_rate = 0.0, 1.0, 0.0
+        self.n_calls, self.n_rollbacks, self.is_shortened = 0, 0, False
+        self.call_seconds = math.nan  # of a typical call, once one has run that did not compile
+        self.reserve = 0.02  # seconds kept back for the evaluation at the end
+        self.began = time.monotonic()
+
+    def run(self, network: Network) -> tuple[Network, StartHistory]:
+        state, reason = self.program.start(network), None
+        while reason is None:
+            state = self._epoch(state, len(self.epochs) + 1)
+            if self.best.epoch == len(self.epochs):
+                network = state.network
+            reason = self._why_stop()
+        self._say("stopped", reason)
+        return network, StartHistory(
+            epochs=tuple(self.epochs), events=tuple(self.events), best_epoch=self.best.epoch
+        )
+
+    def _epoch(self, state: State, number: int) -> State:
+        """Train until an epoch ends well, from the last good weights each time it does not."""
+        while self.n_rollbacks <= MAX_ROLLBACKS:
+            trained, sums = self._advance(state, number)
+            if sums is not None:
+                held_out_loss, held_out_score = self._evaluate(trained.network)
+                if held_out_loss is None or math.isfinite(held_out_loss):
+                    self._record(number, sums, held_out_loss, held_out_score)
+                    return trained
+            self._roll_back()
+        if not self.epochs:
+            raise TrainingError(
+                "a finite loss",
+                got=f"NaN or infinity with every learning rate down to "
+                f"{self.recipe.learning_rate * self.rate_factor:.3g}",
+                hint="look for extreme values in the data, or give a smaller learning_rate",
+            )
+        return state
+
+    def _advance(self, state: State, number: int) -> tuple[State, Sums | None]:
+        """Run the calls of one epoch; None for the sums where something was not finite."""
+        total: Sums | None = None
+        for call in range(self.calls):
+            if call > 0 and (self.monitor.should_stop() or self._is_late()):
+                break
+            rates = self._plan_rates((self.recipe.epochs - number) * self.calls + self.calls - call)
+            rows = self.rows.take(self.steps * self.batch).reshape(self.steps, self.batch)
+            key = jax.random.fold_in(self.key, self.n_calls)
+            began = time.monotonic()
+            state, sums, is_finite = self.program.advance(
+                state, self.examples, rows, key, rates, self.knobs
+            )
+            if not is_finite:
+                return state, None
+            self._note_call(time.monotonic() - began)
+            total = sums if total is None else jax.tree.map(jnp.add, total, sums)
+        return state, total
+
+    def _plan_rates(self, calls_left: int) -> np.ndarray:
+        """Return the learning rates of the next call, and move on along the schedule.
+
+        The schedule is stretched over the calls that are left, or over those there is time for.
+        """
+        affordable = (self.deadline.remaining() - self.reserve) / self.call_seconds
+        if affordable < calls_left:
+            if not self.is_shortened and affordable < 0.95 * calls_left:
+                self.is_shortened = True
+                done = len(self.epochs) + max(affordable, 1) / self.calls
+                self._say(
+                    "shortened",
+                    f"time for about {done:.0f} of {self.recipe.epochs} epochs: "
+                    "the learning rate falls accordingly",
+                )
+            calls_left = max(1, int(affordable))
+        share = (1.0 - self.progress) / calls_left
+        middle = self.progress + share * (np.arange(self.steps) + 0.5) / self.steps
+        self.progress += share
+        full = self.recipe.learning_rate * self.rate_factor
+        rates = [full * learning_rate_factor(self.recipe.schedule, t) for t in middle]
+        self.learning_rate = rates[-1]
+        return np.asarray(rates, np.float32)
+
+    def _note_call(self, seconds: float) -> None:
+        self.n_calls += 1
+        if self.n_calls == 2:
+            self.call_seconds = seconds
+        elif self.n_calls > 2:
+            self.call_seconds += 0.2 * (seconds - self.call_seconds)
+
+    def _evaluate(self, network: Network) -> tuple[float | None, float | None]:
+        if self.held_out is None:
+            return None, None
+        began = time.monotonic()
+        sums = self.program.evaluate(network, self.held_out)
+        weight = float(sums.weight)
+        loss = float(sums.loss) / weight
+        if self.epochs:  # the first one compiles
+            self.reserve = 0.02 + 2 * (time.monotonic() - began)
+        return loss, score(sums.score, weight, self.activation)
+
+    def _record(
+        self, number: int, sums: Sums, held_out_loss: float | None, held_out_score: float | None
+    ) -> None:
+        weight = float(sums.weight)
+        epoch = Epoch(
+            epoch=number,
+            train_loss=float(sums.loss) / weight,
+            train_score=score(sums.score, weight, self.activation),
+            validation_loss=held_out_loss,
+            validation_score=held_out_score,
+            learning_rate=self.learning_rate,
+            seconds=time.monotonic() - self.began,
+        )
+        self.epochs.append(epoch)
+        self.best = self.best.after(number, held_out_loss)
+        self.monitor.on_epoch(self.start, epoch)
+
+    def _roll_back(self) -> None:
+        self.n_rollbacks += 1
+        self.rate_factor /= 2
+        self._say(
+            "rolled_back",
+            "the loss was not finite: back to the last good weights, learning rate halved to "
+            f"{self.recipe.learning_rate * self.rate_factor:.3g}",
+        )
+
+    def _say(self, kind: EventKind, text: str) -> None:
+        event = Event(epoch=len(self.epochs) + (kind != "stopped"), kind=kind, text=text)
+        self.events.append(event)
+        self.monitor.on_event(self.start, event)
+
+    def _is_late(self) -> bool:
+        pause = 0.0 if math.isnan(self.call_seconds) else self.call_seconds
+        return self.deadline.remaining() < self.reserve + pause
+
+    def _why_stop(self) -> str | None:
+        """Return why training is over, or None where it goes on."""
+        n = len(self.epochs)
+        if self.n_rollbacks > MAX_ROLLBACKS:
+            return f"stopped after {MAX_ROLLBACKS} halvings of the learning rate"
+        if self.monitor.should_stop():
+            return "stopped by request"
+        if self.best.is_out_of_patience(n, self.recipe.patience):
+            return f"no better validation loss for {self.recipe.patience} epochs"
+        if n >= self.recipe.epochs:
+            return "all epochs done"
+        if self._is_late() or self.progress > 1 - 1e-9:
+            return f"time limit reached in epoch {n} of {self.recipe.epochs}"
+        return None

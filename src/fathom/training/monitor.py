@@ -1,0 +1,44 @@
+"""What the outside may see of a training while it runs, and how it may ask for its end."""
+
+import time
+
+from fathom.training.history import Epoch, Event
+
+
+class Monitor:
+    """Watches a training; the default one sees nothing and never asks to stop.
+
+    Its methods may be called from several threads at once, one for each start.
+    """
+
+    def on_epoch(self, start: int, epoch: Epoch) -> None:
+        """Hear of an epoch of the given start."""
+
+    def on_event(self, start: int, event: Event) -> None:
+        """Hear of something out of the ordinary in the given start."""
+
+    def should_stop(self) -> bool:
+        """Tell whether training is to stop now and keep the best weights so far."""
+        return False
+
+
+class Deadline:
+    """A moment by which something has to be done.
+
+    Parameters
+    ----------
+    seconds : float or None
+        Seconds from now; None for never.
+    """
+
+    def __init__(self, seconds: float | None) -> None:
+        self._end = None if seconds is None else time.monotonic() + seconds
+
+    def remaining(self) -> float:
+        """Return the seconds left; infinite where there is no deadline, below 0 once it is past."""
+        return float("inf") if self._end is None else self._end - time.monotonic()
+
+    def share(self, part: float) -> "Deadline":
+        """Return a deadline after the given part of the seconds left."""
+        left = self.remaining()
+        return Deadline(None if left == float("inf") else part * left)

@@ -1,0 +1,212 @@
+"""The compiled part of training: one step, a run of steps, and an evaluation."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Bool, Float, Int, Key, Num, PyTree
+
+from fathom.nn.activations import ACTIVATIONS
+from fathom.nn.layer import partition
+from fathom.nn.losses import LOSSES, reduce_loss
+from fathom.nn.network import Network
+from fathom.training.augmentation import augment
+from fathom.training.metrics import score_sums
+from fathom.training.optimizers import DECOUPLED, make_optimizer
+from fathom.training.recipe import Augmentation
+
+EVALUATION_BATCH = 512  # examples evaluated at once
+
+
+class Examples(NamedTuple):
+    """Examples as arrays on the device.
+
+    Attributes
+    ----------
+    x : jax.Array
+        Inputs, in the narrowest type that holds them exactly; steps turn them into float32.
+    y : jax.Array
+        Numbers of the classes, shape (rows,), or target values, shape (rows, outputs).
+    weight : jax.Array
+        Weight of each example.
+    """
+
+    x: Num[Array, "rows *shape"]
+    y: Int[Array, " rows"] | Float[Array, "rows out"]
+    weight: Float[Array, " rows"]
+
+
+class State(NamedTuple):
+    """All that changes in training."""
+
+    network: Network
+    optimizer: PyTree
+
+
+class Knobs(NamedTuple):
+    """Numbers of a recipe that are handed to the program rather than compiled into it."""
+
+    weight_decay: Float[Array, ""]
+    label_smoothing: Float[Array, ""]
+
+
+class Sums(NamedTuple):
+    """Totals over the examples seen, from which loss and score are worked out."""
+
+    loss: Float[Array, ""]
+    score: Float[Array, "parts"]
+    weight: Float[Array, ""]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is compiled into a program: everything that changes its equations."""
+
+    loss: str
+    reduction: str
+    activation: str
+    optimizer: str
+    momentum: float
+    gradient_clip: float | None
+    augmentation: Augmentation | None
+    is_scanned: bool
+
+
+class Program(NamedTuple):
+    """The compiled functions of one plan.
+
+    Attributes
+    ----------
+    start : callable
+        network → state.
+    advance : callable
+        state, examples, rows (steps, batch), key, learning rates (steps,), knobs → state, sums,
+        and whether everything is still finite.
+    evaluate : callable
+        network, examples (a multiple of `EVALUATION_BATCH`) → sums.
+    """
+
+    start: Callable[[Network], State]
+    advance: Callable[..., tuple[State, Sums, Bool[Array, ""]]]
+    evaluate: Callable[[Network, Examples], Sums]
+
+
+@lru_cache(maxsize=128)
+def make_program(plan: Plan) -> Program:
+    """Make the compiled functions for a plan; the same plan gives the same functions."""
+    optimizer = make_optimizer(plan.optimizer, plan.momentum, plan.gradient_clip)
+
+    def start(network: Network) -> State:
+        return State(network, optimizer.init(partition(network)[0]))
+
+    def advance(
+        state: State,
+        examples: Examples,
+        rows: Int[Array, "steps batch"],
+        key: Key[Array, ""],
+        rates: Float[Array, " steps"],
+        knobs: Knobs,
+    ) -> tuple[State, Sums, Bool[Array, ""]]:
+        batches = _gather(examples, rows, jax.random.fold_in(key, 0), plan.augmentation)
+        keys = jax.random.split(jax.random.fold_in(key, 1), rows.shape[0])
+        step = lambda state, now: _step(plan, optimizer, knobs, state, *now)  # noqa: E731
+        if plan.is_scanned:
+            state, sums = jax.lax.scan(step, state, (batches, keys, rates))
+            sums = jax.tree.map(lambda part: jnp.sum(part, axis=0), sums)
+        else:  # XLA's gradient of a convolution is far slower inside a scan than on its own
+            first = jax.tree.map(lambda part: part[0], (batches, keys, rates))
+            state, sums = step(state, first)
+        return state, sums, _is_finite(state.network, sums.loss)
+
+    def evaluate(network: Network, examples: Examples) -> Sums:
+        chunks = jax.tree.map(
+            lambda part: part.reshape(-1, EVALUATION_BATCH, *part.shape[1:]), examples
+        )
+        sums = jax.lax.map(lambda chunk: _evaluate_batch(plan, network, chunk), chunks)
+        return jax.tree.map(lambda part: jnp.sum(part, axis=0), sums)
+
+    return Program(start, jax.jit(advance), jax.jit(evaluate))
+
+
+def _gather(
+    examples: Examples,
+    rows: Int[Array, "steps batch"],
+    key: Key[Array, ""],
+    augmentation: Augmentation | None,
+) -> Examples:
+    """Collect the examples of all steps at once, augmented: cheaper than step by step on CPU."""
+    x = examples.x[rows.reshape(-1)].astype(jnp.float32)
+    if augmentation is not None:
+        x = augment(x, key, augmentation)
+    return Examples(x.reshape(*rows.shape, *x.shape[1:]), examples.y[rows], examples.weight[rows])
+
+
+def _step(
+    plan: Plan,
+    optimizer: optax.GradientTransformation,
+    knobs: Knobs,
+    state: State,
+    batch: Examples,
+    key: Key[Array, ""],
+    rate: Float[Array, ""],
+) -> tuple[State, Sums]:
+    """Take one step down the error surface: W ← W - η d(∂E/∂W)."""
+    parameters, others = partition(state.network)
+
+    def batch_loss(parameters: Network) -> tuple[Float[Array, ""], tuple[Sums, Network]]:
+        z, network = eqx.combine(parameters, others).train(batch.x, key)
+        target = _as_target(batch.y, z, knobs.label_smoothing)
+        values = LOSSES[plan.loss](z, target, plan.activation)
+        sums = _sums(plan, values, z, target, batch.weight)
+        return reduce_loss(values, batch.weight, plan.reduction), (sums, network)
+
+    gradient, (sums, network) = jax.grad(batch_loss, has_aux=True)(parameters)
+    decay = jax.tree.map(lambda p: knobs.weight_decay * p if p.ndim > 1 else 0 * p, parameters)
+    if plan.optimizer not in DECOUPLED:
+        gradient = jax.tree.map(jnp.add, gradient, decay)
+    with jax.numpy_dtype_promotion("standard"):  # optax mixes the types of its counters
+        direction, memory = optimizer.update(gradient, state.optimizer, parameters)
+    if plan.optimizer in DECOUPLED:
+        direction = jax.tree.map(jnp.add, direction, decay)
+    parameters = jax.tree.map(lambda p, d: p - rate * d, parameters, direction)
+    return State(eqx.combine(parameters, partition(network)[1]), memory), sums
+
+
+def _evaluate_batch(plan: Plan, network: Network, batch: Examples) -> Sums:
+    z = network.combine(batch.x.astype(jnp.float32))
+    target = _as_target(batch.y, z, jnp.zeros((), z.dtype))
+    return _sums(plan, LOSSES[plan.loss](z, target, plan.activation), z, target, batch.weight)
+
+
+def _sums(
+    plan: Plan,
+    values: Float[Array, " batch"],
+    z: Float[Array, "batch out"],
+    target: Float[Array, "batch out"],
+    weight: Float[Array, " batch"],
+) -> Sums:
+    a = ACTIVATIONS[plan.activation](z)
+    parts = score_sums(a, target, weight, plan.activation)
+    return Sums(jnp.sum(weight * values), parts, jnp.sum(weight))
+
+
+def _as_target(
+    y: Int[Array, " batch"] | Float[Array, "batch out"],
+    z: Float[Array, "batch out"],
+    smoothing: Float[Array, ""],
+) -> Float[Array, "batch out"]:
+    """Return targets as the outputs should be: y ← (1 - ε) y + ε / classes."""
+    if y.ndim == 2:
+        return y
+    target = jax.nn.one_hot(y, z.shape[1], dtype=z.dtype)
+    return (1 - smoothing) * target + smoothing / z.shape[1]
+
+
+def _is_finite(network: Network, loss: Float[Array, ""]) -> Bool[Array, ""]:
+    leaves = [jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(network)]
+    return jnp.all(jnp.stack([jnp.isfinite(loss), *leaves]))

@@ -1,0 +1,124 @@
+"""A recipe: how a network is trained, as data."""
+
+from typing import Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from fathom.errors import InputError
+
+OptimizerName: TypeAlias = Literal[
+    "gradient_descent", "momentum", "nesterov", "rmsprop", "adam", "adamw", "muon"
+]
+ScheduleName: TypeAlias = Literal["constant", "linear", "cosine", "flat_cosine", "one_cycle"]
+
+
+class _Value(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def __init__(self, **data: object) -> None:
+        try:
+            super().__init__(**data)
+        except ValidationError as error:
+            raise InputError.from_validation(error) from None
+
+
+class Augmentation(_Value):
+    """Small random changes to every training image, new in every epoch.
+
+    Each image is moved by x ↦ A x + t about its center, A composed of a rotation, a shear and a
+    scaling of each axis, every amount uniform between minus and plus the value given. Pixels are
+    interpolated bilinearly; what comes in from outside is 0.
+
+    Parameters
+    ----------
+    shift : float, default 0
+        Largest shift along each axis, in pixels.
+    rotate : float, default 0
+        Largest rotation, in degrees, 0 to 180.
+    scale : float, default 0
+        Largest relative change of size along each axis, 0 to 0.9.
+    shear : float, default 0
+        Largest shear, as the sideways shift of a pixel one pixel above the center, 0 to 1.
+    bend : float, default 0
+        Strength of a smooth random deformation (the elastic one), in pixels: the standard
+        deviation of the displacement at its control points.
+    threshold : float, optional
+        Where given, pixels at or above it become 1 and the others 0, so that ink stays ink.
+
+    References
+    ----------
+    Simard, Steinkraus, Platt (2003). Best practices for convolutional neural networks applied to
+    visual document analysis. ICDAR.
+
+    Notes
+    -----
+    The smooth deformation is drawn on a coarse 4 × 4 grid and interpolated, rather than filtered
+    from noise in every pixel.
+    """
+
+    shift: float = Field(default=0.0, ge=0, le=512)
+    rotate: float = Field(default=0.0, ge=0, le=180)
+    scale: float = Field(default=0.0, ge=0, le=0.9)
+    shear: float = Field(default=0.0, ge=0, le=1)
+    bend: float = Field(default=0.0, ge=0, le=64)
+    threshold: float | None = Field(default=None, gt=0, lt=1)
+
+
+class Recipe(_Value):
+    """How a network is trained.
+
+    Parameters
+    ----------
+    optimizer : str, default "adamw"
+        One of gradient_descent, momentum, nesterov, rmsprop, adam, adamw, muon.
+    learning_rate : float, default 0.001
+        The largest step size η of the schedule, above 0.
+    momentum : float, default 0.9
+        Share of the last step that is kept, for momentum, nesterov and muon; in [0, 1).
+    schedule : str, default "cosine"
+        How the learning rate goes from η towards 0; see `fathom.training.schedules`.
+    batch_size : int, default 128
+        Examples per step; a training set smaller than it is one batch.
+    epochs : int, default 100
+        Passes over the training set, at most.
+    weight_decay : float, default 0
+        Decoupled decay λ of weights (not of biases): W ← W - η λ W at every step.
+    label_smoothing : float, default 0
+        Share ε of each target that is spread evenly: y ← (1 - ε) y + ε / classes.
+    augmentation : Augmentation, optional
+        Random changes to training images.
+    gradient_clip : float, optional
+        Largest norm of a step's gradient; longer ones are shortened to it.
+    validation_fraction : float, default 0.1
+        Share of the examples held out to choose the best epoch and the best start; with 0 the
+        last epoch is kept.
+    patience : int, optional
+        Epochs without a better validation loss after which training stops; never where None.
+    n_starts : int, default 1
+        Networks trained from different random starts, the simple way out of a local optimum.
+    combine : {"best", "average"}, default "best"
+        Keep the start with the best validation loss, or average the outputs of all.
+    seed : int, default 0
+        Seed of every random choice: starts, order of examples, dropout, augmentation.
+
+    Examples
+    --------
+    >>> Recipe(optimizer="momentum", learning_rate=0.1).schedule
+    'cosine'
+    """
+
+    optimizer: OptimizerName = "adamw"
+    learning_rate: float = Field(default=1e-3, gt=0, le=1e6)
+    momentum: float = Field(default=0.9, ge=0, lt=1)
+    schedule: ScheduleName = "cosine"
+    batch_size: int = Field(default=128, ge=1, le=1_000_000)
+    epochs: int = Field(default=100, ge=1, le=1_000_000)
+    weight_decay: float = Field(default=0.0, ge=0, le=100)
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    augmentation: Augmentation | None = None
+    gradient_clip: float | None = Field(default=None, gt=0)
+    validation_fraction: float = Field(default=0.1, ge=0, lt=1)
+    patience: int | None = Field(default=None, ge=1)
+    n_starts: int = Field(default=1, ge=1, le=1000)
+    combine: Literal["best", "average"] = "best"
+    seed: int = Field(default=0, ge=0, lt=2**32)
