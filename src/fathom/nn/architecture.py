@@ -2,16 +2,17 @@
 
 import math
 from functools import cached_property
-from typing import Annotated, Self, TypeAlias
+from typing import Annotated, ClassVar, Self, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from fathom.errors import ArchitectureError
+from fathom.errors import ArchitectureError, FathomError
 from fathom.nn.activations import ActivationName
 from fathom.nn.blocks import InnerLayer, Residual
 from fathom.nn.dense import Dense
 from fathom.nn.layer import Shape
 from fathom.nn.losses import REQUIRED_ACTIVATIONS, LossName, ReductionName
+from fathom.values import Value
 
 Layer: TypeAlias = Annotated[InnerLayer | Residual, Field(discriminator="kind")]
 
@@ -20,7 +21,7 @@ MAX_PARAMETERS = 2**31
 MAX_VALUES_PER_EXAMPLE = 2**26  # the largest a single layer may make of one example
 
 
-class Architecture(BaseModel):
+class Architecture(Value):
     """A network described: it can be printed, compared, saved and built, but has no weights yet.
 
     Parameters
@@ -57,18 +58,12 @@ class Architecture(BaseModel):
     67 parameters, loss: cross entropy (mean)
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    error_type: ClassVar[type[FathomError]] = ArchitectureError
 
     input_shape: Shape
     layers: tuple[Layer, ...] = Field(min_length=1, max_length=MAX_LAYERS)
     loss: LossName
     reduction: ReductionName = "mean"
-
-    def __init__(self, **data: object) -> None:
-        try:
-            super().__init__(**data)
-        except ValidationError as error:
-            raise ArchitectureError.from_validation(error) from None
 
     @field_validator("input_shape")
     @classmethod

@@ -1,11 +1,14 @@
 """Initializers: where on the error surface the walk begins."""
 
-from typing import Literal, TypeAlias
+from typing import ClassVar, Literal, TypeAlias
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from fathom.errors import ArchitectureError, FathomError
+from fathom.values import Value
 
 InitializerName: TypeAlias = Literal[
     "zeros",
@@ -24,7 +27,7 @@ InitializerName: TypeAlias = Literal[
 RANDOM_SCALE = 0.05  # spread of the plain uniform and normal initializers, where none is given
 
 
-class Initializer(BaseModel):
+class Initializer(Value):
     """How the weights of a layer are drawn, as data.
 
     With n_in inputs and n_out outputs per neuron, and gain g:
@@ -73,7 +76,7 @@ class Initializer(BaseModel):
     without their orthogonal start, taken neuron by neuron rather than layer by layer.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    error_type: ClassVar[type[FathomError]] = ArchitectureError
 
     name: InitializerName
     value: float = Field(default=0.0, ge=-1e6, le=1e6)

@@ -1,35 +1,29 @@
 """What every layer is: a description, which is data, and a module, which computes."""
 
 from abc import abstractmethod
-from typing import Self, TypeAlias
+from typing import ClassVar, Self, TypeAlias
 
 import equinox as eqx
 import jax
 from jaxtyping import Array, Float, Key
-from pydantic import BaseModel, ConfigDict, ValidationError
 
-from fathom.errors import ArchitectureError
+from fathom.errors import ArchitectureError, FathomError
+from fathom.values import Value
 
 Shape: TypeAlias = tuple[int, ...]
 """The shape of one example: ``(features,)`` or ``(height, width, channels)``."""
 
 
-class LayerDescription(BaseModel):
+class LayerDescription(Value):
     """A layer as data: what it is, before it has a single weight.
 
     Every description knows which input shapes it accepts, what shape it returns, how many
     parameters it has, and how to build the module that computes it.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    error_type: ClassVar[type[FathomError]] = ArchitectureError
 
     kind: str
-
-    def __init__(self, **data: object) -> None:
-        try:
-            super().__init__(**data)
-        except ValidationError as error:
-            raise ArchitectureError.from_validation(error) from None
 
     @abstractmethod
     def output_shape(self, input_shape: Shape) -> Shape:

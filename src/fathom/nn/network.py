@@ -88,21 +88,27 @@ def build(
     >>> build(described, jax.random.key(0))(jax.numpy.zeros((5, 2))).shape
     (5, 1)
     """
-    layers = tuple(
-        layer.build(shape, jax.random.fold_in(key, number))
-        for number, (layer, shape) in enumerate(
-            zip(architecture.layers, architecture.shapes[:-1], strict=True)
-        )
-    )
+    network = draw(architecture, key)
     if not needs_data(architecture):
-        return Network(layers)
+        return network
     if data is None:
         raise ArchitectureError(
             "examples to scale the weights on",
             got="none, and an initializer named data_scaled",
             hint="call build(architecture, key, data=x_train)",
         )
-    return Network(scale_through(layers, data)[0])
+    return Network(scale_through(network.layers, data)[0])
+
+
+def draw(architecture: Architecture, key: Key[Array, ""]) -> Network:
+    """Make the network with its weights as drawn, not yet scaled on any data."""
+    layers = tuple(
+        layer.build(shape, jax.random.fold_in(key, number))
+        for number, (layer, shape) in enumerate(
+            zip(architecture.layers, architecture.shapes[:-1], strict=True)
+        )
+    )
+    return Network(layers)
 
 
 def needs_data(architecture: Architecture) -> bool:

@@ -2,16 +2,14 @@
 
 from typing import Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
+from pydantic import Field, FiniteFloat
+
+from fathom.values import Value
 
 EventKind: TypeAlias = Literal["rolled_back", "shortened", "stopped"]
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Epoch(_Record):
+class Epoch(Value):
     """One pass over the training set.
 
     Attributes
@@ -37,7 +35,7 @@ class Epoch(_Record):
     seconds: FiniteFloat
 
 
-class Event(_Record):
+class Event(Value):
     """Something worth saying that happened at an epoch.
 
     Attributes
@@ -56,7 +54,7 @@ class Event(_Record):
     text: str
 
 
-class StartHistory(_Record):
+class StartHistory(Value):
     """What happened to one network from its random start to its last epoch.
 
     Attributes
@@ -79,7 +77,7 @@ class StartHistory(_Record):
         return next((e for e in self.epochs if e.epoch == self.best_epoch), None)
 
 
-class History(_Record):
+class History(Value):
     """The whole training: every start, which of them are in the model, and what it was worth.
 
     Attributes
@@ -128,3 +126,17 @@ class History(_Record):
         return "\n".join(lines)
 
     __repr__ = __str__
+
+    def thinned(self, most_epochs: int) -> "History":
+        """Return the same history with at most about this many epochs, the kept ones among them."""
+        every = -(-self.n_epochs // most_epochs)
+        if every <= 1:
+            return self
+
+        def thin(start: StartHistory) -> StartHistory:
+            epochs = tuple(
+                e for e in start.epochs if e.epoch % every == 0 or e.epoch == start.best_epoch
+            )
+            return start.model_copy(update={"epochs": epochs})
+
+        return self.model_copy(update={"starts": tuple(map(thin, self.starts))})

@@ -2,9 +2,9 @@
 
 from typing import Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
-from fathom.errors import InputError
+from fathom.values import Value
 
 OptimizerName: TypeAlias = Literal[
     "gradient_descent", "momentum", "nesterov", "rmsprop", "adam", "adamw", "muon"
@@ -12,17 +12,7 @@ OptimizerName: TypeAlias = Literal[
 ScheduleName: TypeAlias = Literal["constant", "linear", "cosine", "flat_cosine", "one_cycle"]
 
 
-class _Value(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    def __init__(self, **data: object) -> None:
-        try:
-            super().__init__(**data)
-        except ValidationError as error:
-            raise InputError.from_validation(error) from None
-
-
-class Augmentation(_Value):
+class Augmentation(Value):
     """Small random changes to every training image, new in every epoch.
 
     Each image is moved by x ↦ A x + t about its center, A composed of a rotation, a shear and a
@@ -64,7 +54,7 @@ class Augmentation(_Value):
     threshold: float | None = Field(default=None, gt=0, lt=1)
 
 
-class Recipe(_Value):
+class Recipe(Value):
     """How a network is trained.
 
     Parameters

@@ -1,0 +1,1 @@
+"""What comes in: data sets, pictures, schemas and encodings."""

@@ -1,0 +1,150 @@
+"""Pictures: from a file to the ink on a small grid."""
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from fathom.errors import InputError
+
+IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"})
+MAX_PIXELS = 40_000_000  # refused from the header, before anything is decoded
+INK_SIZE = 16
+INK_LEVEL = 0.5  # share of the darkest ink from which a pixel counts as ink
+
+
+def read_grey(path: Path) -> np.ndarray:
+    """Read one picture as grey values.
+
+    Transparent parts are taken as white paper, the rotation noted by a camera is applied, and of
+    an animation the first frame is read.
+
+    Parameters
+    ----------
+    path : Path
+        A picture in any format Pillow reads.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (height, width), float32 in [0, 1], 1 is white.
+
+    Raises
+    ------
+    InputError
+        If the file is absent, is no picture, is truncated, or has more than 40 million pixels.
+    """
+    if not path.is_file():
+        raise InputError("a picture file", got=f"{path}, which is no file", hint="check the path")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            picture = Image.open(path)
+        with picture:
+            width, height = picture.size
+            if width * height > MAX_PIXELS:
+                raise InputError(
+                    f"a picture of at most {MAX_PIXELS:,} pixels",
+                    got=f"{path} with {width}×{height}",
+                    hint="make it smaller first",
+                )
+            return _to_grey(ImageOps.exif_transpose(picture))
+    except UnidentifiedImageError:
+        raise InputError(
+            "a picture (PNG, JPEG, GIF, BMP, TIFF or WebP)", got=f"{path}, which is none"
+        ) from None
+    except Image.DecompressionBombError:
+        raise InputError(f"a picture of at most {MAX_PIXELS:,} pixels", got=str(path)) from None
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError("a whole picture", got=f"{path}, which is damaged ({error})") from None
+
+
+def _to_grey(picture: Image.Image) -> np.ndarray:
+    if picture.mode.startswith(("I", "F")):  # 16 bits or more: Pillow would clip, so scale instead
+        values = np.asarray(picture, np.float64)
+        if not np.isfinite(values).all():
+            raise ValueError("pixels that are not finite")
+        top = 65535.0 if picture.mode.startswith("I") else max(float(values.max()), 1e-12)
+        return np.clip(values / top, 0, 1).astype(np.float32)
+    if picture.has_transparency_data:
+        picture = picture.convert("RGBA")
+        paper = Image.new("RGBA", picture.size, "white")
+        picture = Image.alpha_composite(paper, picture)
+    return np.asarray(picture.convert("L"), np.float32) / 255
+
+
+def to_ink(
+    grey: np.ndarray, size: int = INK_SIZE, *, is_light_paper: bool | None = None
+) -> np.ndarray:
+    """Bring a picture of a sign to ink (1) or no ink (0) on a small square grid.
+
+    A picture that already has the size is only cut at half of its ink's strength; any other is
+    first cropped to its ink, scaled so that the longer side fills the grid, and centered.
+
+    Parameters
+    ----------
+    grey : numpy.ndarray
+        Shape (height, width), grey values on any scale.
+    size : int, default 16
+        Side of the grid.
+    is_light_paper : bool, optional
+        Whether ink is darker than paper; where None, paper is what most of the border shows.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (size, size), uint8 of 0 and 1; all 0 for a blank picture.
+    """
+    values = np.asarray(grey, np.float32)
+    values = values - values.min()
+    top = float(values.max())
+    if top == 0:
+        return np.zeros((size, size), np.uint8)
+    values /= top
+    if has_light_border(values) if is_light_paper is None else is_light_paper:
+        values = 1 - values
+    if values.shape != (size, size):
+        values = _fit(values, size)
+    return (values >= INK_LEVEL).astype(np.uint8)
+
+
+def has_light_border(greys: np.ndarray) -> bool:
+    """Tell whether most of the border of a picture, or of many, is in the lighter half."""
+    sides = (greys[..., 0, :], greys[..., -1, :], greys[..., :, 0], greys[..., :, -1])
+    border = np.concatenate([side.reshape(-1) for side in sides])
+    return float(np.median(border)) > (float(greys.max()) + float(greys.min())) / 2
+
+
+def _fit(values: np.ndarray, size: int) -> np.ndarray:
+    """Crop to the ink and scale it, its proportions kept, to the middle of a square grid."""
+    is_ink = values >= INK_LEVEL
+    rows, columns = np.flatnonzero(is_ink.any(1)), np.flatnonzero(is_ink.any(0))
+    values = values[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    longest = max(values.shape)
+    height, width = (max(1, round(side * size / longest)) for side in values.shape)
+    small = Image.fromarray(values).resize((width, height), Image.Resampling.BILINEAR)
+    grid = np.zeros((size, size), np.float32)
+    top, left = (size - height) // 2, (size - width) // 2
+    grid[top : top + height, left : left + width] = small
+    # Thin strokes fade when a picture shrinks: measure ink against the strongest that is left.
+    return grid / max(float(grid.max()), 1e-12)
+
+
+def all_to_ink(greys: np.ndarray, size: int = INK_SIZE) -> np.ndarray:
+    """Bring many pictures of one size, on the same paper, to ink or no ink; see `to_ink`.
+
+    Parameters
+    ----------
+    greys : numpy.ndarray
+        Shape (n, height, width).
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (n, size, size), uint8.
+    """
+    is_light_paper = has_light_border(greys)
+    return np.stack([to_ink(grey, size, is_light_paper=is_light_paper) for grey in greys])

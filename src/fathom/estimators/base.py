@@ -1,0 +1,281 @@
+"""What both estimators share: from arrays to a trained model and back to outputs."""
+
+import math
+from collections.abc import Iterable
+from numbers import Integral, Real
+from typing import Any, Self
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from fathom.data.encoding import Standardization
+from fathom.data.schema import ImageInput, NumbersInput, Schema, Target
+from fathom.data.splitting import hold_out
+from fathom.errors import InputError
+from fathom.estimators.defaults import default_architecture, default_recipe
+from fathom.nn.architecture import Architecture
+from fathom.nn.layer import Shape
+from fathom.nn.network import Network
+from fathom.training.history import History
+from fathom.training.monitor import Deadline, Monitor
+from fathom.training.program import Examples
+from fathom.training.recipe import Recipe
+from fathom.training.starts import train_starts
+
+PREDICTION_ROWS = 256  # rows of one call; fewer are filled up, so that nothing is recompiled
+
+
+@jax.jit
+def _outputs(network: Network, x: jax.Array) -> jax.Array:
+    return network(x.astype(jnp.float32))
+
+
+class FathomEstimator(BaseEstimator):
+    """Base of the estimators: everything but what the target means."""
+
+    def __init__(
+        self,
+        architecture: Architecture | None = None,
+        recipe: Recipe | None = None,
+        *,
+        time_limit: float | None = 60.0,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
+        self.architecture = architecture
+        self.recipe = recipe
+        self.time_limit = time_limit
+        self.random_state = random_state
+
+    def _begin(self) -> Deadline:
+        """Start the clock."""
+        limit = self.time_limit
+        is_number = isinstance(limit, Real) and not isinstance(limit, bool)
+        if limit is not None and not (is_number and 0 < float(limit) < math.inf):
+            raise InputError("a time_limit above 0, in seconds, or None", got=repr(limit))
+        return Deadline(None if limit is None else float(limit))
+
+    def _fit(
+        self,
+        x: np.ndarray,
+        y: np.ndarray,
+        input: NumbersInput | ImageInput,
+        target: Target,
+        sample_weight: Any,
+        monitor: Monitor | None,
+        deadline: Deadline,
+    ) -> Self:
+        """Train on checked rows, and set everything that is learned.
+
+        The target is one number per row for classes, one row of numbers otherwise.
+        """
+        weight = self._checked_weight(sample_weight, x)
+        schema = Schema(input=input, target=target)
+        recipe = self._chosen_recipe(schema, len(x))
+        architecture = self._chosen_architecture(schema, len(x))
+        rows = np.flatnonzero(weight > 0)
+        classes = y[rows] if target.task == "classes" else None
+        training, held_out = hold_out(len(rows), recipe.validation_fraction, recipe.seed, classes)
+        training = rows[training]
+        encoding = _fit_encoding(schema, x[training])
+        target_encoding = _fit_target_encoding(architecture, target, y[training])
+        encoded = _encode(encoding, x, schema, architecture)
+        aim = _aim(y, architecture, target, target_encoding)
+
+        def pick(chosen: np.ndarray) -> Examples:
+            return Examples(*(jnp.asarray(part[chosen]) for part in (encoded, aim, weight)))
+
+        networks, history = train_starts(
+            architecture,
+            recipe,
+            pick(training),
+            None if held_out is None else pick(rows[held_out]),
+            monitor=monitor,
+            deadline=deadline,
+        )
+        return self.restore(
+            schema, architecture, recipe, history, networks, encoding, target_encoding
+        )
+
+    def restore(
+        self,
+        schema: Schema,
+        architecture: Architecture,
+        recipe: Recipe,
+        history: History,
+        networks: tuple[Network, ...],
+        encoding: Standardization,
+        target_encoding: Standardization | None,
+    ) -> Self:
+        """Set everything that fitting learns; a model read from a file is made whole by this."""
+        self.schema_, self.architecture_, self.recipe_ = schema, architecture, recipe
+        self.history_, self.networks_ = history, networks
+        self.encoding_, self.target_encoding_ = encoding, target_encoding
+        self.n_features_in_ = schema.input.n_features
+        if isinstance(schema.input, NumbersInput) and schema.input.names:
+            self.feature_names_in_ = np.asarray(schema.input.names, object)
+        return self
+
+    def _predict_outputs(self, x: Any) -> np.ndarray:
+        """Return the networks' outputs, averaged, as float64 of shape (rows, outputs)."""
+        check_is_fitted(self, "networks_")
+        if isinstance(self.schema_.input, ImageInput):
+            self._require_same_picture(x)
+        rows = validate_data(self, lay_out(x), reset=False, dtype="numeric")
+        outputs = np.empty((len(rows), self.architecture_.n_outputs))
+        for begin in range(0, len(rows), PREDICTION_ROWS):
+            part = rows[begin : begin + PREDICTION_ROWS]
+            encoded = _encode(self.encoding_, part, self.schema_, self.architecture_)
+            missing = PREDICTION_ROWS - len(part)
+            padded = np.pad(encoded, [(0, missing)] + [(0, 0)] * (encoded.ndim - 1))
+            each = [np.asarray(_outputs(network, padded)) for network in self.networks_]
+            outputs[begin : begin + len(part)] = np.mean(each, axis=0)[: len(part)]
+        return outputs
+
+    def _require_same_picture(self, x: Any) -> None:
+        picture = picture_shape(x)
+        if picture is not None and picture != self.schema_.input.shape:
+            raise InputError(
+                f"pictures of shape {self.schema_.input.shape}, as in fit", got=f"{picture}"
+            )
+
+    def _checked_weight(self, sample_weight: Any, x: np.ndarray) -> np.ndarray:
+        weight = _check_sample_weight(sample_weight, x, dtype=np.float64, ensure_non_negative=True)
+        if not (weight > 0).any():
+            raise InputError(
+                "a sample_weight above 0 for some row", got="0 for every row",
+                hint="leave sample_weight out to weigh all rows alike",
+            )  # fmt: skip
+        return (weight / weight[weight > 0].mean()).astype(np.float32)
+
+    def _chosen_architecture(self, schema: Schema, n_rows: int) -> Architecture:
+        given = self.architecture
+        if given is None:
+            return default_architecture(schema, n_rows)
+        if not isinstance(given, Architecture):
+            raise InputError("architecture as an Architecture or None", got=repr(given)[:80])
+        if math.prod(given.input_shape) != schema.input.n_features:
+            raise InputError(
+                f"an architecture for {schema.input.n_features} numbers per row",
+                got=f"input_shape={given.input_shape}",
+                hint=f"give it input_shape={schema.input.shape}",
+            )
+        allowed = _allowed_outputs(schema.target)
+        if (given.n_outputs, given.output_activation) not in allowed and (
+            schema.target.task != "numbers" or given.n_outputs != schema.target.n_outputs
+        ):
+            wanted = " or ".join(f"{units} {name}" for units, name in allowed)
+            raise InputError(
+                f"an output layer of {wanted} for this target",
+                got=f"{given.n_outputs} {given.output_activation}",
+                hint="change the last layer of the architecture",
+            )
+        return given
+
+    def _chosen_recipe(self, schema: Schema, n_rows: int) -> Recipe:
+        given = self.recipe
+        if given is not None and not isinstance(given, Recipe):
+            raise InputError("recipe as a Recipe or None", got=repr(given)[:80])
+        recipe = given or default_recipe(schema, n_rows)
+        if recipe.augmentation is not None and not isinstance(schema.input, ImageInput):
+            raise InputError(
+                "pictures of shape (n, height, width) for a recipe with augmentation",
+                got=f"rows of {schema.input.n_features} numbers",
+                hint="reshape X to pictures, or leave augmentation out",
+            )
+        if self.random_state is None and given is not None:
+            return recipe
+        is_seed = isinstance(self.random_state, Integral)
+        seed = (
+            int(self.random_state)  # type: ignore[arg-type]
+            if is_seed
+            else int(check_random_state(self.random_state).randint(2**31))
+        )
+        return Recipe(**{**dict(recipe), "seed": seed})
+
+
+def describe_input(
+    x: np.ndarray, picture: Shape | None, names: Iterable[object]
+) -> NumbersInput | ImageInput:
+    """Describe what one example is.
+
+    Parameters
+    ----------
+    x : numpy.ndarray
+        Rows, pictures laid out.
+    picture : tuple of int or None
+        Height, width and channels where the rows are pictures.
+    names : iterable
+        Names of the columns, or nothing.
+    """
+    if picture is None:
+        return NumbersInput(n_features=x.shape[1], names=tuple(map(str, names)))
+    height, width, channels = picture
+    is_ink = bool(np.isin(x, (0, 1)).all())
+    return ImageInput(height=height, width=width, channels=channels, is_ink=is_ink)
+
+
+def picture_shape(x: Any) -> tuple[int, int, int] | None:
+    """Return (height, width, channels) where x holds pictures, else None."""
+    shape = tuple(getattr(x, "shape", ()))
+    if len(shape) not in (3, 4) or 0 in shape:
+        return None
+    return (shape[1], shape[2], shape[3] if len(shape) == 4 else 1)
+
+
+def lay_out(x: Any) -> Any:
+    """Lay out pictures, shape (n, height, width) or with channels, as rows of pixels."""
+    return x if picture_shape(x) is None else np.asarray(x).reshape(len(x), -1)
+
+
+def _allowed_outputs(target: Target) -> tuple[tuple[int, str], ...]:
+    """Return the sizes and activation functions an output layer may have for a target."""
+    if target.task == "labels":
+        return ((target.n_outputs, "sigmoid"),)
+    if target.task == "numbers":
+        return ((target.n_outputs, "identity"),)
+    n = len(target.classes)
+    single = ((1, "sigmoid"),) if n == 2 else ()
+    return ((n, "softmax"), (n, "sigmoid"), *single)
+
+
+def _fit_encoding(schema: Schema, x: np.ndarray) -> Standardization:
+    return (
+        Standardization.of_pixels(x)
+        if isinstance(schema.input, ImageInput)
+        else Standardization.fit(x)
+    )
+
+
+def _fit_target_encoding(
+    architecture: Architecture, target: Target, y: np.ndarray
+) -> Standardization | None:
+    """Learn center and scale of the targets, where the output layer can give any number."""
+    if target.task != "numbers" or architecture.output_activation != "identity":
+        return None
+    return Standardization.fit(y)
+
+
+def _encode(
+    encoding: Standardization, x: np.ndarray, schema: Schema, architecture: Architecture
+) -> np.ndarray:
+    """Return rows as the network takes them; ink stays one byte per pixel."""
+    is_ink = isinstance(schema.input, ImageInput) and schema.input.is_ink
+    encoded = x.astype(np.uint8) if is_ink and x.dtype.kind in "bu" else encoding.encode(x)
+    return encoded.reshape(len(x), *architecture.input_shape)
+
+
+def _aim(
+    y: np.ndarray, architecture: Architecture, target: Target, encoding: Standardization | None
+) -> np.ndarray:
+    """Return what the outputs should be: class numbers, or rows of float32."""
+    if target.task == "classes":
+        if architecture.output_activation == "softmax":
+            return y.astype(np.int32)
+        if architecture.n_outputs == 1:
+            return y[:, None].astype(np.float32)
+        return np.eye(architecture.n_outputs, dtype=np.float32)[y]
+    return y.astype(np.float32) if encoding is None else encoding.encode(y)

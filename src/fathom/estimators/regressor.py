@@ -1,0 +1,120 @@
+"""The regressor: one number, or several."""
+
+from typing import Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import RegressorMixin
+from sklearn.utils import Tags
+from sklearn.utils.validation import validate_data
+
+from fathom.data.schema import Target
+from fathom.estimators.base import FathomEstimator, describe_input, lay_out, picture_shape
+from fathom.training.monitor import Monitor
+
+
+class FathomRegressor(RegressorMixin, FathomEstimator):
+    """A deep network that predicts one number or several.
+
+    The outputs are linear neurons, a = z, trained with the squared error ½ Σ_k (a_k - y_k)² on
+    targets brought to mean 0 and standard deviation 1.
+
+    Parameters
+    ----------
+    architecture : Architecture, optional
+        The network; chosen to suit the data where left out, as in `FathomClassifier`. An output
+        layer that is not linear is trained on the targets as they are.
+    recipe : Recipe, optional
+        How it is trained. Where left out: one that suits the number of rows.
+    time_limit : float or None, default 60
+        Seconds that fitting may take, compiling included; None for as long as it takes.
+    random_state : int, RandomState or None
+        Seed of all random choices; where None, the recipe's seed, or a new one without a recipe.
+
+    Attributes
+    ----------
+    architecture_, recipe_, history_, schema_ : Architecture, Recipe, History, Schema
+        What was chosen, what happened, and what goes in and out.
+    networks_ : tuple of Network
+        The trained networks, whose outputs are averaged.
+    n_features_in_ : int
+        Numbers per row.
+    feature_names_in_ : numpy.ndarray
+        Names of the columns, where X had them.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> x, y = load_diabetes(return_X_y=True)
+    >>> model = FathomRegressor(random_state=0).fit(x, y)
+    >>> model.predict(x[:3]).shape
+    (3,)
+    """
+
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        monitor: Monitor | None = None,
+    ) -> Self:
+        """Train.
+
+        Parameters
+        ----------
+        X : array-like
+            Rows, shape (n, features), or pictures, shape (n, height, width) or
+            (n, height, width, channels); finite.
+        y : array-like
+            Numbers, shape (n,) or (n, outputs); finite.
+        sample_weight : array-like, optional
+            Weight of each row, at least 0.
+        monitor : Monitor, optional
+            Told of every epoch, and asked whether to stop.
+
+        Returns
+        -------
+        FathomRegressor
+            The estimator itself.
+
+        Raises
+        ------
+        InputError, ValueError
+            If X, y or a parameter cannot be used.
+        TrainingError
+            If no learning rate gave a finite loss.
+        """
+        deadline = self._begin()
+        x, numbers = validate_data(
+            self, lay_out(X), y, dtype="numeric", multi_output=True, y_numeric=True
+        )
+        names = getattr(self, "feature_names_in_", ())
+        described = describe_input(x, picture_shape(X), names)
+        columns = np.asarray(numbers, np.float64).reshape(len(numbers), -1)
+        target = Target(task="numbers", n_outputs=columns.shape[1], is_flat=numbers.ndim == 1)
+        return self._fit(x, columns, described, target, sample_weight, monitor, deadline)
+
+    def predict(self, X: ArrayLike) -> np.ndarray:
+        """Return the predicted numbers.
+
+        Parameters
+        ----------
+        X : array-like
+            Rows or pictures as in `fit`.
+
+        Returns
+        -------
+        numpy.ndarray
+            Shape (n,), or (n, outputs) where y had columns.
+        """
+        outputs = self._predict_outputs(X)
+        if self.target_encoding_ is not None:
+            outputs = self.target_encoding_.decode(outputs)
+        return outputs[:, 0] if self.schema_.target.is_flat else outputs
+
+    def __sklearn_tags__(self) -> Tags:
+        """Tell scikit-learn what this estimator can do."""
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
