@@ -5,6 +5,7 @@ import gzip
 import math
 import os
 import struct
+import zipfile
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -62,6 +63,8 @@ _REMOTE = {
     "usps": _Remote("USPS", 2, 9298, 256, 7291, first_label=1),
     "mnist": _Remote("mnist_784", 1, 70000, 784, 60000),
 }
+X_NAMES = ("x_train", "train_data", "x", "data", "images")
+Y_NAMES = ("y_train", "train_target", "y", "target", "labels")
 NAMES = ("digits", *_REMOTE)
 
 
@@ -200,36 +203,70 @@ def _from_path(path: Path, seed: int) -> Digits:
 
 
 def _from_npz(path: Path, seed: int) -> Digits:
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {key.lower(): file[key] for key in file.files}
-    except (OSError, ValueError, EOFError, zlib.error, KeyError, NotImplementedError) as error:
-        raise _damaged(path, error) from None
-    except Exception as error:  # zipfile raises errors of its own that share no other root
-        if type(error).__name__ == "BadZipFile":
-            raise _damaged(path, error) from None
-        raise
-    pick = lambda *names: next((arrays[n] for n in names if n in arrays), None)  # noqa: E731
-    x = pick("x_train", "train_data", "x", "data", "images")
-    y = pick("y_train", "train_target", "y", "target", "labels")
-    x_test, y_test = pick("x_test", "test_data"), pick("y_test", "test_target")
+    arrays = _read_npz(path)
+    x, y = _pick(arrays, *X_NAMES), _pick(arrays, *Y_NAMES)
+    x_test, y_test = _pick(arrays, "x_test", "test_data"), _pick(arrays, "y_test", "test_target")
     if x is None or y is None:
         raise DatasetError(
             "arrays x and y (or x_train, y_train, x_test, y_test) in the file",
             got=f"{', '.join(sorted(arrays)) or 'nothing'} in {path}",
         )
     if x_test is None or y_test is None:
-        return _split(path.name, *_as_ink(x, y, path), seed)
-    parts = (*_as_ink(x, y, path), *_as_ink(x_test, y_test, path))
+        return _split(path.name, *_as_examples(x, y, path), seed)
+    parts = (*_as_examples(x, y, path), *_as_examples(x_test, y_test, path))
     return Digits(path.name, *parts, is_official_split=True)
+
+
+def read_pictures(path: Path) -> np.ndarray:
+    """Read the pictures of an ``.npz`` file as ink, shape (n, 16, 16).
+
+    Raises
+    ------
+    DatasetError
+        If the file is damaged or has no array of pictures.
+    """
+    arrays = _read_npz(path)
+    x = _pick(arrays, *X_NAMES)
+    if x is None:
+        raise DatasetError(
+            "an array x of pictures in the file",
+            got=f"{', '.join(sorted(arrays)) or 'nothing'} in {path}",
+        )
+    return _as_ink(x, path)
+
+
+def _read_npz(path: Path) -> dict[str, np.ndarray]:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {key.lower(): file[key] for key in file.files}
+    except FileNotFoundError:
+        raise DatasetError("an .npz file", got=f"{path}, which does not exist") from None
+    except (OSError, ValueError, EOFError, KeyError, TypeError, AttributeError) as error:
+        raise _damaged(path, error) from None
+    except (zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+        raise _damaged(path, error) from None
+
+
+def _pick(arrays: dict[str, np.ndarray], *names: str) -> np.ndarray | None:
+    return next((arrays[name] for name in names if name in arrays), None)
 
 
 def _damaged(path: Path, error: Exception) -> DatasetError:
     return DatasetError("a whole data file", got=f"{path}, which is damaged ({error})"[:300])
 
 
-def _as_ink(x: np.ndarray, y: np.ndarray, path: Path) -> tuple[np.ndarray, np.ndarray]:
+def _as_examples(x: np.ndarray, y: np.ndarray, path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Check pictures and classes from a file and bring the pictures to ink."""
+    if y.shape != x.shape[:1] or y.dtype.kind not in "biuU":
+        raise DatasetError(
+            f"a class for each of the {len(x) if x.ndim else 0} pictures, whole numbers or text",
+            got=f"{y.dtype} of shape {y.shape} in {path}",
+        )
+    return _as_ink(x, path), y.astype(np.int64) if y.dtype.kind in "biu" else y
+
+
+def _as_ink(x: np.ndarray, path: Path) -> np.ndarray:
+    """Check pictures from a file and bring them to ink."""
     side = math.isqrt(x.shape[1]) if x.ndim == 2 else 0
     if side and side * side == x.shape[1]:
         x = x.reshape(-1, side, side)
@@ -240,14 +277,9 @@ def _as_ink(x: np.ndarray, y: np.ndarray, path: Path) -> tuple[np.ndarray, np.nd
             "pictures as numbers of shape (n, height, width) or (n, side · side)",
             got=f"{x.dtype} of shape {x.shape} in {path}",
         )
-    if y.shape != (len(x),) or y.dtype.kind not in "biuU":
-        raise DatasetError(
-            f"a class for each of the {len(x)} pictures, as whole numbers or text",
-            got=f"{y.dtype} of shape {y.shape} in {path}",
-        )
     if x.dtype.kind == "f" and not np.isfinite(x).all():
         raise DatasetError("finite pixels", got=f"NaN or infinity in {path}")
-    return all_to_ink(x), y.astype(np.int64) if y.dtype.kind in "biu" else y
+    return all_to_ink(x)
 
 
 def _from_folder(folder: Path, seed: int) -> Digits:
@@ -297,7 +329,7 @@ def _idx_partner(path: Path, mine: str, other: str) -> Path:
 
 def _read_idx_pair(images: Path) -> tuple[np.ndarray, np.ndarray]:
     x, y = read_idx(images), read_idx(_idx_partner(images, "images", "labels"))
-    return _as_ink(x, y, images)
+    return _as_examples(x, y, images)
 
 
 def read_idx(path: Path) -> np.ndarray:

@@ -11,7 +11,7 @@ from fathom.errors import InputError
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"})
 MAX_PIXELS = 40_000_000  # refused from the header, before anything is decoded
 INK_SIZE = 16
-INK_LEVEL = 0.5  # share of the darkest ink from which a pixel counts as ink
+INK_LEVEL = 0.4  # share of the strongest ink from which a pixel counts as ink
 
 
 def read_grey(path: Path) -> np.ndarray:
@@ -81,8 +81,9 @@ def to_ink(
 ) -> np.ndarray:
     """Bring a picture of a sign to ink (1) or no ink (0) on a small square grid.
 
-    A picture that already has the size is only cut at half of its ink's strength; any other is
-    first cropped to its ink, scaled so that the longer side fills the grid, and centered.
+    A pixel is ink from 0.4 of the strongest ink on. A larger picture is first cropped to its ink,
+    reduced so that the longer side fills the grid, and centered; a smaller one is enlarged as it
+    stands.
 
     Parameters
     ----------
@@ -108,7 +109,8 @@ def to_ink(
         values = 1 - values
     if values.shape != (size, size):
         values = _fit(values, size)
-    return (values >= INK_LEVEL).astype(np.uint8)
+    # Thin strokes fade when a picture shrinks: measure against the strongest ink that is left.
+    return (values >= INK_LEVEL * values.max()).astype(np.uint8)
 
 
 def has_light_border(greys: np.ndarray) -> bool:
@@ -119,18 +121,20 @@ def has_light_border(greys: np.ndarray) -> bool:
 
 
 def _fit(values: np.ndarray, size: int) -> np.ndarray:
-    """Crop to the ink and scale it, its proportions kept, to the middle of a square grid."""
-    is_ink = values >= INK_LEVEL
-    rows, columns = np.flatnonzero(is_ink.any(1)), np.flatnonzero(is_ink.any(0))
-    values = values[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    """Bring a picture to the middle of a square grid, its proportions kept."""
+    resampling = Image.Resampling.LANCZOS  # keeps the small holes of an 8 open
+    if max(values.shape) > size:
+        is_ink = values >= INK_LEVEL
+        rows, columns = np.flatnonzero(is_ink.any(1)), np.flatnonzero(is_ink.any(0))
+        values = values[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        resampling = Image.Resampling.BILINEAR
     longest = max(values.shape)
     height, width = (max(1, round(side * size / longest)) for side in values.shape)
-    small = Image.fromarray(values).resize((width, height), Image.Resampling.BILINEAR)
+    fitted = Image.fromarray(values).resize((width, height), resampling)
     grid = np.zeros((size, size), np.float32)
     top, left = (size - height) // 2, (size - width) // 2
-    grid[top : top + height, left : left + width] = small
-    # Thin strokes fade when a picture shrinks: measure ink against the strongest that is left.
-    return grid / max(float(grid.max()), 1e-12)
+    grid[top : top + height, left : left + width] = fitted
+    return grid
 
 
 def all_to_ink(greys: np.ndarray, size: int = INK_SIZE) -> np.ndarray:

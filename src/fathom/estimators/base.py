@@ -157,22 +157,7 @@ class FathomEstimator(BaseEstimator):
             return default_architecture(schema, n_rows)
         if not isinstance(given, Architecture):
             raise InputError("architecture as an Architecture or None", got=repr(given)[:80])
-        if math.prod(given.input_shape) != schema.input.n_features:
-            raise InputError(
-                f"an architecture for {schema.input.n_features} numbers per row",
-                got=f"input_shape={given.input_shape}",
-                hint=f"give it input_shape={schema.input.shape}",
-            )
-        allowed = _allowed_outputs(schema.target)
-        if (given.n_outputs, given.output_activation) not in allowed and (
-            schema.target.task != "numbers" or given.n_outputs != schema.target.n_outputs
-        ):
-            wanted = " or ".join(f"{units} {name}" for units, name in allowed)
-            raise InputError(
-                f"an output layer of {wanted} for this target",
-                got=f"{given.n_outputs} {given.output_activation}",
-                hint="change the last layer of the architecture",
-            )
+        require_match(given, schema)
         return given
 
     def _chosen_recipe(self, schema: Schema, n_rows: int) -> Recipe:
@@ -229,6 +214,33 @@ def picture_shape(x: Any) -> tuple[int, int, int] | None:
 def lay_out(x: Any) -> Any:
     """Lay out pictures, shape (n, height, width) or with channels, as rows of pixels."""
     return x if picture_shape(x) is None else np.asarray(x).reshape(len(x), -1)
+
+
+def require_match(given: Architecture, schema: Schema) -> None:
+    """Refuse an architecture that does not go with what comes in or what is asked for.
+
+    Raises
+    ------
+    InputError
+        If the inputs or the outputs do not agree.
+    """
+    if math.prod(given.input_shape) != schema.input.n_features:
+        raise InputError(
+            f"an architecture for {schema.input.n_features} numbers per row",
+            got=f"input_shape={given.input_shape}",
+            hint=f"give it input_shape={schema.input.shape}",
+        )
+    allowed = _allowed_outputs(schema.target)
+    is_numbers = schema.target.task == "numbers" and given.output_activation != "softmax"
+    if (given.n_outputs, given.output_activation) not in allowed and (
+        not is_numbers or given.n_outputs != schema.target.n_outputs
+    ):
+        wanted = " or ".join(f"{units} {name}" for units, name in allowed)
+        raise InputError(
+            f"an output layer of {wanted} for this target",
+            got=f"{given.n_outputs} {given.output_activation}",
+            hint="change the last layer of the architecture",
+        )
 
 
 def _allowed_outputs(target: Target) -> tuple[tuple[int, str], ...]:

@@ -46,25 +46,27 @@ def deep_network(schema: Schema, widths: tuple[int, ...], dropout: float = 0.0) 
     return Architecture(input_shape=shape, layers=(*layers, output), loss=loss)
 
 
-def convolutional_network(schema: Schema, channels: tuple[int, ...] = (32, 64)) -> Architecture:
-    """Describe a convolutional network: stages of two convolutions, each closed by pooling.
+def convolutional_network(schema: Schema) -> Architecture:
+    """Describe a convolutional network: features of strokes, then of parts, then the classes.
+
+    One convolution of 32 channels and two of 64, each normalized; the picture is halved after the
+    first and after the last where it has 8 pixels or more.
 
     Parameters
     ----------
     schema : Schema
         What goes in, a picture, and what comes out.
-    channels : tuple of int
-        Channels of each stage; stages stop where the picture would become smaller than 4 pixels.
     """
-    height, width, _ = shape = schema.input.shape
+    shape = schema.input.shape
+    side = min(shape[:2])
     layers: list[Layer] = []
-    for count in channels:
-        for _ in range(2):
+    for channels in ((32,), (64, 64)):
+        for count in channels:
             layers += [Conv2D(channels=count, activation="identity", has_bias=False)]
             layers += [BatchNorm(), Activation(activation="relu")]
-        if min(height, width) >= 8:
+        if side >= 8:
             layers += [MaxPool(size=2)]
-            height, width = height // 2, width // 2
+            side //= 2
     output, loss = output_layer(schema)
     layers += [Flatten(), Dropout(rate=0.3), output]
     return Architecture(input_shape=shape, layers=tuple(layers), loss=loss)
@@ -72,31 +74,54 @@ def convolutional_network(schema: Schema, channels: tuple[int, ...] = (32, 64)) 
 
 def default_architecture(schema: Schema, n_rows: int) -> Architecture:
     """Return a convolutional network for pictures of 8×8 and more, else a dense one."""
-    shape = schema.input.shape
-    if isinstance(schema.input, ImageInput) and min(shape[:2]) >= 8:
+    if is_picture(schema):
         return convolutional_network(schema)
     width = 256 if n_rows >= 5000 else 128
     return deep_network(schema, (width, width))
 
 
+def is_picture(schema: Schema) -> bool:
+    """Tell whether the input is a picture large enough for convolutions."""
+    return isinstance(schema.input, ImageInput) and min(schema.input.shape[:2]) >= 8
+
+
 def default_recipe(schema: Schema, n_rows: int) -> Recipe:
-    """Return a recipe: enough epochs for some thousand steps, pictures of ink moved a little."""
+    """Return a recipe with enough epochs for some thousand steps; ink is moved a little."""
+    if isinstance(schema.input, ImageInput) and schema.input.is_ink:
+        return reading_recipe(min(schema.input.shape[:2]))
     batch_size = 32 if n_rows < 1000 else 128
     steps_per_epoch = max(1, n_rows // batch_size)
     epochs = min(MOST_EPOCHS, max(FEWEST_EPOCHS, STEPS // steps_per_epoch))
-    is_ink = isinstance(schema.input, ImageInput) and schema.input.is_ink
     return Recipe(
         learning_rate=2e-3,
         batch_size=batch_size,
         epochs=epochs,
         weight_decay=0.01,
         patience=max(20, epochs // 4),
-        augmentation=ink_augmentation(min(schema.input.shape[:2])) if is_ink else None,
     )
 
 
-def ink_augmentation(side: int) -> Augmentation:
-    """Return changes that leave a sign of this size readable: a tenth of its side, twelve degrees."""
-    return Augmentation(
-        shift=side * 0.09, rotate=12, scale=0.12, shear=0.15, bend=side * 0.035, threshold=0.5
+def reading_network(schema: Schema, kind: str) -> Architecture:
+    """Return the network that reads signs of ink: ``"dnn"``, three dense layers, or ``"cnn"``."""
+    if kind == "cnn":
+        return convolutional_network(schema)
+    return deep_network(schema, (512, 512, 512))
+
+
+def reading_recipe(side: int) -> Recipe:
+    """Return the recipe for signs of ink: many epochs, never the same picture twice.
+
+    Two starts are averaged. Every picture is shifted, turned, scaled, sheared and bent by amounts
+    that leave a sign of the given side (in pixels) readable.
+    """
+    return Recipe(
+        learning_rate=3e-3,
+        batch_size=128,
+        epochs=200,
+        weight_decay=0.05,
+        augmentation=Augmentation(
+            shift=side * 0.09, rotate=12, scale=0.12, shear=0.15, bend=side * 0.0375, threshold=0.5
+        ),
+        n_starts=2,
+        combine="average",
     )

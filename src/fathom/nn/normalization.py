@@ -11,7 +11,7 @@ from fathom.nn.layer import AbstractLayer, LayerDescription, Shape, Statistic
 
 
 class BatchNormLayer(AbstractLayer):
-    """y = γ (x - μ) / √(σ² + ε) + β, with μ and σ² of the batch, or the running ones once trained."""
+    """y = γ (x - μ) / √(σ² + ε) + β, with μ and σ² of the batch, afterwards the running ones."""
 
     scale: Float[Array, " features"]
     shift: Float[Array, " features"]

@@ -66,7 +66,7 @@ def _affine_positions(
 def _smooth_noise(
     key: Key[Array, ""], shape: tuple[int, ...]
 ) -> Float[Array, "axes batch height width"]:
-    """Normal noise on a coarse grid, interpolated bilinearly to every pixel."""
+    """Draw normal noise on a coarse grid and interpolate it bilinearly to every pixel."""
     axes, n, height, width = shape
     coarse = jax.random.normal(key, (axes, n, _GRID, _GRID), jnp.float32)
     vertical, horizontal = _tent_weights(height), _tent_weights(width)

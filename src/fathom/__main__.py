@@ -1,0 +1,5 @@
+"""Run ``python -m fathom`` as the command ``fathom``."""
+
+from fathom.cli import main
+
+main()

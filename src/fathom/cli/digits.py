@@ -1,0 +1,212 @@
+"""The verb ``digits``: learn to read handwriting and show how well."""
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fathom.cli.drawing import draw_confusion, draw_reading
+from fathom.cli.engine import prepare_engine
+from fathom.cli.screen import Screen, StopRequest, TrainingView
+from fathom.data.datasets import Digits, load_digits
+from fathom.data.schema import ImageInput, Schema, Target
+from fathom.deployment.archive import save
+from fathom.errors import InputError
+from fathom.estimators import FathomClassifier
+from fathom.estimators.defaults import default_recipe, reading_network
+from fathom.training.recipe import Recipe
+
+NETWORKS = {"dnn": ("dnn",), "cnn": ("cnn",), "both": ("dnn", "cnn")}
+TITLES = {
+    "dnn": "deep network (dnn)",
+    "cnn": "convolutional network (cnn)",
+    "svc": "scikit-learn SVC",
+    "mlp": "scikit-learn MLPClassifier",
+}
+DNN_SHARE = 0.3  # of the time, where both networks are trained
+MOST_FOR_PEERS = 20_000  # pictures from which scikit-learn's SVC takes minutes
+MOST_MISTAKES = 4  # drawn; there may be more
+
+
+@dataclass(frozen=True)
+class Result:
+    """How well one network or classifier read the test pictures."""
+
+    network: str
+    accuracy: float
+    seconds: float
+
+    def as_event(self) -> dict[str, Any]:
+        """Return the result as JSON fields."""
+        return {
+            "network": self.network,
+            "accuracy": round(self.accuracy, 6),
+            "seconds": round(self.seconds, 3),
+        }
+
+
+def run_digits(
+    data: str,
+    network: str,
+    time_limit: float,
+    seed: int,
+    output: str,
+    compare: bool | None,
+    is_json: bool,
+) -> None:
+    """Load, train, compare, show, save."""
+    began = time.monotonic()
+    if network not in NETWORKS:
+        raise InputError("--network dnn, cnn or both", got=repr(network))
+    if not 0 < time_limit < float("inf"):
+        raise InputError("--time-limit above 0, in seconds", got=f"{time_limit:g}")
+    if not 0 <= seed < 2**32:
+        raise InputError("--seed from 0 to 4,294,967,295", got=f"{seed}")
+    screen = Screen(is_json)
+    stop = StopRequest(screen)
+    with stop.listening():
+        prepare_engine()
+        loaded = load_digits(data, seed=seed)
+        _introduce(screen, loaded)
+        models = _train_all(screen, stop, loaded, NETWORKS[network], time_limit, seed, began)
+        if not models:
+            raise KeyboardInterrupt
+        results = [result for _, result in models]
+        if not stop.is_asked and _has_time_for_peers(screen, loaded, compare):
+            results += _train_peers(screen, loaded, seed)
+        _show_results(screen, results)
+        best = max((model for model, _ in models), key=_held_out_score)
+        _show_mistakes(screen, best, loaded)
+        path = save(best, output)
+        _show_next(screen, str(path), data)
+        screen.emit("done", results=[result.as_event() for result in results], output=str(path))
+    if stop.is_asked:
+        raise KeyboardInterrupt
+
+
+def _introduce(screen: Screen, digits: Digits) -> None:
+    n_train, n_test = len(digits.y_train), len(digits.y_test)
+    classes = np.unique(digits.y_train)
+    split = "the data set's own test part" if digits.is_official_split else "a random fifth"
+    screen.emit("data", name=digits.name, train=n_train, test=n_test, classes=len(classes))
+    screen.say(
+        f"{digits.name}: {n_train:,} pictures to learn from and {n_test:,} to be tested on "
+        f"({split}), {len(classes)} classes, 16×16 pixels of ink or no ink"
+    )
+
+
+def _train_all(
+    screen: Screen,
+    stop: StopRequest,
+    digits: Digits,
+    kinds: tuple[str, ...],
+    time_limit: float,
+    seed: int,
+    began: float,
+) -> list[tuple[FathomClassifier, Result]]:
+    """Train the networks one after another within the time for all of them."""
+    trained = []
+    for kind in kinds:
+        if stop.is_asked:
+            break
+        left = time_limit - (time.monotonic() - began)
+        share = DNN_SHARE if len(kinds) == 2 and kind == "dnn" else 1.0
+        model, result = _train_one(screen, stop, digits, kind, max(share * left, 0.1), seed)
+        trained.append((model, result))
+        screen.emit("result", **result.as_event())
+        screen.say(f"{kind}  read {result.accuracy:.2%} of the test in {result.seconds:.1f} s")
+    return trained
+
+
+def _train_one(
+    screen: Screen, stop: StopRequest, digits: Digits, kind: str, seconds: float, seed: int
+) -> tuple[FathomClassifier, Result]:
+    classes = tuple(np.unique(digits.y_train).tolist())
+    height, width = digits.x_train.shape[1:]
+    schema = Schema(
+        input=ImageInput(height=height, width=width, channels=1, is_ink=True),
+        target=Target(task="classes", classes=classes),
+    )
+    architecture = reading_network(schema, kind)
+    recipe = Recipe(**{**dict(default_recipe(schema, len(digits.y_train))), "seed": seed})
+    hidden = [str(layer) for layer in architecture.layers if layer.kind in ("dense", "conv2d")]
+    screen.say(f"{kind}  {' → '.join(hidden)}: {architecture.n_parameters:,} parameters")
+    model = FathomClassifier(architecture, recipe, time_limit=seconds)
+    view = TrainingView(screen, kind, recipe.epochs, recipe.n_starts, stop)
+    began = time.monotonic()
+    with view.shown():
+        model.fit(digits.x_train, digits.y_train, monitor=view)
+    seconds = time.monotonic() - began
+    return model, Result(kind, float(model.score(digits.x_test, digits.y_test)), seconds)
+
+
+def _held_out_score(model: FathomClassifier) -> float:
+    """Return the mean score on the pictures held out of training; the test part has no say."""
+    bests = [model.history_.starts[start].best for start in model.history_.kept]
+    scores = [best.validation_score or best.train_score for best in bests if best is not None]
+    return sum(scores) / len(scores)
+
+
+def _has_time_for_peers(screen: Screen, digits: Digits, compare: bool | None) -> bool:
+    if compare is None and len(digits.y_train) > MOST_FOR_PEERS:
+        screen.say("scikit-learn's classifiers would take minutes here; --compare trains them too.")
+        return False
+    return compare is not False
+
+
+def _train_peers(screen: Screen, digits: Digits, seed: int) -> list[Result]:
+    """Train scikit-learn's classifiers as they come, on the same pictures."""
+    from sklearn.neural_network import MLPClassifier
+    from sklearn.svm import SVC
+
+    flat = [x.reshape(len(x), -1).astype(np.float32) for x in (digits.x_train, digits.x_test)]
+    results = []
+    for name, peer in (("svc", SVC()), ("mlp", MLPClassifier(random_state=seed))):
+        began = time.monotonic()
+        peer.fit(flat[0], digits.y_train)
+        seconds = time.monotonic() - began
+        result = Result(name, float(peer.score(flat[1], digits.y_test)), seconds)
+        screen.emit("result", **result.as_event())
+        results.append(result)
+    return results
+
+
+def _show_results(screen: Screen, results: list[Result]) -> None:
+    screen.say()
+    screen.say(f"{'':<28} test accuracy  seconds")
+    for result in sorted(results, key=lambda result: -result.accuracy):
+        title = TITLES[result.network]
+        screen.say(f"{title:<28} {result.accuracy:>13.2%}  {result.seconds:>7.1f}")
+
+
+def _show_mistakes(screen: Screen, model: FathomClassifier, digits: Digits) -> None:
+    """Show where the network went wrong, and the pictures it misread, the surest first."""
+    if screen.is_json:
+        return
+    classes = [label.item() for label in model.classes_]
+    probabilities = model.predict_proba(digits.x_test)
+    predicted = probabilities.argmax(axis=1)
+    true = np.searchsorted(model.classes_, digits.y_test)
+    title = f"{sum(predicted != true)} of {len(true)} misread by the network that is saved"
+    if len(classes) <= 12:
+        screen.say(f"\n{title}; rows are the truth, columns what was read:\n")
+        screen.say(draw_confusion(true, predicted, classes, blocks=screen.can_draw))
+    else:
+        screen.say(f"\n{title}.")
+    wrong = np.flatnonzero(predicted != true)
+    surest = wrong[np.argsort(-probabilities[wrong, predicted[wrong]])][:MOST_MISTAKES]
+    for row in surest:
+        screen.say(f"\nread as {classes[predicted[row]]}, but it is {classes[true[row]]}:")
+        drawn = draw_reading(
+            digits.x_test[row], classes, probabilities[row], blocks=screen.can_draw
+        )
+        screen.say(drawn)
+
+
+def _show_next(screen: Screen, path: str, data: str) -> None:
+    other = "mnist" if data == "digits" else "digits"
+    screen.say(f"\nSaved as {path}. Next:")
+    screen.say(f"  fathom predict {path} PICTURE.png    read a picture of a digit")
+    screen.say(f"  fathom digits --data {other:<17} learn from other handwriting")
+    screen.say("  fathom digits --data FOLDER          learn from one sub-folder per class")

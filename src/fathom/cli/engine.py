@@ -1,0 +1,19 @@
+"""Settings of the compiler that a command may make and a library may not."""
+
+XLA_CACHE_BYTES = 256 * 2**20
+
+
+def prepare_engine() -> None:
+    """Let compiled programs be found again by the next command, in the user's cache folder."""
+    import jax
+
+    from fathom.data.datasets import cache_folder
+
+    folder = cache_folder() / "xla"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return  # without a cache everything works, only later
+    jax.config.update("jax_compilation_cache_dir", str(folder))
+    jax.config.update("jax_compilation_cache_max_size", XLA_CACHE_BYTES)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)

@@ -1,0 +1,166 @@
+"""What the commands show: for people on a terminal, as plain lines, or as JSON lines."""
+
+import json
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.text import Text
+
+from fathom.training.history import Epoch, Event
+from fathom.training.monitor import Monitor
+
+LINE_SECONDS = 1.0  # between two plain lines of progress
+
+
+def report_error(message: str, is_json: bool) -> None:
+    """Say in one line what went wrong: on stderr, and as the last event where JSON is asked for."""
+    if is_json:
+        print(json.dumps({"event": "error", "message": message}), flush=True)
+    print(f"fathom: {' '.join(message.split())}", file=sys.stderr, flush=True)
+
+
+class Screen:
+    """Where a command writes.
+
+    Parameters
+    ----------
+    is_json : bool
+        Whether to write one JSON object a line and nothing else on stdout.
+    """
+
+    def __init__(self, is_json: bool) -> None:
+        self.is_json = is_json
+        self.console = Console(quiet=is_json, highlight=False)
+        if not self.console.is_terminal:
+            self.console.width = 100
+
+    @property
+    def can_draw(self) -> bool:
+        """Whether block characters can be written."""
+        return self.console.encoding.lower().startswith("utf")
+
+    def say(self, text: object = "") -> None:
+        """Write for people."""
+        self.console.print(text, markup=False)
+
+    def emit(self, event: str, **fields: Any) -> None:
+        """Write for programs."""
+        if self.is_json:
+            print(json.dumps({"event": event, **fields}, allow_nan=False), flush=True)
+
+
+class StopRequest:
+    """Remembers that the user asked to stop; a second request ends the program at once."""
+
+    def __init__(self, screen: Screen) -> None:
+        self._screen, self._asked = screen, threading.Event()
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether a stop was asked for."""
+        return self._asked.is_set()
+
+    @contextmanager
+    def listening(self) -> Iterator["StopRequest"]:
+        """Listen to Ctrl-C and to the request to terminate."""
+        signals = (signal.SIGINT, signal.SIGTERM)
+        before = [signal.signal(number, self._hear) for number in signals]
+        try:
+            yield self
+        finally:
+            for number, handler in zip(signals, before, strict=True):
+                signal.signal(number, handler)
+
+    def _hear(self, number: int, frame: FrameType | None) -> None:
+        if self._asked.is_set():
+            raise KeyboardInterrupt
+        self._asked.set()
+        self._screen.emit("stopping")
+        print("Stopping; the best so far is kept. Once more to quit at once.", file=sys.stderr)
+
+
+class _Detail(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        return Text(str(task.fields.get("detail", "")))
+
+
+class TrainingView(Monitor):
+    """Shows a training as it goes on.
+
+    Parameters
+    ----------
+    screen : Screen
+        Where to.
+    name : str
+        What is trained, for example ``"dnn"``.
+    epochs, n_starts : int
+        Epochs each start may take, and how many starts there are.
+    stop : StopRequest
+        Asked whether to go on.
+    """
+
+    def __init__(
+        self, screen: Screen, name: str, epochs: int, n_starts: int, stop: StopRequest
+    ) -> None:
+        self._screen, self._name, self._stop = screen, name, stop
+        self._total = epochs * n_starts
+        self._lock, self._spoke = threading.Lock(), 0.0
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn(f"{name:<4}"),
+            BarColumn(bar_width=24),
+            _Detail(),
+            TimeElapsedColumn(),
+            console=screen.console,
+            disable=screen.is_json or not screen.console.is_terminal,
+            transient=True,
+        )
+        self._task = self._progress.add_task(name, total=self._total, detail="compiling …")
+        self._best: dict[int, float] = {}
+
+    @contextmanager
+    def shown(self) -> Iterator["TrainingView"]:
+        """Keep the progress on the screen while inside."""
+        with self._progress:
+            yield self
+
+    def should_stop(self) -> bool:
+        """Tell whether the user asked to stop."""
+        return self._stop.is_asked
+
+    def on_epoch(self, start: int, epoch: Epoch) -> None:
+        """Show an epoch."""
+        with self._lock:
+            self._screen.emit("epoch", network=self._name, start=start, **epoch.model_dump())
+            detail = f"epoch {epoch.epoch:>3}  loss {epoch.train_loss:.4f}  "
+            detail += f"accuracy {epoch.train_score:6.2%}"
+            if epoch.validation_score is not None:
+                self._best[start] = max(epoch.validation_score, self._best.get(start, 0.0))
+                detail += f"  held out {epoch.validation_score:6.2%}"
+            self._progress.update(self._task, advance=1, detail=detail)
+            is_due = time.monotonic() - self._spoke >= LINE_SECONDS
+            if not self._screen.console.is_terminal and is_due:
+                self._spoke = time.monotonic()
+                self._screen.say(f"{self._name}  start {start + 1}  {detail}")
+
+    def on_event(self, start: int, event: Event) -> None:
+        """Show what is out of the ordinary."""
+        self._screen.emit("note", network=self._name, start=start, **event.model_dump())
+        if event.kind == "rolled_back":
+            self._screen.say(f"{self._name}  start {start + 1}: {event.text}")

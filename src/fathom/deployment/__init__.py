@@ -1,0 +1,5 @@
+"""A fitted estimator leaves home."""
+
+from fathom.deployment.archive import load, save
+
+__all__ = ["load", "save"]

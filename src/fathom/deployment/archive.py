@@ -1,0 +1,251 @@
+"""The model file: a fitted estimator as one ``.fathom`` file, and back."""
+
+import hashlib
+from pathlib import Path
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from pydantic import Field, FiniteFloat, ValidationError
+
+import fathom
+from fathom.data.encoding import Standardization
+from fathom.data.schema import Schema
+from fathom.deployment.container import pack, parse_json, read_file, unpack, write_file
+from fathom.errors import FathomError, InputError, ModelFileError
+from fathom.estimators import FathomClassifier, FathomRegressor
+from fathom.estimators.base import require_match
+from fathom.nn.architecture import Architecture
+from fathom.nn.network import Network, draw
+from fathom.training.history import History
+from fathom.training.recipe import Recipe
+from fathom.values import Value
+
+FORMAT = "fathom/1"
+MAX_EPOCHS = 20_000  # of the history in a file; longer ones are thinned
+_ESTIMATORS = {"classifier": FathomClassifier, "regressor": FathomRegressor}
+
+
+class Card(Value):
+    """Everything a model file says besides its weights.
+
+    Attributes
+    ----------
+    fathom_version : str
+        The version that wrote it.
+    estimator : {"classifier", "regressor"}
+        What it is.
+    time_limit : float or None
+        The estimator's time limit, in seconds.
+    n_networks : int
+        Networks whose outputs are averaged.
+    model_schema, architecture, recipe, history
+        The values of the fitted estimator.
+    """
+
+    fathom_version: str = Field(max_length=100)
+    estimator: Literal["classifier", "regressor"]
+    time_limit: FiniteFloat | None = Field(gt=0)
+    n_networks: int = Field(ge=1, le=1000)
+    model_schema: Schema
+    architecture: Architecture
+    recipe: Recipe
+    history: History
+
+
+def save(model: FathomClassifier | FathomRegressor, path: str | Path) -> Path:
+    """Save a fitted estimator as one file.
+
+    The file is a valid safetensors file: the weights as tensors, everything else as a JSON card in
+    its metadata, with a SHA-256 checksum over both. It holds no code, no pickle and no path. It is
+    written beside its place and moved there once it is whole on disk.
+
+    Parameters
+    ----------
+    model : FathomClassifier or FathomRegressor
+        A fitted estimator.
+    path : str or Path
+        Where to; usually ``something.fathom``.
+
+    Returns
+    -------
+    Path
+        The path.
+
+    Raises
+    ------
+    InputError
+        If the model is not fitted.
+    ModelFileError
+        If it cannot be written; what was there before stays.
+    """
+    if not hasattr(model, "networks_"):
+        raise InputError("a fitted estimator", got=f"{model}", hint="call fit first")
+    is_classifier = isinstance(model, FathomClassifier)
+    limit = model.time_limit
+    card = Card(
+        fathom_version=fathom.__version__,
+        estimator="classifier" if is_classifier else "regressor",
+        time_limit=None if limit is None else float(limit),
+        n_networks=len(model.networks_),
+        model_schema=model.schema_,
+        architecture=model.architecture_,
+        recipe=model.recipe_,
+        history=model.history_.thinned(MAX_EPOCHS),
+    )
+    text = card.model_dump_json()
+    tensors = _tensors_of(model)
+    data = pack(tensors, {})[1]
+    metadata = {"format": FORMAT, "card": text, "sha256": _checksum(text, data)}
+    write_file(Path(path), *pack(tensors, metadata))
+    return Path(path)
+
+
+def load(path: str | Path) -> FathomClassifier | FathomRegressor:
+    """Load an estimator from a file written by `save`.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+
+    Returns
+    -------
+    FathomClassifier or FathomRegressor
+        The fitted estimator; it predicts what the saved one predicted.
+
+    Raises
+    ------
+    ModelFileError
+        If the file is absent, damaged, hostile, or of another format version.
+
+    Notes
+    -----
+    A safe file does not make an honest model: load models from people you trust.
+    """
+    try:
+        tensors, metadata, data = unpack(read_file(Path(path)))
+        return _restore(_read_card(metadata, data), tensors)
+    except FathomError as error:
+        got = f"{path}: {error.got}" if str(path) not in error.got else error.got
+        raise ModelFileError(error.expected, got=got, hint=error.hint) from None
+
+
+def read_card(path: str | Path) -> Card:
+    """Return what a model file says about itself, checked like the whole file.
+
+    Raises
+    ------
+    ModelFileError
+        As `load`.
+    """
+    _, metadata, data = unpack(read_file(Path(path)))
+    return _read_card(metadata, data)
+
+
+def _read_card(metadata: dict[str, str], data: bytes) -> Card:
+    kind = metadata.get("format", "")
+    if kind != FORMAT:
+        is_newer = kind.startswith("fathom/")
+        raise ModelFileError(
+            f"a model file of format {FORMAT}",
+            got=f"format {kind[:40]!r}",
+            hint="install a newer Fathom" if is_newer else "give a file that Fathom has saved",
+        )
+    if metadata.keys() != {"format", "card", "sha256"}:
+        raise ModelFileError("format, card and sha256 in the file", got=", ".join(metadata)[:80])
+    text = metadata["card"]
+    if metadata["sha256"] != _checksum(text, data):
+        raise ModelFileError(
+            "content that agrees with the checksum", got="content that was changed",
+            hint="ask for the file again",
+        )  # fmt: skip
+    parse_json(text, "a card")
+    try:
+        return Card.model_validate_json(text)
+    except ValidationError as error:
+        raise ModelFileError.from_validation(error) from None
+
+
+def _checksum(card: str, data: bytes) -> str:
+    digest = hashlib.sha256(card.encode())
+    digest.update(data)
+    return digest.hexdigest()
+
+
+def _tensors_of(model: FathomClassifier | FathomRegressor) -> dict[str, np.ndarray]:
+    tensors = {}
+    for number, network in enumerate(model.networks_):
+        for name, leaf in _named_leaves(network):
+            tensors[f"network.{number}.{name}"] = np.asarray(leaf, np.float32)
+    for name, encoding in _encodings(model.encoding_, model.target_encoding_).items():
+        tensors[f"{name}.center"] = np.asarray(encoding.center, np.float64)
+        tensors[f"{name}.scale"] = np.asarray(encoding.scale, np.float64)
+    return tensors
+
+
+def _encodings(
+    encoding: Standardization, target_encoding: Standardization | None
+) -> dict[str, Standardization]:
+    found = {"encoding": encoding}
+    if target_encoding is not None:
+        found["target_encoding"] = target_encoding
+    return found
+
+
+def _named_leaves(network: Network) -> list[tuple[str, Any]]:
+    leaves, _ = jax.tree_util.tree_flatten_with_path(network)
+    return [(jax.tree_util.keystr(path, simple=True, separator="."), leaf) for path, leaf in leaves]
+
+
+def _restore(card: Card, tensors: dict[str, np.ndarray]) -> FathomClassifier | FathomRegressor:
+    """Make the estimator, once the shapes the card asks for are the shapes in the file."""
+    architecture, schema = card.architecture, card.model_schema
+    outline = jax.eval_shape(lambda key: draw(architecture, key), jax.random.key(0))
+    expected: dict[str, tuple[tuple[int, ...], type]] = {}
+    for number in range(card.n_networks):
+        for name, leaf in _named_leaves(outline):
+            expected[f"network.{number}.{name}"] = (leaf.shape, np.float32)
+    is_image = schema.input.kind == "image"
+    columns = (1,) if is_image else (schema.input.n_features,)
+    for part in ("center", "scale"):
+        expected[f"encoding.{part}"] = (columns, np.float64)
+        if "target_encoding.center" in tensors:
+            expected[f"target_encoding.{part}"] = ((schema.target.n_outputs,), np.float64)
+    found = {name: (array.shape, array.dtype.type) for name, array in tensors.items()}
+    if found != expected:
+        odd = sorted(n for n in expected.keys() | found.keys() if found.get(n) != expected.get(n))
+        raise ModelFileError(
+            "weights of the shapes the card describes", got=f"others, for example {odd[0]!r}"
+        )
+    model = _ESTIMATORS[card.estimator](recipe=card.recipe, time_limit=card.time_limit)
+    _require_consistency(card)
+    treedef = jax.tree.structure(outline)
+    names = [name for name, _ in _named_leaves(outline)]
+    networks = tuple(
+        jax.tree.unflatten(treedef, [jnp.asarray(tensors[f"network.{i}.{n}"]) for n in names])
+        for i in range(card.n_networks)
+    )
+    encodings = {
+        name: Standardization(tensors[f"{name}.center"], tensors[f"{name}.scale"])
+        for name in ("encoding", "target_encoding")
+        if f"{name}.center" in tensors
+    }
+    if any((encoding.scale <= 0).any() for encoding in encodings.values()):
+        raise ModelFileError("scales above 0", got="a scale of 0 or less")
+    return model.restore(
+        schema, architecture, card.recipe, card.history, networks,
+        encodings["encoding"], encodings.get("target_encoding"),
+    )  # fmt: skip
+
+
+def _require_consistency(card: Card) -> None:
+    """Refuse a card whose parts are each possible but do not belong together."""
+    require_match(card.architecture, card.model_schema)
+    is_numbers = card.model_schema.target.task == "numbers"
+    if is_numbers != (card.estimator == "regressor"):
+        raise ModelFileError(
+            "a target that suits the estimator",
+            got=f"{card.model_schema.target.task} for a {card.estimator}",
+        )
