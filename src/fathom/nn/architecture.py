@@ -2,7 +2,7 @@
 
 import math
 from functools import cached_property
-from typing import Annotated, ClassVar, Self, TypeAlias
+from typing import Annotated, ClassVar, TypeAlias
 
 from pydantic import Field, field_validator, model_validator
 
@@ -76,7 +76,7 @@ class Architecture(Value):
         return value
 
     @model_validator(mode="after")
-    def _can_be_built(self) -> Self:
+    def _can_be_built(self) -> "Architecture":
         if self.n_parameters > MAX_PARAMETERS:
             raise ArchitectureError(
                 f"at most {MAX_PARAMETERS:,} parameters", got=f"{self.n_parameters:,}"

@@ -1,7 +1,7 @@
 """The joints of a network: activation, dropout, flatten, and the residual block."""
 
 import math
-from typing import Annotated, Literal, Self, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 import equinox as eqx
 import jax
@@ -39,7 +39,7 @@ class DropoutLayer(AbstractLayer):
 
     def train(
         self, x: Float[Array, "batch *shape"], key: Key[Array, ""]
-    ) -> tuple[Float[Array, "batch *shape"], Self]:
+    ) -> tuple[Float[Array, "batch *shape"], AbstractLayer]:
         """Drop values at random."""
         # Sixteen random bits decide as well as a random float, at half the cost.
         bits = jax.random.bits(key, x.shape, jnp.uint16)
@@ -78,12 +78,12 @@ class ResidualLayer(AbstractLayer):
 
     def train(
         self, x: Float[Array, "batch *shape"], key: Key[Array, ""]
-    ) -> tuple[Float[Array, "batch *shape_out"], Self]:
+    ) -> tuple[Float[Array, "batch *shape_out"], AbstractLayer]:
         """Compute S x + f(x) while learning."""
         y, layers = train_through(self.layers, x, key)
         return self._shortcut(x) + y, eqx.tree_at(lambda block: block.layers, self, layers)
 
-    def scaled_on(self, x: Float[Array, "batch *shape"]) -> Self:
+    def scaled_on(self, x: Float[Array, "batch *shape"]) -> AbstractLayer:
         """Scale the inner layers one after another."""
         layers, _ = scale_through(self.layers, x)
         return eqx.tree_at(lambda block: block.layers, self, layers)

@@ -1,6 +1,6 @@
 """Convolution and pooling: the same small neurons everywhere on a picture."""
 
-from typing import Literal, Self
+from typing import Literal
 
 import equinox as eqx
 import jax
@@ -51,7 +51,7 @@ class Conv2DLayer(AbstractLayer):
         """Compute a = f(K * x + b)."""
         return ACTIVATIONS[self.activation](self.combine(x))
 
-    def scaled_on(self, x: Float[Array, "batch height width in"]) -> Self:
+    def scaled_on(self, x: Float[Array, "batch height width in"]) -> AbstractLayer:
         """Give every channel's sum the standard deviation its initializer asks for."""
         if self.data_scale is None:
             return self

@@ -1,6 +1,6 @@
 """The dense layer: every neuron sees every input."""
 
-from typing import Literal, Self
+from typing import Literal
 
 import equinox as eqx
 import jax
@@ -34,7 +34,7 @@ class DenseLayer(AbstractLayer):
         """Compute a = f(W x + b)."""
         return ACTIVATIONS[self.activation](self.combine(x))
 
-    def scaled_on(self, x: Float[Array, "batch in"]) -> Self:
+    def scaled_on(self, x: Float[Array, "batch in"]) -> AbstractLayer:
         """Give every neuron's sum the standard deviation its initializer asks for."""
         if self.data_scale is None:
             return self

@@ -1,7 +1,7 @@
 """What every layer is: a description, which is data, and a module, which computes."""
 
 from abc import abstractmethod
-from typing import ClassVar, Self, TypeAlias
+from typing import ClassVar, TypeAlias
 
 import equinox as eqx
 import jax
@@ -68,14 +68,14 @@ class AbstractLayer(eqx.Module):
 
     def train(
         self, x: Float[Array, "batch *shape"], key: Key[Array, ""]
-    ) -> tuple[Float[Array, "batch *shape_out"], Self]:
+    ) -> tuple[Float[Array, "batch *shape_out"], "AbstractLayer"]:
         """Compute the output while learning, and the layer with its statistics brought up to date.
 
         Layers that behave the same in training and afterwards need not override this.
         """
         return self(x), self
 
-    def scaled_on(self, x: Float[Array, "batch *shape"]) -> Self:
+    def scaled_on(self, x: Float[Array, "batch *shape"]) -> "AbstractLayer":
         """Return the layer scaled on data, where its initializer asks for that."""
         return self
 

@@ -1,6 +1,6 @@
 """Normalization: bring the signal between two layers back to a steady size."""
 
-from typing import Literal, Self
+from typing import Literal
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -26,7 +26,7 @@ class BatchNormLayer(AbstractLayer):
 
     def train(
         self, x: Float[Array, "batch *shape"], key: Key[Array, ""]
-    ) -> tuple[Float[Array, "batch *shape"], Self]:
+    ) -> tuple[Float[Array, "batch *shape"], AbstractLayer]:
         """Normalize by the batch's own mean and variance, and let the running ones follow."""
         axes = tuple(range(x.ndim - 1))
         mean, variance = x.mean(axis=axes), x.var(axis=axes)

@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import dataclass, replace
-from typing import Self
 
 
 @dataclass(frozen=True)
@@ -19,7 +18,7 @@ class Best:
         """Tell whether an epoch with this validation loss is to be kept instead."""
         return validation_loss is None or validation_loss <= self.loss
 
-    def after(self, epoch: int, validation_loss: float | None) -> Self:
+    def after(self, epoch: int, validation_loss: float | None) -> "Best":
         """Return the best epoch once this one is known."""
         if not self.is_beaten_by(validation_loss):
             return self
