@@ -1,5 +1,7 @@
 """Backpropagation written out by hand in NumPy: node errors backward, then gradients a·δ."""
 
+import itertools
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -48,12 +50,10 @@ def test_gradients_are_those_of_backpropagation_by_hand(float64, loss):
     layers = [Dense(units=n, activation="sigmoid") for n in SIZES[1:-1]]
     layers.append(Dense(units=SIZES[-1], activation=output))
     described = Architecture(input_shape=(SIZES[0],), layers=tuple(layers), loss=loss)
-    weights = [rng.normal(size=(o, i)) for i, o in zip(SIZES, SIZES[1:], strict=False)]
+    weights = [rng.normal(size=(o, i)) for i, o in itertools.pairwise(SIZES)]
     biases = [rng.normal(size=o) for o in SIZES[1:]]
     leaves = [jnp.asarray(v) for pair in zip(weights, biases, strict=True) for v in pair]
-    network = jax.tree.unflatten(
-        jax.tree.structure(build(described, jax.random.key(0))), leaves
-    )
+    network = jax.tree.unflatten(jax.tree.structure(build(described, jax.random.key(0))), leaves)
     x = rng.normal(size=(11, SIZES[0]))
     y = np.eye(SIZES[-1])[rng.integers(0, SIZES[-1], 11)]
 

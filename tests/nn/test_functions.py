@@ -1,5 +1,7 @@
 """Activation functions, losses and initializers against their equations."""
 
+import itertools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,8 +14,8 @@ from scipy.stats import norm
 from fathom.errors import ArchitectureError
 from fathom.nn.activations import ACTIVATIONS
 from fathom.nn.architecture import Architecture
-from fathom.nn.convolution import Conv2D
 from fathom.nn.blocks import Flatten, Residual
+from fathom.nn.convolution import Conv2D
 from fathom.nn.dense import Dense
 from fathom.nn.initializers import Initializer
 from fathom.nn.losses import LOSSES, binary_cross_entropy, cross_entropy, reduce_loss, squared_error
@@ -109,9 +111,7 @@ STANDARD_DEVIATIONS = {
 @pytest.mark.parametrize("name", STANDARD_DEVIATIONS)
 @pytest.mark.parametrize("scale", [None, 0.5])
 def test_spread_of_random_initializers(name, scale):
-    drawn = Initializer(name=name, scale=scale).draw(
-        jax.random.key(0), (N_OUT, N_IN), N_IN, N_OUT
-    )
+    drawn = Initializer(name=name, scale=scale).draw(jax.random.key(0), (N_OUT, N_IN), N_IN, N_OUT)
     factor = 1.0 if scale is None else scale
     if name in ("normal", "uniform") and scale is not None:
         factor = scale / 0.05
@@ -176,39 +176,39 @@ def test_architectures_go_to_json_and_back_and_count_their_parameters(n_in, hidd
     assert Architecture.model_validate_json(described.model_dump_json()) == described
     assert hash(Architecture.model_validate(described.model_dump())) == hash(described)
     widths = [n_in, *(units for units, _ in hidden), n_out]
-    count = sum(o * (i + 1) for i, o in zip(widths, widths[1:], strict=False))
+    count = sum(o * (i + 1) for i, o in itertools.pairwise(widths))
     assert described.n_parameters == count
     assert f"{count:,} parameters" in str(described)
 
 
 SOFTMAX = Dense(units=3, activation="softmax")
 REFUSED = [
-    (dict(layers=()), "at least 1"),
-    (dict(layers=(Conv2D(channels=2), SOFTMAX)), r"layer 1 \(conv2d.*image input"),
-    (dict(input_shape=(4, 4, 1), layers=(Conv2D(channels=2), SOFTMAX)), "layer 2.*flatten"),
-    (dict(layers=(SOFTMAX, SOFTMAX)), "layer 1.*softmax at the output"),
-    (dict(layers=(Dense(units=3),)), "softmax output"),
-    (dict(layers=(SOFTMAX,), loss="binary_cross_entropy"), "sigmoid output"),
-    (dict(layers=(SOFTMAX, Flatten())), "softmax at the output|dense output layer"),
-    (dict(layers=(Dense(units=1, activation="softmax"),)), "at least 2 outputs"),
-    (dict(input_shape=(0,), layers=(SOFTMAX,)), "1 or more"),
-    (dict(input_shape=(3, 3), layers=(SOFTMAX,)), "height, width, channels"),
-    (dict(layers=({"kind": "dense", "units": -1}, SOFTMAX)), "layers 1 dense.*units"),
-    (dict(layers=({"kind": "transformer"}, SOFTMAX)), "layers 1"),
-    (dict(layers=(SOFTMAX,), loss="hinge"), "loss"),
-    (dict(layers=(Dense(units=10**6), Dense(units=10**6), SOFTMAX)), "parameters"),
+    ({"layers": ()}, "at least 1"),
+    ({"layers": (Conv2D(channels=2), SOFTMAX)}, r"layer 1 \(conv2d.*image input"),
+    ({"input_shape": (4, 4, 1), "layers": (Conv2D(channels=2), SOFTMAX)}, "layer 2.*flatten"),
+    ({"layers": (SOFTMAX, SOFTMAX)}, "layer 1.*softmax at the output"),
+    ({"layers": (Dense(units=3),)}, "softmax output"),
+    ({"layers": (SOFTMAX,), "loss": "binary_cross_entropy"}, "sigmoid output"),
+    ({"layers": (SOFTMAX, Flatten())}, "softmax at the output|dense output layer"),
+    ({"layers": (Dense(units=1, activation="softmax"),)}, "at least 2 outputs"),
+    ({"input_shape": (0,), "layers": (SOFTMAX,)}, "1 or more"),
+    ({"input_shape": (3, 3), "layers": (SOFTMAX,)}, "height, width, channels"),
+    ({"layers": ({"kind": "dense", "units": -1}, SOFTMAX)}, "layers 1 dense.*units"),
+    ({"layers": ({"kind": "transformer"}, SOFTMAX)}, "layers 1"),
+    ({"layers": (SOFTMAX,), "loss": "hinge"}, "loss"),
+    ({"layers": (Dense(units=10**6), Dense(units=10**6), SOFTMAX)}, "parameters"),
     (
-        dict(
-            input_shape=(2, 2, 1),
-            layers=(Conv2D(channels=1, kernel=3, padding="valid"), Flatten(), SOFTMAX),
-        ),
+        {
+            "input_shape": (2, 2, 1),
+            "layers": (Conv2D(channels=1, kernel=3, padding="valid"), Flatten(), SOFTMAX),
+        },
         "at least as large as the kernel",
     ),
     (
-        dict(
-            input_shape=(4, 4, 1),
-            layers=(Residual(layers=(Conv2D(channels=1, stride=2),)), Flatten(), SOFTMAX),
-        ),
+        {
+            "input_shape": (4, 4, 1),
+            "layers": (Residual(layers=(Conv2D(channels=1, stride=2),)), Flatten(), SOFTMAX),
+        },
         "keep the shape",
     ),
 ]

@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from fathom.cli.screen import Screen, StopRequest, TrainingView
 from fathom.data.datasets import Digits, load_digits
 from fathom.data.schema import ImageInput, Schema, Target
 from fathom.deployment.archive import save
+from fathom.deployment.container import require_writable
 from fathom.errors import InputError
 from fathom.estimators import FathomClassifier
 from fathom.estimators.defaults import default_recipe, reading_network
@@ -63,6 +65,7 @@ def run_digits(
         raise InputError("--time-limit above 0, in seconds", got=f"{time_limit:g}")
     if not 0 <= seed < 2**32:
         raise InputError("--seed from 0 to 4,294,967,295", got=f"{seed}")
+    require_writable(Path(output))
     screen = Screen(is_json)
     stop = StopRequest(screen)
     with stop.listening():

@@ -237,7 +237,7 @@ def read_pictures(path: Path) -> np.ndarray:
 
 def _read_npz(path: Path) -> dict[str, np.ndarray]:
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             return {key.lower(): file[key] for key in file.files}
     except FileNotFoundError:
         raise DatasetError("an .npz file", got=f"{path}, which does not exist") from None

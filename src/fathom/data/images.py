@@ -133,7 +133,7 @@ def _fit(values: np.ndarray, size: int) -> np.ndarray:
     fitted = Image.fromarray(values).resize((width, height), resampling)
     grid = np.zeros((size, size), np.float32)
     top, left = (size - height) // 2, (size - width) // 2
-    grid[top : top + height, left : left + width] = fitted
+    grid[top : top + height, left : left + width] = np.asarray(fitted)
     return grid
 
 

@@ -26,12 +26,15 @@ MAX_TENSORS = 10_000
 MAX_RANK = 8
 MAX_NAME = 256
 MAX_DIGITS = 19
-DTYPES = {"F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
+DTYPES: dict[str, np.dtype[Any]] = {"F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
 _CODES = {dtype: code for code, dtype in DTYPES.items()}
 _METADATA = "__metadata__"
 
 
-def parse_json(text: str, what: str) -> Any:
+_ASK_AGAIN = "ask for the file again, from a source you trust"
+
+
+def parse_json(text: str, what: str) -> Any:  # noqa: C901 (one small rule for each kind of value)
     """Parse JSON that says everything once and nothing that is not finite.
 
     Parameters
@@ -85,9 +88,6 @@ def parse_json(text: str, what: str) -> Any:
         raise refuse("half of a character pair") from None
     except json.JSONDecodeError as error:
         raise refuse(f"an error at character {error.pos}") from None
-
-
-_ASK_AGAIN = "ask for the file again, from a source you trust"
 
 
 def pack(tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> tuple[bytes, bytes]:
@@ -234,6 +234,25 @@ def _open_without_waiting(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # a pipe must not block
 
 
+def require_writable(path: Path) -> None:
+    """Refuse a place that a file could not be written to, before long work is done for it.
+
+    Raises
+    ------
+    ModelFileError
+        If the folder is absent or closed, or something other than a file is there.
+    """
+    if path.exists() and not path.is_file():
+        raise ModelFileError("a file to write to", got=f"{path}, which is no regular file")
+    folder = path.resolve().parent
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        reason = "is closed to writing" if folder.is_dir() else "does not exist"
+        raise ModelFileError(
+            f"a folder to write {path.name} into", got=f"{folder}, which {reason}",
+            hint="make it, or give another place with --output",
+        )  # fmt: skip
+
+
 def write_file(path: Path, *parts: bytes) -> None:
     """Write a file whole or not at all: to a temporary one beside it, to disk, then in its place.
 
@@ -242,8 +261,7 @@ def write_file(path: Path, *parts: bytes) -> None:
     ModelFileError
         If it cannot be written; what was there before is left as it was.
     """
-    if path.exists() and not path.is_file():
-        raise ModelFileError("a file to write to", got=f"{path}, which is no regular file")
+    require_writable(path)
     target = path.resolve()
     try:
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=target.parent)

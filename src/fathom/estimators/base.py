@@ -52,7 +52,7 @@ class FathomEstimator(BaseEstimator):
 
     def _begin(self) -> Deadline:
         """Start the clock."""
-        limit = self.time_limit
+        limit: Any = self.time_limit
         is_number = isinstance(limit, Real) and not isinstance(limit, bool)
         if limit is not None and not (is_number and 0 < float(limit) < math.inf):
             raise InputError("a time_limit above 0, in seconds, or None", got=repr(limit))

@@ -24,6 +24,11 @@ def output_layer(schema: Schema) -> tuple[Dense, LossName]:
     return Dense(units=target.n_outputs, activation="identity"), "squared_error"
 
 
+def normalized(layer: Dense | Conv2D) -> list[Layer]:
+    """Return a layer followed by batch normalization and a rectifier."""
+    return [layer, BatchNorm(), Activation(activation="relu")]
+
+
 def deep_network(schema: Schema, widths: tuple[int, ...], dropout: float = 0.0) -> Architecture:
     """Describe a dense network: hidden layers of the given widths, each normalized.
 
@@ -39,8 +44,7 @@ def deep_network(schema: Schema, widths: tuple[int, ...], dropout: float = 0.0) 
     shape: Shape = schema.input.shape
     layers: list[Layer] = [Flatten()] if len(shape) > 1 else []
     for width in widths:
-        layers += [Dense(units=width, activation="identity", has_bias=False)]
-        layers += [BatchNorm(), Activation(activation="relu")]
+        layers += normalized(Dense(units=width, activation="identity", has_bias=False))
         layers += [Dropout(rate=dropout)] if dropout else []
     output, loss = output_layer(schema)
     return Architecture(input_shape=shape, layers=(*layers, output), loss=loss)
@@ -49,8 +53,8 @@ def deep_network(schema: Schema, widths: tuple[int, ...], dropout: float = 0.0) 
 def convolutional_network(schema: Schema) -> Architecture:
     """Describe a convolutional network: features of strokes, then of parts, then the classes.
 
-    One convolution of 32 channels and two of 64, each normalized; the picture is halved after the
-    first and after the last where it has 8 pixels or more.
+    One convolution of 32 channels, two of 64, and a dense layer of 128 neurons, each normalized;
+    the picture is halved after the first and the last convolution where it has 8 pixels or more.
 
     Parameters
     ----------
@@ -62,13 +66,13 @@ def convolutional_network(schema: Schema) -> Architecture:
     layers: list[Layer] = []
     for channels in ((32,), (64, 64)):
         for count in channels:
-            layers += [Conv2D(channels=count, activation="identity", has_bias=False)]
-            layers += [BatchNorm(), Activation(activation="relu")]
+            layers += normalized(Conv2D(channels=count, activation="identity", has_bias=False))
         if side >= 8:
             layers += [MaxPool(size=2)]
             side //= 2
     output, loss = output_layer(schema)
-    layers += [Flatten(), Dropout(rate=0.3), output]
+    head = Dense(units=128, activation="identity", has_bias=False)
+    layers += [Flatten(), *normalized(head), Dropout(rate=0.3), output]
     return Architecture(input_shape=shape, layers=tuple(layers), loss=loss)
 
 

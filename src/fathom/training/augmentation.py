@@ -88,9 +88,9 @@ def _interpolate(
     n, height, width, channels = images.shape
     padded = jnp.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0)))
     flat = padded.reshape(n, (height + 2) * (width + 2), channels)
-    y = jnp.clip(rows + 1, 0, height + 0.999)
-    x = jnp.clip(columns + 1, 0, width + 0.999)
-    top, left = jnp.floor(y), jnp.floor(x)
+    y = jnp.clip(rows + 1, 0, height + 1)
+    x = jnp.clip(columns + 1, 0, width + 1)
+    top, left = jnp.minimum(jnp.floor(y), height), jnp.minimum(jnp.floor(x), width)
     low, near = y - top, x - left
     corner = (top * (width + 2) + left).astype(jnp.int32).reshape(n, height * width)
 

@@ -159,7 +159,8 @@ def _step(
     parameters, others = partition(state.network)
 
     def batch_loss(parameters: Network) -> tuple[Float[Array, ""], tuple[Sums, Network]]:
-        z, network = eqx.combine(parameters, others).train(batch.x, key)
+        whole: Network = eqx.combine(parameters, others)
+        z, network = whole.train(batch.x, key)
         target = _as_target(batch.y, z, knobs.label_smoothing)
         values = LOSSES[plan.loss](z, target, plan.activation)
         sums = _sums(plan, values, z, target, batch.weight)

@@ -2,6 +2,7 @@
 
 import math
 import os
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import jax
@@ -68,7 +69,7 @@ def train_starts(
             start=start, monitor=monitor, deadline=mine,
         )  # fmt: skip
 
-    began = Deadline(0)
+    began = time.monotonic()
     with ThreadPoolExecutor(workers) as pool:
         networks, histories = zip(*pool.map(run, range(recipe.n_starts)), strict=True)
     kept = choose_starts(histories, recipe.combine)
@@ -76,7 +77,7 @@ def train_starts(
         starts=histories,
         kept=kept,
         score_name=score_name(architecture.output_activation),
-        seconds=-began.remaining(),
+        seconds=time.monotonic() - began,
     )
     return tuple(networks[start] for start in kept), history
 

@@ -1,0 +1,177 @@
+"""The commands as a user runs them: output, JSON lines, exit codes, Ctrl-C, bad input."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fathom.data.datasets import load_digits
+
+DRAWN = load_digits("digits")
+
+
+def fathom(*arguments, cwd, seconds=120, **options):
+    return subprocess.run(
+        [sys.executable, "-m", "fathom", *map(str, arguments)], cwd=cwd, capture_output=True,
+        text=True, timeout=seconds, encoding="utf-8", env={**os.environ, "PYTHONUTF8": "1"},
+        **options,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("trained")
+    return folder, fathom("digits", "--time-limit", 16, "--output", "d.fathom", cwd=folder)
+
+
+@pytest.fixture(scope="module")
+def picture(tmp_path_factory):
+    path = tmp_path_factory.mktemp("picture") / "two.png"
+    two = DRAWN.x_test[DRAWN.y_test == 2][0]
+    Image.fromarray(255 - 255 * two.repeat(9, axis=0).repeat(9, axis=1)).save(path)
+    return path
+
+
+def test_digits_shows_how_well_the_networks_read(trained):
+    _, run = trained
+    assert run.returncode == 0, run.stderr
+    for part in (
+        "digits: 1,438 pictures to learn from and 359 to be tested on", "epoch ", "accuracy",
+        "deep network (dnn)", "convolutional network (cnn)", "scikit-learn SVC",
+        "scikit-learn MLPClassifier", "rows are the truth", "██", "2: 0.", "but it is",
+        "Saved as d.fathom", "fathom predict d.fathom",
+    ):  # fmt: skip
+        assert part in run.stdout, part
+    assert run.stderr == ""
+
+
+def test_digits_in_json_lines(tmp_path):
+    run = fathom(
+        "digits", "--json", "--network", "cnn", "--time-limit", 12, "--no-compare", cwd=tmp_path
+    )
+    events = [json.loads(line) for line in run.stdout.splitlines()]
+    assert run.returncode == 0
+    assert next(event["event"] for event in events) == "data"
+    epochs = [event for event in events if event["event"] == "epoch"]
+    assert {"network", "start", "train_loss", "validation_score"} <= epochs[0].keys()
+    done = events[-1]
+    assert done["event"] == "done"
+    assert done["output"] == "digits.fathom"
+    assert [result["network"] for result in done["results"]] == ["cnn"]
+    assert done["results"][0]["accuracy"] > 0.8
+    assert (tmp_path / "digits.fathom").is_file()
+
+
+def test_predict_reads_a_picture(trained, picture):
+    folder, _ = trained
+    run = fathom("predict", "d.fathom", picture, cwd=folder)
+    assert run.returncode == 0
+    assert f"{picture}: 2 (" in run.stdout
+    assert "2: 0." in run.stdout
+    assert "█" in run.stdout
+
+
+def test_predict_reads_many_and_agrees_with_the_library(trained, picture, tmp_path):
+    import fathom as library
+
+    folder, _ = trained
+    np.savez(tmp_path / "many.npz", x=DRAWN.x_test[:50])
+    given = (picture.parent, tmp_path / "many.npz")
+    run = fathom("predict", "d.fathom", *given, "--json", cwd=folder)
+    events = [json.loads(line) for line in run.stdout.splitlines()]
+    assert events[-1] == {"event": "done", "count": 51}
+    read = [event["prediction"] for event in events[1:-1]]
+    model = library.load(folder / "d.fathom")
+    assert read == model.predict(DRAWN.x_test[:50]).tolist()
+    assert sum(events[1]["probabilities"].values()) == pytest.approx(1, abs=1e-4)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_asked_to_stop_once_it_keeps_the_best_model_so_far(tmp_path, number):
+    with subprocess.Popen(
+        [sys.executable, "-m", "fathom", "digits", "--json", "--time-limit", "100"],
+        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        for line in process.stdout:
+            if json.loads(line)["event"] == "epoch":
+                process.send_signal(number)
+                break
+        began = time.monotonic()
+        rest, errors = process.communicate(timeout=60)
+    assert time.monotonic() - began < 20
+    assert process.returncode == 130
+    assert "Traceback" not in errors
+    done = next(e for e in map(json.loads, rest.splitlines()) if e["event"] == "done")
+    assert [result["network"] for result in done["results"]] == ["dnn"]
+    assert (tmp_path / "digits.fathom").is_file()
+
+
+BAD = [
+    (("digits", "--data", "minst"), "did you mean mnist"),
+    (("digits", "--network", "rnn"), "dnn, cnn or both"),
+    (("digits", "--time-limit", "0"), "--time-limit"),
+    (("digits", "--time-limit", "nan"), "--time-limit"),
+    (("digits", "--seed", "-1"), "--seed"),
+    (("digits", "--data", "text.txt"), "IDX file"),
+    (("digits", "--data", "bad.npz"), "damaged"),
+    (("predict", "absent.fathom", "a.png"), "does not exist"),
+    (("predict", "text.txt", "a.png"), "model file"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), BAD, ids=[" ".join(a) for a, _ in BAD])
+def test_bad_input_is_one_clear_line_and_exit_code_2(tmp_path, arguments, message):
+    (tmp_path / "text.txt").write_text("hello, this is some text and no model")
+    (tmp_path / "bad.npz").write_bytes(b"PK\x03\x04 no archive")
+    before = sorted(tmp_path.iterdir())
+    run = fathom(*arguments, cwd=tmp_path)
+    assert run.returncode == 2
+    assert run.stdout == ""
+    assert len(run.stderr.splitlines()) == 1
+    assert message in run.stderr
+    assert sorted(tmp_path.iterdir()) == before
+    as_json = fathom(*arguments, "--json", cwd=tmp_path)
+    assert as_json.returncode == 2
+    assert json.loads(as_json.stdout)["event"] == "error"
+
+
+def test_predict_refuses_bad_pictures_and_other_models(trained, tmp_path):
+    import fathom as library
+
+    folder, _ = trained
+    (tmp_path / "no.png").write_bytes(b"hello")
+    (tmp_path / "empty").mkdir()
+    for given in ("no.png", "absent.png", "empty"):
+        run = fathom("predict", folder / "d.fathom", given, cwd=tmp_path)
+        assert run.returncode == 2
+        assert len(run.stderr.splitlines()) == 1
+        assert run.stdout == ""
+    x = np.random.default_rng(0).normal(size=(40, 3))
+    model = library.FathomRegressor(recipe=library.Recipe(epochs=1)).fit(x, x[:, 0])
+    library.save(model, tmp_path / "other.fathom")
+    run = fathom("predict", "other.fathom", "no.png", cwd=tmp_path)
+    assert run.returncode == 2
+    assert "takes 3 numbers" in run.stderr
+
+
+def test_a_model_that_cannot_be_written_is_said_before_training(tmp_path):
+    run = fathom("digits", "--output", "absent/d.fathom", cwd=tmp_path, seconds=30)
+    assert run.returncode == 2
+    assert "absent" in run.stderr
+    assert run.stdout == ""
+
+
+def test_help_and_version(tmp_path):
+    run = fathom("--help", cwd=tmp_path)
+    assert run.returncode == 0
+    assert "digits" in run.stdout
+    assert "predict" in run.stdout
+    assert fathom("--version", cwd=tmp_path).stdout.startswith("fathom 0.")
+    assert fathom("digits", "--help", cwd=tmp_path).returncode == 0
+    assert fathom("nonsense", cwd=tmp_path).returncode == 2

@@ -1,0 +1,129 @@
+"""Pictures from files: what is read, how, and what is refused."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fathom.data import images
+from fathom.data.images import all_to_ink, read_grey, to_ink
+from fathom.errors import InputError
+
+
+def save(path, array, mode=None, **options):
+    Image.fromarray(np.asarray(array), mode).save(path, **options)
+    return path
+
+
+GREY = np.arange(24, dtype=np.uint8).reshape(4, 6) * 10
+
+
+def test_grey_values_are_shares_of_white(tmp_path):
+    found = read_grey(save(tmp_path / "a.png", GREY))
+    np.testing.assert_allclose(found, GREY / 255, atol=1e-6)
+    assert found.dtype == np.float32
+
+
+def test_sixteen_bits_are_scaled_not_clipped(tmp_path):
+    found = read_grey(save(tmp_path / "a.png", GREY.astype(np.uint16) * 257))
+    np.testing.assert_allclose(found, GREY / 255, atol=1e-4)
+
+
+def test_float_pictures_are_scaled(tmp_path):
+    found = read_grey(save(tmp_path / "a.tiff", GREY.astype(np.float32) / 1000))
+    np.testing.assert_allclose(found, GREY / GREY.max(), atol=1e-4)
+
+
+def test_transparent_parts_are_white_paper(tmp_path):
+    rgba = np.zeros((4, 6, 4), np.uint8)
+    rgba[0, 0] = (0, 0, 0, 255)
+    found = read_grey(save(tmp_path / "a.png", rgba))
+    assert found[0, 0] == 0
+    assert (found.reshape(-1)[1:] == 1).all()
+
+
+def test_rotation_noted_by_the_camera_is_applied(tmp_path):
+    picture = Image.fromarray(GREY)
+    exif = picture.getexif()
+    exif[0x0112] = 6  # turned a quarter to the right
+    picture.save(tmp_path / "a.png", exif=exif)
+    np.testing.assert_allclose(read_grey(tmp_path / "a.png"), np.rot90(GREY, -1) / 255, atol=1e-6)
+
+
+@pytest.mark.parametrize("mode", ["1", "P", "LA", "CMYK", "RGB"])
+def test_other_modes_are_converted(tmp_path, mode):
+    path = tmp_path / ("a.jpg" if mode == "CMYK" else "a.png")
+    Image.fromarray(GREY).convert(mode).save(path)
+    assert read_grey(path).shape == (4, 6)
+
+
+def test_what_is_no_picture_is_refused_in_one_line(tmp_path):
+    whole = save(tmp_path / "whole.png", np.random.default_rng(0).integers(0, 255, (50, 50), "u1"))
+    bad = {
+        "empty.png": b"", "text.png": b"hello", "svg.svg": b"<svg/>",
+        "cut.png": whole.read_bytes()[:400], "header.png": whole.read_bytes()[:20],
+    }  # fmt: skip
+    for name, content in bad.items():
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(InputError, match=name) as caught:
+            read_grey(tmp_path / name)
+        assert "\n" not in str(caught.value)
+    for path in (tmp_path, tmp_path / "absent.png"):
+        with pytest.raises(InputError, match="no file"):
+            read_grey(path)
+
+
+def test_a_picture_too_large_is_refused_before_it_is_decoded(tmp_path, monkeypatch):
+    path = save(tmp_path / "a.png", GREY)
+    monkeypatch.setattr(images, "MAX_PIXELS", 20)
+    with pytest.raises(InputError, match="at most 20 pixels"):
+        read_grey(path)
+
+
+def test_a_decompression_bomb_is_refused(tmp_path):
+    path = tmp_path / "bomb.png"
+    Image.new("1", (20_000, 20_000)).save(path)
+    with pytest.raises(InputError, match="at most 40,000,000 pixels"):
+        read_grey(path)
+
+
+def digit_seven(size, paper, ink, thickness):
+    picture = np.full((size, size), paper, np.float32)
+    edge = size // 5
+    picture[edge : edge + thickness, edge : size - edge] = ink
+    for row in range(edge, size - edge):
+        column = size - edge - (row - edge) // 2
+        picture[row, column - thickness : column] = ink
+    return picture
+
+
+@pytest.mark.parametrize("size", [32, 100, 640])
+def test_the_same_sign_gives_the_same_ink_whatever_paper_and_size(size):
+    dark = to_ink(digit_seven(size, 1.0, 0.1, size // 12))
+    light = to_ink(digit_seven(size, 0.0, 0.9, size // 12))
+    np.testing.assert_array_equal(dark, light)
+    assert dark.dtype == np.uint8
+    assert dark.shape == (16, 16)
+    reference = to_ink(digit_seven(200, 1.0, 0.0, 16))
+    assert (dark != reference).mean() < 0.08
+
+
+def test_thin_strokes_do_not_fade_away():
+    assert to_ink(digit_seven(600, 1.0, 0.0, 6)).sum() > 15
+
+
+def test_a_blank_picture_has_no_ink():
+    assert not to_ink(np.full((40, 30), 0.7)).any()
+
+
+def test_a_picture_of_the_right_size_is_cut_where_it_stands():
+    grey = np.zeros((16, 16))
+    grey[3, 4], grey[5, 6] = 1.0, 0.3
+    assert np.argwhere(to_ink(grey)).tolist() == [[3, 4]]
+
+
+def test_paper_is_decided_for_all_pictures_together():
+    greys = np.zeros((3, 16, 16))
+    greys[:, 4:9, 4:9] = 1
+    greys[2] = 1  # a blot that reaches every border
+    greys[2, 8, 8] = 0
+    assert all_to_ink(greys)[2].sum() == 255

@@ -1,0 +1,110 @@
+"""The house itself: what it shows to the outside, what it loads, and how it is written."""
+
+import ast
+import doctest
+import importlib
+import pkgutil
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import fathom
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCES = sorted((ROOT / "src" / "fathom").rglob("*.py"))
+MODULES = [m.name for m in pkgutil.walk_packages(fathom.__path__, "fathom.")]
+
+
+def loaded_after(statement):
+    code = f"import sys; {statement}; print(*sorted(m.split('.')[0] for m in sys.modules))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(run.stdout.split("\n")[-2].split())
+
+
+def test_importing_loads_nothing_heavy():
+    heavy = {"jax", "sklearn", "numpy", "scipy", "pydantic", "equinox", "optax", "PIL", "rich"}
+    assert not heavy & loaded_after("import fathom")
+
+
+def test_help_loads_nothing_heavy():
+    help_ = "import fathom.cli as c; sys.argv = ['fathom', '--help']\n"
+    help_ += "try: c.app()\nexcept SystemExit: pass\n"
+    code = f"import sys\n{help_}print(*sorted(m.split('.')[0] for m in sys.modules))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(run.stdout.splitlines()[-1].split())
+    assert not {"jax", "sklearn", "numpy", "scipy", "pydantic", "equinox", "PIL"} & loaded
+
+
+def test_importing_changes_nothing():
+    before = "import os, warnings, signal; e = dict(os.environ); f = list(warnings.filters)"
+    after = "import fathom; assert e == dict(os.environ) and f == list(warnings.filters)"
+    subprocess.run([sys.executable, "-c", f"{before}; {after}"], check=True)
+
+
+def test_the_public_list_is_what_it_is():
+    assert fathom.__all__ == [
+        "Architecture", "Augmentation", "FathomClassifier", "FathomRegressor", "Recipe", "build",
+        "load", "load_digits", "save",
+    ]  # fmt: skip
+    for name in fathom.__all__:
+        assert getattr(fathom, name).__doc__
+    with pytest.raises(AttributeError):
+        fathom.nothing  # noqa: B018
+
+
+@pytest.mark.parametrize("name", [m for m in MODULES if m != "fathom.__main__"])
+def test_the_examples_of_the_docstrings_run(name):
+    flags = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
+    assert doctest.testmod(importlib.import_module(name), optionflags=flags).failed == 0
+
+
+def test_no_shipped_file_is_over_500_lines():
+    long = {p.name: n for p in SOURCES if (n := len(p.read_text().splitlines())) > 500}
+    assert not long
+
+
+def test_no_function_is_over_50_lines_of_code():
+    long = []
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef):
+                has_docstring = ast.get_docstring(node) is not None
+                body = node.body[1:] if has_docstring else node.body
+                if body and body[-1].end_lineno - body[0].lineno >= 50:
+                    long.append(f"{path.name}:{node.name}")
+    assert not long
+
+
+def readme_blocks(language):
+    text = (ROOT / "README.md").read_text()
+    return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
+
+
+def test_the_readmes_python_runs():
+    for block in readme_blocks("python"):
+        run = subprocess.run(
+            [sys.executable, "-W", "error", "-c", block],
+            capture_output=True,
+            text=True,
+            timeout=100,
+        )
+        assert run.returncode == 0, run.stderr
+
+
+def test_ci_runs_the_readmes_test_command_as_it_is_written():
+    command = "pip install '.[test]' && pytest"
+    assert any(command in block for block in readme_blocks("sh"))
+    assert command in (ROOT / ".ci" / "run").read_text()
+
+
+def test_every_room_and_file_in_the_code_map_exists_and_the_reverse():
+    text = (ROOT / "ARCHITECTURE.md").read_text()
+    named = set(re.findall(r"`((?:[a-z_]+/)*[a-z_]+\.py)`", text))
+    found = {str(p.relative_to(ROOT / "src" / "fathom")) for p in SOURCES}
+    found = {name for name in found if not name.endswith("__init__.py")}
+    assert {name for name in named if "/" in name or name in found} >= found
+    for name in named:
+        assert name in found or (ROOT / name).exists(), name
