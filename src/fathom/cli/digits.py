@@ -16,8 +16,10 @@ from fathom.deployment.archive import save
 from fathom.deployment.container import require_writable
 from fathom.errors import InputError
 from fathom.estimators import FathomClassifier
-from fathom.estimators.defaults import default_recipe, reading_network
-from fathom.training.recipe import Recipe
+from fathom.estimators.defaults import reading_network, reading_recipe
+from fathom.nn.architecture import Architecture
+from fathom.nn.convolution import Conv2D
+from fathom.nn.dense import Dense
 
 NETWORKS = {"dnn": ("dnn",), "cnn": ("cnn",), "both": ("dnn", "cnn")}
 TITLES = {
@@ -79,8 +81,8 @@ def run_digits(
         if not stop.is_asked and _has_time_for_peers(screen, loaded, compare):
             results += _train_peers(screen, loaded, seed)
         _show_results(screen, results)
-        best = max((model for model, _ in models), key=_held_out_score)
-        _show_mistakes(screen, best, loaded)
+        best, its_result = max(models, key=lambda pair: _held_out_score(pair[0]))
+        _show_mistakes(screen, best, its_result.network, loaded)
         path = save(best, output)
         _show_next(screen, str(path), data)
         screen.emit("done", results=[result.as_event() for result in results], output=str(path))
@@ -132,9 +134,8 @@ def _train_one(
         target=Target(task="classes", classes=classes),
     )
     architecture = reading_network(schema, kind)
-    recipe = Recipe(**{**dict(default_recipe(schema, len(digits.y_train))), "seed": seed})
-    hidden = [str(layer) for layer in architecture.layers if layer.kind in ("dense", "conv2d")]
-    screen.say(f"{kind}  {' → '.join(hidden)}: {architecture.n_parameters:,} parameters")
+    recipe = reading_recipe(min(height, width), kind).model_copy(update={"seed": seed})
+    screen.say(f"{kind}  {_outline(architecture)}: {architecture.n_parameters:,} parameters")
     model = FathomClassifier(architecture, recipe, time_limit=seconds)
     view = TrainingView(screen, kind, recipe.epochs, recipe.n_starts, stop)
     began = time.monotonic()
@@ -142,6 +143,17 @@ def _train_one(
         model.fit(digits.x_train, digits.y_train, monitor=view)
     seconds = time.monotonic() - began
     return model, Result(kind, float(model.score(digits.x_test, digits.y_test)), seconds)
+
+
+def _outline(architecture: Architecture) -> str:
+    """Return the widths of the layers with weights, from the picture to the classes."""
+    steps = ["×".join(map(str, architecture.input_shape[:2]))]
+    for layer in architecture.layers:
+        if isinstance(layer, Conv2D):
+            steps.append(f"{layer.channels} maps")
+        elif isinstance(layer, Dense):
+            steps.append(f"{layer.units}")
+    return " → ".join(steps)
 
 
 def _held_out_score(model: FathomClassifier) -> float:
@@ -183,7 +195,7 @@ def _show_results(screen: Screen, results: list[Result]) -> None:
         screen.say(f"{title:<28} {result.accuracy:>13.2%}  {result.seconds:>7.1f}")
 
 
-def _show_mistakes(screen: Screen, model: FathomClassifier, digits: Digits) -> None:
+def _show_mistakes(screen: Screen, model: FathomClassifier, kind: str, digits: Digits) -> None:
     """Show where the network went wrong, and the pictures it misread, the surest first."""
     if screen.is_json:
         return
@@ -191,7 +203,7 @@ def _show_mistakes(screen: Screen, model: FathomClassifier, digits: Digits) -> N
     probabilities = model.predict_proba(digits.x_test)
     predicted = probabilities.argmax(axis=1)
     true = np.searchsorted(model.classes_, digits.y_test)
-    title = f"{sum(predicted != true)} of {len(true)} misread by the network that is saved"
+    title = f"The {TITLES[kind]} misread {sum(predicted != true)} of {len(true)}"
     if len(classes) <= 12:
         screen.say(f"\n{title}; rows are the truth, columns what was read:\n")
         screen.say(draw_confusion(true, predicted, classes, blocks=screen.can_draw))
@@ -200,7 +212,7 @@ def _show_mistakes(screen: Screen, model: FathomClassifier, digits: Digits) -> N
     wrong = np.flatnonzero(predicted != true)
     surest = wrong[np.argsort(-probabilities[wrong, predicted[wrong]])][:MOST_MISTAKES]
     for row in surest:
-        screen.say(f"\nread as {classes[predicted[row]]}, but it is {classes[true[row]]}:")
+        screen.say(f"\nRead as {classes[predicted[row]]}, but it is {classes[true[row]]}:")
         drawn = draw_reading(
             digits.x_test[row], classes, probabilities[row], blocks=screen.can_draw
         )
@@ -209,7 +221,12 @@ def _show_mistakes(screen: Screen, model: FathomClassifier, digits: Digits) -> N
 
 def _show_next(screen: Screen, path: str, data: str) -> None:
     other = "mnist" if data == "digits" else "digits"
+    steps = {
+        f"fathom predict {path} PICTURE.png": "read a picture of a digit",
+        f"fathom digits --data {other}": "learn from other handwriting",
+        "fathom digits --data FOLDER": "learn from one sub-folder of pictures per class",
+    }
+    width = max(map(len, steps))
     screen.say(f"\nSaved as {path}. Next:")
-    screen.say(f"  fathom predict {path} PICTURE.png    read a picture of a digit")
-    screen.say(f"  fathom digits --data {other:<17} learn from other handwriting")
-    screen.say("  fathom digits --data FOLDER          learn from one sub-folder per class")
+    for command, purpose in steps.items():
+        screen.say(f"  {command:<{width}}   {purpose}")

@@ -47,8 +47,6 @@ class Screen:
     def __init__(self, is_json: bool) -> None:
         self.is_json = is_json
         self.console = Console(quiet=is_json, highlight=False)
-        if not self.console.is_terminal:
-            self.console.width = 100
 
     @property
     def can_draw(self) -> bool:
@@ -57,7 +55,7 @@ class Screen:
 
     def say(self, text: object = "") -> None:
         """Write for people."""
-        self.console.print(text, markup=False)
+        self.console.print(text, markup=False, soft_wrap=True)
 
     def emit(self, event: str, **fields: Any) -> None:
         """Write for programs."""

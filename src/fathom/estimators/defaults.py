@@ -53,8 +53,8 @@ def deep_network(schema: Schema, widths: tuple[int, ...], dropout: float = 0.0) 
 def convolutional_network(schema: Schema) -> Architecture:
     """Describe a convolutional network: features of strokes, then of parts, then the classes.
 
-    One convolution of 32 channels, two of 64, and a dense layer of 128 neurons, each normalized;
-    the picture is halved after the first and the last convolution where it has 8 pixels or more.
+    Convolutions of 32 channels (5×5 pixels), 64 and 128 (3×3), then a dense layer of 128 neurons,
+    each normalized; the picture is halved after the first two where it has 8 pixels or more.
 
     Parameters
     ----------
@@ -64,10 +64,12 @@ def convolutional_network(schema: Schema) -> Architecture:
     shape = schema.input.shape
     side = min(shape[:2])
     layers: list[Layer] = []
-    for channels in ((32,), (64, 64)):
-        for count in channels:
-            layers += normalized(Conv2D(channels=count, activation="identity", has_bias=False))
-        if side >= 8:
+    for channels, kernel in ((32, 5), (64, 3), (128, 3)):
+        described = Conv2D(
+            channels=channels, kernel=(kernel, kernel), activation="identity", has_bias=False
+        )
+        layers += normalized(described)
+        if side >= 8 and channels < 128:
             layers += [MaxPool(size=2)]
             side //= 2
     output, loss = output_layer(schema)
@@ -92,7 +94,7 @@ def is_picture(schema: Schema) -> bool:
 def default_recipe(schema: Schema, n_rows: int) -> Recipe:
     """Return a recipe with enough epochs for some thousand steps; ink is moved a little."""
     if isinstance(schema.input, ImageInput) and schema.input.is_ink:
-        return reading_recipe(min(schema.input.shape[:2]))
+        return reading_recipe(min(schema.input.shape[:2]), "cnn" if is_picture(schema) else "dnn")
     batch_size = 32 if n_rows < 1000 else 128
     steps_per_epoch = max(1, n_rows // batch_size)
     epochs = min(MOST_EPOCHS, max(FEWEST_EPOCHS, STEPS // steps_per_epoch))
@@ -112,20 +114,27 @@ def reading_network(schema: Schema, kind: str) -> Architecture:
     return deep_network(schema, (512, 512, 512))
 
 
-def reading_recipe(side: int) -> Recipe:
+def reading_recipe(side: int, kind: str) -> Recipe:
     """Return the recipe for signs of ink: many epochs, never the same picture twice.
 
     Two starts are averaged. Every picture is shifted, turned, scaled, sheared and bent by amounts
-    that leave a sign of the given side (in pixels) readable.
+    that leave a sign of the given side readable; a dense network, which has to learn from examples
+    that a shifted stroke is the same stroke, is given more of it and more epochs.
+
+    Parameters
+    ----------
+    side : int
+        Side of the picture, in pixels.
+    kind : {"dnn", "cnn"}
+        Which network is trained.
     """
-    return Recipe(
-        learning_rate=3e-3,
-        batch_size=128,
-        epochs=200,
-        weight_decay=0.05,
-        augmentation=Augmentation(
-            shift=side * 0.09, rotate=12, scale=0.12, shear=0.15, bend=side * 0.0375, threshold=0.5
-        ),
-        n_starts=2,
-        combine="average",
+    common = {"learning_rate": 3e-3, "weight_decay": 0.05, "n_starts": 2, "combine": "average"}
+    if kind == "cnn":
+        changes = Augmentation(
+            shift=side / 16, rotate=8, scale=0.1, shear=0.1, bend=side / 32, threshold=0.5
+        )
+        return Recipe(batch_size=64, epochs=100, augmentation=changes, **common)
+    changes = Augmentation(
+        shift=side * 3 / 32, rotate=12, scale=0.12, shear=0.15, bend=side * 0.0375, threshold=0.5
     )
+    return Recipe(batch_size=128, epochs=200, augmentation=changes, **common)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -159,7 +159,7 @@ def _step(
     parameters, others = partition(state.network)
 
     def batch_loss(parameters: Network) -> tuple[Float[Array, ""], tuple[Sums, Network]]:
-        whole: Network = eqx.combine(parameters, others)
+        whole: Any = eqx.combine(parameters, others)
         z, network = whole.train(batch.x, key)
         target = _as_target(batch.y, z, knobs.label_smoothing)
         values = LOSSES[plan.loss](z, target, plan.activation)
