@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from fathom.training.recipe import Augmentation as Augmentation
     from fathom.training.recipe import Recipe as Recipe
 
-__version__ = "0.1.0"
+__version__: str
 
 _HOMES = {
     "Architecture": "fathom.nn.architecture",
@@ -35,6 +35,8 @@ __all__ = sorted(_HOMES)
 
 
 def __getattr__(name: str) -> object:
+    if name == "__version__":
+        return import_module("importlib.metadata").version("fathom-dnn")
     if name not in _HOMES:
         raise AttributeError(f"module 'fathom' has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)

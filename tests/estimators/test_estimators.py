@@ -57,6 +57,8 @@ def test_pictures_get_a_convolutional_network_and_rows_the_same_answer():
     np.testing.assert_array_equal(model.predict_proba(rows), model.predict_proba(pictures))
     with pytest.raises(InputError, match="as in fit"):
         model.predict(pictures.transpose(0, 2, 1))
+    with pytest.raises(InputError, match="pixels from 0 to 255"):
+        model.predict(255 * pictures)
 
 
 def test_rows_are_laid_out_as_the_architecture_asks():

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from fathom import __version__
+import fathom
 from fathom.errors import FathomError
 
 app = typer.Typer(
@@ -25,7 +25,7 @@ Json = Annotated[
 
 def _show_version(is_wanted: bool) -> None:
     if is_wanted:
-        typer.echo(f"fathom {__version__}")
+        typer.echo(f"fathom {fathom.__version__}")
         raise typer.Exit
 
 

@@ -1,6 +1,7 @@
 """The model file: a fitted estimator as one ``.fathom`` file, and back."""
 
 import hashlib
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
@@ -9,7 +10,6 @@ import jax.numpy as jnp
 import numpy as np
 from pydantic import Field, FiniteFloat, ValidationError
 
-import fathom
 from fathom.data.encoding import Standardization
 from fathom.data.schema import Schema
 from fathom.deployment.container import pack, parse_json, read_file, unpack, write_file
@@ -85,7 +85,7 @@ def save(model: FathomClassifier | FathomRegressor, path: str | Path) -> Path:
     is_classifier = isinstance(model, FathomClassifier)
     limit = model.time_limit
     card = Card(
-        fathom_version=fathom.__version__,
+        fathom_version=version("fathom-dnn"),
         estimator="classifier" if is_classifier else "regressor",
         time_limit=None if limit is None else float(limit),
         n_networks=len(model.networks_),

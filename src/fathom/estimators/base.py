@@ -62,7 +62,7 @@ class FathomEstimator(BaseEstimator):
         self,
         x: np.ndarray,
         y: np.ndarray,
-        input: NumbersInput | ImageInput,
+        described: NumbersInput | ImageInput,
         target: Target,
         sample_weight: Any,
         monitor: Monitor | None,
@@ -73,7 +73,7 @@ class FathomEstimator(BaseEstimator):
         The target is one number per row for classes, one row of numbers otherwise.
         """
         weight = self._checked_weight(sample_weight, x)
-        schema = Schema(input=input, target=target)
+        schema = Schema(input=described, target=target)
         recipe = self._chosen_recipe(schema, len(x))
         architecture = self._chosen_architecture(schema, len(x))
         rows = np.flatnonzero(weight > 0)
@@ -125,6 +125,12 @@ class FathomEstimator(BaseEstimator):
         if isinstance(self.schema_.input, ImageInput):
             self._require_same_picture(x)
         rows = validate_data(self, lay_out(x), reset=False, dtype="numeric")
+        if is_ink(self.schema_) and len(rows) and (rows.min() < 0 or rows.max() > 1):
+            raise InputError(
+                "pixels from 0 (paper) to 1 (ink), as in fit",
+                got=f"pixels from {rows.min():g} to {rows.max():g}",
+                hint="bring pictures to ink with fathom.data.images.all_to_ink",
+            )
         outputs = np.empty((len(rows), self.architecture_.n_outputs))
         for begin in range(0, len(rows), PREDICTION_ROWS):
             part = rows[begin : begin + PREDICTION_ROWS]
@@ -199,8 +205,13 @@ def describe_input(
     if picture is None:
         return NumbersInput(n_features=x.shape[1], names=tuple(map(str, names)))
     height, width, channels = picture
-    is_ink = bool(np.isin(x, (0, 1)).all())
-    return ImageInput(height=height, width=width, channels=channels, is_ink=is_ink)
+    has_only_ink = bool(np.isin(x, (0, 1)).all())
+    return ImageInput(height=height, width=width, channels=channels, is_ink=has_only_ink)
+
+
+def is_ink(schema: Schema) -> bool:
+    """Tell whether one example is a picture of ink and paper only."""
+    return isinstance(schema.input, ImageInput) and schema.input.is_ink
 
 
 def picture_shape(x: Any) -> tuple[int, int, int] | None:
@@ -275,8 +286,8 @@ def _encode(
     encoding: Standardization, x: np.ndarray, schema: Schema, architecture: Architecture
 ) -> np.ndarray:
     """Return rows as the network takes them; ink stays one byte per pixel."""
-    is_ink = isinstance(schema.input, ImageInput) and schema.input.is_ink
-    encoded = x.astype(np.uint8) if is_ink and x.dtype.kind in "bu" else encoding.encode(x)
+    is_exact = is_ink(schema) and x.dtype.kind in "bu"
+    encoded = x.astype(np.uint8) if is_exact else encoding.encode(x)
     return encoded.reshape(len(x), *architecture.input_shape)
 
 

@@ -165,10 +165,11 @@ class _Walk:
         self.events: list[Event] = []
         self.best = Best()
         self.progress, self.rate_factor, self.learning_rate = 0.0, 1.0, 0.0
-        self.n_calls, self.n_rollbacks, self.is_shortened = 0, 0, False
-        self.call_seconds = math.nan  # of a typical call, once one has run that did not compile
+        self.n_calls, self.n_rollbacks = 0, 0
+        self.is_shortened, self.has_given_up = False, False
+        self.call_seconds = math.nan  # from call to call, once one has run that did not compile
         self.reserve = 0.02  # seconds kept back for the evaluation at the end
-        self.began = time.monotonic()
+        self.began = self.mark = time.monotonic()
 
     def run(self, network: Network) -> tuple[Network, StartHistory]:
         state, reason = self.program.start(network), None
@@ -184,7 +185,7 @@ class _Walk:
 
     def _epoch(self, state: State, number: int) -> State:
         """Train until an epoch ends well, from the last good weights each time it does not."""
-        while self.n_rollbacks <= MAX_ROLLBACKS:
+        while not self.has_given_up:
             trained, sums = self._advance(state, number)
             if sums is not None:
                 held_out_loss, held_out_score = self._evaluate(trained.network)
@@ -210,13 +211,12 @@ class _Walk:
             rates = self._plan_rates((self.recipe.epochs - number) * self.calls + self.calls - call)
             rows = self.rows.take(self.steps * self.batch).reshape(self.steps, self.batch)
             key = jax.random.fold_in(self.key, self.n_calls)
-            began = time.monotonic()
             state, sums, is_finite = self.program.advance(
                 state, self.examples, rows, key, rates, self.knobs
             )
             if not is_finite:
                 return state, None
-            self._note_call(time.monotonic() - began)
+            self._note_call()
             total = sums if total is None else jax.tree.map(jnp.add, total, sums)
         return state, total
 
@@ -244,7 +244,9 @@ class _Walk:
         self.learning_rate = rates[-1]
         return np.asarray(rates, np.float32)
 
-    def _note_call(self, seconds: float) -> None:
+    def _note_call(self) -> None:
+        """Learn how long it takes from one call to the next, evaluations between them included."""
+        seconds, self.mark = time.monotonic() - self.mark, time.monotonic()
         self.n_calls += 1
         if self.n_calls == 2:
             self.call_seconds = seconds
@@ -258,8 +260,10 @@ class _Walk:
         sums = self.program.evaluate(network, self.held_out)
         weight = float(sums.weight)
         loss = float(sums.loss) / weight
-        if self.epochs:  # the first one compiles
+        if self.epochs:
             self.reserve = 0.02 + 2 * (time.monotonic() - began)
+        else:
+            self.mark = time.monotonic()  # the first evaluation compiles, which says nothing
         return loss, score(sums.score, weight, self.activation)
 
     def _record(
@@ -280,6 +284,9 @@ class _Walk:
         self.monitor.on_epoch(self.start, epoch)
 
     def _roll_back(self) -> None:
+        if self.n_rollbacks == MAX_ROLLBACKS:
+            self.has_given_up = True
+            return
         self.n_rollbacks += 1
         self.rate_factor /= 2
         self._say(
@@ -300,7 +307,7 @@ class _Walk:
     def _why_stop(self) -> str | None:
         """Return why training is over, or None where it goes on."""
         n = len(self.epochs)
-        if self.n_rollbacks > MAX_ROLLBACKS:
+        if self.has_given_up:
             return f"stopped after {MAX_ROLLBACKS} halvings of the learning rate"
         if self.monitor.should_stop():
             return "stopped by request"
