@@ -23,7 +23,6 @@ from sklearn.svm import SVC
 from fathom import FathomClassifier
 from fathom.cli.engine import prepare_engine
 from fathom.data.datasets import load_digits
-from fathom.data.schema import ImageInput, Schema, Target
 from fathom.estimators.defaults import reading_network, reading_recipe
 
 SOURCES = {"semeion": "semeion.npz", "usps": "usps.npz", "mnist": "mnist"}
@@ -49,12 +48,8 @@ def parts_of(name: str, folder: Path, seed: int) -> Iterator[Parts]:
 
 
 def fathom_model(kind: str, y: np.ndarray, seed: int, seconds: float) -> FathomClassifier:
-    schema = Schema(
-        input=ImageInput(height=16, width=16, channels=1, is_ink=True),
-        target=Target(task="classes", classes=tuple(np.unique(y).tolist())),
-    )
     recipe = reading_recipe(16, kind).model_copy(update={"validation_fraction": 0.0})
-    network = reading_network(schema, kind)
+    network = reading_network(np.unique(y).tolist(), 16, kind)
     return FathomClassifier(network, recipe, time_limit=seconds, random_state=seed)
 
 

@@ -15,16 +15,11 @@ import numpy as np
 from fathom import Architecture, FathomClassifier, Recipe
 from fathom.cli.engine import prepare_engine
 from fathom.data.datasets import load_digits
-from fathom.data.schema import ImageInput, Schema, Target
 from fathom.estimators.defaults import normalized, reading_network, reading_recipe
 from fathom.nn.blocks import Dropout, Flatten
 from fathom.nn.convolution import Conv2D, MaxPool
 from fathom.nn.dense import Dense
 
-SCHEMA = Schema(
-    input=ImageInput(height=16, width=16, channels=1, is_ink=True),
-    target=Target(task="classes", classes=tuple(range(10))),
-)
 OUTPUT = Dense(units=10, activation="softmax")
 
 
@@ -47,7 +42,7 @@ def head(width: int) -> list:
 
 
 def variants() -> dict[str, tuple[Architecture, Recipe]]:
-    dnn, cnn = (reading_network(SCHEMA, kind) for kind in ("dnn", "cnn"))
+    dnn, cnn = (reading_network(range(10), 16, kind) for kind in ("dnn", "cnn"))
     deep, convolved = (reading_recipe(16, kind) for kind in ("dnn", "cnn"))
     convolved = convolved.model_copy(update={"epochs": 60})
     plain = [Dense(units=512), Dense(units=512), Dense(units=512)]

@@ -13,14 +13,40 @@ if TYPE_CHECKING:
     from fathom.estimators.classifier import FathomClassifier as FathomClassifier
     from fathom.estimators.regressor import FathomRegressor as FathomRegressor
     from fathom.nn.architecture import Architecture as Architecture
+    from fathom.nn.blocks import Activation as Activation
+    from fathom.nn.blocks import Dropout as Dropout
+    from fathom.nn.blocks import Flatten as Flatten
+    from fathom.nn.blocks import Residual as Residual
+    from fathom.nn.convolution import AveragePool as AveragePool
+    from fathom.nn.convolution import Conv2D as Conv2D
+    from fathom.nn.convolution import GlobalAveragePool as GlobalAveragePool
+    from fathom.nn.convolution import MaxPool as MaxPool
+    from fathom.nn.dense import Dense as Dense
+    from fathom.nn.initializers import Initializer as Initializer
     from fathom.nn.network import build as build
+    from fathom.nn.normalization import BatchNorm as BatchNorm
+    from fathom.nn.normalization import LayerNorm as LayerNorm
+    from fathom.training.monitor import Monitor as Monitor
     from fathom.training.recipe import Augmentation as Augmentation
     from fathom.training.recipe import Recipe as Recipe
 
 __version__: str
 
 _HOMES = {
+    "Activation": "fathom.nn.blocks",
     "Architecture": "fathom.nn.architecture",
+    "AveragePool": "fathom.nn.convolution",
+    "BatchNorm": "fathom.nn.normalization",
+    "Conv2D": "fathom.nn.convolution",
+    "Dense": "fathom.nn.dense",
+    "Dropout": "fathom.nn.blocks",
+    "Flatten": "fathom.nn.blocks",
+    "GlobalAveragePool": "fathom.nn.convolution",
+    "Initializer": "fathom.nn.initializers",
+    "LayerNorm": "fathom.nn.normalization",
+    "MaxPool": "fathom.nn.convolution",
+    "Monitor": "fathom.training.monitor",
+    "Residual": "fathom.nn.blocks",
     "Augmentation": "fathom.training.recipe",
     "FathomClassifier": "fathom.estimators.classifier",
     "FathomRegressor": "fathom.estimators.regressor",

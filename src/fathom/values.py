@@ -1,6 +1,7 @@
 """The base of every frozen value: plain data that prints well and goes to JSON and back."""
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -19,3 +20,8 @@ class Value(BaseModel):
             super().__init__(**data)
         except ValidationError as error:
             raise self.error_type.from_validation(error) from None
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Return the value with some fields changed, checked like a new one."""
+        fields = {name: getattr(self, name) for name in type(self).model_fields}
+        return type(self)(**{**fields, **(update or {})})

@@ -44,6 +44,13 @@ def test_bundled_digits_are_real_ink():
     assert not np.array_equal(load_digits("digits", seed=1).y_test, found.y_test)
 
 
+def test_pixels_of_any_size_are_read(tmp_path):
+    np.savez(tmp_path / "huge.npz", x=IMAGES * 1e300, y=LABELS)
+    np.savez(tmp_path / "plain.npz", x=IMAGES, y=LABELS)
+    huge, plain = (load_digits(str(tmp_path / f"{name}.npz")) for name in ("huge", "plain"))
+    np.testing.assert_array_equal(huge.x_train, plain.x_train)
+
+
 @pytest.mark.parametrize("packed", [True, False])
 def test_an_idx_folder_with_an_official_split(tmp_path, packed):
     write_idx(tmp_path, "train", 60, packed)
@@ -109,11 +116,16 @@ def fake_openml(monkeypatch, n, pixels):
     monkeypatch.setattr(sklearn.datasets, "fetch_openml", lambda *a, **k: Bunch)
 
 
-def test_a_download_is_checked(monkeypatch):
+def test_a_download_is_checked_and_kept(monkeypatch, tmp_path):
+    monkeypatch.setenv("FATHOM_CACHE", str(tmp_path))
     fake_openml(monkeypatch, 1593, 256)
     found = load_digits("semeion")
     assert len(found.y_train) + len(found.y_test) == 1593
     assert set(np.unique(found.y_train)) == set(range(10))
+    kept = datasets.cache_folder() / "datasets" / "semeion.npz"
+    monkeypatch.setattr("sklearn.datasets.fetch_openml", None)  # from now on the copy is read
+    np.testing.assert_array_equal(load_digits("semeion").x_test, found.x_test)
+    kept.unlink()
     fake_openml(monkeypatch, 1500, 256)
     with pytest.raises(DatasetError, match="1593 pictures"):
         load_digits("semeion")
@@ -155,7 +167,12 @@ def broken_files(folder):
     (folder / "alone-images-idx3-ubyte.gz").write_bytes(whole)
     (folder / "strange.xyz").write_bytes(b"hello")
     (folder / "nothing").mkdir()
+    np.savez(
+        folder / "unseen.npz", x_train=IMAGES, y_train=LABELS, x_test=IMAGES, y_test=LABELS + 9
+    )
+    (folder / ("n" * 200)).write_bytes(b"")
     return [
+        "unseen.npz", "n" * 200, "n" * 300, "absent/" * 3,
         "pickle.npz", "shape.npz", "rows.npz", "names.npz", "nan.npz", "text.npz", "one.npz",
         "few.npz", "cut.npz", "not.npz", "empty.npz", "cut-images-idx3-ubyte.gz",
         "alone-images-idx3-ubyte.gz", "strange.xyz", "nothing",

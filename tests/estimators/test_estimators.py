@@ -107,7 +107,7 @@ def test_rows_of_weight_0_take_no_part_and_heavy_rows_count():
     assert (model.predict(X) == SIGNS[:, 0]).mean() > 0.9
 
 
-def test_extreme_numbers_do_no_harm_to_other_rows():
+def test_extreme_numbers_end_in_no_nan():
     x = X.copy()
     x[0] = 1e300
     model = FathomClassifier(recipe=QUICK, random_state=0).fit(x, SIGNS[:, 0])
@@ -132,6 +132,7 @@ REFUSED = [
     ({}, {"sample_weight": np.full(240, np.nan)}, "NaN"),
     ({}, {"y": np.zeros(240)}, "at least 2 classes"),
     ({}, {"y": RNG.integers(0, 5, (240, 2))}, "one class per row"),
+    ({}, {"y": 2 * SIGNS - 1}, "labels of 0 and 1"),
 ]
 
 

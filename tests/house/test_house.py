@@ -46,8 +46,10 @@ def test_importing_changes_nothing():
 
 def test_the_public_list_is_what_it_is():
     assert fathom.__all__ == [
-        "Architecture", "Augmentation", "FathomClassifier", "FathomRegressor", "Recipe", "build",
-        "load", "load_digits", "save",
+        "Activation", "Architecture", "Augmentation", "AveragePool", "BatchNorm", "Conv2D", "Dense",
+        "Dropout", "FathomClassifier", "FathomRegressor", "Flatten", "GlobalAveragePool",
+        "Initializer", "LayerNorm", "MaxPool", "Monitor", "Recipe", "Residual", "build", "load",
+        "load_digits", "save",
     ]  # fmt: skip
     for name in fathom.__all__:
         assert getattr(fathom, name).__doc__

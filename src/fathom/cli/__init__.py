@@ -1,6 +1,7 @@
 """The command ``fathom``: one function per verb."""
 
 import sys
+from io import TextIOWrapper
 from typing import Annotated
 
 import typer
@@ -72,7 +73,7 @@ def digits(
     """Learn to read handwritten digits, and show how well."""
     from fathom.cli.digits import run_digits
 
-    run_digits(data, network, time_limit, seed, output, compare, json)
+    raise typer.Exit(run_digits(data, network, time_limit, seed, output, compare, json))
 
 
 @app.command()
@@ -91,23 +92,22 @@ def predict(
 
 def main() -> None:
     """Run the command line; an error of ours is one line and exit code 2, never a traceback."""
-    from fathom.cli.screen import report_error
-
-    is_json = "--json" in sys.argv[1:]
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(
+                errors="replace"
+            )  # a sign the terminal cannot show is no reason to end
     try:
         app()
-    except FathomError as error:
-        report_error(str(error), is_json)
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        report_error("stopped", is_json)
-        sys.exit(130)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(141)
-    except MemoryError:
-        report_error("expected enough memory — got none left — use less data", is_json)
-        sys.exit(2)
+    except (FathomError, MemoryError) as error:
+        from fathom.cli.screen import report_error
+
+        is_ours = isinstance(error, FathomError)
+        message = (
+            str(error) if is_ours else "expected enough memory — got none left — use less data"
+        )
+        report_error(message, "--json" in sys.argv[1:])
+        sys.exit(FathomError.exit_code)
 
 
 if __name__ == "__main__":

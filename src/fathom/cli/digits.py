@@ -9,9 +9,8 @@ import numpy as np
 
 from fathom.cli.drawing import draw_confusion, draw_reading
 from fathom.cli.engine import prepare_engine
-from fathom.cli.screen import Screen, StopRequest, TrainingView
+from fathom.cli.screen import STOPPED, Screen, StopRequest, TrainingView, report_error
 from fathom.data.datasets import Digits, load_digits
-from fathom.data.schema import ImageInput, Schema, Target
 from fathom.deployment.archive import save
 from fathom.deployment.container import require_writable
 from fathom.errors import InputError
@@ -58,9 +57,8 @@ def run_digits(
     output: str,
     compare: bool | None,
     is_json: bool,
-) -> None:
-    """Load, train, compare, show, save."""
-    began = time.monotonic()
+) -> int:
+    """Load, train, save, compare, show; return the exit code."""
     if network not in NETWORKS:
         raise InputError("--network dnn, cnn or both", got=repr(network))
     if not 0 < time_limit < float("inf"):
@@ -74,20 +72,20 @@ def run_digits(
         prepare_engine()
         loaded = load_digits(data, seed=seed)
         _introduce(screen, loaded)
-        models = _train_all(screen, stop, loaded, NETWORKS[network], time_limit, seed, began)
+        models = _train_all(screen, stop, loaded, NETWORKS[network], time_limit, seed)
         if not models:
-            raise KeyboardInterrupt
+            report_error("stopped before any network was trained", is_json)
+            return STOPPED
+        best, its_result = max(models, key=lambda pair: _held_out_score(pair[0]))
+        path = save(best, output)
         results = [result for _, result in models]
         if not stop.is_asked and _has_time_for_peers(screen, loaded, compare):
-            results += _train_peers(screen, loaded, seed)
+            results += _train_peers(screen, stop, loaded, seed)
         _show_results(screen, results)
-        best, its_result = max(models, key=lambda pair: _held_out_score(pair[0]))
         _show_mistakes(screen, best, its_result.network, loaded)
-        path = save(best, output)
         _show_next(screen, str(path), data)
         screen.emit("done", results=[result.as_event() for result in results], output=str(path))
-    if stop.is_asked:
-        raise KeyboardInterrupt
+    return STOPPED if stop.is_asked else 0
 
 
 def _introduce(screen: Screen, digits: Digits) -> None:
@@ -108,10 +106,9 @@ def _train_all(
     kinds: tuple[str, ...],
     time_limit: float,
     seed: int,
-    began: float,
 ) -> list[tuple[FathomClassifier, Result]]:
     """Train the networks one after another within the time for all of them."""
-    trained = []
+    began, trained = time.monotonic(), []
     for kind in kinds:
         if stop.is_asked:
             break
@@ -127,14 +124,9 @@ def _train_all(
 def _train_one(
     screen: Screen, stop: StopRequest, digits: Digits, kind: str, seconds: float, seed: int
 ) -> tuple[FathomClassifier, Result]:
-    classes = tuple(np.unique(digits.y_train).tolist())
-    height, width = digits.x_train.shape[1:]
-    schema = Schema(
-        input=ImageInput(height=height, width=width, channels=1, is_ink=True),
-        target=Target(task="classes", classes=classes),
-    )
-    architecture = reading_network(schema, kind)
-    recipe = reading_recipe(min(height, width), kind).model_copy(update={"seed": seed})
+    side = digits.x_train.shape[1]
+    architecture = reading_network(np.unique(digits.y_train).tolist(), side, kind)
+    recipe = reading_recipe(side, kind).model_copy(update={"seed": seed})
     screen.say(f"{kind}  {_outline(architecture)}: {architecture.n_parameters:,} parameters")
     model = FathomClassifier(architecture, recipe, time_limit=seconds)
     view = TrainingView(screen, kind, recipe.epochs, recipe.n_starts, stop)
@@ -159,7 +151,11 @@ def _outline(architecture: Architecture) -> str:
 def _held_out_score(model: FathomClassifier) -> float:
     """Return the mean score on the pictures held out of training; the test part has no say."""
     bests = [model.history_.starts[start].best for start in model.history_.kept]
-    scores = [best.validation_score or best.train_score for best in bests if best is not None]
+    known = [best for best in bests if best is not None]
+    scores = [
+        best.train_score if best.validation_score is None else best.validation_score
+        for best in known
+    ]
     return sum(scores) / len(scores)
 
 
@@ -170,7 +166,7 @@ def _has_time_for_peers(screen: Screen, digits: Digits, compare: bool | None) ->
     return compare is not False
 
 
-def _train_peers(screen: Screen, digits: Digits, seed: int) -> list[Result]:
+def _train_peers(screen: Screen, stop: StopRequest, digits: Digits, seed: int) -> list[Result]:
     """Train scikit-learn's classifiers as they come, on the same pictures."""
     from sklearn.neural_network import MLPClassifier
     from sklearn.svm import SVC
@@ -178,6 +174,8 @@ def _train_peers(screen: Screen, digits: Digits, seed: int) -> list[Result]:
     flat = [x.reshape(len(x), -1).astype(np.float32) for x in (digits.x_train, digits.x_test)]
     results = []
     for name, peer in (("svc", SVC()), ("mlp", MLPClassifier(random_state=seed))):
+        if stop.is_asked:
+            break
         began = time.monotonic()
         peer.fit(flat[0], digits.y_train)
         seconds = time.monotonic() - began

@@ -57,7 +57,7 @@ def _collect(files: list[str], size: int) -> tuple[list[str], np.ndarray]:
     for given in files:
         path = Path(given)
         if path.suffix == ".npz":
-            for number, picture in enumerate(read_pictures(path)):
+            for number, picture in enumerate(read_pictures(path, size)):
                 names.append(f"{path}[{number}]")
                 pictures.append(picture)
             continue
@@ -68,7 +68,10 @@ def _collect(files: list[str], size: int) -> tuple[list[str], np.ndarray]:
 
 
 def _pictures_in(folder: Path) -> list[Path]:
-    found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
+    try:
+        found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
+    except OSError as error:
+        raise InputError("a folder that can be read", got=f"{folder} ({error})") from None
     if not found:
         raise InputError(
             "pictures in the folder", got=f"none in {folder}",

@@ -1,6 +1,7 @@
 """What the commands show: for people on a terminal, as plain lines, or as JSON lines."""
 
 import json
+import os
 import signal
 import sys
 import threading
@@ -26,13 +27,26 @@ from fathom.training.history import Epoch, Event
 from fathom.training.monitor import Monitor
 
 LINE_SECONDS = 1.0  # between two plain lines of progress
+STOPPED = 130  # exit code after a request to stop
+_LOCK = threading.Lock()
 
 
 def report_error(message: str, is_json: bool) -> None:
     """Say in one line what went wrong: on stderr, and as the last event where JSON is asked for."""
     if is_json:
-        print(json.dumps({"event": "error", "message": message}), flush=True)
-    print(f"fathom: {' '.join(message.split())}", file=sys.stderr, flush=True)
+        _write_line({"event": "error", "message": message})
+    print(f"fathom: {printable(' '.join(message.split()))}", file=sys.stderr, flush=True)
+
+
+def printable(text: str) -> str:
+    """Return a text without the characters that would steer the terminal it is written to."""
+    return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def _write_line(fields: dict[str, Any]) -> None:
+    with _LOCK:  # events come from several threads; a line is written whole
+        sys.stdout.write(json.dumps(fields, allow_nan=False) + "\n")
+        sys.stdout.flush()
 
 
 class Screen:
@@ -46,21 +60,21 @@ class Screen:
 
     def __init__(self, is_json: bool) -> None:
         self.is_json = is_json
-        self.console = Console(quiet=is_json, highlight=False)
+        self.console = Console(quiet=is_json, highlight=False, emoji=False)
 
     @property
     def can_draw(self) -> bool:
         """Whether block characters can be written."""
         return self.console.encoding.lower().startswith("utf")
 
-    def say(self, text: object = "") -> None:
+    def say(self, text: str = "") -> None:
         """Write for people."""
-        self.console.print(text, markup=False, soft_wrap=True)
+        self.console.print(printable(text), markup=False, soft_wrap=True)
 
     def emit(self, event: str, **fields: Any) -> None:
         """Write for programs."""
         if self.is_json:
-            print(json.dumps({"event": event, **fields}, allow_nan=False), flush=True)
+            _write_line({"event": event, **fields})
 
 
 class StopRequest:
@@ -87,10 +101,11 @@ class StopRequest:
 
     def _hear(self, number: int, frame: FrameType | None) -> None:
         if self._asked.is_set():
-            raise KeyboardInterrupt
+            self._screen.console.show_cursor()
+            os._exit(STOPPED)  # a compiled program in another thread would be waited for otherwise
         self._asked.set()
-        self._screen.emit("stopping")
-        print("Stopping; the best so far is kept. Once more to quit at once.", file=sys.stderr)
+        message = "Stopping; the best so far is kept. Once more to quit at once.\n"
+        os.write(sys.stderr.fileno(), message.encode())
 
 
 class _Detail(ProgressColumn):
@@ -130,7 +145,6 @@ class TrainingView(Monitor):
             transient=True,
         )
         self._task = self._progress.add_task(name, total=self._total, detail="compiling …")
-        self._best: dict[int, float] = {}
 
     @contextmanager
     def shown(self) -> Iterator["TrainingView"]:
@@ -149,7 +163,6 @@ class TrainingView(Monitor):
             detail = f"epoch {epoch.epoch:>3}  loss {epoch.train_loss:.4f}  "
             detail += f"accuracy {epoch.train_score:6.2%}"
             if epoch.validation_score is not None:
-                self._best[start] = max(epoch.validation_score, self._best.get(start, 0.0))
                 detail += f"  held out {epoch.validation_score:6.2%}"
             self._progress.update(self._task, advance=1, detail=detail)
             is_due = time.monotonic() - self._spoke >= LINE_SECONDS

@@ -2,9 +2,11 @@
 
 import difflib
 import gzip
+import lzma
 import math
 import os
 import struct
+import warnings
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -14,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from fathom.data.images import IMAGE_SUFFIXES, all_to_ink, read_grey, to_ink
+from fathom.data.images import IMAGE_SUFFIXES, INK_SIZE, all_to_ink, read_grey, to_ink
 from fathom.data.splitting import hold_out
 from fathom.errors import DatasetError
 
@@ -96,15 +98,21 @@ def load_digits(source: str = "digits", *, seed: int = 0) -> Digits:
     >>> load_digits("digits").x_train.shape
     (1438, 16, 16)
     """
-    path = Path(source).expanduser()
     if source in NAMES:
         return _bundled(seed) if source == "digits" else _named(source, seed)
-    if path.exists():
-        return _from_path(path, seed)
+    try:
+        path = Path(source).expanduser()
+        if path.exists():
+            return _from_path(path, seed)
+    except (OSError, RuntimeError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise DatasetError(
+            "a data set that can be read", got=f"{source[:200]} ({reason})"
+        ) from None
     near = difflib.get_close_matches(source.lower(), NAMES, n=3, cutoff=0.4) or list(NAMES)
     raise DatasetError(
         f"a data set ({', '.join(NAMES)}) or a path",
-        got=repr(source),
+        got=repr(source)[:200],
         hint=f"did you mean {' or '.join(near)}?",
     )
 
@@ -152,10 +160,26 @@ def _named(name: str, seed: int) -> Digits:
         raise DatasetError(f"{remote.pixels} pixels a picture in {name}", got=f"{x.shape[1:]}")
     side = math.isqrt(remote.pixels)
     ink, y = all_to_ink(x.reshape(-1, side, side)), y - remote.first_label
-    if remote.n_train is None:
-        return _split(name, ink, y, seed)
     n = remote.n_train
-    return Digits(name, ink[:n], y[:n], ink[n:], y[n:], is_official_split=True)
+    if n is None:
+        _keep(folder / f"{name}.npz", x=ink, y=y)
+        return _split(name, ink, y, seed)
+    train, test = (ink[:n], y[:n]), (ink[n:], y[n:])
+    _keep(
+        folder / f"{name}.npz", x_train=train[0], y_train=train[1], x_test=test[0], y_test=test[1]
+    )
+    return _official(name, train, test)
+
+
+def _keep(path: Path, **arrays: np.ndarray) -> None:
+    """Keep what was downloaded in a form that is read fast; where that fails, no harm is done."""
+    part = path.with_suffix(".part.npz")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.savez_compressed(part, allow_pickle=False, **arrays)
+        part.replace(path)
+    except OSError:
+        part.unlink(missing_ok=True)
 
 
 def _check_rows(name: str, rows: int, where: object) -> None:
@@ -171,12 +195,14 @@ def _download(name: str, remote: _Remote, folder: Path) -> tuple[np.ndarray, np.
     from sklearn.datasets import fetch_openml
 
     try:
-        bunch: Any = fetch_openml(
-            remote.openml_name, version=remote.version, as_frame=False, parser="liac-arff",
-            data_home=str(folder / "openml"), n_retries=1, delay=0.2,
-        )  # fmt: skip
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            bunch: Any = fetch_openml(
+                remote.openml_name, version=remote.version, as_frame=False, parser="liac-arff",
+                data_home=str(folder / "openml"), n_retries=1, delay=0.2,
+            )  # fmt: skip
         return np.asarray(bunch.data, np.float32), np.asarray(bunch.target).astype(np.int64)
-    except (OSError, ValueError, EOFError, zlib.error) as error:
+    except Exception as error:  # the network, the server and the parser each raise their own kinds
         raise DatasetError(
             f"to download {name} from OpenML",
             got=f"no answer that could be used ({type(error).__name__}: {error})"[:200],
@@ -213,12 +239,24 @@ def _from_npz(path: Path, seed: int) -> Digits:
         )
     if x_test is None or y_test is None:
         return _split(path.name, *_as_examples(x, y, path), seed)
-    parts = (*_as_examples(x, y, path), *_as_examples(x_test, y_test, path))
-    return Digits(path.name, *parts, is_official_split=True)
+    return _official(path.name, _as_examples(x, y, path), _as_examples(x_test, y_test, path))
 
 
-def read_pictures(path: Path) -> np.ndarray:
-    """Read the pictures of an ``.npz`` file as ink, shape (n, 16, 16).
+def _official(
+    name: str, train: tuple[np.ndarray, np.ndarray], test: tuple[np.ndarray, np.ndarray]
+) -> Digits:
+    """Join the two parts a data set comes in, once they agree on the classes."""
+    unknown = np.setdiff1d(test[1], train[1])
+    if len(unknown) or len(np.unique(train[1])) < 2:
+        raise DatasetError(
+            "2 classes or more to learn from, and no others to be tested on",
+            got=f"{', '.join(map(str, unknown[:3])) or 'one class'} in {name}",
+        )
+    return Digits(name, *train, *test, is_official_split=True)
+
+
+def read_pictures(path: Path, size: int = INK_SIZE) -> np.ndarray:
+    """Read the pictures of an ``.npz`` file as ink, shape (n, size, size).
 
     Raises
     ------
@@ -232,19 +270,20 @@ def read_pictures(path: Path) -> np.ndarray:
             "an array x of pictures in the file",
             got=f"{', '.join(sorted(arrays)) or 'nothing'} in {path}",
         )
-    return _as_ink(x, path)
+    return _as_ink(x, path, size)
 
 
 def _read_npz(path: Path) -> dict[str, np.ndarray]:
+    if not path.is_file():
+        raise DatasetError("an .npz file", got=f"{path}, which is no file")
     try:
         with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
-            return {key.lower(): file[key] for key in file.files}
-    except FileNotFoundError:
-        raise DatasetError("an .npz file", got=f"{path}, which does not exist") from None
+            arrays = {key.lower(): file[key] for key in file.files}
     except (OSError, ValueError, EOFError, KeyError, TypeError, AttributeError) as error:
         raise _damaged(path, error) from None
-    except (zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+    except (zlib.error, lzma.LZMAError, zipfile.BadZipFile, RuntimeError) as error:
         raise _damaged(path, error) from None
+    return {key: array for key, array in arrays.items() if isinstance(array, np.ndarray)}
 
 
 def _pick(arrays: dict[str, np.ndarray], *names: str) -> np.ndarray | None:
@@ -265,7 +304,7 @@ def _as_examples(x: np.ndarray, y: np.ndarray, path: Path) -> tuple[np.ndarray, 
     return _as_ink(x, path), y.astype(np.int64) if y.dtype.kind in "biu" else y
 
 
-def _as_ink(x: np.ndarray, path: Path) -> np.ndarray:
+def _as_ink(x: np.ndarray, path: Path, size: int = INK_SIZE) -> np.ndarray:
     """Check pictures from a file and bring them to ink."""
     side = math.isqrt(x.shape[1]) if x.ndim == 2 else 0
     if side and side * side == x.shape[1]:
@@ -279,7 +318,7 @@ def _as_ink(x: np.ndarray, path: Path) -> np.ndarray:
         )
     if x.dtype.kind == "f" and not np.isfinite(x).all():
         raise DatasetError("finite pixels", got=f"NaN or infinity in {path}")
-    return all_to_ink(x)
+    return all_to_ink(x, size)
 
 
 def _from_folder(folder: Path, seed: int) -> Digits:
@@ -288,8 +327,7 @@ def _from_folder(folder: Path, seed: int) -> Digits:
         train = [p for p in images if p.name.startswith("train")]
         test = [p for p in images if p.name.startswith("t10k") or p.name.startswith("test")]
         if len(train) == len(test) == 1:
-            parts = (*_read_idx_pair(train[0]), *_read_idx_pair(test[0]))
-            return Digits(folder.name, *parts, is_official_split=True)
+            return _official(folder.name, _read_idx_pair(train[0]), _read_idx_pair(test[0]))
         return _split(folder.name, *_read_idx_pair(images[0]), seed)
     return _from_class_folders(folder, seed)
 
@@ -355,20 +393,23 @@ def read_idx(path: Path) -> np.ndarray:
         with path.open("rb") as raw:
             is_packed = raw.read(2) == b"\x1f\x8b"
         with gzip.open(path) if is_packed else path.open("rb") as file:
-            content = file.read(MAX_IDX_BYTES + 1)
+            start = file.read(4)
+            if len(start) < 4 or start[:3] != b"\0\0\x08" or not 1 <= start[3] <= 4:
+                raise DatasetError("an IDX file of unsigned bytes", got=f"{path}, which is none")
+            sides = file.read(4 * start[3])
+            if len(sides) < 4 * start[3]:
+                raise DatasetError("an IDX file with its whole header", got=f"{path}, cut short")
+            shape = struct.unpack(f">{start[3]}I", sides)
+            n = math.prod(shape)
+            if n > MAX_IDX_BYTES:
+                raise DatasetError("an IDX file of at most 2 GiB", got=f"{n:,} bytes in {path}")
+            content = file.read(n + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise _damaged(path, error) from None
-    if len(content) < 4 or content[:3] != b"\0\0\x08" or not 1 <= content[3] <= 4:
-        raise DatasetError("an IDX file of unsigned bytes", got=f"{path}, which is none")
-    n_axes = content[3]
-    start = 4 + 4 * n_axes
-    if len(content) < start:
-        raise DatasetError("an IDX file with its whole header", got=f"{path}, cut short")
-    shape = struct.unpack(f">{n_axes}I", content[4:start])
-    if len(content) - start != math.prod(shape):
+    if len(content) != n:
         raise DatasetError(
-            f"{math.prod(shape):,} values of shape {shape}, as the header of {path.name} states",
-            got=f"{len(content) - start:,}",
+            f"{n:,} values of shape {shape}, as the header of {path.name} states",
+            got=f"{len(content):,} or more" if len(content) > n else f"{len(content):,}",
             hint="fetch the file again",
         )
-    return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
+    return np.frombuffer(content, np.uint8).reshape(shape)

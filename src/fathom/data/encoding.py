@@ -30,9 +30,8 @@ class Standardization:
         largest[largest == 0] = 1.0
         unit = x / largest  # so that no square overflows
         center, scale = unit.mean(axis=0, dtype=np.float64), unit.std(axis=0, dtype=np.float64)
-        is_constant = scale <= 1e-7
-        scale[is_constant] = 1.0
-        return cls(center * largest, np.where(is_constant, 1.0, scale * largest))
+        scale = np.where(scale <= 1e-7, 1.0, np.maximum(scale * largest, np.finfo(float).tiny))
+        return cls(center * largest, scale)
 
     def encode(self, x: np.ndarray) -> np.ndarray:
         """Return (x - center) / scale as float32, drawn in to ±1e6."""

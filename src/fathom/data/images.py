@@ -35,9 +35,9 @@ def read_grey(path: Path) -> np.ndarray:
     InputError
         If the file is absent, is no picture, is truncated, or has more than 40 million pixels.
     """
-    if not path.is_file():
-        raise InputError("a picture file", got=f"{path}, which is no file", hint="check the path")
     try:
+        if not path.is_file():
+            raise InputError("a picture file", got=f"{path}, which is no file")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             picture = Image.open(path)
@@ -99,12 +99,13 @@ def to_ink(
     numpy.ndarray
         Shape (size, size), uint8 of 0 and 1; all 0 for a blank picture.
     """
-    values = np.asarray(grey, np.float32)
+    values = np.asarray(grey, np.float64)
+    values = values / max(float(np.abs(values).max()), np.finfo(float).tiny)
     values = values - values.min()
     top = float(values.max())
     if top == 0:
         return np.zeros((size, size), np.uint8)
-    values /= top
+    values = (values / top).astype(np.float32)
     if has_light_border(values) if is_light_paper is None else is_light_paper:
         values = 1 - values
     if values.shape != (size, size):

@@ -32,6 +32,12 @@ class NumbersInput(Value):
     n_features: int = Field(ge=1, le=10_000_000)
     names: tuple[Annotated[str, StringConstraints(max_length=10_000)], ...] = ()
 
+    @model_validator(mode="after")
+    def _one_name_a_column(self) -> Self:
+        if self.names and len(self.names) != self.n_features:
+            raise ValueError("there is one name for each column, or none at all")
+        return self
+
     @property
     def shape(self) -> tuple[int, ...]:
         """Shape of one example as an array."""

@@ -15,7 +15,7 @@ from fathom.data.schema import Schema
 from fathom.deployment.container import pack, parse_json, read_file, unpack, write_file
 from fathom.errors import FathomError, InputError, ModelFileError
 from fathom.estimators import FathomClassifier, FathomRegressor
-from fathom.estimators.base import require_match
+from fathom.estimators.base import has_target_encoding, require_match
 from fathom.nn.architecture import Architecture
 from fathom.nn.network import Network, draw
 from fathom.training.history import History
@@ -95,10 +95,11 @@ def save(model: FathomClassifier | FathomRegressor, path: str | Path) -> Path:
         history=model.history_.thinned(MAX_EPOCHS),
     )
     text = card.model_dump_json()
-    tensors = _tensors_of(model)
-    data = pack(tensors, {})[1]
-    metadata = {"format": FORMAT, "card": text, "sha256": _checksum(text, data)}
-    write_file(Path(path), *pack(tensors, metadata))
+
+    def describe(data: bytes) -> dict[str, str]:
+        return {"format": FORMAT, "card": text, "sha256": _checksum(text, data)}
+
+    write_file(Path(path), *pack(_tensors_of(model), describe))
     return Path(path)
 
 
@@ -130,18 +131,6 @@ def load(path: str | Path) -> FathomClassifier | FathomRegressor:
     except FathomError as error:
         got = f"{path}: {error.got}" if str(path) not in error.got else error.got
         raise ModelFileError(error.expected, got=got, hint=error.hint) from None
-
-
-def read_card(path: str | Path) -> Card:
-    """Return what a model file says about itself, checked like the whole file.
-
-    Raises
-    ------
-    ModelFileError
-        As `load`.
-    """
-    _, metadata, data = unpack(read_file(Path(path)))
-    return _read_card(metadata, data)
 
 
 def _read_card(metadata: dict[str, str], data: bytes) -> Card:
@@ -202,35 +191,36 @@ def _named_leaves(network: Network) -> list[tuple[str, Any]]:
 def _restore(card: Card, tensors: dict[str, np.ndarray]) -> FathomClassifier | FathomRegressor:
     """Make the estimator, once the shapes the card asks for are the shapes in the file."""
     architecture, schema = card.architecture, card.model_schema
+    _require_consistency(card)
     outline = jax.eval_shape(lambda key: draw(architecture, key), jax.random.key(0))
+    leaves = _named_leaves(outline)
+    columns = (1,) if schema.input.kind == "image" else (schema.input.n_features,)
+    encoded: dict[str, tuple[int, ...]] = {"encoding": columns}
+    if has_target_encoding(architecture, schema.target):
+        encoded["target_encoding"] = (schema.target.n_outputs,)
+    if len(tensors) != card.n_networks * len(leaves) + 2 * len(encoded):
+        raise ModelFileError("as many tensors as the card describes", got=f"{len(tensors)}")
     expected: dict[str, tuple[tuple[int, ...], type]] = {}
     for number in range(card.n_networks):
-        for name, leaf in _named_leaves(outline):
+        for name, leaf in leaves:
             expected[f"network.{number}.{name}"] = (leaf.shape, np.float32)
-    is_image = schema.input.kind == "image"
-    columns = (1,) if is_image else (schema.input.n_features,)
-    for part in ("center", "scale"):
-        expected[f"encoding.{part}"] = (columns, np.float64)
-        if "target_encoding.center" in tensors:
-            expected[f"target_encoding.{part}"] = ((schema.target.n_outputs,), np.float64)
+    for name, shape in encoded.items():
+        expected[f"{name}.center"] = expected[f"{name}.scale"] = (shape, np.float64)
     found = {name: (array.shape, array.dtype.type) for name, array in tensors.items()}
     if found != expected:
         odd = sorted(n for n in expected.keys() | found.keys() if found.get(n) != expected.get(n))
         raise ModelFileError(
             "weights of the shapes the card describes", got=f"others, for example {odd[0]!r}"
         )
-    model = _ESTIMATORS[card.estimator](recipe=card.recipe, time_limit=card.time_limit)
-    _require_consistency(card)
+    model = _ESTIMATORS[card.estimator](architecture, card.recipe, time_limit=card.time_limit)
     treedef = jax.tree.structure(outline)
-    names = [name for name, _ in _named_leaves(outline)]
     networks = tuple(
-        jax.tree.unflatten(treedef, [jnp.asarray(tensors[f"network.{i}.{n}"]) for n in names])
+        jax.tree.unflatten(treedef, [jnp.asarray(tensors[f"network.{i}.{n}"]) for n, _ in leaves])
         for i in range(card.n_networks)
     )
     encodings = {
         name: Standardization(tensors[f"{name}.center"], tensors[f"{name}.scale"])
-        for name in ("encoding", "target_encoding")
-        if f"{name}.center" in tensors
+        for name in encoded
     }
     if any((encoding.scale <= 0).any() for encoding in encodings.values()):
         raise ModelFileError("scales above 0", got="a scale of 0 or less")

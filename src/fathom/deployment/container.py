@@ -12,7 +12,7 @@ import os
 import stat
 import struct
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +61,7 @@ def parse_json(text: str, what: str) -> Any:  # noqa: C901 (one small rule for e
         return found
 
     def integer(digits: str) -> int:
-        if len(digits) > MAX_DIGITS + 1:
+        if len(digits.lstrip("-")) > MAX_DIGITS:
             raise refuse(f"a number of {len(digits)} digits")
         return int(digits)
 
@@ -90,22 +90,24 @@ def parse_json(text: str, what: str) -> Any:  # noqa: C901 (one small rule for e
         raise refuse(f"an error at character {error.pos}") from None
 
 
-def pack(tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> tuple[bytes, bytes]:
+def pack(
+    tensors: Mapping[str, np.ndarray], describe: Callable[[bytes], dict[str, str]]
+) -> tuple[bytes, bytes]:
     """Return header (with its length) and data of a file.
 
     Parameters
     ----------
     tensors : mapping of str to numpy.ndarray
         Float32 or float64 arrays by name; finite.
-    metadata : mapping of str to str
-        What else the file says.
+    describe : callable
+        Gives the metadata, text by name, for the data part.
 
     Raises
     ------
     ModelFileError
         If a value is not finite or the header would be longer than 8 MiB.
     """
-    header: dict[str, Any] = {_METADATA: dict(metadata)}
+    entries: dict[str, Any] = {}
     parts, end = [], 0
     # Widest types first, as the safetensors library writes them, so that all stay aligned.
     for name in sorted(tensors, key=lambda name: (-tensors[name].dtype.itemsize, name)):
@@ -113,13 +115,15 @@ def pack(tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> tupl
         if not np.isfinite(array).all():
             raise ModelFileError("finite weights to save", got=f"NaN or infinity in {name}")
         data = array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
-        header[name] = {
+        entries[name] = {
             "dtype": _CODES[array.dtype.newbyteorder("<")],
             "shape": list(tensors[name].shape),
             "data_offsets": [end, end + len(data)],
         }
         parts.append(data)
         end += len(data)
+    content = b"".join(parts)
+    header = {_METADATA: describe(content), **entries}
     text = json.dumps(header, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
     text += b" " * (-len(text) % 8)
     if len(text) > MAX_HEADER_BYTES or len(tensors) > MAX_TENSORS:
@@ -127,7 +131,7 @@ def pack(tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> tupl
             "a model whose description fits into 8 MiB",
             got=f"{len(text):,} bytes and {len(tensors):,} tensors",
         )
-    return struct.pack("<Q", len(text)) + text, b"".join(parts)
+    return struct.pack("<Q", len(text)) + text, content
 
 
 def unpack(content: bytes) -> tuple[dict[str, np.ndarray], dict[str, str], bytes]:
@@ -189,7 +193,8 @@ def _check_entry(name: str, entry: object) -> tuple[int, int]:
     if not isinstance(dtype, str) or dtype not in DTYPES:
         raise _damaged(f"the unknown type {str(dtype)[:20]!r} of {name!r}")
     is_count = lambda n: type(n) is int and 0 <= n < 2**48  # noqa: E731
-    if not isinstance(shape, list) or len(shape) > MAX_RANK or not all(map(is_count, shape)):
+    is_shape = isinstance(shape, list) and len(shape) <= MAX_RANK and all(map(is_count, shape))
+    if not is_shape or 0 in shape:
         raise _damaged(f"an unusable shape of {name!r}")
     if not isinstance(offsets, list) or len(offsets) != 2 or not all(map(is_count, offsets)):
         raise _damaged(f"unusable offsets of {name!r}")
@@ -218,7 +223,7 @@ def read_file(path: Path) -> bytes:
                 raise ModelFileError("a model file", got=f"{path}, which is no regular file")
             if status.st_size > MAX_FILE_BYTES:
                 raise ModelFileError("a model file of at most 8 GiB", got=f"{status.st_size:,}")
-            return file.read(MAX_FILE_BYTES + 1)
+            return file.read(status.st_size + 1)
     except FileNotFoundError:
         raise ModelFileError(
             "a model file", got=f"{path}, which does not exist",
@@ -242,10 +247,14 @@ def require_writable(path: Path) -> None:
     ModelFileError
         If the folder is absent or closed, or something other than a file is there.
     """
-    if path.exists() and not path.is_file():
+    try:
+        is_taken, folder = path.exists() and not path.is_file(), path.resolve().parent
+        is_open = folder.is_dir() and os.access(folder, os.W_OK)
+    except (OSError, RuntimeError, ValueError) as error:
+        raise ModelFileError("a file to write to", got=f"{str(path)[:200]} ({error})") from None
+    if is_taken:
         raise ModelFileError("a file to write to", got=f"{path}, which is no regular file")
-    folder = path.resolve().parent
-    if not folder.is_dir() or not os.access(folder, os.W_OK):
+    if not is_open:
         reason = "is closed to writing" if folder.is_dir() else "does not exist"
         raise ModelFileError(
             f"a folder to write {path.name} into", got=f"{folder}, which {reason}",
@@ -287,7 +296,7 @@ def write_file(path: Path, *parts: bytes) -> None:
 def _unwritable(path: Path, error: OSError) -> ModelFileError:
     return ModelFileError(
         f"to write {path}", got=f"{error.strerror or error}",
-        hint="give another place with --output; nothing was changed",
+        hint="give another place with --output",
     )  # fmt: skip
 
 

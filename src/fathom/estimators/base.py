@@ -8,6 +8,7 @@ from typing import Any, Self
 import jax
 import jax.numpy as jnp
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
@@ -27,6 +28,7 @@ from fathom.training.recipe import Recipe
 from fathom.training.starts import train_starts
 
 PREDICTION_ROWS = 256  # rows of one call; fewer are filled up, so that nothing is recompiled
+PREDICTION_VALUES = 2**26  # numbers a layer may make in one call; very large pictures come in fewer
 
 
 @jax.jit
@@ -74,8 +76,8 @@ class FathomEstimator(BaseEstimator):
         """
         weight = self._checked_weight(sample_weight, x)
         schema = Schema(input=described, target=target)
-        recipe = self._chosen_recipe(schema, len(x))
         architecture = self._chosen_architecture(schema, len(x))
+        recipe = self._chosen_recipe(schema, architecture, len(x))
         rows = np.flatnonzero(weight > 0)
         classes = y[rows] if target.task == "classes" else None
         training, held_out = hold_out(len(rows), recipe.validation_fraction, recipe.seed, classes)
@@ -84,6 +86,11 @@ class FathomEstimator(BaseEstimator):
         target_encoding = _fit_target_encoding(architecture, target, y[training])
         encoded = _encode(encoding, x, schema, architecture)
         aim = _aim(y, architecture, target, target_encoding)
+        if architecture.loss == "binary_cross_entropy" and (aim.min() < 0 or aim.max() > 1):
+            raise InputError(
+                "targets from 0 to 1 for binary cross entropy",
+                got=f"{aim.min():g} to {aim.max():g}",
+            )
 
         def pick(chosen: np.ndarray) -> Examples:
             return Examples(*(jnp.asarray(part[chosen]) for part in (encoded, aim, weight)))
@@ -132,13 +139,20 @@ class FathomEstimator(BaseEstimator):
                 hint="bring pictures to ink with fathom.data.images.all_to_ink",
             )
         outputs = np.empty((len(rows), self.architecture_.n_outputs))
-        for begin in range(0, len(rows), PREDICTION_ROWS):
-            part = rows[begin : begin + PREDICTION_ROWS]
+        largest = max(math.prod(shape) for shape in self.architecture_.shapes)
+        at_once = max(1, min(PREDICTION_ROWS, PREDICTION_VALUES // largest))
+        for begin in range(0, len(rows), at_once):
+            part = rows[begin : begin + at_once]
             encoded = _encode(self.encoding_, part, self.schema_, self.architecture_)
-            missing = PREDICTION_ROWS - len(part)
+            missing = at_once - len(part)
             padded = np.pad(encoded, [(0, missing)] + [(0, 0)] * (encoded.ndim - 1))
             each = [np.asarray(_outputs(network, padded)) for network in self.networks_]
             outputs[begin : begin + len(part)] = np.mean(each, axis=0)[: len(part)]
+        if not np.isfinite(outputs).all():
+            raise InputError(
+                "a network that gives finite outputs", got="NaN or infinity",
+                hint="its weights are damaged: train it again",
+            )  # fmt: skip
         return outputs
 
     def _require_same_picture(self, x: Any) -> None:
@@ -155,6 +169,7 @@ class FathomEstimator(BaseEstimator):
                 "a sample_weight above 0 for some row", got="0 for every row",
                 hint="leave sample_weight out to weigh all rows alike",
             )  # fmt: skip
+        weight = weight / weight.max()  # so that no sum overflows
         return (weight / weight[weight > 0].mean()).astype(np.float32)
 
     def _chosen_architecture(self, schema: Schema, n_rows: int) -> Architecture:
@@ -166,16 +181,16 @@ class FathomEstimator(BaseEstimator):
         require_match(given, schema)
         return given
 
-    def _chosen_recipe(self, schema: Schema, n_rows: int) -> Recipe:
+    def _chosen_recipe(self, schema: Schema, architecture: Architecture, n_rows: int) -> Recipe:
         given = self.recipe
         if given is not None and not isinstance(given, Recipe):
             raise InputError("recipe as a Recipe or None", got=repr(given)[:80])
-        recipe = given or default_recipe(schema, n_rows)
-        if recipe.augmentation is not None and not isinstance(schema.input, ImageInput):
+        recipe = given or default_recipe(schema, architecture, n_rows)
+        if recipe.augmentation is not None and len(architecture.input_shape) != 3:
             raise InputError(
-                "pictures of shape (n, height, width) for a recipe with augmentation",
-                got=f"rows of {schema.input.n_features} numbers",
-                hint="reshape X to pictures, or leave augmentation out",
+                "an architecture for pictures, (height, width, channels), with augmentation",
+                got=f"input_shape={architecture.input_shape}",
+                hint="give the architecture that input_shape, or leave augmentation out",
             )
         if self.random_state is None and given is not None:
             return recipe
@@ -185,7 +200,7 @@ class FathomEstimator(BaseEstimator):
             if is_seed
             else int(check_random_state(self.random_state).randint(2**31))
         )
-        return Recipe(**{**dict(recipe), "seed": seed})
+        return recipe.model_copy(update={"seed": seed})
 
 
 def describe_input(
@@ -212,6 +227,11 @@ def describe_input(
 def is_ink(schema: Schema) -> bool:
     """Tell whether one example is a picture of ink and paper only."""
     return isinstance(schema.input, ImageInput) and schema.input.is_ink
+
+
+def dense_target(y: Any) -> np.ndarray:
+    """Return a target that may have come as a sparse matrix as an array."""
+    return np.asarray(y.toarray() if issparse(y) else y)
 
 
 def picture_shape(x: Any) -> tuple[int, int, int] | None:
@@ -276,10 +296,13 @@ def _fit_encoding(schema: Schema, x: np.ndarray) -> Standardization:
 def _fit_target_encoding(
     architecture: Architecture, target: Target, y: np.ndarray
 ) -> Standardization | None:
-    """Learn center and scale of the targets, where the output layer can give any number."""
-    if target.task != "numbers" or architecture.output_activation != "identity":
-        return None
-    return Standardization.fit(y)
+    """Learn center and scale of the targets, where they are standardized."""
+    return Standardization.fit(y) if has_target_encoding(architecture, target) else None
+
+
+def has_target_encoding(architecture: Architecture, target: Target) -> bool:
+    """Tell whether targets are standardized: numbers, from an output layer that can give any."""
+    return target.task == "numbers" and architecture.output_activation == "identity"
 
 
 def _encode(

@@ -11,7 +11,13 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from fathom.data.schema import Target
 from fathom.errors import InputError
-from fathom.estimators.base import FathomEstimator, describe_input, lay_out, picture_shape
+from fathom.estimators.base import (
+    FathomEstimator,
+    dense_target,
+    describe_input,
+    lay_out,
+    picture_shape,
+)
 from fathom.training.monitor import Monitor
 
 
@@ -98,15 +104,19 @@ class FathomClassifier(ClassifierMixin, FathomEstimator):
         """
         deadline = self._begin()
         x, labels = validate_data(self, lay_out(X), y, dtype="numeric", multi_output=True)
+        labels = dense_target(labels)
         check_classification_targets(labels)
         names = getattr(self, "feature_names_in_", ())
         described = describe_input(x, picture_shape(X), names)
         kind = type_of_target(labels)
         if kind == "multilabel-indicator":
+            if not np.isin(labels, (0, 1)).all():
+                raise InputError(
+                    "labels of 0 and 1", got=f"labels of {np.unique(labels)[:5].tolist()}",
+                    hint="write 1 where a label holds and 0 where it does not",
+                )  # fmt: skip
             target = Target(task="labels", n_outputs=labels.shape[1], is_flat=False)
-            return self._fit(
-                x, np.asarray(labels), described, target, sample_weight, monitor, deadline
-            )
+            return self._fit(x, labels, described, target, sample_weight, monitor, deadline)
         if kind == "multiclass-multioutput":
             raise InputError(
                 "one class per row, or labels of 0 and 1",

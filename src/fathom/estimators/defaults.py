@@ -1,6 +1,8 @@
 """Sound defaults: a network and a recipe for the shape of the data."""
 
-from fathom.data.schema import ImageInput, Schema
+from collections.abc import Sequence
+
+from fathom.data.schema import ImageInput, Label, Schema, Target
 from fathom.nn.architecture import Architecture, Layer
 from fathom.nn.blocks import Activation, Dropout, Flatten
 from fathom.nn.convolution import Conv2D, MaxPool
@@ -91,10 +93,18 @@ def is_picture(schema: Schema) -> bool:
     return isinstance(schema.input, ImageInput) and min(schema.input.shape[:2]) >= 8
 
 
-def default_recipe(schema: Schema, n_rows: int) -> Recipe:
-    """Return a recipe with enough epochs for some thousand steps; ink is moved a little."""
-    if isinstance(schema.input, ImageInput) and schema.input.is_ink:
-        return reading_recipe(min(schema.input.shape[:2]), "cnn" if is_picture(schema) else "dnn")
+def default_recipe(schema: Schema, architecture: Architecture, n_rows: int) -> Recipe:
+    """Return a recipe with enough epochs for some thousand steps.
+
+    Ink to be classified is taken for a sign, which means the same wherever on the paper it stands,
+    and is moved a little; where a number is asked of it the place may be the point.
+    """
+    is_ink = isinstance(schema.input, ImageInput) and schema.input.is_ink
+    can_move = len(architecture.input_shape) == 3 and schema.target.task == "classes"
+    if is_ink and can_move:
+        has_convolution = any(isinstance(layer, Conv2D) for layer in architecture.layers)
+        kind = "cnn" if has_convolution else "dnn"
+        return reading_recipe(min(architecture.input_shape[:2]), kind)
     batch_size = 32 if n_rows < 1000 else 128
     steps_per_epoch = max(1, n_rows // batch_size)
     epochs = min(MOST_EPOCHS, max(FEWEST_EPOCHS, STEPS // steps_per_epoch))
@@ -107,8 +117,22 @@ def default_recipe(schema: Schema, n_rows: int) -> Recipe:
     )
 
 
-def reading_network(schema: Schema, kind: str) -> Architecture:
-    """Return the network that reads signs of ink: ``"dnn"``, three dense layers, or ``"cnn"``."""
+def reading_network(classes: Sequence[Label], side: int, kind: str) -> Architecture:
+    """Return a network that reads signs of ink on a square grid.
+
+    Parameters
+    ----------
+    classes : sequence
+        What the signs may be.
+    side : int
+        Side of the grid, in pixels.
+    kind : {"dnn", "cnn"}
+        Three dense layers of 512 neurons, or the convolutional network.
+    """
+    schema = Schema(
+        input=ImageInput(height=side, width=side, channels=1, is_ink=True),
+        target=Target(task="classes", classes=tuple(classes)),
+    )
     if kind == "cnn":
         return convolutional_network(schema)
     return deep_network(schema, (512, 512, 512))

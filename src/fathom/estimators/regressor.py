@@ -9,7 +9,13 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import validate_data
 
 from fathom.data.schema import Target
-from fathom.estimators.base import FathomEstimator, describe_input, lay_out, picture_shape
+from fathom.estimators.base import (
+    FathomEstimator,
+    dense_target,
+    describe_input,
+    lay_out,
+    picture_shape,
+)
 from fathom.training.monitor import Monitor
 
 
@@ -91,7 +97,8 @@ class FathomRegressor(RegressorMixin, FathomEstimator):
         )
         names = getattr(self, "feature_names_in_", ())
         described = describe_input(x, picture_shape(X), names)
-        columns = np.asarray(numbers, np.float64).reshape(len(numbers), -1)
+        numbers = dense_target(numbers)
+        columns = numbers.astype(np.float64).reshape(len(numbers), -1)
         target = Target(task="numbers", n_outputs=columns.shape[1], is_flat=numbers.ndim == 1)
         return self._fit(x, columns, described, target, sample_weight, monitor, deadline)
 

@@ -22,7 +22,7 @@ ActivationName: TypeAlias = Literal[
     "softplus",
     "softmax",
 ]
-Activation: TypeAlias = Callable[[Float[Array, "..."]], Float[Array, "..."]]
+ActivationFunction: TypeAlias = Callable[[Float[Array, "..."]], Float[Array, "..."]]
 
 
 def identity(z: Float[Array, "..."]) -> Float[Array, "..."]:
@@ -49,7 +49,7 @@ def softmax(z: Float[Array, "... classes"]) -> Float[Array, "... classes"]:
     return jax.nn.softmax(z, axis=-1)
 
 
-ACTIVATIONS: MappingProxyType[str, Activation] = MappingProxyType(
+ACTIVATIONS: MappingProxyType[str, ActivationFunction] = MappingProxyType(
     {
         "identity": identity,  # f(z) = z
         "sigmoid": jax.nn.sigmoid,  # f(z) = 1 / (1 + exp(-z))

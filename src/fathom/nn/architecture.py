@@ -1,6 +1,5 @@
 """A network as data: which layers, how wide, how joined, which output and loss."""
 
-import math
 from functools import cached_property
 from typing import Annotated, ClassVar, TypeAlias
 
@@ -10,7 +9,7 @@ from fathom.errors import ArchitectureError, FathomError
 from fathom.nn.activations import ActivationName
 from fathom.nn.blocks import InnerLayer, Residual
 from fathom.nn.dense import Dense
-from fathom.nn.layer import Shape
+from fathom.nn.layer import Shape, require_bounded
 from fathom.nn.losses import REQUIRED_ACTIVATIONS, LossName, ReductionName
 from fathom.values import Value
 
@@ -18,7 +17,6 @@ Layer: TypeAlias = Annotated[InnerLayer | Residual, Field(discriminator="kind")]
 
 MAX_LAYERS = 1000
 MAX_PARAMETERS = 2**31
-MAX_VALUES_PER_EXAMPLE = 2**26  # the largest a single layer may make of one example
 
 
 class Architecture(Value):
@@ -68,15 +66,18 @@ class Architecture(Value):
     @field_validator("input_shape")
     @classmethod
     def _input_shape_in_range(cls, value: Shape) -> Shape:
-        if len(value) not in (1, 3) or min(value) < 1 or math.prod(value) > MAX_VALUES_PER_EXAMPLE:
+        if len(value) not in (1, 3) or min(value) < 1:
             raise ArchitectureError(
                 "an input_shape of (features,) or (height, width, channels), each 1 or more",
                 got=f"{value}",
             )
-        return value
+        return require_bounded(value)
 
     @model_validator(mode="after")
     def _can_be_built(self) -> "Architecture":
+        n_layers = sum(len(getattr(layer, "layers", ())) + 1 for layer in self.layers)
+        if n_layers > MAX_LAYERS:
+            raise ArchitectureError(f"at most {MAX_LAYERS:,} layers in all", got=f"{n_layers:,}")
         if self.n_parameters > MAX_PARAMETERS:
             raise ArchitectureError(
                 f"at most {MAX_PARAMETERS:,} parameters", got=f"{self.n_parameters:,}"
@@ -110,11 +111,7 @@ class Architecture(Value):
             try:
                 if getattr(layer, "activation", None) == "softmax" and number < len(self.layers):
                     raise ArchitectureError("softmax at the output layer only", got="a hidden one")
-                shape = layer.output_shape(shapes[-1])
-                if math.prod(shape) > MAX_VALUES_PER_EXAMPLE:
-                    raise ArchitectureError(
-                        f"at most {MAX_VALUES_PER_EXAMPLE:,} values per example", got=f"{shape}"
-                    )
+                shape = require_bounded(layer.output_shape(shapes[-1]))
             except ArchitectureError as error:
                 where = f"layer {number} ({layer})"
                 raise ArchitectureError(

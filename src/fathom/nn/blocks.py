@@ -14,7 +14,7 @@ from fathom.nn.activations import ACTIVATIONS, ActivationName
 from fathom.nn.convolution import AveragePool, Conv2D, GlobalAveragePool, MaxPool
 from fathom.nn.dense import Dense
 from fathom.nn.initializers import Initializer
-from fathom.nn.layer import AbstractLayer, LayerDescription, Shape
+from fathom.nn.layer import AbstractLayer, LayerDescription, Shape, require_bounded
 from fathom.nn.normalization import BatchNorm, LayerNorm
 
 
@@ -154,7 +154,7 @@ class Dropout(LayerDescription):
     Parameters
     ----------
     rate : float
-        The probability p, in [0, 1).
+        The probability p, 0 to 0.999.
 
     References
     ----------
@@ -166,7 +166,7 @@ class Dropout(LayerDescription):
     """
 
     kind: Literal["dropout"] = "dropout"
-    rate: float = Field(ge=0, lt=1)
+    rate: float = Field(ge=0, le=0.999)
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """Return the shape unchanged."""
@@ -244,7 +244,7 @@ class Residual(LayerDescription):
         for layer in self.layers:
             if getattr(layer, "activation", None) == "softmax":
                 raise ArchitectureError("softmax at the output only", got=f"{layer} inside a block")
-            shapes.append(layer.output_shape(shapes[-1]))
+            shapes.append(require_bounded(layer.output_shape(shapes[-1])))
         return shapes
 
     def output_shape(self, input_shape: Shape) -> Shape:

@@ -11,7 +11,7 @@ from pydantic import Field, field_validator
 from fathom.errors import ArchitectureError
 from fathom.nn.activations import ACTIVATIONS, ActivationName
 from fathom.nn.dense import data_scale, draw_parameters, resolve_initializer, scale_to_spread
-from fathom.nn.initializers import Initializer
+from fathom.nn.initializers import BiasInitializer, Initializer
 from fathom.nn.layer import AbstractLayer, LayerDescription, Shape
 
 _LAYOUT = ("NHWC", "HWIO", "NHWC")  # channels last: twice as fast as channels first on CPU
@@ -94,7 +94,7 @@ class Conv2D(LayerDescription):
     padding: Literal["same", "valid"] = "same"
     activation: ActivationName = "relu"
     initializer: Initializer | None = None
-    bias_initializer: Initializer = Initializer(name="zeros")
+    bias_initializer: BiasInitializer = Initializer(name="zeros")
     has_bias: bool = True
 
     @field_validator("kernel", mode="before")

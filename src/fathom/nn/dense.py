@@ -10,7 +10,7 @@ from pydantic import Field
 
 from fathom.errors import ArchitectureError
 from fathom.nn.activations import ACTIVATIONS, ActivationName, default_initializer
-from fathom.nn.initializers import Initializer
+from fathom.nn.initializers import BiasInitializer, Initializer
 from fathom.nn.layer import AbstractLayer, LayerDescription, Shape
 
 
@@ -59,7 +59,7 @@ class Dense(LayerDescription):
     initializer : Initializer or str, optional
         How W is drawn; He's for the relu family, LeCun's for selu, Glorot's otherwise.
     bias_initializer : Initializer or str, default "zeros"
-        How b is drawn.
+        How b is drawn: any but orthogonal and data_scaled.
     has_bias : bool, default True
         Whether there is a bias b.
 
@@ -73,7 +73,7 @@ class Dense(LayerDescription):
     units: int = Field(ge=1, le=1_000_000)
     activation: ActivationName = "relu"
     initializer: Initializer | None = None
-    bias_initializer: Initializer = Initializer(name="zeros")
+    bias_initializer: BiasInitializer = Initializer(name="zeros")
     has_bias: bool = True
 
     def output_shape(self, input_shape: Shape) -> Shape:

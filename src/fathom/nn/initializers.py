@@ -1,11 +1,11 @@
 """Initializers: where on the error surface the walk begins."""
 
-from typing import ClassVar, Literal, TypeAlias
+from typing import Annotated, ClassVar, Literal, TypeAlias
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from fathom.errors import ArchitectureError, FathomError
 from fathom.values import Value
@@ -122,6 +122,18 @@ class Initializer(Value):
         if is_uniform:
             return jax.random.uniform(key, shape, jnp.float32, -spread, spread)
         return spread * jax.random.normal(key, shape, jnp.float32)
+
+
+def _require_bias_initializer(initializer: Initializer) -> Initializer:
+    if initializer.name in ("orthogonal", "data_scaled"):
+        raise ArchitectureError(
+            "biases drawn one by one", got=initializer.name, hint="use zeros, constant or uniform"
+        )
+    return initializer
+
+
+BiasInitializer: TypeAlias = Annotated[Initializer, AfterValidator(_require_bias_initializer)]
+"""An initializer that can draw biases: not one that needs a whole matrix or the data."""
 
 
 def _variance(name: str, n_in: int, n_out: int) -> float:

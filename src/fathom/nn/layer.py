@@ -1,5 +1,6 @@
 """What every layer is: a description, which is data, and a module, which computes."""
 
+import math
 from abc import abstractmethod
 from typing import ClassVar, TypeAlias
 
@@ -12,6 +13,19 @@ from fathom.values import Value
 
 Shape: TypeAlias = tuple[int, ...]
 """The shape of one example: ``(features,)`` or ``(height, width, channels)``."""
+
+
+MAX_VALUES_PER_EXAMPLE = 2**24
+"""The most numbers a layer may make of one example."""
+
+
+def require_bounded(shape: Shape) -> Shape:
+    """Return the shape, or refuse one that would fill the memory."""
+    if math.prod(shape) > MAX_VALUES_PER_EXAMPLE:
+        raise ArchitectureError(
+            f"at most {MAX_VALUES_PER_EXAMPLE:,} values per example", got=f"shape {shape}"
+        )
+    return shape
 
 
 class LayerDescription(Value):

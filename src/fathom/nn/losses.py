@@ -109,16 +109,17 @@ REQUIRED_ACTIVATIONS: MappingProxyType[str, str] = MappingProxyType(
 def reduce_loss(
     values: Float[Array, " batch"], weights: Float[Array, " batch"], reduction: str
 ) -> Float[Array, ""]:
-    """Join the losses of a batch into one number: Σ w_i E_i / Σ w_i (mean) or Σ w_i E_i (total).
+    """Join the losses of a batch into one number: Σ w_i E_i / n (mean) or Σ w_i E_i (total).
 
     Parameters
     ----------
     values : jax.Array
         Loss of each example.
     weights : jax.Array
-        Weight of each example, at least 0.
+        Weight of each example, at least 0; of mean 1 over all examples, so that a heavy example
+        counts more in whatever batch it is drawn.
     reduction : {"mean", "total"}
         Which of the two.
     """
     total = jnp.sum(values * weights)
-    return total / jnp.sum(weights) if reduction == "mean" else total
+    return total / len(values) if reduction == "mean" else total

@@ -161,7 +161,7 @@ def _step(
     def batch_loss(parameters: Network) -> tuple[Float[Array, ""], tuple[Sums, Network]]:
         whole: Any = eqx.combine(parameters, others)
         z, network = whole.train(batch.x, key)
-        target = _as_target(batch.y, z, knobs.label_smoothing)
+        target = _as_target(plan, batch.y, z, knobs.label_smoothing)
         values = LOSSES[plan.loss](z, target, plan.activation)
         sums = _sums(plan, values, z, target, batch.weight)
         return reduce_loss(values, batch.weight, plan.reduction), (sums, network)
@@ -180,7 +180,7 @@ def _step(
 
 def _evaluate_batch(plan: Plan, network: Network, batch: Examples) -> Sums:
     z = network.combine(batch.x.astype(jnp.float32))
-    target = _as_target(batch.y, z, jnp.zeros((), z.dtype))
+    target = _as_target(plan, batch.y, z, jnp.zeros((), z.dtype))
     return _sums(plan, LOSSES[plan.loss](z, target, plan.activation), z, target, batch.weight)
 
 
@@ -197,13 +197,15 @@ def _sums(
 
 
 def _as_target(
+    plan: Plan,
     y: Int[Array, " batch"] | Float[Array, "batch out"],
     z: Float[Array, "batch out"],
     smoothing: Float[Array, ""],
 ) -> Float[Array, "batch out"]:
-    """Return targets as the outputs should be: y ← (1 - ε) y + ε / classes."""
+    """Return targets as the outputs should be, smoothed where they are probabilities."""
     if y.ndim == 2:
-        return y
+        is_probability = plan.loss == "binary_cross_entropy"
+        return (1 - smoothing) * y + smoothing / 2 if is_probability else y
     target = jax.nn.one_hot(y, z.shape[1], dtype=z.dtype)
     return (1 - smoothing) * target + smoothing / z.shape[1]
 

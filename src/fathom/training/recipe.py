@@ -64,7 +64,7 @@ class Recipe(Value):
     learning_rate : float, default 0.001
         The largest step size η of the schedule, above 0.
     momentum : float, default 0.9
-        Share of the last step that is kept, for momentum, nesterov and muon; in [0, 1).
+        Share of the last step that is kept, for momentum and nesterov; in [0, 1).
     schedule : str, default "cosine"
         How the learning rate goes from η towards 0; see `fathom.training.schedules`.
     batch_size : int, default 128
@@ -72,9 +72,11 @@ class Recipe(Value):
     epochs : int, default 100
         Passes over the training set, at most.
     weight_decay : float, default 0
-        Decoupled decay λ of weights (not of biases): W ← W - η λ W at every step.
+        Decay λ of weights (not of biases): added to the gradient as λ W; for adamw and muon
+        decoupled from it, W ← W - η λ W.
     label_smoothing : float, default 0
-        Share ε of each target that is spread evenly: y ← (1 - ε) y + ε / classes.
+        Share ε of each target that is spread evenly: y ← (1 - ε) y + ε / classes, for
+        independent labels (1 - ε) y + ε / 2; targets that are numbers are left alone.
     augmentation : Augmentation, optional
         Random changes to training images.
     gradient_clip : float, optional

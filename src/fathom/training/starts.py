@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import jax
 import jax.numpy as jnp
 
+from fathom.errors import TrainingError
 from fathom.nn.architecture import Architecture
 from fathom.nn.network import Network, build
 from fathom.training.history import History, StartHistory
@@ -44,35 +45,48 @@ def train_starts(
     examples, held_out : Examples
         Training examples, and those that choose epoch and start.
     monitor, deadline : optional
-        As for `fathom.training.loop.train`; starts that wait for a core share the time.
+        As for `fathom.training.loop.train`; starts that wait for a core share the time, and are
+        left out once it is over.
 
     Returns
     -------
     tuple of networks, and History
         The networks whose outputs, averaged, are the model's; and what happened.
+
+    Raises
+    ------
+    TrainingError
+        If no start found a finite loss; those that did not are left out otherwise.
     """
     monitor, deadline = monitor or Monitor(), deadline or Deadline(None)
     is_cpu = jax.default_backend() == "cpu"
-    workers = min(recipe.n_starts, len(os.sched_getaffinity(0)) if is_cpu else 1)
+    workers = min(recipe.n_starts, n_cores() if is_cpu else 1)
     rounds = math.ceil(recipe.n_starts / workers)
     sample = examples.x[:SCALING_ROWS].astype(jnp.float32)
+    failures: list[TrainingError] = []
 
-    def run(start: int) -> tuple[Network, StartHistory]:
+    def run(start: int) -> tuple[Network | None, StartHistory]:
+        is_over = monitor.should_stop() or deadline.remaining() <= 0
+        if start >= workers and is_over:
+            return None, StartHistory()
         key = jax.random.fold_in(jax.random.key(recipe.seed), start)
         network = build(architecture, key, sample)
-        if start > 0 and monitor.should_stop():
-            return network, StartHistory()
-        rounds_left = rounds - start // workers
-        mine = deadline.share(1 / rounds_left)
-        return train(
-            network, architecture, recipe, examples, held_out,
-            start=start, monitor=monitor, deadline=mine,
-        )  # fmt: skip
+        mine = deadline.share(1 / (rounds - start // workers))
+        try:
+            return train(
+                network, architecture, recipe, examples, held_out,
+                start=start, monitor=monitor, deadline=mine,
+            )  # fmt: skip
+        except TrainingError as error:
+            failures.append(error)
+            return None, StartHistory()
 
     began = time.monotonic()
     with ThreadPoolExecutor(workers) as pool:
         networks, histories = zip(*pool.map(run, range(recipe.n_starts)), strict=True)
     kept = choose_starts(histories, recipe.combine)
+    if not kept:
+        raise failures[0]
     history = History(
         starts=histories,
         kept=kept,
@@ -80,6 +94,13 @@ def train_starts(
         seconds=time.monotonic() - began,
     )
     return tuple(networks[start] for start in kept), history
+
+
+def n_cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def choose_starts(histories: tuple[StartHistory, ...], combine: str) -> tuple[int, ...]:
@@ -94,4 +115,4 @@ def choose_starts(histories: tuple[StartHistory, ...], combine: str) -> tuple[in
         held_out = best.validation_loss
         return best.train_loss if held_out is None else held_out
 
-    return (min(trained, key=loss),)
+    return (min(trained, key=loss),) if trained else ()
