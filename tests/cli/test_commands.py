@@ -112,6 +112,28 @@ def test_asked_to_stop_once_it_keeps_the_best_model_so_far(tmp_path, number):
     assert (tmp_path / "digits.fathom").is_file()
 
 
+def test_asked_to_stop_twice_it_ends_at_once(tmp_path):
+    with subprocess.Popen(
+        [sys.executable, "-m", "fathom", "digits", "--json", "--time-limit", "100"],
+        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        for line in process.stdout:
+            if json.loads(line)["event"] == "data":  # before any network is trained
+                process.send_signal(signal.SIGINT)
+            if json.loads(line)["event"] == "stopping":
+                process.send_signal(signal.SIGINT)
+                break
+        began = time.monotonic()
+        _, errors = process.communicate(timeout=60)
+    assert time.monotonic() - began < 3
+    assert process.returncode == 130
+    assert "Traceback" not in errors
+    import fathom as library
+
+    for left in tmp_path.iterdir():  # it may just have been saved, and is whole then
+        library.load(left)
+
+
 BAD = [
     (("digits", "--data", "minst"), "did you mean mnist"),
     (("digits", "--network", "rnn"), "dnn, cnn or both"),
