@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fathom.cli.screen import Screen, StopRequest
 from fathom.data.datasets import load_digits
+from fathom.deployment.archive import load
 
 DRAWN = load_digits("digits")
 
@@ -92,12 +94,16 @@ def test_predict_reads_many_and_agrees_with_the_library(trained, picture, tmp_pa
     assert sum(events[1]["probabilities"].values()) == pytest.approx(1, abs=1e-4)
 
 
+def digits_running(folder):
+    return subprocess.Popen(
+        [sys.executable, "-m", "fathom", "digits", "--json", "--time-limit", "100"],
+        cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_asked_to_stop_once_it_keeps_the_best_model_so_far(tmp_path, number):
-    with subprocess.Popen(
-        [sys.executable, "-m", "fathom", "digits", "--json", "--time-limit", "100"],
-        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    ) as process:  # fmt: skip
+    with digits_running(tmp_path) as process:
         for line in process.stdout:
             if json.loads(line)["event"] == "epoch":
                 process.send_signal(number)
@@ -113,10 +119,7 @@ def test_asked_to_stop_once_it_keeps_the_best_model_so_far(tmp_path, number):
 
 
 def test_asked_to_stop_twice_it_ends_at_once(tmp_path):
-    with subprocess.Popen(
-        [sys.executable, "-m", "fathom", "digits", "--json", "--time-limit", "100"],
-        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    ) as process:  # fmt: skip
+    with digits_running(tmp_path) as process:
         for line in process.stdout:
             if json.loads(line)["event"] == "data":  # before any network is trained
                 process.send_signal(signal.SIGINT)
@@ -128,10 +131,19 @@ def test_asked_to_stop_twice_it_ends_at_once(tmp_path):
     assert time.monotonic() - began < 3
     assert process.returncode == 130
     assert "Traceback" not in errors
-    import fathom as library
-
     for left in tmp_path.iterdir():  # it may just have been saved, and is whole then
-        library.load(left)
+        load(left)
+
+
+def test_only_the_second_request_to_stop_ends_the_program(monkeypatch):
+    exits = []
+    monkeypatch.setattr("fathom.cli.screen.os._exit", exits.append)
+    stop = StopRequest(Screen(is_json=True))
+    stop._hear(signal.SIGINT, None)
+    assert stop.is_asked
+    assert exits == []
+    stop._hear(signal.SIGINT, None)
+    assert exits[0] == 130
 
 
 BAD = [

@@ -247,6 +247,27 @@ def test_several_starts_averaged_are_the_starts_one_by_one():
             np.testing.assert_array_equal(a, b)
 
 
+def test_a_start_that_fails_is_left_out_and_said(monkeypatch):
+    def fail_second(*arguments, start, **options):
+        if start == 1:
+            raise TrainingError("a finite loss", got="NaN")
+        return train(*arguments, start=start, **options)
+
+    monkeypatch.setattr("fathom.training.starts.train", fail_second)
+    given = recipe(n_starts=3, combine="average", epochs=2)
+    networks, history = train_starts(dense(3), given, examples())
+    assert history.kept == (0, 2)
+    assert len(networks) == 2
+    assert "left out: expected a finite loss" in str(history)
+
+    def fail(*arguments, **options):
+        raise TrainingError("a finite loss", got="NaN")
+
+    monkeypatch.setattr("fathom.training.starts.train", fail)
+    with pytest.raises(TrainingError, match="NaN"):
+        train_starts(dense(3), given, examples())
+
+
 def test_dropout_and_augmentation_train():
     layers = (Flatten(), Dropout(rate=0.1), Dense(units=2, activation="softmax"))
     architecture = Architecture(input_shape=(5, 5, 1), layers=layers, loss="cross_entropy")

@@ -31,7 +31,7 @@ def normalized(layer: Dense | Conv2D) -> list[Layer]:
     return [layer, BatchNorm(), Activation(activation="relu")]
 
 
-def deep_network(schema: Schema, widths: tuple[int, ...], dropout: float = 0.0) -> Architecture:
+def deep_network(schema: Schema, widths: tuple[int, ...]) -> Architecture:
     """Describe a dense network: hidden layers of the given widths, each normalized.
 
     Parameters
@@ -40,14 +40,11 @@ def deep_network(schema: Schema, widths: tuple[int, ...], dropout: float = 0.0) 
         What goes in and what comes out.
     widths : tuple of int
         Neurons of each hidden layer.
-    dropout : float
-        Dropout after each hidden layer.
     """
     shape: Shape = schema.input.shape
     layers: list[Layer] = [Flatten()] if len(shape) > 1 else []
     for width in widths:
         layers += normalized(Dense(units=width, activation="identity", has_bias=False))
-        layers += [Dropout(rate=dropout)] if dropout else []
     output, loss = output_layer(schema)
     return Architecture(input_shape=shape, layers=(*layers, output), loss=loss)
 

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from fathom.errors import TrainingError
 from fathom.nn.architecture import Architecture
 from fathom.nn.network import Network, build
-from fathom.training.history import History, StartHistory
+from fathom.training.history import Event, History, StartHistory
 from fathom.training.loop import train
 from fathom.training.metrics import score_name
 from fathom.training.monitor import Deadline, Monitor
@@ -79,7 +79,8 @@ def train_starts(
             )  # fmt: skip
         except TrainingError as error:
             failures.append(error)
-            return None, StartHistory()
+            event = Event(epoch=1, kind="stopped", text=f"left out: {error}")
+            return None, StartHistory(events=(event,))
 
     began = time.monotonic()
     with ThreadPoolExecutor(workers) as pool:
