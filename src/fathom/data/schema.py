@@ -7,6 +7,8 @@ from pydantic import Field, FiniteFloat, StringConstraints, model_validator
 from fathom.values import Value
 
 MAX_CLASSES = 100_000
+MAX_COLUMNS = 100_000
+MAX_CATEGORIES = 10_000
 
 Label: TypeAlias = (
     bool
@@ -15,6 +17,10 @@ Label: TypeAlias = (
     | Annotated[str, StringConstraints(max_length=10_000)]
 )
 Task: TypeAlias = Literal["classes", "labels", "numbers"]
+Name: TypeAlias = Annotated[str, StringConstraints(max_length=10_000)]
+ColumnKind: TypeAlias = Literal[
+    "number", "category", "yes_no", "date", "text", "identifier", "constant"
+]
 
 
 class NumbersInput(Value):
@@ -30,7 +36,7 @@ class NumbersInput(Value):
 
     kind: Literal["numbers"] = "numbers"
     n_features: int = Field(ge=1, le=10_000_000)
-    names: tuple[Annotated[str, StringConstraints(max_length=10_000)], ...] = ()
+    names: tuple[Name, ...] = ()
 
     @model_validator(mode="after")
     def _one_name_a_column(self) -> Self:
@@ -72,6 +78,71 @@ class ImageInput(Value):
         return (self.height, self.width, self.channels)
 
 
+class Column(Value):
+    """One column of a table.
+
+    Attributes
+    ----------
+    name : str
+        Its name.
+    kind : str
+        ``number``, ``category``, ``yes_no``, ``date`` or ``text``; ``identifier`` and ``constant``
+        columns are known but not used.
+    categories : tuple of str
+        The categories seen in training, the most frequent first; for ``yes_no`` the two spellings,
+        no before yes.
+    style : str
+        How its values are written, for example ``plain``, ``thousands`` or ``%Y-%m-%d``.
+    low, high : float or None
+        Smallest and largest value seen in training; for dates in days since 1970-01-01.
+    n_distinct, n_missing : int
+        Distinct values and missing ones in the training rows.
+    reason : str
+        Why it is taken for this kind, in words.
+    """
+
+    name: Name
+    kind: ColumnKind
+    categories: tuple[Name, ...] = Field(default=(), max_length=MAX_CATEGORIES)
+    style: Annotated[str, StringConstraints(max_length=100)] = "plain"
+    low: FiniteFloat | None = None
+    high: FiniteFloat | None = None
+    n_distinct: int = Field(default=0, ge=0)
+    n_missing: int = Field(default=0, ge=0)
+    reason: Annotated[str, StringConstraints(max_length=1000)] = ""
+
+    @property
+    def is_used(self) -> bool:
+        """Whether the network sees it."""
+        return self.kind not in ("identifier", "constant")
+
+
+class TableInput(Value):
+    """A row of a table: columns of several kinds.
+
+    Attributes
+    ----------
+    columns : tuple of Column
+        The columns in the order of the training table.
+    is_named : bool
+        Whether the columns have names of their own, so that they are found by name.
+    """
+
+    kind: Literal["table"] = "table"
+    columns: tuple[Column, ...] = Field(min_length=1, max_length=MAX_COLUMNS)
+    is_named: bool = True
+
+    @property
+    def n_features(self) -> int:
+        """How many columns."""
+        return len(self.columns)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one row."""
+        return (len(self.columns),)
+
+
 class Target(Value):
     """What is predicted.
 
@@ -108,11 +179,11 @@ class Schema(Value):
 
     Attributes
     ----------
-    input : NumbersInput or ImageInput
+    input : NumbersInput, ImageInput or TableInput
         What one example is.
     target : Target
         What is predicted of it.
     """
 
-    input: Annotated[NumbersInput | ImageInput, Field(discriminator="kind")]
+    input: Annotated[NumbersInput | ImageInput | TableInput, Field(discriminator="kind")]
     target: Target
