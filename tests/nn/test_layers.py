@@ -12,6 +12,7 @@ from fathom.nn.architecture import Layer
 from fathom.nn.blocks import Activation, Dropout, Flatten, Residual
 from fathom.nn.convolution import AveragePool, Conv2D, GlobalAveragePool, MaxPool
 from fathom.nn.dense import Dense
+from fathom.nn.embedding import Columns, Gain
 from fathom.nn.layer import partition
 from fathom.nn.normalization import BatchNorm, LayerNorm
 
@@ -31,6 +32,12 @@ CASES = [
     (LayerNorm(), IMAGE),
     (Activation(activation="gelu"), IMAGE),
     (Dropout(rate=0.25), FLAT),
+    (Gain(), FLAT),
+    (Columns(n_numbers=5, n_plain=1), FLAT),
+    (Columns(n_numbers=4, codes=(4, 3)), FLAT),
+    (Columns(n_numbers=4, n_plain=2, form="piecewise", bins=3), FLAT),
+    (Columns(n_numbers=4, n_plain=2, form="periodic", waves=5), FLAT),
+    (Columns(n_numbers=6, form="thermometer", bins=4), FLAT),
     (Flatten(), IMAGE),
     (Residual(layers=(Dense(units=6, activation="tanh"),)), FLAT),
     (Residual(layers=(Dense(units=9, activation="tanh"), LayerNorm())), FLAT),

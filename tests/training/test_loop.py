@@ -156,7 +156,7 @@ def test_a_deadline_that_is_past_still_gives_a_trained_network():
 
 
 def test_rows_come_in_permutations_and_batches_are_full():
-    stream = RowStream(10, np.random.default_rng(0))
+    stream = RowStream(np.arange(10), np.random.default_rng(0))
     rows = np.concatenate([stream.take(4) for _ in range(10)])
     for begin in range(0, 40, 10):
         assert sorted(rows[begin : begin + 10]) == list(range(10))
@@ -182,7 +182,7 @@ def test_steps_in_a_scan_are_steps_one_by_one():
     given = examples(RNG.normal(size=(40, 6, 6, 1)).astype(np.float32), Y[:40])
     rows = RNG.integers(0, 40, (5, 8)).astype(np.int32)
     knobs, rates = Knobs(jnp.float32(0.1), jnp.float32(0.1)), np.full(5, 0.01, np.float32)
-    plan = ("cross_entropy", "mean", "softmax", "adamw", 0.9, None, None)
+    plan = ("cross_entropy", "mean", "softmax", "adamw", 0.9, 0.999, "equal", None, None)
     scanned, single = make_program(Plan(*plan, True)), make_program(Plan(*plan, False))
     network = build(architecture, jax.random.key(0))
     key = jax.random.key(1)
@@ -202,7 +202,7 @@ def test_a_step_with_decay_and_smoothing_is_the_equation(optimizer):
         input_shape=(6,), layers=(Dense(units=2, activation="softmax"),), loss="cross_entropy"
     )
     network = build(architecture, jax.random.key(0))
-    plan = Plan("cross_entropy", "mean", "softmax", optimizer, 0.9, None, None, True)
+    plan = Plan("cross_entropy", "mean", "softmax", optimizer, 0.9, 0.999, "equal", None, None, True)
     program = make_program(plan)
     knobs = Knobs(jnp.float32(0.5), jnp.float32(0.2))
     rows, rates = np.arange(9, dtype=np.int32)[None], np.float32([0.1])

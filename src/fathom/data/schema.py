@@ -95,6 +95,8 @@ class Column(Value):
         How its values are written, for example ``plain``, ``thousands`` or ``%Y-%m-%d``.
     low, high : float or None
         Smallest and largest value seen in training; for dates in days since 1970-01-01.
+    missing_words : tuple of str
+        Words that stand for missing in this column alone, besides the list for all columns.
     n_distinct, n_missing : int
         Distinct values and missing ones in the training rows.
     reason : str
@@ -107,9 +109,16 @@ class Column(Value):
     style: Annotated[str, StringConstraints(max_length=100)] = "plain"
     low: FiniteFloat | None = None
     high: FiniteFloat | None = None
+    missing_words: tuple[Name, ...] = Field(default=(), max_length=100)
     n_distinct: int = Field(default=0, ge=0)
     n_missing: int = Field(default=0, ge=0)
     reason: Annotated[str, StringConstraints(max_length=1000)] = ""
+
+    @model_validator(mode="after")
+    def _yes_no_has_two(self) -> Self:
+        if self.kind == "yes_no" and len(self.categories) != 2:
+            raise ValueError("a column of yes and no has two categories")
+        return self
 
     @property
     def is_used(self) -> bool:
@@ -156,12 +165,15 @@ class Target(Value):
         How many labels or numbers; 1 for classes.
     is_flat : bool
         Whether the target is one value per row, shape (n,), rather than columns.
+    names : tuple of str
+        Names of the target's columns; empty where they have none.
     """
 
     task: Task
     classes: tuple[Label, ...] = Field(default=(), max_length=MAX_CLASSES)
     n_outputs: int = Field(default=1, ge=1, le=MAX_CLASSES)
     is_flat: bool = True
+    names: tuple[Name, ...] = Field(default=(), max_length=MAX_CLASSES)
 
     @model_validator(mode="after")
     def _classes_are_distinct(self) -> Self:

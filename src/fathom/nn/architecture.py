@@ -9,11 +9,12 @@ from fathom.errors import ArchitectureError, FathomError
 from fathom.nn.activations import ActivationName
 from fathom.nn.blocks import InnerLayer, Residual
 from fathom.nn.dense import Dense
+from fathom.nn.embedding import Columns
 from fathom.nn.layer import Shape, require_bounded
 from fathom.nn.losses import REQUIRED_ACTIVATIONS, LossName, ReductionName
 from fathom.values import Value
 
-Layer: TypeAlias = Annotated[InnerLayer | Residual, Field(discriminator="kind")]
+Layer: TypeAlias = Annotated[InnerLayer | Residual | Columns, Field(discriminator="kind")]
 
 MAX_LAYERS = 1000
 MAX_PARAMETERS = 2**31

@@ -13,8 +13,9 @@ from fathom.errors import ArchitectureError
 from fathom.nn.activations import ACTIVATIONS, ActivationName
 from fathom.nn.convolution import AveragePool, Conv2D, GlobalAveragePool, MaxPool
 from fathom.nn.dense import Dense
+from fathom.nn.embedding import Gain
 from fathom.nn.initializers import Initializer
-from fathom.nn.layer import AbstractLayer, LayerDescription, Shape, require_bounded
+from fathom.nn.layer import AbstractLayer, LayerDescription, Shape, Statistic, require_bounded
 from fathom.nn.normalization import BatchNorm, LayerNorm
 
 
@@ -31,7 +32,7 @@ class ActivationLayer(AbstractLayer):
 class DropoutLayer(AbstractLayer):
     """While learning, each value is dropped with probability p and the others divided by 1 - p."""
 
-    rate: float = eqx.field(static=True)
+    rate: Statistic  # an array, so that networks which differ in it alone share their programs
 
     def __call__(self, x: Float[Array, "batch *shape"]) -> Float[Array, "batch *shape"]:
         """Return the input: a trained network drops nothing."""
@@ -42,9 +43,10 @@ class DropoutLayer(AbstractLayer):
     ) -> tuple[Float[Array, "batch *shape"], AbstractLayer]:
         """Drop values at random."""
         # Sixteen random bits decide as well as a random float, at half the cost.
-        bits = jax.random.bits(key, x.shape, jnp.uint16)
-        is_kept = bits >= round(self.rate * 2**16)
-        return jnp.where(is_kept, x / (1 - self.rate), 0), self
+        bits = jax.random.bits(key, x.shape, jnp.uint16).astype(jnp.int32)
+        rate = self.rate.value.astype(x.dtype)
+        is_kept = bits >= jnp.round(rate * 2**16).astype(jnp.int32)
+        return jnp.where(is_kept, x / (1 - rate), 0), self
 
 
 class FlattenLayer(AbstractLayer):
@@ -178,7 +180,7 @@ class Dropout(LayerDescription):
 
     def build(self, input_shape: Shape, key: Key[Array, ""]) -> DropoutLayer:
         """Make the layer; there is nothing to draw."""
-        return DropoutLayer(self.rate)
+        return DropoutLayer(Statistic(jnp.asarray(self.rate, jnp.float32)))
 
     def __str__(self) -> str:
         return f"dropout {self.rate:g}"
@@ -215,7 +217,8 @@ InnerLayer: TypeAlias = Annotated[
     | LayerNorm
     | Activation
     | Dropout
-    | Flatten,
+    | Flatten
+    | Gain,
     Field(discriminator="kind"),
 ]
 

@@ -2,6 +2,8 @@
 
 import math
 import time
+from collections.abc import Callable
+from typing import TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -27,6 +29,7 @@ from fathom.training.recipe import Recipe
 from fathom.training.schedules import learning_rate_factor
 from fathom.training.stopping import Best
 
+Judge: TypeAlias = Callable[[np.ndarray], tuple[float, float]]
 MAX_ROLLBACKS = 10
 CALL_FLOP = 1e10  # work of one call of the compiled program: some tenths of a second on a core
 CALL_BYTES = 2**26  # memory for the examples of one call
@@ -40,6 +43,8 @@ def train(
     held_out: Examples | None,
     *,
     start: int = 0,
+    rows: np.ndarray | None = None,
+    judge: Judge | None = None,
     monitor: Monitor | None = None,
     deadline: Deadline | None = None,
 ) -> tuple[Network, StartHistory]:
@@ -59,6 +64,11 @@ def train(
         Examples that choose the best epoch, never trained on.
     start : int
         Number of the random start; with the recipe's seed it fixes every random choice.
+    rows : numpy.ndarray, optional
+        Positions of the examples to train on; all of them where left out.
+    judge : callable, optional
+        Takes the sums z of the held-out examples, shape (n, outputs), and returns their loss, which
+        chooses the best epoch, and their score; the network's own loss where left out.
     monitor : Monitor, optional
         Told of every epoch, and asked whether to stop.
     deadline : Deadline, optional
@@ -76,11 +86,22 @@ def train(
     """
     # XLA's gradient of a convolution is far slower inside a scan than on its own, on CPU.
     is_scanned = not (network.has_convolution and jax.default_backend() == "cpu")
+    if rows is None:
+        rows = np.arange(len(examples.weight))
     walk = _Walk(
-        architecture, recipe, examples, held_out, start,
+        architecture, recipe, examples, held_out, start, rows, judge,
         monitor or Monitor(), deadline or Deadline(None), is_scanned,
     )  # fmt: skip
     return walk.run(network)
+
+
+def make_plan(architecture: Architecture, recipe: Recipe, is_scanned: bool = True) -> Plan:
+    """Return what of an architecture and a recipe is compiled into their program."""
+    return Plan(
+        architecture.loss, architecture.reduction, architecture.output_activation,
+        recipe.optimizer, recipe.momentum, recipe.beta_2, recipe.rates, recipe.gradient_clip,
+        recipe.augmentation, is_scanned,
+    )  # fmt: skip
 
 
 class RowStream:
@@ -90,16 +111,16 @@ class RowStream:
     is full and no row is seen twice before each has been seen once.
     """
 
-    def __init__(self, n: int, rng: np.random.Generator) -> None:
-        self._n, self._rng = n, rng
+    def __init__(self, rows: np.ndarray, rng: np.random.Generator) -> None:
+        self._rows, self._rng = rows.astype(np.int32), rng
         self._waiting = np.zeros(0, np.int32)
 
     def take(self, count: int) -> np.ndarray:
         """Return the next row numbers, as int32."""
         parts, found = [self._waiting], len(self._waiting)
         while found < count:
-            parts.append(self._rng.permutation(self._n).astype(np.int32))
-            found += self._n
+            parts.append(self._rng.permutation(self._rows))
+            found += len(self._rows)
         rows = np.concatenate(parts)
         self._waiting = rows[count:]
         return rows[:count]
@@ -138,28 +159,27 @@ class _Walk:
         examples: Examples,
         held_out: Examples | None,
         start: int,
+        rows: np.ndarray,
+        judge: Judge | None,
         monitor: Monitor,
         deadline: Deadline,
         is_scanned: bool,
     ) -> None:
         self.recipe, self.examples, self.start = recipe, examples, start
         self.held_out = None if held_out is None else pad_for_evaluation(held_out)
+        self.n_held_out = 0 if held_out is None else len(held_out.weight)
+        self.judge = judge
         self.monitor, self.deadline = monitor, deadline
         self.activation = architecture.output_activation
-        self.program = make_program(
-            Plan(
-                architecture.loss, architecture.reduction, self.activation, recipe.optimizer,
-                recipe.momentum, recipe.gradient_clip, recipe.augmentation, is_scanned,
-            )
-        )  # fmt: skip
-        n = len(examples.weight)
+        self.program = make_program(make_plan(architecture, recipe, is_scanned))
+        n = len(rows)
         self.batch = min(recipe.batch_size, n)
         n_steps = math.ceil(n / self.batch)
         self.calls, self.steps = (
             split_epoch(n_steps, architecture, self.batch) if is_scanned else (n_steps, 1)
         )
         self.knobs = Knobs(jnp.float32(recipe.weight_decay), jnp.float32(recipe.label_smoothing))
-        self.rows = RowStream(n, np.random.default_rng([recipe.seed, start]))
+        self.rows = RowStream(rows, np.random.default_rng([recipe.seed, start]))
         self.key: Key[Array, ""] = jax.random.fold_in(jax.random.key(recipe.seed), start)
         self.epochs: list[Epoch] = []
         self.events: list[Event] = []
@@ -257,14 +277,20 @@ class _Walk:
         if self.held_out is None:
             return None, None
         began = time.monotonic()
-        sums = self.program.evaluate(network, self.held_out)
-        weight = float(sums.weight)
-        loss = float(sums.loss) / weight
+        loss, rated = self._rate(network, self.held_out)
         if self.epochs:
             self.reserve = 0.02 + 2 * (time.monotonic() - began)
         else:
             self.mark = time.monotonic()  # the first evaluation compiles, which says nothing
-        return loss, score(sums.score, weight, self.activation)
+        return loss, rated
+
+    def _rate(self, network: Network, held_out: Examples) -> tuple[float, float]:
+        if self.judge is not None:
+            z = self.program.combine(network, held_out.x)
+            return self.judge(np.asarray(z)[: self.n_held_out])
+        sums = self.program.evaluate(network, held_out)
+        weight = float(sums.weight)
+        return float(sums.loss) / weight, score(sums.score, weight, self.activation)
 
     def _record(
         self, number: int, sums: Sums, held_out_loss: float | None, held_out_score: float | None
@@ -310,7 +336,7 @@ class _Walk:
         if self.has_given_up:
             return f"stopped after {MAX_ROLLBACKS} halvings of the learning rate"
         if self.monitor.should_stop():
-            return "stopped by request"
+            return self.monitor.stop_reason
         if self.best.is_out_of_patience(n, self.recipe.patience):
             return f"no better validation loss for {self.recipe.patience} epochs"
         if n >= self.recipe.epochs:

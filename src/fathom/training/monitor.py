@@ -11,6 +11,8 @@ class Monitor:
     Its methods may be called from several threads at once, one for each start.
     """
 
+    stop_reason = "stopped by request"
+
     def on_epoch(self, start: int, epoch: Epoch) -> None:
         """Hear of an epoch of the given start."""
 

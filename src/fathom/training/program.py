@@ -9,6 +9,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import optax
+from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int, Key, Num, PyTree
 
 from fathom.nn.activations import ACTIVATIONS
@@ -17,7 +18,7 @@ from fathom.nn.losses import LOSSES, reduce_loss
 from fathom.nn.network import Network
 from fathom.training.augmentation import augment
 from fathom.training.metrics import score_sums
-from fathom.training.optimizers import DECOUPLED, make_optimizer
+from fathom.training.optimizers import BY_MATRIX, DECOUPLED, make_optimizer, rate_factors
 from fathom.training.recipe import Augmentation
 
 EVALUATION_BATCH = 512  # examples evaluated at once
@@ -48,6 +49,21 @@ class State(NamedTuple):
     optimizer: PyTree
 
 
+class _Walk(NamedTuple):
+    """A state within the compiled program: parameters packed, everything else beside them."""
+
+    packed: PyTree
+    others: PyTree
+    memory: PyTree
+
+
+class _Roles(NamedTuple):
+    """What each parameter, packed, is multiplied by."""
+
+    decay: PyTree
+    rate: PyTree | None
+
+
 class Knobs(NamedTuple):
     """Numbers of a recipe that are handed to the program rather than compiled into it."""
 
@@ -72,6 +88,8 @@ class Plan:
     activation: str
     optimizer: str
     momentum: float
+    beta_2: float
+    rates: str
     gradient_clip: float | None
     augmentation: Augmentation | None
     is_scanned: bool
@@ -89,20 +107,23 @@ class Program(NamedTuple):
         and whether everything is still finite.
     evaluate : callable
         network, examples (a multiple of `EVALUATION_BATCH`) → sums.
+    combine : callable
+        network, inputs (a multiple of `EVALUATION_BATCH`) → sums z of the output layer.
     """
 
     start: Callable[[Network], State]
     advance: Callable[..., tuple[State, Sums, Bool[Array, ""]]]
     evaluate: Callable[[Network, Examples], Sums]
+    combine: Callable[[Network, Num[Array, "rows *shape"]], Float[Array, "rows out"]]
 
 
 @lru_cache(maxsize=128)
 def make_program(plan: Plan) -> Program:
     """Make the compiled functions for a plan; the same plan gives the same functions."""
-    optimizer = make_optimizer(plan.optimizer, plan.momentum, plan.gradient_clip)
+    optimizer = make_optimizer(plan.optimizer, plan.momentum, plan.gradient_clip, plan.beta_2)
 
     def start(network: Network) -> State:
-        return State(network, optimizer.init(partition(network)[0]))
+        return State(network, optimizer.init(_pack(plan, partition(network)[0])[0]))
 
     def advance(
         state: State,
@@ -114,14 +135,19 @@ def make_program(plan: Plan) -> Program:
     ) -> tuple[State, Sums, Bool[Array, ""]]:
         batches = _gather(examples, rows, jax.random.fold_in(key, 0), plan.augmentation)
         keys = jax.random.split(jax.random.fold_in(key, 1), rows.shape[0])
-        step = lambda state, now: _step(plan, optimizer, knobs, state, *now)  # noqa: E731
+        parameters, others = partition(state.network)
+        packed, unpack = _pack(plan, parameters)
+        roles = _roles(plan, parameters)
+        step = lambda walk, now: _step(plan, optimizer, knobs, roles, unpack, walk, *now)  # noqa: E731
+        walk = _Walk(packed, others, state.optimizer)
         if plan.is_scanned:
-            state, sums = jax.lax.scan(step, state, (batches, keys, rates))
+            walk, sums = jax.lax.scan(step, walk, (batches, keys, rates))
             sums = jax.tree.map(lambda part: jnp.sum(part, axis=0), sums)
         else:  # XLA's gradient of a convolution is far slower inside a scan than on its own
             first = jax.tree.map(lambda part: part[0], (batches, keys, rates))
-            state, sums = step(state, first)
-        return state, sums, _is_finite(state.network, sums.loss)
+            walk, sums = step(walk, first)
+        network = eqx.combine(unpack(walk.packed), walk.others)
+        return State(network, walk.memory), sums, _is_finite((walk.packed, walk.others), sums.loss)
 
     def evaluate(network: Network, examples: Examples) -> Sums:
         chunks = jax.tree.map(
@@ -130,7 +156,12 @@ def make_program(plan: Plan) -> Program:
         sums = jax.lax.map(lambda chunk: _evaluate_batch(plan, network, chunk), chunks)
         return jax.tree.map(lambda part: jnp.sum(part, axis=0), sums)
 
-    return Program(start, jax.jit(advance), jax.jit(evaluate))
+    def combine(network: Network, x: Num[Array, "rows *shape"]) -> Float[Array, "rows out"]:
+        chunks = x.reshape(-1, EVALUATION_BATCH, *x.shape[1:])
+        z = jax.lax.map(lambda chunk: network.combine(chunk.astype(jnp.float32)), chunks)
+        return z.reshape(x.shape[0], -1)
+
+    return Program(start, jax.jit(advance), jax.jit(evaluate), jax.jit(combine))
 
 
 def _gather(
@@ -150,32 +181,56 @@ def _step(
     plan: Plan,
     optimizer: optax.GradientTransformation,
     knobs: Knobs,
-    state: State,
+    roles: _Roles,
+    unpack: Callable[[PyTree], Network],
+    walk: _Walk,
     batch: Examples,
     key: Key[Array, ""],
     rate: Float[Array, ""],
-) -> tuple[State, Sums]:
+) -> tuple[_Walk, Sums]:
     """Take one step down the error surface: W ← W - η d(∂E/∂W)."""
-    parameters, others = partition(state.network)
 
-    def batch_loss(parameters: Network) -> tuple[Float[Array, ""], tuple[Sums, Network]]:
-        whole: Any = eqx.combine(parameters, others)
+    def batch_loss(packed: PyTree) -> tuple[Float[Array, ""], tuple[Sums, Network]]:
+        whole: Any = eqx.combine(unpack(packed), walk.others)
         z, network = whole.train(batch.x, key)
         target = _as_target(plan, batch.y, z, knobs.label_smoothing)
         values = LOSSES[plan.loss](z, target, plan.activation)
         sums = _sums(plan, values, z, target, batch.weight)
         return reduce_loss(values, batch.weight, plan.reduction), (sums, network)
 
-    gradient, (sums, network) = jax.grad(batch_loss, has_aux=True)(parameters)
-    decay = jax.tree.map(lambda p: knobs.weight_decay * p if p.ndim > 1 else 0 * p, parameters)
+    gradient, (sums, network) = jax.grad(batch_loss, has_aux=True)(walk.packed)
+    decay = jax.tree.map(lambda p, w: knobs.weight_decay * w * p, walk.packed, roles.decay)
     if plan.optimizer not in DECOUPLED:
         gradient = jax.tree.map(jnp.add, gradient, decay)
     with jax.numpy_dtype_promotion("standard"):  # optax mixes the types of its counters
-        direction, memory = optimizer.update(gradient, state.optimizer, parameters)
+        direction, memory = optimizer.update(gradient, walk.memory, walk.packed)
+    if roles.rate is not None:
+        direction = jax.tree.map(jnp.multiply, roles.rate, direction)
     if plan.optimizer in DECOUPLED:
         direction = jax.tree.map(jnp.add, direction, decay)
-    parameters = jax.tree.map(lambda p, d: p - rate * d, parameters, direction)
-    return State(eqx.combine(parameters, partition(network)[1]), memory), sums
+    packed = jax.tree.map(lambda p, d: p - rate * d, walk.packed, direction)
+    return _Walk(packed, partition(network)[1], memory), sums
+
+
+def _pack(plan: Plan, parameters: PyTree) -> tuple[PyTree, Callable[[PyTree], PyTree]]:
+    """Lay all parameters out as one long row, and say how to undo it.
+
+    One row is a fraction of the kernels to compile and to call. Optimizers that look at a matrix
+    as a whole get the parameters as they are.
+    """
+    if plan.optimizer in BY_MATRIX:
+        return parameters, lambda packed: packed
+    return ravel_pytree(parameters)
+
+
+def _roles(plan: Plan, parameters: PyTree) -> _Roles:
+    """Return, packed as parameters are, which of them decay and what multiplies their steps."""
+    decay = jax.tree.map(lambda p: jnp.full_like(p, float(p.ndim > 1)), parameters)
+    rate = None
+    if plan.rates == "by_role":
+        factors = rate_factors(parameters)
+        rate = _pack(plan, jax.tree.map(jnp.full_like, parameters, factors))[0]
+    return _Roles(_pack(plan, decay)[0], rate)
 
 
 def _evaluate_batch(plan: Plan, network: Network, batch: Examples) -> Sums:
@@ -210,6 +265,6 @@ def _as_target(
     return (1 - smoothing) * target + smoothing / z.shape[1]
 
 
-def _is_finite(network: Network, loss: Float[Array, ""]) -> Bool[Array, ""]:
-    leaves = [jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(network)]
+def _is_finite(arrays: PyTree, loss: Float[Array, ""]) -> Bool[Array, ""]:
+    leaves = [jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(arrays)]
     return jnp.all(jnp.stack([jnp.isfinite(loss), *leaves]))

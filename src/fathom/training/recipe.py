@@ -9,7 +9,9 @@ from fathom.values import Value
 OptimizerName: TypeAlias = Literal[
     "gradient_descent", "momentum", "nesterov", "rmsprop", "adam", "adamw", "muon"
 ]
-ScheduleName: TypeAlias = Literal["constant", "linear", "cosine", "flat_cosine", "one_cycle"]
+ScheduleName: TypeAlias = Literal[
+    "constant", "linear", "cosine", "flat_cosine", "one_cycle", "cosine_bumps"
+]
 
 
 class Augmentation(Value):
@@ -65,6 +67,11 @@ class Recipe(Value):
         The largest step size η of the schedule, above 0.
     momentum : float, default 0.9
         Share of the last step that is kept, for momentum and nesterov; in [0, 1).
+    beta_2 : float, default 0.999
+        Share of the running mean of squares that adam, adamw and muon keep each step; in [0, 1).
+    rates : {"equal", "by_role"}, default "equal"
+        Whether every parameter takes steps of size η, or steps that suit what it is for; see
+        `fathom.training.optimizers.rate_factors`.
     schedule : str, default "cosine"
         How the learning rate goes from η towards 0; see `fathom.training.schedules`.
     batch_size : int, default 128
@@ -102,6 +109,8 @@ class Recipe(Value):
     optimizer: OptimizerName = "adamw"
     learning_rate: float = Field(default=1e-3, gt=0, le=1e6)
     momentum: float = Field(default=0.9, ge=0, lt=1)
+    beta_2: float = Field(default=0.999, ge=0, lt=1)
+    rates: Literal["equal", "by_role"] = "equal"
     schedule: ScheduleName = "cosine"
     batch_size: int = Field(default=128, ge=1, le=1_000_000)
     epochs: int = Field(default=100, ge=1, le=1_000_000)

@@ -1,0 +1,126 @@
+"""Views: the ways in which one column of numbers can be shown to a network."""
+
+from dataclasses import dataclass
+from typing import Literal, Self, TypeAlias
+
+import numpy as np
+from scipy.stats import norm
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+
+View: TypeAlias = Literal["robust", "quantile", "bins", "tree_bins"]
+VIEWS: tuple[View, ...] = ("robust", "quantile", "bins", "tree_bins")
+N_BINS = 16
+MOST_QUANTILES = 1000
+FARTHEST = 1e6  # in robust units, before the smooth clip
+CLIP = 3.0
+LEAST_SHARE = 1e-7  # of the distribution, so that no quantile is infinite
+TREE_ROWS = 20_000  # rows a tree looks at to place its bins
+
+
+@dataclass(frozen=True)
+class NumberViews:
+    """What is learned of one column of numbers from the training rows.
+
+    ========= ==========================================================================
+    robust    z / √(1 + (z / 3)²) with z = (x - median) / (q₇₅ - q₂₅), half the range
+              in place of the quartiles' distance where that is 0
+    quantile  Φ⁻¹ of the share of training values below x
+    bins      number of the quantile bin x lies in, plus how far it is through it
+    tree_bins how many of the thresholds lie below x that a decision tree on this column
+              alone sets to predict the target
+    ========= ==========================================================================
+
+    Attributes
+    ----------
+    fill : float
+        What stands for a missing value: the median.
+    scale : float
+        The distance of the quartiles, or what stands for it; 0 for a constant column.
+    quantiles : numpy.ndarray
+        Values at evenly spaced shares of the training rows, ascending.
+    edges : numpy.ndarray
+        Edges of the quantile bins, ascending, at most 17.
+    thresholds : numpy.ndarray
+        Thresholds of the tree, ascending, at most 15.
+
+    References
+    ----------
+    Holzmüller, Grinsztajn, Steinwart (2024). arXiv:2407.04491 (robust). Gorishniy, Rubachev,
+    Khrulkov, Babenko (2021). arXiv:2106.11959 (quantile). Gorishniy, Rubachev, Babenko (2022).
+    arXiv:2203.05556 (bins by quantiles and by trees).
+    """
+
+    fill: float
+    scale: float
+    quantiles: np.ndarray
+    edges: np.ndarray
+    thresholds: np.ndarray
+
+    @classmethod
+    def fit(cls, x: np.ndarray, y: np.ndarray | None, *, is_classes: bool, seed: int) -> Self:
+        """Learn from training values, NaN where missing, and the target of the same rows.
+
+        Parameters
+        ----------
+        x : numpy.ndarray
+            Values, shape (n,).
+        y : numpy.ndarray or None
+            Class numbers or numbers, shape (n,); None for no tree.
+        is_classes : bool
+            Whether y are classes.
+        seed : int
+            Seed of the noise that tells equal values apart, and of the sample a tree sees.
+        """
+        present = x[~np.isnan(x)]
+        if not len(present):
+            one = np.zeros(1)
+            return cls(0.0, 0.0, one, one, np.zeros(0))
+        low, first, middle, third, high = np.quantile(present, (0, 0.25, 0.5, 0.75, 1))
+        with np.errstate(over="ignore"):
+            scale = float(third - first) or float(high / 2 - low / 2)
+        scale = float(min(scale, np.finfo(float).max))
+        rng = np.random.default_rng(seed)
+        n_quantiles = int(np.clip(len(x) // 30, 10, MOST_QUANTILES))
+        jitter = 1e-3 * min(scale, 1e300) * rng.standard_normal(len(present))
+        quantiles = np.quantile(present + jitter, np.linspace(0, 1, n_quantiles))
+        edges = np.unique(np.quantile(present, np.linspace(0, 1, N_BINS + 1)))
+        filled = np.where(np.isnan(x), middle, x)
+        thresholds = np.zeros(0) if y is None else _tree_thresholds(filled, y, is_classes, rng)
+        return cls(float(middle), scale, np.sort(quantiles), edges, thresholds)
+
+    def show(self, x: np.ndarray, view: View) -> np.ndarray:
+        """Return the values in a view, as float64 of the same shape; missing ones are filled."""
+        x = np.where(np.isnan(x), self.fill, x)
+        if view == "quantile":
+            return self._normal(x)
+        if view == "bins":
+            return np.interp(x, self.edges, np.arange(len(self.edges), dtype=np.float64))
+        if view == "tree_bins":
+            return np.searchsorted(self.thresholds, x, side="left").astype(np.float64)
+        if self.scale == 0:
+            return np.zeros(x.shape)
+        with np.errstate(over="ignore"):
+            z = np.clip(2 * (0.5 * x - 0.5 * self.fill) / self.scale, -FARTHEST, FARTHEST)
+        return z / np.sqrt(1 + (z / CLIP) ** 2)
+
+    def _normal(self, x: np.ndarray) -> np.ndarray:
+        if self.scale == 0:
+            return np.zeros(x.shape)
+        shares = np.linspace(0, 1, len(self.quantiles))
+        # From both sides, so that a value which is many quantiles at once gets their middle.
+        from_below = np.interp(x, self.quantiles, shares)
+        from_above = 1 - np.interp(-x, -self.quantiles[::-1], shares)
+        share = np.clip((from_below + from_above) / 2, LEAST_SHARE, 1 - LEAST_SHARE)
+        return np.asarray(norm.ppf(share))
+
+
+def _tree_thresholds(
+    x: np.ndarray, y: np.ndarray, is_classes: bool, rng: np.random.Generator
+) -> np.ndarray:
+    rows = rng.permutation(len(x))[:TREE_ROWS]
+    x = np.clip(x[rows], -1e38, 1e38).astype(np.float32)  # what a tree computes with
+    kind = DecisionTreeClassifier if is_classes else DecisionTreeRegressor
+    leaf = max(5, len(rows) // 200)
+    tree = kind(max_leaf_nodes=N_BINS, min_samples_leaf=leaf, random_state=0)
+    grown = tree.fit(x[:, None], y[rows]).tree_
+    return np.unique(grown.threshold[grown.feature >= 0])

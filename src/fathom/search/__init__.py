@@ -1,0 +1,1 @@
+"""Designs networks: what is thinkable, where to begin, what to try next, which to keep."""

@@ -1,0 +1,243 @@
+"""Design: from a parsed table to an ensemble of networks that chose itself."""
+
+import math
+import time
+from dataclasses import dataclass
+
+import jax
+import numpy as np
+
+from fathom.data.features import TableEncoding
+from fathom.data.parsing import ParsedTable
+from fathom.data.schema import Target
+from fathom.data.splitting import Fold, make_folds
+from fathom.errors import TrainingError
+from fathom.nn.architecture import Architecture
+from fathom.nn.network import Network
+from fathom.search.material import Material, TargetScale
+from fathom.search.report import Report
+from fathom.search.space import Genes
+from fathom.search.strategy import Strategy, Tried
+from fathom.training.calibration import fit_sharpness, sharpen
+from fathom.training.history import History
+from fathom.training.monitor import Deadline, Monitor
+from fathom.training.population import train_population
+from fathom.training.starts import n_cores
+
+MANY_FOLDS, FOLDS = 8, 5
+SMALL = 1000  # rows up to which there are many folds
+FOLD_SECONDS = 240e-6  # seconds of one core, a row in training, that a fold may cost
+LEAST_HELD_OUT, MOST_SHARE, LEAST_SHARE = 500, 0.2, 0.1
+RESERVE_SHARE, RESERVE_S = 0.02, 0.35  # of the time, kept for choosing and calibrating at the end
+
+
+@dataclass(frozen=True)
+class Member:
+    """One candidate in the model: its networks, one for each fold it was trained on."""
+
+    genes: Genes
+    weight: float
+    architecture: Architecture
+    folds: tuple[int, ...]
+    networks: tuple[Network, ...]
+
+
+@dataclass(frozen=True)
+class Design:
+    """An ensemble that chose itself.
+
+    Attributes
+    ----------
+    target : Target
+        What is predicted.
+    encodings : tuple of TableEncoding
+        One for each fold.
+    members : tuple of Member
+        The networks; each member's are averaged over folds, and members by weight.
+    sharpness : float
+        The exponent that calibrates probabilities.
+    scales : dict of bool to TargetScale
+        For numbers: of the target, and of its logarithm.
+    low, high : numpy.ndarray
+        For numbers: smallest and largest value in training, which no prediction leaves.
+    report : Report
+        What was tried, and why this was kept.
+    history : History
+        The epochs of the kept networks.
+    """
+
+    target: Target
+    encodings: tuple[TableEncoding, ...]
+    members: tuple[Member, ...]
+    sharpness: float
+    scales: dict[bool, TargetScale]
+    low: np.ndarray
+    high: np.ndarray
+    report: Report
+    history: History
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a search divides rows and time.
+
+    Attributes
+    ----------
+    seed : int
+        Seed of every random choice.
+    groups, order : numpy.ndarray or None
+        Group and time of each row, for dividing them.
+    earlier : tuple of Tried
+        Candidates of an earlier search on the same rows, to go on from.
+    folds : tuple of Fold or None
+        The divisions of that earlier search.
+    """
+
+    seed: int = 0
+    groups: np.ndarray | None = None
+    order: np.ndarray | None = None
+    earlier: tuple[Tried, ...] = ()
+    folds: tuple[Fold, ...] | None = None
+
+
+def design(
+    parsed: ParsedTable,
+    target: Target,
+    y: np.ndarray,
+    weight: np.ndarray,
+    plan: Plan,
+    *,
+    deadline: Deadline,
+    monitor: Monitor | None = None,
+) -> tuple[Design, Strategy]:
+    """Find networks for a table within a time.
+
+    Parameters
+    ----------
+    parsed : ParsedTable
+        The rows.
+    target : Target
+        What is predicted.
+    y : numpy.ndarray
+        Class numbers (n,), or labels or numbers (n, outputs).
+    weight : numpy.ndarray
+        Weight of each row, above 0, mean 1.
+    plan : Plan
+        How rows are divided, and what to go on from.
+    deadline : Deadline
+        When it has to be over.
+    monitor : Monitor, optional
+        Told of every epoch under the candidate's number, and asked whether to stop.
+
+    Returns
+    -------
+    tuple of Design and Strategy
+        The ensemble, and the search as it stands, from which it can go on.
+
+    Raises
+    ------
+    TrainingError
+        If no network found a finite loss.
+    """
+    began = time.monotonic()
+    classes = y if target.task == "classes" else None
+    folds = plan.folds or divide(len(y), classes, plan, deadline.remaining())
+    material = Material(parsed, target, y, weight, folds, plan.seed)
+    reserve = RESERVE_S + RESERVE_SHARE * min(deadline.remaining(), 600.0)
+    training = Deadline(_seconds(max(deadline.remaining() - reserve, 0.05)))
+    workers = n_cores() if jax.default_backend() == "cpu" else 1
+    strategy = Strategy(material, training, plan.seed, workers, plan.earlier)
+    train_population(strategy, monitor=monitor, deadline=training, workers=workers)
+    return _finish(strategy, began, monitor), strategy
+
+
+def _seconds(remaining: float) -> float | None:
+    return remaining if math.isfinite(remaining) else 600.0
+
+
+def divide(n: int, classes: np.ndarray | None, plan: Plan, seconds: float) -> tuple[Fold, ...]:
+    """Divide rows: several folds where the time allows, one held-out part otherwise.
+
+    Folds let every row both train and judge, and networks of other rows average out; they cost as
+    many trainings. A held-out part is max(10 %, min(20 %, 500 / n)) of the rows.
+    """
+    affordable = seconds * n_cores() / FOLD_SECONDS / 100
+    if n <= SMALL and MANY_FOLDS * n <= affordable:
+        n_folds = MANY_FOLDS
+    else:
+        n_folds = FOLDS if FOLDS * n <= affordable else 1
+    share = max(LEAST_SHARE, min(MOST_SHARE, LEAST_HELD_OUT / n))
+    return make_folds(
+        n, min(n_folds, n), share, plan.seed,
+        classes=classes, groups=plan.groups, order=plan.order,
+    )  # fmt: skip
+
+
+def _finish(strategy: Strategy, began: float, monitor: Monitor | None) -> Design:
+    """Make the model of what is there: the chosen ensemble, or what comes nearest to one."""
+    material = strategy.material
+    kept = [t for t in strategy.tried if t.weight > 0 and t.trained] or _nearest(strategy)
+    members = tuple(_member(tried, material) for tried in kept)
+    complete = [t for t in kept if len(t.trained) == len(material.folds)]
+    sharpness, loss = 1.0, None
+    if len(complete) == len(kept):
+        rows = strategy.held_out
+        total = sum(t.weight * t.predictions for t in kept if t.predictions is not None)
+        mean = np.asarray(total)
+        if material.target.task == "classes":
+            logs = np.log(np.maximum(mean, 1e-7))
+            sharpness = fit_sharpness(logs, material.y[rows], material.weight[rows])
+            mean = sharpen(mean, sharpness)
+        loss = material.loss(mean, rows)
+    if monitor is not None and monitor.should_stop():
+        strategy.stopped = monitor.stop_reason
+    first, numbers = material.folds[0], material.target.task == "numbers"
+    seconds = time.monotonic() - began
+    report = Report(
+        candidates=strategy.record(),
+        loss_name="relative RMSE" if numbers else "log loss",
+        n_train=len(first.training),
+        n_held_out=len(first.held_out),
+        n_folds=len(material.folds),
+        validation_loss=loss,
+        baseline_loss=material.baseline_loss(),
+        temperature=1 / sharpness,
+        seconds=seconds,
+        stopped=strategy.stopped,
+    )
+    starts = tuple(t.trained[fold].history for t in kept for fold in sorted(t.trained))
+    history = History(
+        starts=starts,
+        kept=tuple(range(len(starts))),
+        score_name="r2" if numbers else "accuracy",
+        seconds=seconds,
+    )
+    y = material.y.reshape(len(material.y), -1)
+    encodings = tuple(material.encoding(fold) for fold in range(len(material.folds)))
+    return Design(
+        material.target, encodings, members, sharpness, dict(material.scales),
+        y.min(axis=0).astype(np.float64), y.max(axis=0).astype(np.float64), report, history,
+    )  # fmt: skip
+
+
+def _nearest(strategy: Strategy) -> list[Tried]:
+    """Return the candidate trained furthest, for a search that ended before any was complete."""
+    begun = [t for t in strategy.tried if t.trained]
+    if not begun:
+        raise TrainingError(
+            "a network with a finite loss", got="none in the time there was",
+            hint="give a longer time_limit",
+        )  # fmt: skip
+    best = min(begun, key=lambda t: (-len(t.trained), float(np.mean(list(t.losses.values())))))
+    best.weight, best.status = 1.0, "kept"
+    return [best]
+
+
+def _member(tried: Tried, material: Material) -> Member:
+    folds = tuple(sorted(tried.trained))
+    networks = tuple(tried.trained[fold].network for fold in folds)
+    layout = material.encoding(0).layout
+    architecture = tried.genes.architecture(layout, material.target)
+    return Member(
+        tried.genes, tried.weight, architecture, folds, tuple(n for n in networks if n is not None)
+    )

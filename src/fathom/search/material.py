@@ -1,0 +1,237 @@
+"""The material: a table as every network of a search needs to see it."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import jax.numpy as jnp
+import numpy as np
+
+from fathom.data.features import TableEncoding
+from fathom.data.parsing import ParsedTable
+from fathom.data.schema import Target
+from fathom.data.splitting import Fold
+from fathom.data.views import View
+from fathom.training.calibration import (
+    binary_log_loss,
+    calibrated_log_loss,
+    log_loss,
+    softmax,
+)
+from fathom.training.loop import Judge
+from fathom.training.program import Examples
+
+SKEWED = 1.0  # skewness from which the logarithm of a target is worth trying
+
+
+@dataclass(frozen=True)
+class TargetScale:
+    """How a target of numbers is brought to mean 0 and standard deviation 1, and back.
+
+    y ↦ (f(y) - center) / scale with f(y) = y, or log(y + offset) where an offset is given.
+
+    Attributes
+    ----------
+    center, scale : numpy.ndarray
+        One for each output.
+    offset : float or None
+        Added before the logarithm; None for no logarithm.
+    """
+
+    center: np.ndarray
+    scale: np.ndarray
+    offset: float | None = None
+
+    @classmethod
+    def fit(cls, y: np.ndarray, offset: float | None = None) -> "TargetScale":
+        """Learn from training values of shape (n, outputs)."""
+        moved = y if offset is None else np.log(y + offset)
+        largest = np.maximum(np.abs(moved).max(axis=0), np.finfo(float).tiny)
+        unit = moved / largest  # so that no square overflows
+        spread = unit.std(axis=0)
+        spread = np.where(spread > 1e-12, spread, 1.0)
+        return cls(unit.mean(axis=0) * largest, np.maximum(spread * largest, 1e-300), offset)
+
+    def encode(self, y: np.ndarray) -> np.ndarray:
+        """Return float32 of mean 0 and spread 1."""
+        moved = y if self.offset is None else np.log(y + self.offset)
+        return (moved / self.scale - self.center / self.scale).astype(np.float32)
+
+    def decode(self, z: np.ndarray) -> np.ndarray:
+        """Return numbers as the user has them."""
+        moved = z.astype(np.float64) * self.scale + self.center
+        if self.offset is None:
+            return moved
+        return np.exp(np.minimum(moved, 700.0)) - self.offset
+
+
+def log_offset(y: np.ndarray) -> float | None:
+    """Return what to add before a logarithm, or None where the target has none worth trying."""
+    if y.shape[1] != 1 or y.min() < 0:
+        return None
+    spread = y.std()
+    is_skewed = spread > 0 and np.mean(((y - y.mean()) / spread) ** 3) > SKEWED
+    if not is_skewed:
+        return None
+    return 0.0 if y.min() > 0 else float(np.quantile(y[y > 0], 0.1))
+
+
+class Material:
+    """Encodings, examples and judges of a table, made when first asked for, by fold and view.
+
+    Parameters
+    ----------
+    parsed : ParsedTable
+        All rows.
+    target : Target
+        What is predicted.
+    y : numpy.ndarray
+        Class numbers (n,), or labels or numbers (n, outputs).
+    weight : numpy.ndarray
+        Weight of each row, mean 1.
+    folds : tuple of Fold
+        Which rows train and which are held out, for each fold.
+    seed : int
+        Seed of the encodings.
+    """
+
+    def __init__(
+        self,
+        parsed: ParsedTable,
+        target: Target,
+        y: np.ndarray,
+        weight: np.ndarray,
+        folds: tuple[Fold, ...],
+        seed: int,
+    ) -> None:
+        self.parsed, self.target, self.y, self.weight = parsed, target, y, weight
+        self.folds, self._seed = folds, seed
+        self._encodings: dict[int, tuple[TableEncoding, np.ndarray]] = {}
+        self._matrices: dict[tuple[int, View], jnp.ndarray] = {}
+        self._lock = threading.RLock()
+        self.scales: dict[bool, TargetScale] = {}
+        trained = np.unique(np.concatenate([fold.training for fold in folds]))
+        if target.task == "numbers":
+            self.scales[False] = TargetScale.fit(y[trained])
+            offset = log_offset(y[trained])
+            if offset is not None:
+                self.scales[True] = TargetScale.fit(y[trained], offset)
+        self._aims = {is_log: self._aim(is_log) for is_log in list(self.scales) or [False]}
+        self._weight = jnp.asarray(weight)
+        self.spread = float(np.sqrt(np.mean(self.scales[False].scale ** 2))) if self.scales else 1.0
+
+    @property
+    def can_log(self) -> bool:
+        """Whether the logarithm of the target is worth trying."""
+        return True in self.scales
+
+    @property
+    def n_classes(self) -> int:
+        """Number of classes, 0 where numbers or labels are predicted."""
+        return len(self.target.classes)
+
+    def _aim(self, is_log: bool) -> jnp.ndarray:
+        if self.target.task == "classes":
+            return jnp.asarray(self.y.astype(np.int32))
+        if self.target.task == "labels":
+            return jnp.asarray(self.y.astype(np.float32))
+        return jnp.asarray(self.scales[is_log].encode(self.y))
+
+    def encoding(self, fold: int) -> TableEncoding:
+        """Return the encoding learned from a fold's training rows."""
+        return self._fitted(fold)[0]
+
+    def _fitted(self, fold: int) -> tuple[TableEncoding, np.ndarray]:
+        with self._lock:
+            if fold not in self._encodings:
+                rows = self.folds[fold].training
+                encoding, means = TableEncoding.fit(
+                    self.parsed.take(rows), self.y[rows], self.n_classes, self._seed
+                )
+                every = encoding.target_means(self.parsed)
+                every[rows] = means
+                self._encodings[fold] = encoding, every
+            return self._encodings[fold]
+
+    def examples(self, fold: int, view: View, is_log: bool) -> Examples:
+        """Return all rows as a network of that fold and view sees them."""
+        with self._lock:
+            if (fold, view) not in self._matrices:
+                encoding, means = self._fitted(fold)
+                matrix = encoding.encode(self.parsed, view, means)
+                self._matrices[fold, view] = jnp.asarray(matrix)
+            return Examples(self._matrices[fold, view], self._aims[is_log], self._weight)
+
+    def held_out(self, fold: int, view: View, is_log: bool) -> Examples:
+        """Return the rows a fold holds out."""
+        rows = self.folds[fold].held_out
+        return Examples(*(part[rows] for part in self.examples(fold, view, is_log)))
+
+    def predict(self, z: np.ndarray, is_log: bool) -> np.ndarray:
+        """Return probabilities, or numbers as the user has them, from sums z."""
+        if self.target.task == "classes":
+            return softmax(z)
+        if self.target.task == "labels":
+            return 1 / (1 + np.exp(-np.clip(z.astype(np.float64), -500, 500)))
+        return self.scales[is_log].decode(z)
+
+    def loss(self, predictions: np.ndarray, rows: np.ndarray) -> float:
+        """Return the loss of predictions for some rows: log loss, or RMSE over the spread."""
+        y, weight = self.y[rows], self.weight[rows]
+        if self.target.task == "classes":
+            return log_loss(predictions, y, weight)
+        if self.target.task == "labels":
+            return binary_log_loss(predictions, y, weight)
+        return self._relative_rmse(predictions, y, weight)
+
+    def _relative_rmse(self, predictions: np.ndarray, y: np.ndarray, weight: np.ndarray) -> float:
+        errors = np.mean(((predictions - y) / self.scales[False].scale) ** 2, axis=1)
+        return float(np.sqrt(np.sum(weight * errors) / np.sum(weight)))
+
+    def essence(
+        self, predictions: np.ndarray, rows: np.ndarray
+    ) -> tuple[np.ndarray, Callable[[np.ndarray], float]]:
+        """Return what of predictions decides their loss, and that loss, for a quick choice.
+
+        For classes it is the probability of the right one: the log loss needs no other.
+        """
+        y, weight = self.y[rows], self.weight[rows]
+        share = weight / weight.sum()
+        if self.target.task == "classes":
+            right = predictions[np.arange(len(y)), y]
+            return right, lambda p: -float(np.sum(share * np.log(np.maximum(p, 1e-7))))
+        if self.target.task == "labels":
+            right = np.where(y > 0.5, predictions, 1 - predictions)
+            return (
+                right,
+                lambda p: -float(np.sum(share * np.mean(np.log(np.maximum(p, 1e-7)), axis=1))),
+            )
+        return predictions, lambda p: self._relative_rmse(p, y, weight)
+
+    def judge(self, fold: int, is_log: bool) -> Judge:
+        """Return what rates a network of a fold by its held-out sums z: loss, and score."""
+        rows = self.folds[fold].held_out
+        y, weight = self.y[rows], self.weight[rows]
+        share = weight / weight.sum()
+
+        def judge(z: np.ndarray) -> tuple[float, float]:
+            if not np.isfinite(z).all():
+                return float("inf"), 0.0
+            if self.target.task == "classes":
+                right = float(np.sum(share * (z.argmax(axis=1) == y)))
+                return calibrated_log_loss(z, y, weight), right
+            loss = self.loss(self.predict(z, is_log), rows)
+            if self.target.task == "labels":
+                return loss, float(np.sum(share * np.mean((z > 0) == (y > 0.5), axis=1)))
+            return loss, 1 - loss**2
+
+        return judge
+
+    def baseline_loss(self) -> float:
+        """Return the loss of always giving the shares of the classes, or the mean."""
+        weight = self.weight[:, None]
+        if self.target.task == "classes":
+            shares = np.bincount(self.y, self.weight, self.n_classes) / self.weight.sum()
+            return log_loss(np.tile(shares, (len(self.y), 1)), self.y, self.weight)
+        mean = np.sum(weight * self.y, axis=0) / np.sum(weight)
+        return self.loss(np.tile(mean, (len(self.y), 1)), np.arange(len(self.y)))

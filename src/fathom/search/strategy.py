@@ -1,0 +1,430 @@
+"""The strategy: what to train next, what to cut, and when nothing more is worth its time."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from fathom.search.ensemble import choose_ensemble
+from fathom.search.material import Material
+from fathom.search.portfolio import first_members
+from fathom.search.report import Candidate, Status
+from fathom.search.space import FEWEST_EPOCHS, WIDTHS, Genes, draw_genes, mutate
+from fathom.training.history import Epoch
+from fathom.training.monitor import Deadline
+from fathom.training.population import Job, Trained
+
+FRESH_SHARE = 0.15  # of the members after the portfolio: drawn from the prior, not mutated
+PARENTS = 6  # best candidates that are mutated
+COMPILE_S = 2.0  # first guess of what a new structure costs
+FLOP_PER_S = 2e10  # first guess of what a core does
+OVERHEAD_S = 0.003  # first guess of what an epoch costs besides its steps
+CURVE_POINTS = 20
+LEAST_PROGRESS = 0.25  # of its epochs that every candidate is given
+MARGIN, MARGIN_EARLY = 0.05, 0.3  # relative loss behind the ensemble's members at which one is cut
+NEAR = 0.03  # relative loss behind the best fold that is still trained on the other folds
+POOL = 40  # candidates the ensemble is chosen from
+MIN_PATIENCE = 16  # candidates without a better ensemble after which the search ends
+LEAST_PROGRESS_MADE = 5e-4  # relative gain of the ensemble that counts as better
+WANTED = 8  # candidates the time should be enough for, for their epochs to be planned
+
+
+@dataclass
+class Tried:
+    """A candidate as the strategy knows it."""
+
+    number: int
+    genes: Genes
+    origin: str
+    parent: int | None = None
+    status: Status = "unfinished"
+    is_promoted: bool = False
+    started: set[int] = field(default_factory=set)
+    trained: dict[int, Trained] = field(default_factory=dict)
+    losses: dict[int, float] = field(default_factory=dict)
+    predictions: np.ndarray | None = None
+    loss: float = math.inf
+    weight: float = 0.0
+    seconds: float = 0.0
+    curve: np.ndarray = field(default_factory=lambda: np.full(CURVE_POINTS, np.inf))
+    reason: str = ""
+
+    @property
+    def best_share(self) -> float:
+        """Where in its planned epochs it was best, 0 to 1."""
+        first = next(iter(self.trained.values()), None)
+        return first.history.best_epoch / self.genes.epochs if first else 1.0
+
+    @property
+    def gap(self) -> float:
+        """Held-out over training loss, less 1."""
+        train = self.train_loss
+        return 0.0 if not train or not math.isfinite(self.loss) else self.loss / train - 1
+
+    @property
+    def train_loss(self) -> float | None:
+        """Mean training loss at the best epochs, in the unit of the held-out loss."""
+        best = [t.history.best for t in self.trained.values()]
+        losses = [b.train_loss for b in best if b is not None]
+        if not losses:
+            return None
+        jobs = [t.job.architecture for t in self.trained.values()]
+        if jobs[0].loss != "squared_error":
+            return float(np.mean(losses))
+        return float(np.mean(np.sqrt(2 * np.array(losses) / jobs[0].n_outputs)))
+
+
+class Strategy:
+    """Directs a population: a portfolio first, then mutations of the best.
+
+    Every candidate is trained on the first fold; those that are near the best there, or that would
+    improve the ensemble, on the others. One that falls behind while it trains is cut. After each
+    that is complete the ensemble is chosen anew on held-out predictions, so that there is a valid
+    best model at any moment.
+
+    Parameters
+    ----------
+    material : Material
+        The table.
+    deadline : Deadline
+        When training has to be over.
+    seed : int
+        Seed of every choice.
+    workers : int
+        Networks trained at once.
+    earlier : sequence of Tried
+        Candidates of an earlier search that this one continues.
+    """
+
+    def __init__(
+        self,
+        material: Material,
+        deadline: Deadline,
+        seed: int,
+        workers: int,
+        earlier: tuple[Tried, ...] = (),
+    ) -> None:
+        self.material, self.deadline, self.workers = material, deadline, workers
+        self._rng, self._seed = np.random.default_rng([seed, len(earlier)]), seed
+        self.tried: list[Tried] = list(earlier)
+        layout = material.encoding(0).layout
+        self._layout, self._has_numbers = layout, layout.n_numbers > 0
+        self._compiled: set[object] = set()
+        self._compiling: set[object] = set()
+        self._speed, self._running, self._finished = FLOP_PER_S, 0, False
+        self._n_folds = len(material.folds)
+        self._usual = self._plan_size()
+        is_classes = material.target.task != "numbers"
+        self._waiting = list(
+            first_members(self._usual, is_classes=is_classes, has_numbers=self._has_numbers)
+        )
+        if earlier:
+            known = {t.genes.model_copy(update={"epochs": 1}) for t in earlier}
+            self._waiting = [
+                g for g in self._waiting if g.model_copy(update={"epochs": 1}) not in known
+            ]
+        self.loss, self._n_at_best = math.inf, 0
+        self.stopped = ""
+        if earlier:
+            self._choose()
+
+    # What is trained next
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing more is to be trained."""
+        return self._finished
+
+    def next_job(self) -> Callable[[], Job] | None:
+        """Return how to make the next job, or None where there is none just now."""
+        remaining = self.deadline.remaining()
+        for tried in sorted(self.tried, key=lambda t: t.losses.get(0, math.inf)):
+            if tried.is_promoted:
+                for fold in range(self._n_folds):
+                    if fold not in tried.started:
+                        return self._start(tried, fold)
+        reason = self._why_end(remaining)
+        candidate = None if reason else self._next_candidate(remaining)
+        if candidate is None:
+            if self._running == 0:
+                self._finished = True
+                self.stopped = reason or self.stopped or "the time that was given is used"
+            return None
+        self.tried.append(candidate)
+        return self._start(candidate, 0)
+
+    def _why_end(self, remaining: float) -> str:
+        done = sum(t.status in ("spare", "kept", "cut") for t in self.tried)
+        patience = max(MIN_PATIENCE, done // 2)
+        if done - self._n_at_best >= patience:
+            return f"the last {patience} networks made the model no better"
+        return "" if remaining > 0 else "the time that was given is used"
+
+    def _start(self, tried: Tried, fold: int) -> Callable[[], Job]:
+        tried.started.add(fold)
+        self._running += 1
+        structure = tried.genes.structure
+        if structure not in self._compiled:
+            self._compiling.add(structure)
+        genes, material = tried.genes, self.material
+
+        def make() -> Job:
+            return Job(
+                number=tried.number,
+                fold=fold,
+                architecture=genes.architecture(self._layout, material.target),
+                recipe=genes.recipe((self._seed + 7919 * tried.number) % 2**32),
+                examples=material.examples(fold, genes.view, genes.is_log_target),
+                held_out=material.held_out(fold, genes.view, genes.is_log_target),
+                rows=material.folds[fold].training,
+                judge=material.judge(fold, genes.is_log_target),
+            )
+
+        return make
+
+    def _next_candidate(self, remaining: float) -> Tried | None:
+        """Return a candidate there is time for, from the portfolio or bred."""
+        for genes in self._waiting:
+            if genes.structure in self._compiling:
+                continue
+            fitted = self._fit_in(genes, remaining)
+            if fitted is not None:
+                self._waiting.remove(genes)
+                return Tried(len(self.tried), fitted, "portfolio")
+        complete = self._complete()
+        if not complete:
+            return None
+        for _ in range(20):
+            genes, origin, parent = self._breed(complete)
+            if genes.structure in self._compiling:
+                continue
+            is_new = genes.structure not in self._compiled
+            if is_new and self._compile_cost() > 0.15 * remaining:
+                continue
+            fitted = self._fit_in(genes, remaining)
+            if fitted is not None:
+                return Tried(len(self.tried), fitted, origin, parent)
+        return None
+
+    def _breed(self, complete: list[Tried]) -> tuple[Genes, str, int | None]:
+        if self._rng.random() < FRESH_SHARE:
+            genes = draw_genes(self._rng, self._usual, has_numbers=self._has_numbers)
+            return genes, "drawn at random", None
+        best = sorted(complete, key=lambda t: (-t.weight, t.loss))[:PARENTS]
+        chances = np.array([0.05 + t.weight for t in best])
+        parent = best[int(self._rng.choice(len(best), p=chances / chances.sum()))]
+        genes, change = mutate(
+            parent.genes, self._rng, has_numbers=self._has_numbers,
+            best_share=parent.best_share, gap=parent.gap, can_log=self.material.can_log,
+        )  # fmt: skip
+        return genes, f"network {parent.number + 1} with {change}", parent.number
+
+    # What it costs
+
+    def _plan_size(self) -> Genes:
+        """Return width, batch and epochs for which the time is enough for several candidates."""
+        n = len(self.material.folds[0].training)
+        batch = 64 if n < 800 else 128 if n < 4000 else 256 if n < 40_000 else 512
+        batch = 1024 if n >= 150_000 else batch
+        budget = self.deadline.remaining() * self.workers * 0.7
+        usual = Genes(batch_size=min(batch, n), epochs=64, width=WIDTHS[-2])
+        for width in (256, 128, 64):
+            usual = usual.model_copy(update={"width": width})
+            per_epoch = self._epoch_cost(usual)
+            affordable = budget / (WANTED * self._n_folds * per_epoch)
+            if affordable >= 16 or width == 64:
+                break
+        epochs = int(min(max(affordable, FEWEST_EPOCHS), 64))
+        return usual.model_copy(update={"epochs": epochs})
+
+    def _epoch_cost(self, genes: Genes) -> float:
+        architecture = genes.architecture(self._layout, self.material.target)
+        n = len(self.material.folds[0].training)
+        flop = 6.0 * n * (architecture.n_parameters + 3000)
+        return flop / self._speed + OVERHEAD_S
+
+    def _compile_cost(self) -> float:
+        return COMPILE_S
+
+    def _cost(self, genes: Genes) -> float:
+        """Return the seconds a candidate takes until it is complete, on all cores."""
+        rounds = 1 + math.ceil((self._n_folds - 1) / self.workers)
+        new = 0.0 if genes.structure in self._compiled else self._compile_cost()
+        return new + rounds * genes.epochs * self._epoch_cost(genes)
+
+    def _fit_in(self, genes: Genes, remaining: float) -> Genes | None:
+        """Return genes that can be trained in the time, with fewer epochs where need be."""
+        if not self._complete() and len(self.tried) < self.workers:
+            return genes  # there must be something
+        cost = self._cost(genes)
+        if cost <= remaining:
+            return genes
+        new = 0.0 if genes.structure in self._compiled else self._compile_cost()
+        epochs = int(genes.epochs * (remaining - new) / max(cost - new, 1e-9))
+        if epochs < max(FEWEST_EPOCHS, 0.4 * genes.epochs):
+            return None
+        return genes.model_copy(update={"epochs": epochs})
+
+    # What is cut
+
+    def on_epoch(self, job: Job, epochs: list[Epoch]) -> str | None:
+        """Hear of an epoch; return a reason to cut the network, or None."""
+        tried = self.tried[job.number]
+        self._settle(tried.genes)
+        losses = [e.validation_loss for e in epochs if e.validation_loss is not None]
+        best, at = min(losses), int(np.argmin(losses)) + 1
+        if len(epochs) > 2 * at + 10:
+            return f"best at epoch {at}, no better for {len(epochs) - at} epochs"
+        if job.fold != 0:
+            return None
+        progress = len(epochs) / tried.genes.epochs
+        tried.curve[min(int(progress * CURVE_POINTS), CURVE_POINTS) - 1 :] = best
+        if progress < LEAST_PROGRESS or tried.genes.depth == 0:
+            return None
+        rivals = [t.curve for t in self._complete() if t.weight > 0]
+        if len(rivals) < 2:
+            return None
+        point = min(int(progress * CURVE_POINTS), CURVE_POINTS) - 1
+        theirs = float(np.median([curve[point] for curve in rivals]))
+        margin = MARGIN + MARGIN_EARLY * (1 - progress)
+        if not best > theirs * (1 + margin):
+            return None
+        tried.status = "cut"
+        behind = best / theirs - 1
+        return (
+            f"cut at epoch {len(epochs)} of {tried.genes.epochs}: its loss {best:.4f} was "
+            f"{behind:.0%} behind what the best had there"
+        )
+
+    def _settle(self, genes: Genes) -> None:
+        self._compiled.add(genes.structure)
+        self._compiling.discard(genes.structure)
+
+    def on_trained(self, trained: Trained) -> None:
+        """Hear of a network that is trained; promote, cut or complete its candidate."""
+        tried = self.tried[trained.job.number]
+        self._running -= 1
+        self._settle(tried.genes)
+        tried.seconds += trained.seconds
+        stops = [e.text for e in trained.history.events if e.kind == "stopped"]
+        tried.reason = stops[-1] if stops else ""
+        self._learn_speed(tried.genes, trained)
+        if trained.network is None or trained.z is None or not trained.history.epochs:
+            tried.status, tried.is_promoted = "failed", False
+            return
+        if tried.status == "cut":
+            return
+        fold, genes = trained.job.fold, tried.genes
+        rows = self.material.folds[fold].held_out
+        if tried.predictions is None:
+            held_out = self.held_out
+            shape = (len(held_out), trained.z.shape[1])
+            tried.predictions = np.full(shape, np.nan)
+        shown = self.material.predict(trained.z, genes.is_log_target)
+        tried.predictions[self._places(fold)] = shown
+        tried.trained[fold] = trained
+        tried.losses[fold] = self.material.loss(shown, rows)
+        if len(tried.trained) == self._n_folds:
+            self._complete_one(tried)
+        elif fold == 0:
+            self._promote_or_cut(tried)
+
+    def _learn_speed(self, genes: Genes, trained: Trained) -> None:
+        epochs = trained.history.epochs
+        if len(epochs) < 3:
+            return
+        seconds = (epochs[-1].seconds - epochs[0].seconds) / (len(epochs) - 1)
+        seen = self._epoch_cost(genes) / max(seconds, 1e-6) * self._speed
+        self._speed += 0.3 * (min(max(seen, 1e8), 1e13) - self._speed)
+
+    def _promote_or_cut(self, tried: Tried) -> None:
+        rivals = [t.losses[0] for t in self.tried if t.is_promoted or t.status in ("spare", "kept")]
+        loss = tried.losses[0]
+        is_near = len(rivals) < 2 or loss <= min(rivals) * (1 + NEAR)
+        if is_near or self._helps(tried):
+            tried.is_promoted = True
+            return
+        tried.status = "cut"
+        behind = loss / min(rivals) - 1
+        tried.reason = (
+            f"cut after the first of {self._n_folds} folds: its loss {loss:.4f} was {behind:.0%} "
+            "behind the best there and did not help the others"
+        )
+        tried.trained.clear()
+
+    def _helps(self, tried: Tried) -> bool:
+        """Tell whether the ensemble would predict the first fold better with this candidate."""
+        kept = [t for t in self._complete() if t.weight > 0]
+        if not kept or tried.predictions is None:
+            return True
+        rows, places = self.material.folds[0].held_out, self._places(0)
+        ensemble = sum(t.weight * t.predictions[places] for t in kept if t.predictions is not None)
+        own = tried.predictions[places]
+        without = self.material.loss(np.asarray(ensemble), rows)
+        shares = (0.15, 0.4)
+        losses = [self.material.loss((1 - s) * ensemble + s * own, rows) for s in shares]
+        return min(losses) < without * (1 - 1e-3)
+
+    # What is kept
+
+    @property
+    def held_out(self) -> np.ndarray:
+        """Rows that some fold holds out, fold after fold."""
+        return np.concatenate([fold.held_out for fold in self.material.folds])
+
+    def _places(self, fold: int) -> slice:
+        sizes = [len(f.held_out) for f in self.material.folds]
+        return slice(sum(sizes[:fold]), sum(sizes[: fold + 1]))
+
+    def _complete(self) -> list[Tried]:
+        return [t for t in self.tried if t.status in ("spare", "kept")]
+
+    def _complete_one(self, tried: Tried) -> None:
+        assert tried.predictions is not None
+        tried.loss = self.material.loss(tried.predictions, self.held_out)
+        tried.status = "spare"
+        self._choose()
+
+    def _choose(self) -> None:
+        """Choose the ensemble anew, and let go of networks that are far from it."""
+        complete = sorted(self._complete(), key=lambda t: t.loss)
+        for tried in complete[POOL:]:
+            tried.trained.clear()
+            tried.predictions, tried.weight = None, 0.0
+        pool = [t for t in complete[:POOL] if t.predictions is not None]
+        if not pool:
+            return
+        rows = self.held_out
+        pairs = [
+            self.material.essence(t.predictions, rows) for t in pool if t.predictions is not None
+        ]
+        weights, loss = choose_ensemble([p for p, _ in pairs], [t.loss for t in pool], pairs[0][1])
+        for tried, weight in zip(pool, weights, strict=True):
+            tried.weight = float(weight)
+            tried.status = "kept" if weight > 0 else "spare"
+        if loss < self.loss * (1 - LEAST_PROGRESS_MADE):
+            self._n_at_best = sum(t.status in ("spare", "kept", "cut") for t in self.tried)
+        self.loss = min(loss, self.loss)
+
+    def record(self) -> tuple[Candidate, ...]:
+        """Return what became of every candidate, as data."""
+        return tuple(_record(tried) for tried in self.tried)
+
+
+def _record(tried: Tried) -> Candidate:
+    first = tried.trained.get(0) or next(iter(tried.trained.values()), None)
+    return Candidate(
+        number=tried.number,
+        genes=tried.genes,
+        origin=tried.origin,
+        status=tried.status,
+        weight=tried.weight,
+        loss=tried.loss if math.isfinite(tried.loss) else tried.losses.get(0),
+        train_loss=tried.train_loss,
+        best_epoch=first.history.best_epoch if first else 0,
+        n_epochs=len(first.history.epochs) if first else 0,
+        n_folds=len(tried.trained),
+        seconds=tried.seconds,
+        reason=tried.reason,
+    )

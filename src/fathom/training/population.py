@@ -1,0 +1,202 @@
+"""Populations: many different networks trained at once, spread over the cores."""
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Protocol
+
+import jax
+import numpy as np
+
+from fathom.errors import TrainingError
+from fathom.nn.architecture import Architecture
+from fathom.nn.network import Network, build
+from fathom.training.history import Epoch, Event, StartHistory
+from fathom.training.loop import Judge, make_plan, pad_for_evaluation, train
+from fathom.training.monitor import Deadline, Monitor
+from fathom.training.program import Examples, make_program
+from fathom.training.recipe import Recipe
+from fathom.training.starts import n_cores
+
+WAIT_S = 0.02  # before a thread without work asks again
+
+
+@dataclass(frozen=True)
+class Job:
+    """One network to be trained.
+
+    Attributes
+    ----------
+    number : int
+        Number of the candidate it belongs to.
+    fold : int
+        Which division into training and held-out rows.
+    architecture, recipe : Architecture, Recipe
+        What is trained, and how.
+    examples, held_out : Examples
+        All examples as this network sees them, and those held out.
+    rows : numpy.ndarray
+        Positions of the examples it trains on.
+    judge : callable
+        Loss and score of the held-out examples from their sums z.
+    """
+
+    number: int
+    fold: int
+    architecture: Architecture
+    recipe: Recipe
+    examples: Examples
+    held_out: Examples
+    rows: np.ndarray
+    judge: Judge
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A network that was trained.
+
+    Attributes
+    ----------
+    job : Job
+        What was asked for.
+    network : Network or None
+        The network at its best epoch; None where no finite loss was found.
+    z : numpy.ndarray or None
+        Sums of its output layer for the held-out examples.
+    history : StartHistory
+        What happened.
+    seconds : float
+        How long it took, compiling included.
+    """
+
+    job: Job
+    network: Network | None
+    z: np.ndarray | None
+    history: StartHistory
+    seconds: float
+
+
+class Director(Protocol):
+    """Decides what is trained next; its methods are called under one lock."""
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing more is to be trained."""
+        ...
+
+    def next_job(self) -> Callable[[], Job] | None:
+        """Return how to make the next job, or None where there is none just now."""
+        ...
+
+    def on_epoch(self, job: Job, epochs: list[Epoch]) -> str | None:
+        """Hear of an epoch; return a reason to cut the network, or None."""
+        ...
+
+    def on_trained(self, trained: Trained) -> None:
+        """Hear of a network that is trained."""
+        ...
+
+
+class _JobMonitor(Monitor):
+    """Stands between one training and the outside: asks the director whether to cut it."""
+
+    def __init__(
+        self, job: Job, director: Director, outside: Monitor, lock: threading.Lock
+    ) -> None:
+        self._job, self._director, self._outside, self._lock = job, director, outside, lock
+        self._epochs: list[Epoch] = []
+        self._cut = False
+
+    def on_epoch(self, start: int, epoch: Epoch) -> None:
+        self._epochs.append(epoch)
+        with self._lock:
+            reason = self._director.on_epoch(self._job, self._epochs)
+        if reason is not None:
+            self._cut, self.stop_reason = True, reason
+        self._outside.on_epoch(self._job.number, epoch)
+
+    def on_event(self, start: int, event: Event) -> None:
+        self._outside.on_event(self._job.number, event)
+
+    def should_stop(self) -> bool:
+        return self._cut or self._outside.should_stop()
+
+
+def train_population(
+    director: Director,
+    *,
+    monitor: Monitor | None = None,
+    deadline: Deadline | None = None,
+    workers: int | None = None,
+) -> None:
+    """Train what the director asks for until it is done, the time is over, or a stop is asked.
+
+    On a processor networks are spread over its cores, a thread each; networks whose program is
+    the same share it, compiled once. On an accelerator they take turns.
+
+    Parameters
+    ----------
+    director : Director
+        Decides what is trained, and hears how it went.
+    monitor : Monitor, optional
+        Told of every epoch under the candidate's number, and asked whether to stop.
+    deadline : Deadline, optional
+        When every training is to end; each brings its learning rate down by then.
+    workers : int, optional
+        Networks trained at once; the number of cores where left out.
+
+    References
+    ----------
+    Yandex Research (2026). TabPack. arXiv:2607.05380, for populations with an ensemble chosen
+    as they train.
+
+    Notes
+    -----
+    Members are not packed into one program with masks: on a processor that costs the widest
+    member's time for each and gains nothing; programs are shared by structure instead.
+    """
+    monitor, deadline = monitor or Monitor(), deadline or Deadline(None)
+    lock = threading.Lock()
+    if workers is None:
+        workers = n_cores() if jax.default_backend() == "cpu" else 1
+
+    def work() -> None:
+        while not (monitor.should_stop() or deadline.remaining() <= 0):
+            with lock:
+                if director.is_done:
+                    return
+                make = director.next_job()
+            if make is None:
+                time.sleep(WAIT_S)
+                continue
+            trained = _train_job(make(), director, monitor, deadline, lock)
+            with lock:
+                director.on_trained(trained)
+
+    with ThreadPoolExecutor(workers) as pool:
+        for finished in [pool.submit(work) for _ in range(workers)]:
+            finished.result()
+
+
+def _train_job(
+    job: Job, director: Director, monitor: Monitor, deadline: Deadline, lock: threading.Lock
+) -> Trained:
+    began = time.monotonic()
+    key = jax.random.fold_in(jax.random.key(job.recipe.seed), job.fold)
+    network = build(job.architecture, key)
+    try:
+        network, history = train(
+            network, job.architecture, job.recipe, job.examples, job.held_out,
+            start=job.fold, rows=job.rows, judge=job.judge, deadline=deadline,
+            monitor=_JobMonitor(job, director, monitor, lock),
+        )  # fmt: skip
+    except TrainingError as error:
+        event = Event(epoch=1, kind="stopped", text=f"left out: {error}")
+        history = StartHistory(events=(event,))
+        return Trained(job, None, None, history, time.monotonic() - began)
+    program = make_program(make_plan(job.architecture, job.recipe))
+    padded = pad_for_evaluation(job.held_out)
+    z = np.asarray(program.combine(network, padded.x))[: len(job.held_out.weight)]
+    return Trained(job, network, z, history, time.monotonic() - began)
