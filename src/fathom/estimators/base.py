@@ -1,26 +1,45 @@
 """What both estimators share: from arrays to a trained model and back to outputs."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from numbers import Integral, Real
 from typing import Any, Self
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import polars as pl
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from fathom.data.encoding import Standardization
-from fathom.data.schema import ImageInput, NumbersInput, Schema, Target
+from fathom.data.parsing import parse_table
+from fathom.data.schema import (
+    ColumnKind,
+    ImageInput,
+    NumbersInput,
+    Schema,
+    TableInput,
+    Target,
+)
 from fathom.data.splitting import hold_out
 from fathom.errors import InputError
 from fathom.estimators.defaults import default_architecture, default_recipe
+from fathom.estimators.designing import (
+    Given,
+    Searched,
+    is_table,
+    read_features,
+    search_anew,
+    search_on,
+)
 from fathom.nn.architecture import Architecture
 from fathom.nn.layer import Shape
 from fathom.nn.network import Network
+from fathom.search.design import Design
+from fathom.search.prediction import predict
 from fathom.training.history import History
 from fathom.training.monitor import Deadline, Monitor
 from fathom.training.program import Examples
@@ -45,12 +64,20 @@ class FathomEstimator(BaseEstimator):
         recipe: Recipe | None = None,
         *,
         time_limit: float | None = 60.0,
+        column_kinds: Mapping[str, ColumnKind] | None = None,
+        warm_start: bool = False,
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
         self.architecture = architecture
         self.recipe = recipe
         self.time_limit = time_limit
+        self.column_kinds = column_kinds
+        self.warm_start = warm_start
         self.random_state = random_state
+
+    def _designs(self, x: Any) -> bool:
+        """Tell whether networks are to be found for these rows, none being described."""
+        return self.architecture is None and self.recipe is None and picture_shape(x) is None
 
     def _begin(self) -> Deadline:
         """Start the clock."""
@@ -66,7 +93,7 @@ class FathomEstimator(BaseEstimator):
         y: np.ndarray,
         described: NumbersInput | ImageInput,
         target: Target,
-        sample_weight: Any,
+        weight: np.ndarray,
         monitor: Monitor | None,
         deadline: Deadline,
     ) -> Self:
@@ -74,7 +101,6 @@ class FathomEstimator(BaseEstimator):
 
         The target is one number per row for classes, one row of numbers otherwise.
         """
-        weight = self._checked_weight(sample_weight, x)
         schema = Schema(input=described, target=target)
         architecture = self._chosen_architecture(schema, len(x))
         recipe = self._chosen_recipe(schema, architecture, len(x))
@@ -107,6 +133,80 @@ class FathomEstimator(BaseEstimator):
             schema, architecture, recipe, history, networks, encoding, target_encoding
         )
 
+    def _fit_design(
+        self,
+        frame: pl.DataFrame,
+        y: np.ndarray,
+        target: Target,
+        weight: np.ndarray,
+        groups: Any,
+        order: Any,
+        monitor: Monitor | None,
+        deadline: Deadline,
+    ) -> Self:
+        """Search for networks on checked rows, and set everything that is learned."""
+        given = Given(target, y, weight, _checked_rows(groups, frame), _checked_rows(order, frame))
+        before: Searched | None = getattr(self, "_searched", None) if self.warm_start else None
+        if before is None:
+            found = search_anew(
+                frame, given, self.column_kinds, has_names=not _has_place_names(frame),
+                seed=self._seed(), monitor=monitor, deadline=deadline,
+            )  # fmt: skip
+        else:
+            found = search_on(
+                frame, given, before.schema, before, monitor=monitor, deadline=deadline
+            )
+        self._searched = found
+        return self.restore_design(found.schema, found.design)
+
+    def _seed(self) -> int:
+        given: Any = self.random_state
+        if isinstance(given, Integral):
+            return int(given)
+        return int(check_random_state(given).randint(2**31))
+
+    def restore_design(self, schema: Schema, found: Design) -> Self:
+        """Set everything that a search learns; a model read from a file is made whole by this."""
+        heaviest = max(found.members, key=lambda member: member.weight)
+        self.schema_: Schema = schema
+        self.design_, self.report_ = found, found.report
+        self.architecture_ = heaviest.architecture
+        self.recipe_ = heaviest.genes.recipe(0)
+        self.history_ = found.history
+        self.networks_ = tuple(n for member in found.members for n in member.networks)
+        self.encoding_: Standardization | None = None
+        self.target_encoding_: Standardization | None = None
+        self.n_features_in_ = schema.input.n_features
+        return self
+
+    @property
+    def leaderboard_(self) -> list[dict[str, Any]]:
+        """Every network the search tried, the best first, as rows for a data frame."""
+        check_is_fitted(self, "report_")
+        candidates = sorted(
+            self.report_.candidates, key=lambda c: (c.loss is None, c.loss or 0.0, c.number)
+        )
+        return [
+            {
+                "network": c.number + 1, "status": c.status, "weight": c.weight, "loss": c.loss,
+                "train_loss": c.train_loss, **c.genes.model_dump(), "best_epoch": c.best_epoch,
+                "epochs_trained": c.n_epochs, "folds": c.n_folds, "seconds": c.seconds,
+                "origin": c.origin, "reason": c.reason,
+            }
+            for c in candidates
+        ]  # fmt: skip
+
+    def _predict_design(self, x: Any) -> np.ndarray:
+        table = self.schema_.input
+        assert isinstance(table, TableInput)
+        frame = read_features(self, x, reset=False)
+        is_named = table.is_named and is_table(x)
+        if not is_named and frame.width != len(table.columns):
+            raise InputError(
+                f"rows of {len(table.columns)} columns, as in fit", got=f"{frame.width} columns"
+            )
+        return predict(self.design_, parse_table(frame, table.columns, is_named=is_named))
+
     def restore(
         self,
         schema: Schema,
@@ -129,6 +229,8 @@ class FathomEstimator(BaseEstimator):
     def _predict_outputs(self, x: Any) -> np.ndarray:
         """Return the networks' outputs, averaged, as float64 of shape (rows, outputs)."""
         check_is_fitted(self, "networks_")
+        if isinstance(self.schema_.input, TableInput):
+            return self._predict_design(x)
         if isinstance(self.schema_.input, ImageInput):
             self._require_same_picture(x)
         rows = validate_data(self, lay_out(x), reset=False, dtype="numeric")
@@ -143,6 +245,7 @@ class FathomEstimator(BaseEstimator):
         at_once = max(1, min(PREDICTION_ROWS, PREDICTION_VALUES // largest))
         for begin in range(0, len(rows), at_once):
             part = rows[begin : begin + at_once]
+            assert self.encoding_ is not None
             encoded = _encode(self.encoding_, part, self.schema_, self.architecture_)
             missing = at_once - len(part)
             padded = np.pad(encoded, [(0, missing)] + [(0, 0)] * (encoded.ndim - 1))
@@ -169,8 +272,7 @@ class FathomEstimator(BaseEstimator):
                 "a sample_weight above 0 for some row", got="0 for every row",
                 hint="leave sample_weight out to weigh all rows alike",
             )  # fmt: skip
-        weight = weight / weight.max()  # so that no sum overflows
-        return (weight / weight[weight > 0].mean()).astype(np.float32)
+        return unit_mean(weight)
 
     def _chosen_architecture(self, schema: Schema, n_rows: int) -> Architecture:
         given = self.architecture
@@ -194,13 +296,27 @@ class FathomEstimator(BaseEstimator):
             )
         if self.random_state is None and given is not None:
             return recipe
-        is_seed = isinstance(self.random_state, Integral)
-        seed = (
-            int(self.random_state)  # type: ignore[arg-type]
-            if is_seed
-            else int(check_random_state(self.random_state).randint(2**31))
-        )
-        return recipe.model_copy(update={"seed": seed})
+        return recipe.model_copy(update={"seed": self._seed()})
+
+
+def unit_mean(weight: np.ndarray) -> np.ndarray:
+    """Return weights with mean 1 over the rows that have any, as float32."""
+    weight = weight / weight.max()  # so that no sum overflows
+    return np.asarray(weight / weight[weight > 0].mean(), np.float32)
+
+
+def _has_place_names(frame: pl.DataFrame) -> bool:
+    return frame.columns == [f"x{place}" for place in range(frame.width)]
+
+
+def _checked_rows(values: Any, frame: pl.DataFrame) -> np.ndarray | None:
+    """Return one value for each row, or None; words and dates become whole numbers in order."""
+    if values is None:
+        return None
+    array = np.asarray(values)
+    if array.shape != (frame.height,):
+        raise InputError(f"one value for each of {frame.height} rows", got=f"shape {array.shape}")
+    return np.asarray(np.unique(array, return_inverse=True)[1])
 
 
 def describe_input(

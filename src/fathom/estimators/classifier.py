@@ -1,5 +1,6 @@
 """The classifier: one of several classes, or several labels at once."""
 
+from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
@@ -9,7 +10,7 @@ from sklearn.utils import Tags
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from fathom.data.schema import Target
+from fathom.data.schema import ColumnKind, Target
 from fathom.errors import InputError
 from fathom.estimators.base import (
     FathomEstimator,
@@ -17,8 +18,12 @@ from fathom.estimators.base import (
     describe_input,
     lay_out,
     picture_shape,
+    unit_mean,
 )
+from fathom.estimators.designing import class_weights, read_rows
+from fathom.nn.architecture import Architecture
 from fathom.training.monitor import Monitor
+from fathom.training.recipe import Recipe
 
 
 class FathomClassifier(ClassifierMixin, FathomEstimator):
@@ -37,6 +42,12 @@ class FathomClassifier(ClassifierMixin, FathomEstimator):
         How it is trained. Where left out: one that suits the number of rows.
     time_limit : float or None, default 60
         Seconds that fitting may take, compiling included; None for as long as it takes.
+    class_weight : "balanced", mapping of class to weight, or None
+        Weights of the classes, besides those of the rows.
+    column_kinds : mapping of str to str, optional
+        Overrules what columns are taken for: number, category, yes_no, date, text, identifier.
+    warm_start : bool, default False
+        Whether fitting the same rows again goes on with the search rather than begin anew.
     random_state : int, RandomState or None
         Seed of all random choices; where None, the recipe's seed, or a new one without a recipe.
 
@@ -68,25 +79,49 @@ class FathomClassifier(ClassifierMixin, FathomEstimator):
     Classes of one type are told apart as scikit-learn does. Rows of weight 0 take no part.
     """
 
+    def __init__(
+        self,
+        architecture: Architecture | None = None,
+        recipe: Recipe | None = None,
+        *,
+        time_limit: float | None = 60.0,
+        class_weight: Mapping[Any, float] | str | None = None,
+        column_kinds: Mapping[str, ColumnKind] | None = None,
+        warm_start: bool = False,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
+        super().__init__(
+            architecture, recipe, time_limit=time_limit, column_kinds=column_kinds,
+            warm_start=warm_start, random_state=random_state,
+        )  # fmt: skip
+        self.class_weight = class_weight
+
     def fit(
         self,
         X: ArrayLike,
         y: ArrayLike,
         sample_weight: ArrayLike | None = None,
         *,
+        groups: ArrayLike | None = None,
+        order: ArrayLike | None = None,
         monitor: Monitor | None = None,
     ) -> Self:
         """Train.
 
         Parameters
         ----------
-        X : array-like
-            Rows, shape (n, features), or pictures, shape (n, height, width) or
-            (n, height, width, channels); finite.
+        X : array-like or data frame
+            Rows, shape (n, features), numbers finite; or pictures, shape (n, height, width) or
+            (n, height, width, channels). Where no architecture and no recipe is given: also a
+            table of any kinds of columns, with values missing.
         y : array-like
             Classes, shape (n,), or labels of 0 and 1, shape (n, m).
         sample_weight : array-like, optional
             Weight of each row, at least 0.
+        groups : array-like, optional
+            Group of each row: in a search, rows of one group never both train and judge.
+        order : array-like, optional
+            Time of each row: in a search, the latest rows judge.
         monitor : Monitor, optional
             Told of every epoch, and asked whether to stop.
 
@@ -103,11 +138,26 @@ class FathomClassifier(ClassifierMixin, FathomEstimator):
             If no learning rate gave a finite loss.
         """
         deadline = self._begin()
-        x, labels = validate_data(self, lay_out(X), y, dtype="numeric", multi_output=True)
+        designs = self._designs(X)
+        x: Any
+        if designs:
+            x, labels = read_rows(self, X, y)
+        else:
+            x, labels = validate_data(self, lay_out(X), y, dtype="numeric", multi_output=True)
         labels = dense_target(labels)
         check_classification_targets(labels)
+        target, numbers = self._read_classes(labels)
+        weight = self._checked_weight(sample_weight, numbers)
+        if target.task == "classes":
+            weight = unit_mean(weight * class_weights(numbers, target.classes, self.class_weight))
+        if designs:
+            return self._fit_design(x, numbers, target, weight, groups, order, monitor, deadline)
         names = getattr(self, "feature_names_in_", ())
         described = describe_input(x, picture_shape(X), names)
+        return self._fit(x, numbers, described, target, weight, monitor, deadline)
+
+    def _read_classes(self, labels: np.ndarray) -> tuple[Target, np.ndarray]:
+        """Return what is predicted, and its class numbers or its labels."""
         kind = type_of_target(labels)
         if kind == "multilabel-indicator":
             if not np.isin(labels, (0, 1)).all():
@@ -115,8 +165,7 @@ class FathomClassifier(ClassifierMixin, FathomEstimator):
                     "labels of 0 and 1", got=f"labels of {np.unique(labels)[:5].tolist()}",
                     hint="write 1 where a label holds and 0 where it does not",
                 )  # fmt: skip
-            target = Target(task="labels", n_outputs=labels.shape[1], is_flat=False)
-            return self._fit(x, labels, described, target, sample_weight, monitor, deadline)
+            return Target(task="labels", n_outputs=labels.shape[1], is_flat=False), labels
         if kind == "multiclass-multioutput":
             raise InputError(
                 "one class per row, or labels of 0 and 1",
@@ -129,8 +178,7 @@ class FathomClassifier(ClassifierMixin, FathomEstimator):
                 "at least 2 classes", got=f"one class only: {classes[0]!r}"[:80],
                 hint="a classifier needs rows of every class it is to tell apart",
             )  # fmt: skip
-        target = Target(task="classes", classes=tuple(classes.tolist()))
-        return self._fit(x, numbers, described, target, sample_weight, monitor, deadline)
+        return Target(task="classes", classes=tuple(classes.tolist())), numbers
 
     @property
     def classes_(self) -> Any:
@@ -184,4 +232,5 @@ class FathomClassifier(ClassifierMixin, FathomEstimator):
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         tags.target_tags.multi_output = True
+        tags.input_tags.allow_nan = self._designs(None)
         return tags

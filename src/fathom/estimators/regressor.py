@@ -1,6 +1,6 @@
 """The regressor: one number, or several."""
 
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -16,6 +16,7 @@ from fathom.estimators.base import (
     lay_out,
     picture_shape,
 )
+from fathom.estimators.designing import read_rows
 from fathom.training.monitor import Monitor
 
 
@@ -34,6 +35,10 @@ class FathomRegressor(RegressorMixin, FathomEstimator):
         How it is trained. Where left out: one that suits the number of rows.
     time_limit : float or None, default 60
         Seconds that fitting may take, compiling included; None for as long as it takes.
+    column_kinds : mapping of str to str, optional
+        Overrules what columns are taken for: number, category, yes_no, date, text, identifier.
+    warm_start : bool, default False
+        Whether fitting the same rows again goes on with the search rather than begin anew.
     random_state : int, RandomState or None
         Seed of all random choices; where None, the recipe's seed, or a new one without a recipe.
 
@@ -63,19 +68,26 @@ class FathomRegressor(RegressorMixin, FathomEstimator):
         y: ArrayLike,
         sample_weight: ArrayLike | None = None,
         *,
+        groups: ArrayLike | None = None,
+        order: ArrayLike | None = None,
         monitor: Monitor | None = None,
     ) -> Self:
         """Train.
 
         Parameters
         ----------
-        X : array-like
-            Rows, shape (n, features), or pictures, shape (n, height, width) or
-            (n, height, width, channels); finite.
+        X : array-like or data frame
+            Rows, shape (n, features), numbers finite; or pictures, shape (n, height, width) or
+            (n, height, width, channels). Where no architecture and no recipe is given: also a
+            table of any kinds of columns, with values missing.
         y : array-like
             Numbers, shape (n,) or (n, outputs); finite.
         sample_weight : array-like, optional
             Weight of each row, at least 0.
+        groups : array-like, optional
+            Group of each row: in a search, rows of one group never both train and judge.
+        order : array-like, optional
+            Time of each row: in a search, the latest rows judge.
         monitor : Monitor, optional
             Told of every epoch, and asked whether to stop.
 
@@ -92,15 +104,22 @@ class FathomRegressor(RegressorMixin, FathomEstimator):
             If no learning rate gave a finite loss.
         """
         deadline = self._begin()
-        x, numbers = validate_data(
-            self, lay_out(X), y, dtype="numeric", multi_output=True, y_numeric=True
-        )
-        names = getattr(self, "feature_names_in_", ())
-        described = describe_input(x, picture_shape(X), names)
+        designs = self._designs(X)
+        x: Any
+        if designs:
+            x, numbers = read_rows(self, X, y, y_numeric=True)
+        else:
+            x, numbers = validate_data(
+                self, lay_out(X), y, dtype="numeric", multi_output=True, y_numeric=True
+            )
         numbers = dense_target(numbers)
         columns = numbers.astype(np.float64).reshape(len(numbers), -1)
+        weight = self._checked_weight(sample_weight, columns)
         target = Target(task="numbers", n_outputs=columns.shape[1], is_flat=numbers.ndim == 1)
-        return self._fit(x, columns, described, target, sample_weight, monitor, deadline)
+        if designs:
+            return self._fit_design(x, columns, target, weight, groups, order, monitor, deadline)
+        described = describe_input(x, picture_shape(X), getattr(self, "feature_names_in_", ()))
+        return self._fit(x, columns, described, target, weight, monitor, deadline)
 
     def predict(self, X: ArrayLike) -> np.ndarray:
         """Return the predicted numbers.
@@ -124,4 +143,5 @@ class FathomRegressor(RegressorMixin, FathomEstimator):
         """Tell scikit-learn what this estimator can do."""
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
+        tags.input_tags.allow_nan = self._designs(None)
         return tags

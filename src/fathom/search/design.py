@@ -17,7 +17,7 @@ from fathom.nn.network import Network
 from fathom.search.material import Material, TargetScale
 from fathom.search.report import Report
 from fathom.search.space import Genes
-from fathom.search.strategy import Strategy, Tried
+from fathom.search.strategy import Strategy, Tried, retrace
 from fathom.training.calibration import fit_sharpness, sharpen
 from fathom.training.history import History
 from fathom.training.monitor import Deadline, Monitor
@@ -64,6 +64,10 @@ class Design:
         What was tried, and why this was kept.
     history : History
         The epochs of the kept networks.
+    seed : int
+        Seed of the search; with the same rows it gives the same division again.
+    n_rows : int
+        Rows the search was given.
     """
 
     target: Target
@@ -75,6 +79,8 @@ class Design:
     high: np.ndarray
     report: Report
     history: History
+    seed: int = 0
+    n_rows: int = 0
 
 
 @dataclass(frozen=True)
@@ -87,16 +93,17 @@ class Plan:
         Seed of every random choice.
     groups, order : numpy.ndarray or None
         Group and time of each row, for dividing them.
-    earlier : tuple of Tried
-        Candidates of an earlier search on the same rows, to go on from.
+    earlier : tuple of Tried, or Design
+        Candidates of an earlier search on the same rows, to go on from; or the ensemble kept of
+        it, whose candidates are brought back as far as they are known.
     folds : tuple of Fold or None
-        The divisions of that earlier search.
+        The divisions of that earlier search; worked out again where left out.
     """
 
     seed: int = 0
     groups: np.ndarray | None = None
     order: np.ndarray | None = None
-    earlier: tuple[Tried, ...] = ()
+    earlier: tuple[Tried, ...] | Design = ()
     folds: tuple[Fold, ...] | None = None
 
 
@@ -146,9 +153,31 @@ def design(
     reserve = RESERVE_S + RESERVE_SHARE * min(deadline.remaining(), 600.0)
     training = Deadline(_seconds(max(deadline.remaining() - reserve, 0.05)))
     workers = n_cores() if jax.default_backend() == "cpu" else 1
-    strategy = Strategy(material, training, plan.seed, workers, plan.earlier)
+    earlier = plan.earlier
+    if isinstance(earlier, Design):
+        earlier = bring_back(earlier, material)
+    strategy = Strategy(material, training, plan.seed, workers, earlier)
     train_population(strategy, monitor=monitor, deadline=training, workers=workers)
     return _finish(strategy, began, monitor), strategy
+
+
+def bring_back(found: Design, material: Material) -> tuple[Tried, ...]:
+    """Return the candidates of an ensemble, its networks with their held-out predictions."""
+    members = {member.genes: member for member in found.members}
+    back = []
+    for candidate in found.report.candidates:
+        tried = Tried(
+            candidate.number, candidate.genes, candidate.origin, status=candidate.status,
+            loss=math.inf if candidate.loss is None else candidate.loss,
+            seconds=candidate.seconds, reason=candidate.reason,
+        )  # fmt: skip
+        member = members.get(candidate.genes)
+        if candidate.status == "kept" and member is not None:
+            retrace(tried, material, dict(zip(member.folds, member.networks, strict=True)))
+        elif candidate.status == "kept":
+            tried.status = "spare"
+        back.append(tried)
+    return tuple(back)
 
 
 def _seconds(remaining: float) -> float | None:
@@ -162,7 +191,9 @@ def divide(n: int, classes: np.ndarray | None, plan: Plan, seconds: float) -> tu
     many trainings. A held-out part is max(10 %, min(20 %, 500 / n)) of the rows.
     """
     affordable = seconds * n_cores() / FOLD_SECONDS / 100
-    if n <= SMALL and MANY_FOLDS * n <= affordable:
+    if isinstance(plan.earlier, Design):
+        n_folds = plan.earlier.report.n_folds
+    elif n <= SMALL and MANY_FOLDS * n <= affordable:
         n_folds = MANY_FOLDS
     else:
         n_folds = FOLDS if FOLDS * n <= affordable else 1
@@ -217,6 +248,7 @@ def _finish(strategy: Strategy, began: float, monitor: Monitor | None) -> Design
     return Design(
         material.target, encodings, members, sharpness, dict(material.scales),
         y.min(axis=0).astype(np.float64), y.max(axis=0).astype(np.float64), report, history,
+        strategy.seed,
     )  # fmt: skip
 
 

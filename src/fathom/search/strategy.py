@@ -6,14 +6,17 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from fathom.nn.network import Network
 from fathom.search.ensemble import choose_ensemble
 from fathom.search.material import Material
 from fathom.search.portfolio import first_members
 from fathom.search.report import Candidate, Status
 from fathom.search.space import FEWEST_EPOCHS, WIDTHS, Genes, draw_genes, mutate
-from fathom.training.history import Epoch
+from fathom.training.history import Epoch, StartHistory
+from fathom.training.loop import make_plan, pad_for_evaluation
 from fathom.training.monitor import Deadline
 from fathom.training.population import Job, Trained
+from fathom.training.program import make_program
 
 FRESH_SHARE = 0.15  # of the members after the portfolio: drawn from the prior, not mutated
 PARENTS = 6  # best candidates that are mutated
@@ -21,7 +24,7 @@ COMPILE_S = 2.0  # first guess of what a new structure costs
 FLOP_PER_S = 2e10  # first guess of what a core does
 OVERHEAD_S = 0.003  # first guess of what an epoch costs besides its steps
 CURVE_POINTS = 20
-LEAST_PROGRESS = 0.25  # of its epochs that every candidate is given
+LEAST_PROGRESS, MOST_PROGRESS = 0.25, 0.75  # of its epochs, between which one may be cut
 MARGIN, MARGIN_EARLY = 0.05, 0.3  # relative loss behind the ensemble's members at which one is cut
 NEAR = 0.03  # relative loss behind the best fold that is still trained on the other folds
 POOL = 40  # candidates the ensemble is chosen from
@@ -106,7 +109,7 @@ class Strategy:
         earlier: tuple[Tried, ...] = (),
     ) -> None:
         self.material, self.deadline, self.workers = material, deadline, workers
-        self._rng, self._seed = np.random.default_rng([seed, len(earlier)]), seed
+        self._rng, self.seed = np.random.default_rng([seed, len(earlier)]), seed
         self.tried: list[Tried] = list(earlier)
         layout = material.encoding(0).layout
         self._layout, self._has_numbers = layout, layout.n_numbers > 0
@@ -167,21 +170,7 @@ class Strategy:
         structure = tried.genes.structure
         if structure not in self._compiled:
             self._compiling.add(structure)
-        genes, material = tried.genes, self.material
-
-        def make() -> Job:
-            return Job(
-                number=tried.number,
-                fold=fold,
-                architecture=genes.architecture(self._layout, material.target),
-                recipe=genes.recipe((self._seed + 7919 * tried.number) % 2**32),
-                examples=material.examples(fold, genes.view, genes.is_log_target),
-                held_out=material.held_out(fold, genes.view, genes.is_log_target),
-                rows=material.folds[fold].training,
-                judge=material.judge(fold, genes.is_log_target),
-            )
-
-        return make
+        return lambda: make_job(tried, fold, self.material, self.seed)
 
     def _next_candidate(self, remaining: float) -> Tried | None:
         """Return a candidate there is time for, from the portfolio or bred."""
@@ -280,7 +269,7 @@ class Strategy:
             return None
         progress = len(epochs) / tried.genes.epochs
         tried.curve[min(int(progress * CURVE_POINTS), CURVE_POINTS) - 1 :] = best
-        if progress < LEAST_PROGRESS or tried.genes.depth == 0:
+        if not LEAST_PROGRESS <= progress <= MOST_PROGRESS or tried.genes.depth == 0:
             return None
         rivals = [t.curve for t in self._complete() if t.weight > 0]
         if len(rivals) < 2:
@@ -410,6 +399,37 @@ class Strategy:
     def record(self) -> tuple[Candidate, ...]:
         """Return what became of every candidate, as data."""
         return tuple(_record(tried) for tried in self.tried)
+
+
+def retrace(tried: Tried, material: Material, networks: dict[int, Network]) -> None:
+    """Give a candidate its networks back, with what they predict for the rows held out."""
+    predictions = []
+    for fold, network in sorted(networks.items()):
+        job = make_job(tried, fold, material, 0)
+        program = make_program(make_plan(job.architecture, job.recipe))
+        padded = pad_for_evaluation(job.held_out)
+        z = np.asarray(program.combine(network, padded.x))[: len(job.held_out.weight)]
+        shown = material.predict(z, tried.genes.is_log_target)
+        tried.losses[fold] = material.loss(shown, material.folds[fold].held_out)
+        tried.trained[fold] = Trained(job, network, z, StartHistory(), 0.0)
+        predictions.append(shown)
+    tried.predictions = np.concatenate(predictions)
+    tried.started = set(networks)
+
+
+def make_job(tried: Tried, fold: int, material: Material, seed: int) -> Job:
+    """Make the job of training a candidate on a fold."""
+    genes = tried.genes
+    return Job(
+        number=tried.number,
+        fold=fold,
+        architecture=genes.architecture(material.encoding(0).layout, material.target),
+        recipe=genes.recipe((seed + 7919 * tried.number) % 2**32),
+        examples=material.examples(fold, genes.view, genes.is_log_target),
+        held_out=material.held_out(fold, genes.view, genes.is_log_target),
+        rows=material.folds[fold].training,
+        judge=material.judge(fold, genes.is_log_target),
+    )
 
 
 def _record(tried: Tried) -> Candidate:

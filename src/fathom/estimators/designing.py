@@ -1,0 +1,259 @@
+"""Estimators that design their own networks: from any table to a fitted ensemble."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+import polars as pl
+from scipy.sparse import issparse
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import (
+    _check_feature_names,
+    _check_y,
+    check_consistent_length,
+    validate_data,
+)
+
+from fathom.data.audit import audit
+from fathom.data.columns import infer_columns
+from fathom.data.frames import to_frame
+from fathom.data.parsing import ParsedTable, parse_table
+from fathom.data.schema import ColumnKind, Schema, TableInput, Target
+from fathom.data.splitting import Fold
+from fathom.errors import InputError
+from fathom.search.design import Design, Plan, design
+from fathom.search.strategy import Tried
+from fathom.training.monitor import Deadline, Monitor
+
+
+def is_table(x: object) -> bool:
+    """Tell whether x is a data frame, of whatever library."""
+    return hasattr(x, "columns") or hasattr(x, "__dataframe__")
+
+
+def is_mixed(x: object) -> bool:
+    """Tell whether x holds words among its values, so that it is no array of numbers."""
+    if is_table(x) or issparse(x):
+        return False
+    array = np.asarray(x, dtype=object) if isinstance(x, list) else np.asarray(x)
+    if array.dtype.kind in "US":
+        return array.ndim == 2
+    if array.dtype != object or array.ndim != 2:
+        return False
+    return any(isinstance(value, str) for value in array[:1000].ravel())
+
+
+def read_features(estimator: BaseEstimator, x: Any, *, reset: bool) -> pl.DataFrame:
+    """Return features as a frame, checked as scikit-learn asks.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Whose ``n_features_in_`` and ``feature_names_in_`` are set, or are to be met.
+    x : data frame, array or list
+        Rows; values may be missing.
+    reset : bool
+        Whether this is training.
+    """
+    if not is_table(x) and not is_mixed(x):
+        array = validate_data(estimator, x, reset=reset, dtype="numeric", ensure_all_finite=False)
+        return to_frame(array)
+    frame = to_frame(x)
+    if reset:
+        if frame.height == 0 or frame.width == 0:
+            raise InputError(
+                "a table with rows and columns", got=f"{frame.height} rows, {frame.width} columns"
+            )
+        if is_table(x):
+            _check_feature_names(estimator, x, reset=True)
+        estimator.n_features_in_ = frame.width
+    return frame
+
+
+def read_rows(
+    estimator: BaseEstimator, x: Any, y: Any, *, y_numeric: bool = False
+) -> tuple[pl.DataFrame, np.ndarray]:
+    """Return features as a frame and the target as an array, checked as scikit-learn asks."""
+    if not is_table(x) and not is_mixed(x):
+        array, y = validate_data(
+            estimator, x, y, dtype="numeric", ensure_all_finite=False, multi_output=True,
+            y_numeric=y_numeric,
+        )  # fmt: skip
+        return to_frame(array), y
+    y = _check_y(y, multi_output=True, y_numeric=y_numeric, estimator=estimator)
+    frame = read_features(estimator, x, reset=True)
+    check_consistent_length(frame, y)
+    return frame, y
+
+
+def describe_table(
+    frame: pl.DataFrame, kinds: Mapping[str, ColumnKind] | None, *, has_names: bool
+) -> tuple[TableInput, ParsedTable, tuple[str, ...]]:
+    """Infer what the columns are and parse them; return notes on what was guessed beside it."""
+    given: dict[str, ColumnKind] = {}
+    if not has_names:  # an array of numbers holds numbers, whatever they look like
+        for name, kind in zip(frame.columns, frame.dtypes, strict=True):
+            if kind.is_numeric() and frame[name].drop_nulls().n_unique() > 1:
+                given[name] = "number"
+    given |= dict(kinds or {})
+    columns, notes = infer_columns(frame, given)
+    parsed = parse_table(frame, columns, is_named=has_names)
+    return TableInput(columns=columns, is_named=has_names), parsed, notes
+
+
+class Searched(NamedTuple):
+    """A search as it stands, from which it can go on.
+
+    Attributes
+    ----------
+    schema : Schema
+        What goes in and out.
+    design : Design
+        The ensemble.
+    tried : tuple of Tried
+        Every candidate.
+    folds : tuple of Fold
+        How rows were divided.
+    n_rows : int
+        Rows it was given.
+    """
+
+    schema: Schema
+    design: Design
+    tried: tuple[Tried, ...]
+    folds: tuple[Fold, ...]
+    n_rows: int
+
+
+class Given(NamedTuple):
+    """What a search is given besides the table itself."""
+
+    target: Target
+    y: np.ndarray
+    weight: np.ndarray
+    groups: np.ndarray | None = None
+    order: np.ndarray | None = None
+
+
+def search_anew(
+    frame: pl.DataFrame,
+    given: Given,
+    kinds: Mapping[str, ColumnKind] | None,
+    *,
+    has_names: bool,
+    seed: int,
+    monitor: Monitor | None,
+    deadline: Deadline,
+) -> Searched:
+    """Infer what the columns are, and search for networks."""
+    table, parsed, notes = describe_table(frame, kinds, has_names=has_names)
+    schema = Schema(input=table, target=given.target)
+    notes = (*notes, *parsed.notes)
+    return _search(schema, parsed, given, Plan(seed), notes, monitor, deadline)
+
+
+def search_on(
+    frame: pl.DataFrame,
+    given: Given,
+    schema: Schema,
+    before: Searched | Design,
+    *,
+    monitor: Monitor | None,
+    deadline: Deadline,
+) -> Searched:
+    """Go on with a search on the same rows.
+
+    Parameters
+    ----------
+    before : Searched or Design
+        The search as it stood, or the ensemble that was kept of it.
+
+    Raises
+    ------
+    InputError
+        If the rows or the target are not those of the first search.
+    """
+    table = schema.input
+    found = before.design if isinstance(before, Searched) else before
+    n_rows = before.n_rows if isinstance(before, Searched) else found.n_rows
+    is_same = isinstance(table, TableInput) and schema.target == given.target
+    if not is_same or frame.height != n_rows:
+        raise InputError(
+            f"the {n_rows:,} rows and the target of the first fit, to go on with its search",
+            got=f"{frame.height:,} rows" if is_same else "another target",
+            hint="fit the same table again, or begin anew",
+        )
+    assert isinstance(table, TableInput)
+    parsed = parse_table(frame, table.columns, is_named=table.is_named)
+    if isinstance(before, Searched):
+        plan = Plan(found.seed, earlier=before.tried, folds=before.folds)
+    else:
+        plan = Plan(found.seed, earlier=found)
+    return _search(schema, parsed, given, plan, found.report.notes, monitor, deadline)
+
+
+def _search(
+    schema: Schema,
+    parsed: ParsedTable,
+    given: Given,
+    plan: Plan,
+    notes: tuple[str, ...],
+    monitor: Monitor | None,
+    deadline: Deadline,
+) -> Searched:
+    y, weight = given.y, given.weight
+    rows, n_rows = np.flatnonzero(weight > 0), len(weight)
+    if len(rows) < 2:
+        raise InputError("at least 2 rows of weight above 0", got=f"{len(rows)} sample(s)")
+    if len(rows) < n_rows:
+        parsed, y, weight = parsed.take(rows), y[rows], weight[rows]
+    plan = replace(plan, groups=_rows_of(given.groups, rows), order=_rows_of(given.order, rows))
+    if not plan.earlier:
+        notes = (*notes, *audit(parsed, schema.target, y))
+    found, strategy = design(
+        parsed, schema.target, y, weight.astype(np.float32), plan,
+        deadline=deadline, monitor=monitor,
+    )  # fmt: skip
+    report = found.report.model_copy(update={"notes": notes})
+    found = replace(found, report=report, n_rows=n_rows)
+    return Searched(schema, found, tuple(strategy.tried), strategy.material.folds, n_rows)
+
+
+def _rows_of(array: np.ndarray | None, rows: np.ndarray) -> np.ndarray | None:
+    return None if array is None else array[rows]
+
+
+def class_weights(y: np.ndarray, classes: tuple[object, ...], asked: Any) -> np.ndarray:
+    """Return the weight of each row by its class.
+
+    Parameters
+    ----------
+    y : numpy.ndarray
+        Class numbers.
+    classes : tuple
+        The classes.
+    asked : "balanced", mapping of class to weight, or None
+        ``balanced`` weighs classes by n / (classes · rows of the class).
+
+    Raises
+    ------
+    InputError
+        For a class that is not there, or a weight that is not 0 or more.
+    """
+    if asked is None:
+        return np.ones(len(y))
+    counts = np.bincount(y, minlength=len(classes))
+    if isinstance(asked, str):
+        if asked != "balanced":
+            raise InputError("class_weight 'balanced', a mapping or None", got=repr(asked))
+        return np.asarray((len(y) / (len(classes) * np.maximum(counts, 1)))[y])
+    if not isinstance(asked, Mapping):
+        raise InputError("class_weight 'balanced', a mapping or None", got=repr(asked)[:80])
+    unknown = [key for key in asked if key not in classes]
+    if unknown:
+        raise InputError(f"class weights for classes of y: {classes[:5]}", got=repr(unknown[0]))
+    each = np.array([float(asked.get(name, 1.0)) for name in classes])
+    if not (np.isfinite(each).all() and (each >= 0).all()):
+        raise InputError("class weights of 0 or more", got=f"{each.min():g}")
+    return each[y]
