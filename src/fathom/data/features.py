@@ -25,6 +25,7 @@ TEXT_HASHES = 2**14
 TEXT_PARTS = 32
 TEXT_ROWS = 20_000  # texts that the directions are found on
 DATE_CYCLES = ((12.0, "month"), (7.0, "weekday"), (24.0, "hour"))
+N_DATE_PARTS = 4  # month, day, weekday, hour
 
 
 class Layout(NamedTuple):
@@ -108,7 +109,7 @@ class TableEncoding:
         shown = _shown_target(y, n_classes)
         means, held_out = {}, []
         for position, column in enumerate(parsed.columns):
-            if _has_means(column, n_classes):
+            if has_means(column, n_classes):
                 codes = _codes(column, parsed.values[position])
                 means[position] = _target_means(codes, shown, n_codes(column))
                 held_out.append(_inner_means(codes, shown, n_codes(column), seed))
@@ -125,7 +126,7 @@ class TableEncoding:
             NumberViews.fit(x, aim, is_classes=n_classes > 0, seed=seed + number)
             for number, x in enumerate(raw)
         )
-        layout = _layout(parsed.columns, len(raw))
+        layout = layout_of(parsed.columns, others.shape[1])
         if layout.width == 0:
             raise InputError(
                 "a column that differs from row to row",
@@ -190,6 +191,17 @@ class TableEncoding:
                 yield _hashed(values) @ (weight[:, None] * parts)
 
 
+def with_trees(layout: Layout, n_tree_columns: int) -> Layout:
+    """Return a layout with the columns of trees among the plain ones."""
+    return layout._replace(n_plain=layout.n_plain + n_tree_columns)
+
+
+def join_trees(matrix: np.ndarray, layout: Layout, columns: np.ndarray) -> np.ndarray:
+    """Put the columns of trees in their place behind the plain ones."""
+    at = layout.n_numbers + layout.n_plain
+    return np.hstack([matrix[:, :at], columns.astype(np.float32), matrix[:, at:]])
+
+
 def n_codes(column: Column) -> int:
     """Return how many codes a category has in the network, the one for missing included."""
     return min(len(column.categories) + 1, MOST_CODES)
@@ -201,13 +213,24 @@ def _codes(column: Column, values: np.ndarray) -> np.ndarray:
     return np.where(codes < n_codes(column), codes, 0) if len(column.categories) else 0 * codes
 
 
-def _has_means(column: Column, n_classes: int) -> bool:
+def has_means(column: Column, n_classes: int) -> bool:
+    """Tell whether a column is also told by means of the target."""
     return (
         column.kind == "category" and n_codes(column) > FEW_CODES and n_classes <= MOST_TARGET_MEANS
     )
 
 
-def _layout(columns: tuple[Column, ...], n_numbers: int) -> Layout:
+def n_shown(n_classes: int, n_outputs: int) -> int:
+    """Return how many means of the target such a column has: of each class, or each output."""
+    if n_classes == 0:
+        return n_outputs
+    return 1 if n_classes == 2 else n_classes
+
+
+def layout_of(columns: tuple[Column, ...], n_means: int) -> Layout:
+    """Return the columns of the matrix, given how many means of the target are among them."""
+    n_numbers = sum(c.kind == "number" for c in columns) + n_means
+    n_numbers += sum(1 + N_DATE_PARTS for c in columns if c.kind == "date")
     n_plain = sum(c.kind in ("number", "date") and c.n_missing > 0 for c in columns)
     n_plain += sum(2 * len(DATE_CYCLES) for c in columns if c.kind == "date")
     n_plain += sum(TEXT_PARTS for c in columns if c.kind == "text")

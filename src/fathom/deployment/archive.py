@@ -1,18 +1,29 @@
 """The model file: a fitted estimator as one ``.fathom`` file, and back."""
 
 import hashlib
+import json
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from pydantic import Field, FiniteFloat, ValidationError
 
+from fathom.data.cells import quoted
 from fathom.data.encoding import Standardization
-from fathom.data.schema import Schema
-from fathom.deployment.container import pack, parse_json, read_file, unpack, write_file
+from fathom.data.schema import MAX_CLASSES, Label, Schema, TableInput
+from fathom.deployment.container import (
+    MAX_HEADER_BYTES,
+    pack,
+    parse_json,
+    read_file,
+    unpack,
+    write_file,
+)
+from fathom.deployment.designs import DesignCard, describe_design, design_tensors, restore_design
 from fathom.errors import FathomError, InputError, ModelFileError
 from fathom.estimators import FathomClassifier, FathomRegressor
 from fathom.estimators.base import has_target_encoding, require_match
@@ -23,7 +34,9 @@ from fathom.training.recipe import Recipe
 from fathom.values import Value
 
 FORMAT = "fathom/1"
-MAX_EPOCHS = 20_000  # of the history in a file; longer ones are thinned
+MAX_EPOCHS = (20_000, 2000, 200)  # of the history in a file: the most for which the card fits
+CARD_BYTES = MAX_HEADER_BYTES - 2**20  # the rest is for the names of tensors
+Weight: TypeAlias = Annotated[FiniteFloat, Field(ge=0)]
 _ESTIMATORS = {"classifier": FathomClassifier, "regressor": FathomRegressor}
 
 
@@ -41,7 +54,12 @@ class Card(Value):
     n_networks : int
         Networks whose outputs are averaged.
     model_schema, architecture, recipe, history
-        The values of the fitted estimator.
+        The values of the fitted estimator; of a designed ensemble, architecture and recipe of its
+        heaviest member.
+    class_weight : "balanced", tuple of class and weight, or None
+        The classifier's parameter.
+    design : DesignCard or None
+        What belongs to a designed ensemble alone.
     """
 
     fathom_version: str = Field(max_length=100)
@@ -52,6 +70,10 @@ class Card(Value):
     architecture: Architecture
     recipe: Recipe
     history: History
+    class_weight: Literal["balanced"] | tuple[tuple[Label, Weight], ...] | None = Field(
+        default=None, max_length=MAX_CLASSES
+    )
+    design: DesignCard | None = None
 
 
 def save(model: FathomClassifier | FathomRegressor, path: str | Path) -> Path:
@@ -92,14 +114,17 @@ def save(model: FathomClassifier | FathomRegressor, path: str | Path) -> Path:
         model_schema=model.schema_,
         architecture=model.architecture_,
         recipe=model.recipe_,
-        history=model.history_.thinned(MAX_EPOCHS),
+        history=model.history_,
+        class_weight=_plain_class_weight(model),
+        design=describe_design(model) if _is_designed(model) else None,
     )
-    text = card.model_dump_json()
+    text = _write_card(card)
+    tensors = design_tensors(model.design_) if _is_designed(model) else _tensors_of(model)
 
     def describe(data: bytes) -> dict[str, str]:
         return {"format": FORMAT, "card": text, "sha256": _checksum(text, data)}
 
-    write_file(Path(path), *pack(_tensors_of(model), describe))
+    write_file(Path(path), *pack(tensors, describe))
     return Path(path)
 
 
@@ -130,7 +155,35 @@ def load(path: str | Path) -> FathomClassifier | FathomRegressor:
         return _restore(_read_card(metadata, data), tensors)
     except FathomError as error:
         got = f"{path}: {error.got}" if str(path) not in error.got else error.got
-        raise ModelFileError(error.expected, got=got, hint=error.hint) from None
+        # What a file says may stand in a message, so it is brought to one line.
+        expected, got, hint = (quoted(text, 1000) for text in (error.expected, got, error.hint))
+        raise ModelFileError(expected, got=got, hint=hint) from None
+
+
+def _is_designed(model: FathomClassifier | FathomRegressor) -> bool:
+    return isinstance(model.schema_.input, TableInput)
+
+
+def _plain_class_weight(model: FathomClassifier | FathomRegressor) -> Any:
+    """Return the classifier's parameter in plain values, or None where it changes nothing."""
+    asked = getattr(model, "class_weight", None)
+    classes = model.schema_.target.classes
+    if not classes:
+        return None
+    if isinstance(asked, Mapping):
+        return tuple((label, asked[label]) for label in classes if label in asked) or None
+    return asked
+
+
+def _write_card(card: Card) -> str:
+    """Return the card as text, its history thinned until it fits into a header."""
+    text = ""
+    for most in MAX_EPOCHS:
+        thinned = card.model_copy(update={"history": card.history.thinned(most)})
+        text = thinned.model_dump_json()
+        if len(json.dumps(text, ensure_ascii=False).encode()) <= CARD_BYTES:
+            break
+    return text
 
 
 def _read_card(metadata: dict[str, str], data: bytes) -> Card:
@@ -168,6 +221,7 @@ def _tensors_of(model: FathomClassifier | FathomRegressor) -> dict[str, np.ndarr
     for number, network in enumerate(model.networks_):
         for name, leaf in _named_leaves(network):
             tensors[f"network.{number}.{name}"] = np.asarray(leaf, np.float32)
+    assert model.encoding_ is not None
     for name, encoding in _encodings(model.encoding_, model.target_encoding_).items():
         tensors[f"{name}.center"] = np.asarray(encoding.center, np.float64)
         tensors[f"{name}.scale"] = np.asarray(encoding.scale, np.float64)
@@ -189,9 +243,36 @@ def _named_leaves(network: Network) -> list[tuple[str, Any]]:
 
 
 def _restore(card: Card, tensors: dict[str, np.ndarray]) -> FathomClassifier | FathomRegressor:
-    """Make the estimator, once the shapes the card asks for are the shapes in the file."""
-    architecture, schema = card.architecture, card.model_schema
+    """Make the estimator, once all that is in the file belongs together."""
     _require_consistency(card)
+    if card.design is None:
+        return _restore_trained(card, tensors)
+    design = restore_design(card.design, card.model_schema, card.history, tensors)
+    model = _ESTIMATORS[card.estimator](
+        time_limit=card.time_limit, column_kinds=card.design.column_kinds, **_parameters(card)
+    ).restore_design(card.model_schema, design)
+    if card.design.feature_names is not None:
+        model.feature_names_in_ = np.asarray(card.design.feature_names, object)
+    made = (model.architecture_, model.recipe_, len(model.networks_))
+    if made != (card.architecture, card.recipe, card.n_networks):
+        raise ModelFileError("the heaviest network on the card", got="another one")
+    return model
+
+
+def _parameters(card: Card) -> dict[str, Any]:
+    """Return the parameters that one kind of estimator alone has."""
+    if card.estimator == "regressor":
+        return {}
+    weight = card.class_weight
+    return {"class_weight": dict(weight) if isinstance(weight, tuple) else weight}
+
+
+def _restore_trained(
+    card: Card, tensors: dict[str, np.ndarray]
+) -> FathomClassifier | FathomRegressor:
+    """Make an estimator of one architecture, once the shapes it asks for are those in the file."""
+    architecture, schema = card.architecture, card.model_schema
+    require_match(architecture, schema)
     outline = jax.eval_shape(lambda key: draw(architecture, key), jax.random.key(0))
     leaves = _named_leaves(outline)
     columns = (1,) if schema.input.kind == "image" else (schema.input.n_features,)
@@ -212,7 +293,9 @@ def _restore(card: Card, tensors: dict[str, np.ndarray]) -> FathomClassifier | F
         raise ModelFileError(
             "weights of the shapes the card describes", got=f"others, for example {odd[0]!r}"
         )
-    model = _ESTIMATORS[card.estimator](architecture, card.recipe, time_limit=card.time_limit)
+    model = _ESTIMATORS[card.estimator](
+        architecture, card.recipe, time_limit=card.time_limit, **_parameters(card)
+    )
     treedef = jax.tree.structure(outline)
     networks = tuple(
         jax.tree.unflatten(treedef, [jnp.asarray(tensors[f"network.{i}.{n}"]) for n, _ in leaves])
@@ -232,10 +315,12 @@ def _restore(card: Card, tensors: dict[str, np.ndarray]) -> FathomClassifier | F
 
 def _require_consistency(card: Card) -> None:
     """Refuse a card whose parts are each possible but do not belong together."""
-    require_match(card.architecture, card.model_schema)
-    is_numbers = card.model_schema.target.task == "numbers"
-    if is_numbers != (card.estimator == "regressor"):
+    schema, is_regressor = card.model_schema, card.estimator == "regressor"
+    if (schema.target.task == "numbers") != is_regressor:
         raise ModelFileError(
-            "a target that suits the estimator",
-            got=f"{card.model_schema.target.task} for a {card.estimator}",
+            "a target that suits the estimator", got=f"{schema.target.task} for a {card.estimator}"
         )
+    if isinstance(schema.input, TableInput) != (card.design is not None):
+        raise ModelFileError("a designed ensemble for a table, and for nothing else", got="one")
+    if is_regressor and card.class_weight is not None:
+        raise ModelFileError("no weights of classes for a regressor", got="some")

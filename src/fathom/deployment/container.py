@@ -208,6 +208,56 @@ def _damaged(got: str) -> ModelFileError:
     return ModelFileError("a whole model file", got=got, hint=_ASK_AGAIN)
 
 
+class Tensors:
+    """The tensors of a file, each handed out once, and only in the shape that is asked for.
+
+    Parameters
+    ----------
+    tensors : mapping of str to numpy.ndarray
+        All of them by name.
+    """
+
+    def __init__(self, tensors: Mapping[str, np.ndarray]) -> None:
+        self._left = dict(tensors)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._left
+
+    def take(self, name: str, *shape: int | None, dtype: type = np.float64) -> np.ndarray:
+        """Return a tensor.
+
+        Parameters
+        ----------
+        name : str
+            Its name.
+        *shape : int or None
+            Its shape; None for a length that is free.
+        dtype : type
+            Its type.
+
+        Raises
+        ------
+        ModelFileError
+            If it is not there, or of another shape or type.
+        """
+        array = self._left.pop(name, None)
+        if array is None:
+            raise _unlike(f"none named {name!r}")
+        is_like = array.ndim == len(shape) and array.dtype == dtype
+        if not is_like or any(n not in (None, m) for n, m in zip(shape, array.shape, strict=True)):
+            raise _unlike(f"{name!r} of shape {str(array.shape)[:60]} and type {array.dtype}")
+        return array
+
+    def require_none_left(self) -> None:
+        """Refuse tensors that nothing asked for."""
+        if self._left:
+            raise _unlike(f"another, {min(self._left)!r}")
+
+
+def _unlike(got: str) -> ModelFileError:
+    return ModelFileError("the tensors the card describes", got=got, hint=_ASK_AGAIN)
+
+
 def read_file(path: Path) -> bytes:
     """Read a regular file whole.
 

@@ -1,5 +1,6 @@
 """Embedding: how the columns of a table come into a network."""
 
+import math
 from typing import Literal, TypeAlias
 
 import equinox as eqx
@@ -10,6 +11,7 @@ from jaxtyping import Array, Float, Int, Key
 from pydantic import Field, model_validator
 
 from fathom.errors import ArchitectureError
+from fathom.nn.initializers import draw_normal, draw_uniform
 from fathom.nn.layer import AbstractLayer, LayerDescription, Shape
 
 NumberForm: TypeAlias = Literal["as_is", "piecewise", "thermometer", "periodic"]
@@ -177,21 +179,20 @@ class Columns(LayerDescription):
     def build(self, input_shape: Shape, key: Key[Array, ""]) -> ColumnsLayer:
         """Draw frequencies, phases, mixtures and vectors."""
         keys = jax.random.split(key, 5)
-        n, uniform, normal = self.n_numbers, jax.random.uniform, jax.random.normal
+        n, units = self.n_numbers, self.units
         frequency = phase = mix = shift = table = None
         if self.form == "periodic":
-            low, units = -PERIODIC_SPREAD, self.units - 1
-            frequency = self.spread * normal(keys[0], (n, self.waves), jnp.float32)
-            phase = uniform(keys[1], (n, self.waves), jnp.float32, -jnp.pi, jnp.pi)
-            mix = uniform(keys[2], (n, self.waves, units), jnp.float32, low, -low)
-            shift = uniform(keys[3], (n, units), jnp.float32, low, -low)
+            frequency = draw_normal(keys[0], (n, self.waves), self.spread)
+            phase = draw_uniform(keys[1], (n, self.waves), math.pi)
+            mix = draw_uniform(keys[2], (n, self.waves, units - 1), PERIODIC_SPREAD)
+            shift = draw_uniform(keys[3], (n, units - 1), PERIODIC_SPREAD)
         if self.form == "piecewise":
-            mix = 2 * self.bins**-0.5 * normal(keys[2], (n, self.bins, self.units), jnp.float32)
-            shift = jnp.zeros((n, self.units), jnp.float32)
+            mix = draw_normal(keys[2], (n, self.bins, units), 2 * self.bins**-0.5)
+            shift = jnp.zeros((n, units), jnp.float32)
         embedded = self._embedded()
         if embedded:
             n_rows = sum(n for n in self.codes if n > self.most_one_hot)
-            table = normal(keys[4], (n_rows, self.category_units), jnp.float32)
+            table = draw_normal(keys[4], (n_rows, self.category_units), 1.0)
         return ColumnsLayer(
             self.form, self.bins, n, self.n_plain, self._one_hot(), embedded,
             frequency, phase, mix, shift, table,

@@ -1,9 +1,12 @@
 """Initializers: where on the error surface the walk begins."""
 
+from collections.abc import Callable
 from typing import Annotated, ClassVar, Literal, TypeAlias
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Key
 from pydantic import AfterValidator, Field, model_validator
 
@@ -119,9 +122,32 @@ class Initializer(Value):
             spread = scale * _variance(self.name, n_in, n_out) ** 0.5
             is_uniform = self.name.endswith("uniform")
             spread *= 3**0.5 if is_uniform else 1.0  # U(-l, l) has variance l²/3
-        if is_uniform:
-            return jax.random.uniform(key, shape, jnp.float32, -spread, spread)
-        return spread * jax.random.normal(key, shape, jnp.float32)
+        return draw_uniform(key, shape, spread) if is_uniform else draw_normal(key, shape, spread)
+
+
+def draw_uniform(
+    key: Key[Array, ""], shape: tuple[int, ...], spread: float
+) -> Float[Array, "..."]:
+    """Draw float32 numbers from U(-spread, spread)."""
+    return _draw(key, shape, lambda rng: rng.random(shape, np.float32) * (2 * spread) - spread)
+
+
+def draw_normal(key: Key[Array, ""], shape: tuple[int, ...], spread: float) -> Float[Array, "..."]:
+    """Draw float32 numbers from N(0, spread²)."""
+    return _draw(key, shape, lambda rng: rng.standard_normal(shape, np.float32) * spread)
+
+
+def _draw(
+    key: Key[Array, ""], shape: tuple[int, ...], draw: Callable[[np.random.Generator], np.ndarray]
+) -> Float[Array, "..."]:
+    """Draw on the host, where nothing is compiled for each new shape, seeded by a key."""
+
+    def on_host(data: ArrayLike) -> np.ndarray:
+        return draw(np.random.default_rng(np.asarray(data))).astype(np.float32)
+
+    outline = jax.ShapeDtypeStruct(shape, jnp.float32)
+    data = jax.random.key_data(key)
+    return jax.pure_callback(on_host, outline, data, vmap_method="sequential")
 
 
 def _require_bias_initializer(initializer: Initializer) -> Initializer:

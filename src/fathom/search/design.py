@@ -11,6 +11,7 @@ from fathom.data.features import TableEncoding
 from fathom.data.parsing import ParsedTable
 from fathom.data.schema import Target
 from fathom.data.splitting import Fold, make_folds
+from fathom.data.trees import TreeView
 from fathom.errors import TrainingError
 from fathom.nn.architecture import Architecture
 from fathom.nn.network import Network
@@ -26,7 +27,7 @@ from fathom.training.starts import n_cores
 
 MANY_FOLDS, FOLDS = 8, 5
 SMALL = 1000  # rows up to which there are many folds
-FOLD_SECONDS = 240e-6  # seconds of one core, a row in training, that a fold may cost
+FOLD_SECONDS = 4e-3  # seconds of one core that one row in one fold costs, over all candidates
 LEAST_HELD_OUT, MOST_SHARE, LEAST_SHARE = 500, 0.2, 0.1
 RESERVE_SHARE, RESERVE_S = 0.02, 0.35  # of the time, kept for choosing and calibrating at the end
 
@@ -52,6 +53,8 @@ class Design:
         What is predicted.
     encodings : tuple of TableEncoding
         One for each fold.
+    trees : tuple of TreeView
+        One for each fold, or none where no member looks at them.
     members : tuple of Member
         The networks; each member's are averaged over folds, and members by weight.
     sharpness : float
@@ -72,6 +75,7 @@ class Design:
 
     target: Target
     encodings: tuple[TableEncoding, ...]
+    trees: tuple[TreeView, ...]
     members: tuple[Member, ...]
     sharpness: float
     scales: dict[bool, TargetScale]
@@ -190,7 +194,7 @@ def divide(n: int, classes: np.ndarray | None, plan: Plan, seconds: float) -> tu
     Folds let every row both train and judge, and networks of other rows average out; they cost as
     many trainings. A held-out part is max(10 %, min(20 %, 500 / n)) of the rows.
     """
-    affordable = seconds * n_cores() / FOLD_SECONDS / 100
+    affordable = seconds * n_cores() / FOLD_SECONDS
     if isinstance(plan.earlier, Design):
         n_folds = plan.earlier.report.n_folds
     elif n <= SMALL and MANY_FOLDS * n <= affordable:
@@ -245,8 +249,10 @@ def _finish(strategy: Strategy, began: float, monitor: Monitor | None) -> Design
     )
     y = material.y.reshape(len(material.y), -1)
     encodings = tuple(material.encoding(fold) for fold in range(len(material.folds)))
+    has_trees = any(member.genes.has_trees for member in members)
+    trees = tuple(material.trees(fold) for fold in range(len(material.folds) * has_trees))
     return Design(
-        material.target, encodings, members, sharpness, dict(material.scales),
+        material.target, encodings, trees, members, sharpness, dict(material.scales),
         y.min(axis=0).astype(np.float64), y.max(axis=0).astype(np.float64), report, history,
         strategy.seed,
     )  # fmt: skip
@@ -268,7 +274,7 @@ def _nearest(strategy: Strategy) -> list[Tried]:
 def _member(tried: Tried, material: Material) -> Member:
     folds = tuple(sorted(tried.trained))
     networks = tuple(tried.trained[fold].network for fold in folds)
-    layout = material.encoding(0).layout
+    layout = material.layout(tried.genes.has_trees)
     architecture = tried.genes.architecture(layout, material.target)
     return Member(
         tried.genes, tried.weight, architecture, folds, tuple(n for n in networks if n is not None)

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import jax.numpy as jnp
 import numpy as np
 
-from fathom.data.features import TableEncoding
+from fathom.data.features import Layout, TableEncoding, join_trees, with_trees
 from fathom.data.parsing import ParsedTable
 from fathom.data.schema import Target
 from fathom.data.splitting import Fold
+from fathom.data.trees import TreeView, n_tree_columns
 from fathom.data.views import View
 from fathom.training.calibration import (
     binary_log_loss,
@@ -107,8 +108,9 @@ class Material:
         self.parsed, self.target, self.y, self.weight = parsed, target, y, weight
         self.folds, self._seed = folds, seed
         self._encodings: dict[int, tuple[TableEncoding, np.ndarray]] = {}
-        self._matrices: dict[tuple[int, View], jnp.ndarray] = {}
-        self._lock = threading.RLock()
+        self._matrices: dict[tuple[int, View, bool], jnp.ndarray] = {}
+        self._trees: dict[int, tuple[TreeView, np.ndarray]] = {}
+        self._lock, self._tree_lock = threading.RLock(), threading.Lock()
         self.scales: dict[bool, TargetScale] = {}
         trained = np.unique(np.concatenate([fold.training for fold in folds]))
         if target.task == "numbers":
@@ -153,19 +155,54 @@ class Material:
                 self._encodings[fold] = encoding, every
             return self._encodings[fold]
 
-    def examples(self, fold: int, view: View, is_log: bool) -> Examples:
+    @property
+    def n_tree_columns(self) -> int:
+        """Columns that trees would add; 0 where they cannot predict the target."""
+        n_outputs = 1 if self.y.ndim == 1 else self.y.shape[1]
+        if self.target.task == "labels":
+            return 0
+        return n_tree_columns(self.n_classes, n_outputs, len(self.folds[0].training))
+
+    def layout(self, has_trees: bool) -> Layout:
+        """Return the columns of a matrix, with or without those of the trees."""
+        return with_trees(self.encoding(0).layout, self.n_tree_columns if has_trees else 0)
+
+    def trees(self, fold: int) -> TreeView:
+        """Return the trees grown on a fold's training rows."""
+        return self._grown(fold)[0]
+
+    def _grown(self, fold: int) -> tuple[TreeView, np.ndarray]:
+        """Return a fold's trees and what they say of all rows, of training rows out of bag."""
+        encoding, means = self._fitted(fold)
+        with self._tree_lock:
+            if fold not in self._trees:
+                rows = self.folds[fold].training
+                matrix = encoding.encode(self.parsed, "robust", means)
+                y = self.y[rows] if self.y.ndim == 1 else self.y[rows, 0]
+                view, own = TreeView.fit(matrix[rows], y, self.n_classes, self._seed)
+                every = np.empty((len(matrix), own.shape[1]))
+                others = np.setdiff1d(np.arange(len(matrix)), rows)
+                every[rows], every[others] = own, view.show(matrix[others])
+                self._trees[fold] = view, every
+            return self._trees[fold]
+
+    def examples(self, fold: int, view: View, is_log: bool, has_trees: bool) -> Examples:
         """Return all rows as a network of that fold and view sees them."""
+        columns = self._grown(fold)[1] if has_trees else None
         with self._lock:
-            if (fold, view) not in self._matrices:
+            key = (fold, view, has_trees)
+            if key not in self._matrices:
                 encoding, means = self._fitted(fold)
                 matrix = encoding.encode(self.parsed, view, means)
-                self._matrices[fold, view] = jnp.asarray(matrix)
-            return Examples(self._matrices[fold, view], self._aims[is_log], self._weight)
+                if columns is not None:
+                    matrix = join_trees(matrix, encoding.layout, columns)
+                self._matrices[key] = jnp.asarray(matrix)
+            return Examples(self._matrices[key], self._aims[is_log], self._weight)
 
-    def held_out(self, fold: int, view: View, is_log: bool) -> Examples:
+    def held_out(self, fold: int, view: View, is_log: bool, has_trees: bool) -> Examples:
         """Return the rows a fold holds out."""
         rows = self.folds[fold].held_out
-        return Examples(*(part[rows] for part in self.examples(fold, view, is_log)))
+        return Examples(*(part[rows] for part in self.examples(fold, view, is_log, has_trees)))
 
     def predict(self, z: np.ndarray, is_log: bool) -> np.ndarray:
         """Return probabilities, or numbers as the user has them, from sums z."""

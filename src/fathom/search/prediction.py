@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from fathom.data.features import join_trees
 from fathom.data.parsing import ParsedTable
 from fathom.data.views import View
 from fathom.nn.network import Network
@@ -48,16 +49,27 @@ def predict(design: Design, parsed: ParsedTable) -> np.ndarray:
 
 
 def _predict_part(design: Design, parsed: ParsedTable) -> np.ndarray:
-    matrices: dict[tuple[int, View], np.ndarray] = {}
+    matrices: dict[tuple[int, View, bool], np.ndarray] = {}
     total = np.zeros((parsed.n_rows, design.members[0].architecture.n_outputs))
     for member in design.members:
         for fold, network in zip(member.folds, member.networks, strict=True):
-            view = member.genes.view
-            if (fold, view) not in matrices:
-                matrices[fold, view] = design.encodings[fold].encode(parsed, view)
-            z = _outputs(network, matrices[fold, view])
+            key = (fold, member.genes.view, member.genes.has_trees)
+            if key not in matrices:
+                matrices[key] = _matrix(design, parsed, *key)
+            z = _outputs(network, matrices[key])
             total += member.weight / len(member.folds) * _decode(design, member, z)
     return total
+
+
+def _matrix(
+    design: Design, parsed: ParsedTable, fold: int, view: View, has_trees: bool
+) -> np.ndarray:
+    encoding = design.encodings[fold]
+    matrix = encoding.encode(parsed, view)
+    if not has_trees:
+        return matrix
+    robust = matrix if view == "robust" else encoding.encode(parsed, "robust")
+    return join_trees(matrix, encoding.layout, design.trees[fold].show(robust))
 
 
 def _outputs(network: Network, x: np.ndarray) -> np.ndarray:

@@ -57,6 +57,8 @@ class Genes(Value):
         Spread of the first frequencies, where the form is periodic.
     is_log_target : bool
         Whether the network predicts the logarithm of the target.
+    has_trees : bool
+        Whether what decision trees say comes in beside the columns.
     """
 
     input_form: InputForm = "periodic"
@@ -72,6 +74,7 @@ class Genes(Value):
     batch_size: int = Field(default=256, ge=1)
     spread: float = Field(default=0.1, gt=0, le=1000)
     is_log_target: bool = False
+    has_trees: bool = False
 
     @property
     def view(self) -> View:
@@ -83,7 +86,7 @@ class Genes(Value):
         """What decides the compiled program; the other genes are handed to it."""
         return (
             self.input_form, self.depth, self.width if self.depth else 0, self.activation,
-            self.batch_size,
+            self.batch_size, self.has_trees,
         )  # fmt: skip
 
     def architecture(self, layout: Layout, target: Target) -> Architecture:
@@ -119,8 +122,9 @@ class Genes(Value):
         else:
             shape = f"{self.depth} × {self.width} {self.activation}, dropout {self.dropout:.2g}"
         log = ", log target" if self.is_log_target else ""
+        trees = " and trees" if self.has_trees else ""
         return (
-            f"{shape}, numbers {self.input_form.replace('_', ' ')}, "
+            f"{shape}, numbers {self.input_form.replace('_', ' ')}{trees}, "
             f"rate {self.learning_rate:.3g}, decay {self.weight_decay:.2g}, "
             f"{self.epochs} epochs{log}"
         )
@@ -190,6 +194,7 @@ def mutate(
     best_share: float,
     gap: float,
     can_log: bool,
+    has_trees: bool,
 ) -> tuple[Genes, str]:
     """Change one or two genes, in a direction that what was seen suggests.
 
@@ -208,6 +213,8 @@ def mutate(
         Relative gap between held-out and training loss: large is overfitting.
     can_log : bool
         Whether the target has a logarithm worth trying.
+    has_trees : bool
+        Whether there are trees to look at.
 
     Returns
     -------
@@ -227,6 +234,9 @@ def mutate(
     if can_log:
         options += ["log"]
         weights += [0.7]
+    if has_trees:
+        options += ["trees"]
+        weights += [1.0]
     chances = np.array(weights) / sum(weights)
     for name in rng.choice(options, size=int(rng.integers(1, 3)), replace=False, p=chances):
         _change(str(name), genes, changes, rng, is_early=is_early, is_overfit=gap > 0.3)
@@ -278,6 +288,8 @@ def _change(  # noqa: C901 (one small rule for each gene)
         changes["spread"] = float(f"{min(max(spread, 0.01), 10):.2g}")
     elif name == "log":
         changes["is_log_target"] = not genes.is_log_target
+    elif name == "trees":
+        changes["has_trees"] = not genes.has_trees
 
 
 def _short(value: object) -> str:

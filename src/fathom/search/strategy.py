@@ -1,6 +1,7 @@
 """The strategy: what to train next, what to cut, and when nothing more is worth its time."""
 
 import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -20,8 +21,12 @@ from fathom.training.program import make_program
 
 FRESH_SHARE = 0.15  # of the members after the portfolio: drawn from the prior, not mutated
 PARENTS = 6  # best candidates that are mutated
-COMPILE_S = 2.0  # first guess of what a new structure costs
-FLOP_PER_S = 2e10  # first guess of what a core does
+COMPILE_S = 1.5  # first guess of what a new structure costs
+COMPILE_SHARE = 0.12  # of the time left that a new structure may cost, once there are a few
+FEW_STRUCTURES = 4
+TREE_S = 1e-4  # guess of the seconds that growing trees takes for a row
+TREE_SHARE = 0.35  # of the time that trees may take
+TRAINING_SHARE = 0.35  # of a core's speed at plain matrix products that training reaches
 OVERHEAD_S = 0.003  # first guess of what an epoch costs besides its steps
 CURVE_POINTS = 20
 LEAST_PROGRESS, MOST_PROGRESS = 0.25, 0.75  # of its epochs, between which one may be cut
@@ -43,6 +48,7 @@ class Tried:
     parent: int | None = None
     status: Status = "unfinished"
     is_promoted: bool = False
+    is_first: bool = False
     started: set[int] = field(default_factory=set)
     trained: dict[int, Trained] = field(default_factory=dict)
     losses: dict[int, float] = field(default_factory=dict)
@@ -111,16 +117,22 @@ class Strategy:
         self.material, self.deadline, self.workers = material, deadline, workers
         self._rng, self.seed = np.random.default_rng([seed, len(earlier)]), seed
         self.tried: list[Tried] = list(earlier)
-        layout = material.encoding(0).layout
-        self._layout, self._has_numbers = layout, layout.n_numbers > 0
+        self._has_numbers = material.encoding(0).layout.n_numbers > 0
         self._compiled: set[object] = set()
         self._compiling: set[object] = set()
-        self._speed, self._running, self._finished = FLOP_PER_S, 0, False
+        self._compile_s, self._running, self._finished = COMPILE_S, 0, False
+        self._speed = TRAINING_SHARE * product_speed() / workers
         self._n_folds = len(material.folds)
+        self._has_trees = self._can_grow_trees()
         self._usual = self._plan_size()
         is_classes = material.target.task != "numbers"
         self._waiting = list(
-            first_members(self._usual, is_classes=is_classes, has_numbers=self._has_numbers)
+            first_members(
+                self._usual,
+                is_classes=is_classes,
+                has_numbers=self._has_numbers,
+                has_trees=self._has_trees,
+            )
         )
         if earlier:
             known = {t.genes.model_copy(update={"epochs": 1}) for t in earlier}
@@ -170,12 +182,13 @@ class Strategy:
         structure = tried.genes.structure
         if structure not in self._compiled:
             self._compiling.add(structure)
+            tried.is_first = fold == 0
         return lambda: make_job(tried, fold, self.material, self.seed)
 
     def _next_candidate(self, remaining: float) -> Tried | None:
         """Return a candidate there is time for, from the portfolio or bred."""
         for genes in self._waiting:
-            if genes.structure in self._compiling:
+            if genes.structure in self._compiling or not self._is_worth_compiling(genes, remaining):
                 continue
             fitted = self._fit_in(genes, remaining)
             if fitted is not None:
@@ -186,10 +199,7 @@ class Strategy:
             return None
         for _ in range(20):
             genes, origin, parent = self._breed(complete)
-            if genes.structure in self._compiling:
-                continue
-            is_new = genes.structure not in self._compiled
-            if is_new and self._compile_cost() > 0.15 * remaining:
+            if genes.structure in self._compiling or not self._is_worth_compiling(genes, remaining):
                 continue
             fitted = self._fit_in(genes, remaining)
             if fitted is not None:
@@ -206,10 +216,16 @@ class Strategy:
         genes, change = mutate(
             parent.genes, self._rng, has_numbers=self._has_numbers,
             best_share=parent.best_share, gap=parent.gap, can_log=self.material.can_log,
+            has_trees=self._has_trees,
         )  # fmt: skip
         return genes, f"network {parent.number + 1} with {change}", parent.number
 
     # What it costs
+
+    def _can_grow_trees(self) -> bool:
+        n = len(self.material.folds[0].training) * self._n_folds
+        seconds = TREE_S * n * (1 + self.material.n_tree_columns / 4)
+        return self.material.n_tree_columns > 0 and seconds < TREE_SHARE * self.deadline.remaining()
 
     def _plan_size(self) -> Genes:
         """Return width, batch and epochs for which the time is enough for several candidates."""
@@ -228,18 +244,24 @@ class Strategy:
         return usual.model_copy(update={"epochs": epochs})
 
     def _epoch_cost(self, genes: Genes) -> float:
-        architecture = genes.architecture(self._layout, self.material.target)
+        architecture = genes.architecture(
+            self.material.layout(genes.has_trees), self.material.target
+        )
         n = len(self.material.folds[0].training)
         flop = 6.0 * n * (architecture.n_parameters + 3000)
         return flop / self._speed + OVERHEAD_S
 
-    def _compile_cost(self) -> float:
-        return COMPILE_S
+    def _is_worth_compiling(self, genes: Genes, remaining: float) -> bool:
+        """Tell whether the genes' program is there, or there is time enough to make it."""
+        known = len(self._compiled) + len(self._compiling)
+        if genes.structure in self._compiled or known < FEW_STRUCTURES:
+            return True
+        return self._compile_s < COMPILE_SHARE * remaining
 
     def _cost(self, genes: Genes) -> float:
         """Return the seconds a candidate takes until it is complete, on all cores."""
         rounds = 1 + math.ceil((self._n_folds - 1) / self.workers)
-        new = 0.0 if genes.structure in self._compiled else self._compile_cost()
+        new = 0.0 if genes.structure in self._compiled else self._compile_s
         return new + rounds * genes.epochs * self._epoch_cost(genes)
 
     def _fit_in(self, genes: Genes, remaining: float) -> Genes | None:
@@ -249,7 +271,7 @@ class Strategy:
         cost = self._cost(genes)
         if cost <= remaining:
             return genes
-        new = 0.0 if genes.structure in self._compiled else self._compile_cost()
+        new = 0.0 if genes.structure in self._compiled else self._compile_s
         epochs = int(genes.epochs * (remaining - new) / max(cost - new, 1e-9))
         if epochs < max(FEWEST_EPOCHS, 0.4 * genes.epochs):
             return None
@@ -298,7 +320,7 @@ class Strategy:
         tried.seconds += trained.seconds
         stops = [e.text for e in trained.history.events if e.kind == "stopped"]
         tried.reason = stops[-1] if stops else ""
-        self._learn_speed(tried.genes, trained)
+        self._learn_speed(tried, trained)
         if trained.network is None or trained.z is None or not trained.history.epochs:
             tried.status, tried.is_promoted = "failed", False
             return
@@ -319,11 +341,14 @@ class Strategy:
         elif fold == 0:
             self._promote_or_cut(tried)
 
-    def _learn_speed(self, genes: Genes, trained: Trained) -> None:
-        epochs = trained.history.epochs
+    def _learn_speed(self, tried: Tried, trained: Trained) -> None:
+        epochs, genes = trained.history.epochs, tried.genes
         if len(epochs) < 3:
             return
         seconds = (epochs[-1].seconds - epochs[0].seconds) / (len(epochs) - 1)
+        if tried.is_first and trained.job.fold == 0:
+            compiling = trained.seconds - len(epochs) * seconds
+            self._compile_s += 0.5 * (max(compiling, 0.1) - self._compile_s)
         seen = self._epoch_cost(genes) / max(seconds, 1e-6) * self._speed
         self._speed += 0.3 * (min(max(seen, 1e8), 1e13) - self._speed)
 
@@ -401,6 +426,18 @@ class Strategy:
         return tuple(_record(tried) for tried in self.tried)
 
 
+def product_speed() -> float:
+    """Return what the processor does at matrix products, in operations a second, measured."""
+    matrix = np.ones((256, 256), np.float32)
+    best = math.inf
+    for _ in range(5):
+        began = time.perf_counter()
+        for _ in range(4):
+            matrix @ matrix
+        best = min(best, time.perf_counter() - began)
+    return 4 * 2 * 256**3 / best
+
+
 def retrace(tried: Tried, material: Material, networks: dict[int, Network]) -> None:
     """Give a candidate its networks back, with what they predict for the rows held out."""
     predictions = []
@@ -423,10 +460,10 @@ def make_job(tried: Tried, fold: int, material: Material, seed: int) -> Job:
     return Job(
         number=tried.number,
         fold=fold,
-        architecture=genes.architecture(material.encoding(0).layout, material.target),
+        architecture=genes.architecture(material.layout(genes.has_trees), material.target),
         recipe=genes.recipe((seed + 7919 * tried.number) % 2**32),
-        examples=material.examples(fold, genes.view, genes.is_log_target),
-        held_out=material.held_out(fold, genes.view, genes.is_log_target),
+        examples=material.examples(fold, genes.view, genes.is_log_target, genes.has_trees),
+        held_out=material.held_out(fold, genes.view, genes.is_log_target, genes.has_trees),
         rows=material.folds[fold].training,
         judge=material.judge(fold, genes.is_log_target),
     )

@@ -1,0 +1,278 @@
+"""Trees: what many decision trees, each too simple alone, say of a row, as numbers."""
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from sklearn.ensemble import (
+    HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
+    RandomForestClassifier,
+    RandomForestRegressor,
+)
+from sklearn.model_selection import KFold, StratifiedKFold
+from threadpoolctl import threadpool_limits
+
+N_FOREST, N_ROUNDS = 100, 100
+LEAF_ROWS = 3  # of the forest's trees
+TREE_ROWS = 10_000  # rows one tree of the forest is grown on, at most
+INNER_FOLDS = 5
+MOST_BOOSTED_CLASSES = 10  # above it boosting, which grows a tree a class and round, takes too long
+MOST_CLASSES = 100
+LEAST_ROWS = 30
+LEAST_SHARE = 2e-3  # of a class, before its logarithm is taken
+CHUNK = 4096  # rows that are walked down at once
+
+
+@dataclass(frozen=True)
+class Trees:
+    """Decision trees in flat arrays: at each node left where ``x[feature] <= threshold``.
+
+    Attributes
+    ----------
+    feature, left, right : numpy.ndarray
+        Column that is asked, and nodes that follow, int32; a leaf is followed by itself.
+    threshold : numpy.ndarray
+        Float64.
+    value : numpy.ndarray
+        What a leaf adds to the prediction, float64, shape (nodes, outputs).
+    roots : numpy.ndarray
+        First node of each tree, int32.
+    base : numpy.ndarray
+        What every prediction begins with, shape (outputs,).
+    """
+
+    feature: np.ndarray
+    left: np.ndarray
+    right: np.ndarray
+    threshold: np.ndarray
+    value: np.ndarray
+    roots: np.ndarray
+    base: np.ndarray
+
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        """Return base plus the values of the leaves each row falls into, shape (n, outputs)."""
+        outputs = np.empty((len(x), self.value.shape[1]))
+        for begin in range(0, len(x), CHUNK):
+            part = x[begin : begin + CHUNK]
+            leaves = self._leaves(part)
+            outputs[begin : begin + CHUNK] = self.value[leaves].sum(axis=1)
+        return outputs + self.base
+
+    def _leaves(self, x: np.ndarray) -> np.ndarray:
+        rows = np.arange(len(x))[:, None]
+        nodes = np.tile(self.roots, (len(x), 1))
+        while True:
+            goes_left = x[rows, self.feature[nodes]] <= self.threshold[nodes]
+            after = np.where(goes_left, self.left[nodes], self.right[nodes])
+            if (after == nodes).all():
+                return nodes
+            nodes = after
+
+    @classmethod
+    def joined(cls, parts: list[dict[str, np.ndarray]], base: np.ndarray) -> Self:
+        """Return the trees of several parts, each numbering its nodes from 0."""
+        sizes = [len(part["feature"]) for part in parts]
+        starts = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int32)
+        shifted = {
+            name: np.concatenate([p[name] + s for p, s in zip(parts, starts, strict=True)])
+            for name in ("left", "right")
+        }
+        return cls(
+            feature=np.concatenate([p["feature"] for p in parts]).astype(np.int32),
+            left=shifted["left"].astype(np.int32),
+            right=shifted["right"].astype(np.int32),
+            threshold=np.concatenate([p["threshold"] for p in parts]).astype(np.float64),
+            value=np.concatenate([p["value"] for p in parts]).astype(np.float64),
+            roots=starts,
+            base=base,
+        )
+
+
+@dataclass(frozen=True)
+class TreeView:
+    """A random forest's and a boosted ensemble's predictions, brought to spread 1.
+
+    Attributes
+    ----------
+    forest : Trees
+        Trees grown each on rows drawn with replacement; their mean.
+    boosted : Trees or None
+        Trees grown one after another, each on what the ones before it left; their sum.
+    center, scale : numpy.ndarray
+        Of each column.
+
+    References
+    ----------
+    Breiman (2001). Random forests. Machine Learning 45, 5-32 (and out-of-bag prediction).
+    Friedman (2001). Greedy function approximation. Annals of Statistics 29, 1189-1232.
+    Wolpert (1992). Stacked generalization. Neural Networks 5, 241-259.
+    """
+
+    forest: Trees
+    boosted: Trees | None
+    center: np.ndarray
+    scale: np.ndarray
+
+    @classmethod
+    def fit(
+        cls, x: np.ndarray, y: np.ndarray, n_classes: int, seed: int
+    ) -> tuple[Self, np.ndarray]:
+        """Grow trees on training rows.
+
+        Parameters
+        ----------
+        x : numpy.ndarray
+            Encoded rows, float32, shape (n, columns).
+        y : numpy.ndarray
+            Class numbers, or numbers, shape (n,).
+        n_classes : int
+            Number of classes, 0 for numbers.
+        seed : int
+            Seed of every random choice.
+
+        Returns
+        -------
+        tuple of TreeView and numpy.ndarray
+            The trees, and what they say of the training rows themselves, shape (n, columns): each
+            row judged only by trees that have not seen it.
+        """
+        boosted = None
+        # Threads of its own would wait for each other where all cores are busy already.
+        with threadpool_limits(1, user_api="openmp"):
+            forest, out_of_bag = _grow_forest(x, y, n_classes, seed)
+            parts = [out_of_bag]
+            if n_classes <= MOST_BOOSTED_CLASSES:
+                boosted, out_of_fold = _grow_boosted(x, y, n_classes, seed)
+                parts.append(out_of_fold)
+        columns = np.hstack(parts)
+        center, scale = columns.mean(axis=0), columns.std(axis=0)
+        scale = np.where(scale > 1e-12, scale, 1.0)
+        return cls(forest, boosted, center, scale), (columns - center) / scale
+
+    def show(self, x: np.ndarray) -> np.ndarray:
+        """Return what the trees say of encoded rows, shape (n, columns)."""
+        parts = [self._shown(self.forest.predict(x))]
+        if self.boosted is not None:
+            parts.append(self.boosted.predict(x))
+        return (np.hstack(parts) - self.center) / self.scale
+
+    def _shown(self, predicted: np.ndarray) -> np.ndarray:
+        return _as_logs(predicted) if self.forest.value.shape[1] > 1 else predicted
+
+
+def n_tree_columns(n_classes: int, n_outputs: int, n_rows: int) -> int:
+    """Return how many columns a `TreeView` has; 0 where trees cannot predict the target."""
+    if n_rows < LEAST_ROWS or n_classes > MOST_CLASSES or (n_classes == 0 and n_outputs > 1):
+        return 0
+    if n_classes == 0:
+        return 2
+    each = 1 if n_classes == 2 else n_classes
+    return each * (2 if n_classes <= MOST_BOOSTED_CLASSES else 1)
+
+
+def _as_logs(shares: np.ndarray) -> np.ndarray:
+    """Return log shares of classes, or the logarithm of the odds for two classes."""
+    logs = np.log(np.maximum(shares, LEAST_SHARE))
+    return logs[:, 1:] - logs[:, :1] if shares.shape[1] == 2 else logs
+
+
+def _grow_forest(
+    x: np.ndarray, y: np.ndarray, n_classes: int, seed: int
+) -> tuple[Trees, np.ndarray]:
+    settings: dict[str, Any] = {
+        "n_estimators": N_FOREST, "bootstrap": True, "oob_score": False,
+        "min_samples_leaf": LEAF_ROWS, "random_state": seed % 2**32,
+        "max_samples": min(1.0, TREE_ROWS / len(x)),
+    }  # fmt: skip
+    if n_classes:
+        grown = RandomForestClassifier(**settings).fit(x, y)
+        present = np.asarray(grown.classes_, int)
+    else:
+        grown = RandomForestRegressor(max_features=0.5, **settings).fit(x, y)
+        present = np.zeros(1, int)
+    width = max(n_classes, 1)
+    parts = []
+    for one in grown.estimators_:
+        tree = one.tree_
+        nodes = np.arange(tree.node_count)
+        is_leaf = tree.children_left < 0
+        value = np.zeros((tree.node_count, width))
+        value[:, present] = tree.value[:, 0, :]
+        if n_classes:
+            value /= value.sum(axis=1, keepdims=True)
+        parts.append({
+            "feature": np.where(is_leaf, 0, tree.feature),
+            "threshold": tree.threshold,
+            "left": np.where(is_leaf, nodes, tree.children_left),
+            "right": np.where(is_leaf, nodes, tree.children_right),
+            "value": value * is_leaf[:, None] / N_FOREST,
+        })  # fmt: skip
+    trees = Trees.joined(parts, np.zeros(width))
+    shares = _out_of_bag(trees, x, grown.estimators_samples_, y, n_classes)
+    return trees, _as_logs(shares) if n_classes else shares
+
+
+def _out_of_bag(
+    trees: Trees, x: np.ndarray, drawn: list[np.ndarray], y: np.ndarray, n_classes: int
+) -> np.ndarray:
+    """Return the mean over the trees that a row was not drawn for."""
+    is_out = np.ones((len(x), len(drawn)), bool)
+    for tree, rows in enumerate(drawn):
+        is_out[rows, tree] = False
+    total = np.zeros((len(x), trees.value.shape[1]))
+    for begin in range(0, len(x), CHUNK):
+        part = slice(begin, begin + CHUNK)
+        total[part] = np.einsum("nt,nto->no", is_out[part], trees.value[trees._leaves(x[part])])
+    n_out = is_out.sum(axis=1, keepdims=True)
+    overall = np.bincount(y, minlength=n_classes) / len(y) if n_classes else np.mean(y)[None]
+    return np.where(n_out > 0, total * len(drawn) / np.maximum(n_out, 1), overall)
+
+
+def _grow_boosted(
+    x: np.ndarray, y: np.ndarray, n_classes: int, seed: int
+) -> tuple[Trees, np.ndarray]:
+    """Boost on all rows, and for the rows' own predictions on the others of each inner fold."""
+    fewest = np.bincount(y)[np.unique(y)].min() if n_classes else len(y)
+    splitter = StratifiedKFold if n_classes and fewest >= INNER_FOLDS else KFold
+    folds = splitter(INNER_FOLDS, shuffle=True, random_state=seed % 2**32)
+    out_of_fold = np.zeros((len(x), 1 if n_classes in (0, 2) else n_classes))
+    for others, rows in folds.split(x, y if n_classes else None):
+        out_of_fold[rows] = _boost(x[others], y[others], n_classes, seed).predict(x[rows])
+    return _boost(x, y, n_classes, seed), out_of_fold
+
+
+def _boost(x: np.ndarray, y: np.ndarray, n_classes: int, seed: int) -> Trees:
+    if n_classes and (y == y[0]).all():
+        return _no_trees(1 if n_classes == 2 else n_classes)
+    kind = HistGradientBoostingClassifier if n_classes else HistGradientBoostingRegressor
+    grown = kind(max_iter=N_ROUNDS, early_stopping=False, random_state=seed % 2**32)
+    grown.fit(x, y)
+    present = np.asarray(getattr(grown, "classes_", [0]), int)
+    width = 1 if n_classes in (0, 2) else n_classes
+    outputs = present if width > 1 and len(present) > 2 else [present[-1] if width > 1 else 0]
+    parts = []
+    for in_round in grown._predictors:
+        for output, tree in zip(outputs, in_round, strict=True):
+            nodes, is_leaf = np.arange(len(tree.nodes)), tree.nodes["is_leaf"].astype(bool)
+            value = np.zeros((len(nodes), width))
+            value[is_leaf, output] = tree.nodes["value"][is_leaf]
+            parts.append({
+                "feature": np.where(is_leaf, 0, tree.nodes["feature_idx"]),
+                "threshold": np.where(is_leaf, 0.0, tree.nodes["num_threshold"]),
+                "left": np.where(is_leaf, nodes, tree.nodes["left"]),
+                "right": np.where(is_leaf, nodes, tree.nodes["right"]),
+                "value": value,
+            })  # fmt: skip
+    trees = Trees.joined(parts, np.zeros(width))
+    raw = grown.decision_function(x[:1]) if n_classes else grown.predict(x[:1])
+    base = np.zeros(width)
+    base[outputs] = raw.reshape(-1) - trees.predict(x[:1])[0][outputs]
+    return Trees(**{**vars(trees), "base": base})
+
+
+def _no_trees(width: int) -> Trees:
+    """Return one tree of one leaf, which says nothing."""
+    zero = np.zeros(1, int)
+    leaf = dict.fromkeys(("feature", "left", "right", "threshold"), zero)
+    return Trees.joined([{**leaf, "value": np.zeros((1, width))}], np.zeros(width))
