@@ -20,6 +20,7 @@ INNER_FOLDS = 5
 MOST_BOOSTED_CLASSES = 10  # above it boosting, which grows a tree a class and round, takes too long
 MOST_CLASSES = 100
 LEAST_ROWS = 30
+RANK_ROWS = 10.0  # rows the overall mean counts for in the mean of a category
 LEAST_SHARE = 2e-3  # of a class, before its logarithm is taken
 CHUNK = 4096  # rows that are walked down at once
 
@@ -101,6 +102,9 @@ class TreeView:
         Trees grown one after another, each on what the ones before it left; their sum.
     center, scale : numpy.ndarray
         Of each column.
+    ranks : tuple of numpy.ndarray
+        For each of the last columns, which are codes of categories: the place of every code in
+        the order of the target's mean, in which one threshold parts categories best.
 
     References
     ----------
@@ -113,10 +117,16 @@ class TreeView:
     boosted: Trees | None
     center: np.ndarray
     scale: np.ndarray
+    ranks: tuple[np.ndarray, ...] = ()
 
     @classmethod
     def fit(
-        cls, x: np.ndarray, y: np.ndarray, n_classes: int, seed: int
+        cls,
+        x: np.ndarray,
+        y: np.ndarray,
+        n_classes: int,
+        seed: int,
+        n_codes: tuple[int, ...] = (),
     ) -> tuple[Self, np.ndarray]:
         """Grow trees on training rows.
 
@@ -130,6 +140,8 @@ class TreeView:
             Number of classes, 0 for numbers.
         seed : int
             Seed of every random choice.
+        n_codes : tuple of int
+            Codes of each of the last columns, which are categories.
 
         Returns
         -------
@@ -138,6 +150,11 @@ class TreeView:
             row judged only by trees that have not seen it.
         """
         boosted = None
+        ranks = tuple(
+            _code_ranks(codes, y, n_classes, n)
+            for codes, n in zip(x.T[x.shape[1] - len(n_codes) :], n_codes, strict=True)
+        )
+        x = _ranked(x, ranks)
         # Threads of its own would wait for each other where all cores are busy already.
         with threadpool_limits(1, user_api="openmp"):
             forest, out_of_bag = _grow_forest(x, y, n_classes, seed)
@@ -148,10 +165,11 @@ class TreeView:
         columns = np.hstack(parts)
         center, scale = columns.mean(axis=0), columns.std(axis=0)
         scale = np.where(scale > 1e-12, scale, 1.0)
-        return cls(forest, boosted, center, scale), (columns - center) / scale
+        return cls(forest, boosted, center, scale, ranks), (columns - center) / scale
 
     def show(self, x: np.ndarray) -> np.ndarray:
         """Return what the trees say of encoded rows, shape (n, columns)."""
+        x = _ranked(x, self.ranks)
         parts = [self._shown(self.forest.predict(x))]
         if self.boosted is not None:
             parts.append(self.boosted.predict(x))
@@ -159,6 +177,24 @@ class TreeView:
 
     def _shown(self, predicted: np.ndarray) -> np.ndarray:
         return _as_logs(predicted) if self.forest.value.shape[1] > 1 else predicted
+
+
+def _code_ranks(codes: np.ndarray, y: np.ndarray, n_classes: int, n: int) -> np.ndarray:
+    if n_classes > 2:
+        return np.arange(n, dtype=np.float64)  # several classes have no one order
+    counts = np.bincount(codes.astype(int), minlength=n)
+    totals = np.bincount(codes.astype(int), y.astype(np.float64), minlength=n)
+    means = (totals + RANK_ROWS * y.mean()) / (counts + RANK_ROWS)
+    return np.argsort(np.argsort(means, kind="stable")).astype(np.float64)
+
+
+def _ranked(x: np.ndarray, ranks: tuple[np.ndarray, ...]) -> np.ndarray:
+    if not ranks:
+        return x
+    x = x.copy()
+    for column, rank in enumerate(ranks, start=x.shape[1] - len(ranks)):
+        x[:, column] = rank[x[:, column].astype(int)]
+    return x
 
 
 def n_tree_columns(n_classes: int, n_outputs: int, n_rows: int) -> int:

@@ -179,7 +179,9 @@ class Material:
                 rows = self.folds[fold].training
                 matrix = encoding.encode(self.parsed, "robust", means)
                 y = self.y[rows] if self.y.ndim == 1 else self.y[rows, 0]
-                view, own = TreeView.fit(matrix[rows], y, self.n_classes, self._seed)
+                view, own = TreeView.fit(
+                    matrix[rows], y, self.n_classes, self._seed, encoding.layout.codes
+                )
                 every = np.empty((len(matrix), own.shape[1]))
                 others = np.setdiff1d(np.arange(len(matrix)), rows)
                 every[rows], every[others] = own, view.show(matrix[others])

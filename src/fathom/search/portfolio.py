@@ -35,8 +35,8 @@ def first_members(
     narrow = max(64, usual.width // 2)
     changes: tuple[dict[str, object], ...] = (
         {"depth": 0, "input_form": "robust", "epochs": min(usual.epochs, 30), "dropout": 0.0},
-        {**main, "input_form": "periodic"},
         {**main, "input_form": "periodic", "has_trees": True, "epochs": usual.epochs // 2 + 1},
+        {**main, "input_form": "periodic"},
         {**main, "input_form": "piecewise", "dropout": 0.1},
         {"input_form": "thermometer", "depth": 2, "width": narrow, "activation": "relu",
          "dropout": 0.3, "learning_rate": 0.02, "schedule": "flat_cosine"},

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import jax
 import numpy as np
@@ -78,6 +78,7 @@ class Trained:
     seconds: float
 
 
+@runtime_checkable
 class Director(Protocol):
     """Decides what is trained next; its methods are called under one lock."""
 
