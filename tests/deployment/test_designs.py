@@ -15,6 +15,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from fathom import FathomClassifier, FathomRegressor
+from fathom.data import trees
 from fathom.data.frames import to_frame
 from fathom.data.schema import Schema, Target
 from fathom.data.splitting import make_folds
@@ -33,6 +34,14 @@ from fathom.training.monitor import Deadline
 N = 200
 HOSTILE = '<script>alert("1")</script>\n\t../../a'
 WORDS = ["deep", "sea", "anchor", "rope", "salty", "wave", "ship", "storm", "captain", "lost"]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _few_trees():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trees, "N_FOREST", 5)
+        patch.setattr(trees, "N_ROUNDS", 5)
+        yield
 
 
 def make_table(seed=0):
@@ -83,7 +92,7 @@ def make_genes(kind, has_trees):
     return [*genes, Genes(width=4, is_log_target=True)] if kind == "numbers" else genes
 
 
-def crafted(kind, columns=None, n_folds=2):
+def crafted(kind, columns=None, n_folds=2, *, is_complete=False):
     """Make a fitted estimator of many members without any training."""
     frame = to_frame(TABLE if columns is None else TABLE[columns])
     target, y = target_of(kind)
@@ -98,7 +107,7 @@ def crafted(kind, columns=None, n_folds=2):
 
     for number, genes in enumerate(every):
         architecture = genes.architecture(material.layout(genes.has_trees), target)
-        shown = tuple(range(n_folds)) if number else (n_folds - 1,)
+        shown = tuple(range(n_folds)) if number or is_complete else (n_folds - 1,)
         networks = tuple(
             jax.tree.map(fill, draw(architecture, jax.random.key(fold))) for fold in shown
         )
@@ -181,14 +190,14 @@ def fitted():
     kinds = {"many": "category"}
     return {
         "classes": FathomClassifier(
-            time_limit=3, random_state=0, class_weight={"ja <b>": 2.0}, column_kinds=kinds
+            time_limit=5, random_state=0, class_weight={"ja <b>": 2.0}, column_kinds=kinds
         ).fit(TABLE, TARGETS["classes"]),
-        "labels": FathomClassifier(time_limit=2, random_state=0).fit(TABLE, TARGETS["labels"]),
-        "numbers": FathomRegressor(time_limit=2, random_state=0).fit(
+        "labels": FathomClassifier(time_limit=4, random_state=0).fit(TABLE, TARGETS["labels"]),
+        "numbers": FathomRegressor(time_limit=4, random_state=0).fit(
             pl.DataFrame({"a": TABLE["a"].to_numpy(), "is": TABLE["is"].to_list()}),
             TARGETS["numbers"],
         ),
-        "array": FathomRegressor(time_limit=1, random_state=0).fit(X, TARGETS["pairs"]),
+        "array": FathomRegressor(time_limit=3, random_state=0).fit(X, TARGETS["pairs"]),
     }
 
 
@@ -219,18 +228,21 @@ def test_parameters_come_back(fitted, tmp_path):
         save(model, tmp_path / "a.fathom")
 
 
-def test_a_search_goes_on_from_a_file(fitted, tmp_path):
-    model = fitted["classes"]
+def test_a_search_goes_on_from_a_file(tmp_path):
+    model = crafted("numbers", is_complete=True)
     again = load(save(model, tmp_path / "a.fathom"))
-    target, numbers = target_of("classes")
-    given = Given(target, numbers, np.ones(N))
-    found = search_on(
-        to_frame(TABLE), given, again.schema_, again.design_, monitor=None, deadline=Deadline(2)
+    given = Given(*target_of("numbers"), np.ones(N))
+    first, second = (
+        search_on(
+            to_frame(TABLE), given, one.schema_, one.design_, monitor=None, deadline=Deadline(1)
+        ).design
+        for one in (model, again)
     )
-    before, after = model.report_.candidates, found.design.report.candidates
-    assert [c.genes for c in after[: len(before)]] == [c.genes for c in before]
-    assert found.design.n_rows == N
-    on = FathomClassifier().restore_design(found.schema, found.design)
+    before = model.report_.candidates
+    losses = [[c.loss for c in d.report.candidates[: len(before)]] for d in (first, second)]
+    assert losses[0] == losses[1]
+    assert second.n_rows == N
+    on = FathomRegressor().restore_design(again.schema_, second)
     require_same(on, load(save(on, tmp_path / "b.fathom")), OTHER)
 
 
@@ -239,10 +251,10 @@ def test_a_long_search_is_thinned_until_it_fits(tmp_path):
     epochs = tuple(
         Epoch(epoch=n, train_loss=n / 7, train_score=n / 11, validation_loss=n / 13,
               validation_score=n / 17, learning_rate=n / 19, seconds=n / 23)
-        for n in range(1, 25_001)
+        for n in range(1, 40_001)
     )  # fmt: skip
     history = History(
-        starts=(StartHistory(epochs=epochs, best_epoch=24_999),), kept=(0,),
+        starts=(StartHistory(epochs=epochs, best_epoch=39_999),), kept=(0,),
         score_name="accuracy", seconds=1,
     )  # fmt: skip
     report = model.report_
@@ -255,7 +267,7 @@ def test_a_long_search_is_thinned_until_it_fits(tmp_path):
     model.restore_design(model.schema_, design)
     again = load(save(model, tmp_path / "a.fathom"))
     assert again.report_ == report
-    assert again.history_.starts[0].best == epochs[24_998]
+    assert again.history_.starts[0].best == epochs[39_998]
     assert 1 < again.history_.n_epochs <= 2001
 
 
@@ -387,7 +399,7 @@ def test_each_tensor_is_needed_and_none_besides(small, tmp_path):
         array = unpack(small)[0][name]
         changes = {
             "more": lambda t, name=name, a=array: t | {f"{name}.more": a},
-            "flat": lambda t, name=name, a=array: t | {name: a.reshape(1, -1)},
+            "flat": lambda t, name=name, a=array: t | {name: a[None]},
             "longer": lambda t, name=name, a=array: t | {name: np.concatenate([a, a[-1:]])},
             "wider": lambda t, name=name, a=array: t | {name: np.stack([a, a], axis=-1)},
             "type": lambda t, name=name, a=array: t | {

@@ -76,18 +76,171 @@ def digits(
     raise typer.Exit(run_digits(data, network, time_limit, seed, output, compare, json))
 
 
+Separator = Annotated[
+    str | None, typer.Option(metavar="SIGN", help="What stands between values; found out if left.")
+]
+Decimal = Annotated[str | None, typer.Option(metavar="MARK", help="Decimal mark: . or ,")]
+Encoding = Annotated[str | None, typer.Option(metavar="NAME", help="Encoding of the text.")]
+NoHeader = Annotated[bool, typer.Option("--no-header", help="The first row is no names.")]
+Query = Annotated[str | None, typer.Option(metavar="SQL", help="SELECT for a database.")]
+Seed = Annotated[int, typer.Option(help="Seed of every random choice.")]
+
+
 @app.command()
-def predict(
-    model: Annotated[str, typer.Argument(help="A model file, for example digits.fathom.")],
-    files: Annotated[
-        list[str], typer.Argument(help="Pictures, folders of pictures, or .npz files.")
-    ],
+def train(
+    file: Annotated[
+        str, typer.Argument(help="CSV, Parquet, Excel, JSON lines or SQLite; or an address.")
+    ] = "",
+    target: Annotated[
+        str, typer.Option(metavar="COLUMN", help="What to predict; several with commas between.")
+    ] = "",
+    time_limit: Annotated[
+        float, typer.Option(metavar="SECONDS", help="Time for everything, saving included.")
+    ] = 60.0,
+    output: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Where to save; model.fathom if left out.")
+    ] = None,
+    continued: Annotated[
+        str | None,
+        typer.Option("--continue", metavar="MODEL", help="Go on with the search of this model."),
+    ] = None,
+    task: Annotated[str, typer.Option(help="auto, classes, labels or numbers.")] = "auto",
+    kind: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COLUMN=KIND",
+            help="Overrule what a column is: number, category, yes_no, date, text, identifier.",
+        ),
+    ] = None,
+    group: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Rows of one group stay together.")
+    ] = None,
+    time: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Judge by the latest rows.")
+    ] = None,
+    weight: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Weight of each row.")
+    ] = None,
+    class_weight: Annotated[
+        str | None, typer.Option(help="balanced: rare classes count as much as frequent ones.")
+    ] = None,
+    drop_missing_target: Annotated[
+        bool, typer.Option("--drop-missing-target", help="Leave out rows without a target.")
+    ] = False,
+    separator: Separator = None,
+    decimal: Decimal = None,
+    encoding: Encoding = None,
+    no_header: NoHeader = False,
+    query: Query = None,
+    seed: Seed = 0,
     json: Json = False,
 ) -> None:
-    """Read pictures with a trained model."""
-    from fathom.cli.predict import run_predict
+    """Train on a table: the network designs itself within the time you give."""
+    from fathom.cli.tables import TableOptions, parse_kinds
+    from fathom.cli.train import run_train
 
-    run_predict(model, files, json)
+    if not file and continued is None:
+        raise typer.BadParameter("name a table", param_hint="FILE")
+    names = tuple(name.strip() for name in target.split(",") if name.strip())
+    options = TableOptions(
+        path=file, target=names, task=task, group=group, time=time, weight=weight,
+        class_weight=class_weight, drop_missing_target=drop_missing_target,
+        kinds=parse_kinds(kind), separator=separator, decimal=decimal, encoding=encoding,
+        no_header=no_header, query=query, seed=seed,
+    )  # fmt: skip
+    raise typer.Exit(run_train(options, time_limit, output, continued, json))
+
+
+@app.command()
+def predict(
+    model: Annotated[str, typer.Argument(help="A model file, for example model.fathom.")],
+    files: Annotated[
+        list[str], typer.Argument(help="A table; or pictures, folders of them, .npz files.")
+    ],
+    output: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Where to write; shown if left out.")
+    ] = None,
+    identity: Annotated[
+        list[str] | None,
+        typer.Option("--id", metavar="COLUMN", help="Column to carry over; may be repeated."),
+    ] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Carry over all columns.")] = False,
+    separator: Separator = None,
+    decimal: Decimal = None,
+    encoding: Encoding = None,
+    no_header: NoHeader = False,
+    query: Query = None,
+    json: Json = False,
+) -> None:
+    """Predict the rows of a table, or read pictures, with a trained model."""
+    from fathom.cli.predict import run_predict
+    from fathom.cli.tables import TableOptions
+
+    options = TableOptions(
+        path=files[0], separator=separator, decimal=decimal, encoding=encoding,
+        no_header=no_header, query=query,
+    )  # fmt: skip
+    run_predict(model, files, options, output, identity or [], keep, json)
+
+
+@app.command()
+def evaluate(
+    model: Annotated[str, typer.Argument(help="A model file, for example model.fathom.")],
+    file: Annotated[str, typer.Argument(help="A table with the target in it.")],
+    target: Annotated[
+        str, typer.Option(metavar="COLUMN", help="The target, where it has another name.")
+    ] = "",
+    separator: Separator = None,
+    decimal: Decimal = None,
+    encoding: Encoding = None,
+    no_header: NoHeader = False,
+    query: Query = None,
+    json: Json = False,
+) -> None:
+    """Say how good a model's predictions are for rows whose target is known."""
+    from fathom.cli.evaluate import run_evaluate
+    from fathom.cli.tables import TableOptions
+
+    names = tuple(name.strip() for name in target.split(",") if name.strip())
+    options = TableOptions(
+        path=file, target=names, separator=separator, decimal=decimal, encoding=encoding,
+        no_header=no_header, query=query,
+    )  # fmt: skip
+    run_evaluate(model, options, json)
+
+
+@app.command()
+def compare(
+    file: Annotated[str, typer.Argument(help="A table, as for train.")],
+    target: Annotated[str, typer.Option(metavar="COLUMN", help="What to predict.")],
+    time_limit: Annotated[
+        float, typer.Option(metavar="SECONDS", help="Time for Fathom; the others take theirs.")
+    ] = 60.0,
+    peers: Annotated[
+        str, typer.Option(help="Others to train, with commas between; all there are if left out.")
+    ] = "",
+    test_share: Annotated[
+        float, typer.Option(help="Share of the rows that everyone is tested on.")
+    ] = 0.2,
+    task: Annotated[str, typer.Option(help="auto, classes or numbers.")] = "auto",
+    separator: Separator = None,
+    decimal: Decimal = None,
+    encoding: Encoding = None,
+    no_header: NoHeader = False,
+    query: Query = None,
+    seed: Seed = 0,
+    json: Json = False,
+) -> None:
+    """Train Fathom and what you would otherwise pick on the same rows; test all on the same."""
+    from fathom.cli.compare import run_compare
+    from fathom.cli.tables import TableOptions
+
+    options = TableOptions(
+        path=file, target=(target.strip(),), task=task, separator=separator, decimal=decimal,
+        encoding=encoding, no_header=no_header, query=query, seed=seed,
+    )  # fmt: skip
+    names = [name.strip() for name in peers.split(",") if name.strip()] or None
+    raise typer.Exit(run_compare(options, time_limit, names, test_share, json))
 
 
 def main() -> None:

@@ -185,7 +185,7 @@ def restore_design(
     if has_trees and not count_tree_columns(target):
         raise ModelFileError("trees for classes or for one number", got=f"{target.task}")
     trees = tuple(
-        restore_trees(target, plain.width, tensors, f"trees.{fold}")
+        restore_trees(target, plain, tensors, f"trees.{fold}")
         for fold in range(card.report.n_folds * has_trees)
     )
     # All shapes are compared before the first network is made.

@@ -9,11 +9,13 @@ nodes  (inner nodes, 5): number, column that is asked, node to the left, to the 
 leaves (leaves, outputs): what each node that is not inner adds, in order
 ====== ===========================================================================================
 
-and ``shown`` (2, columns): center and scale of what they say.
+Besides, ``shown`` (2, columns): center and scale of what they say; and, where there are columns of
+codes, ``ranks`` (codes of all columns,): the place of every code in its column's order.
 """
 
 import numpy as np
 
+from fathom.data.features import Layout
 from fathom.data.schema import Target
 from fathom.data.trees import (
     LEAST_ROWS,
@@ -37,6 +39,8 @@ def tree_tensors(view: TreeView, prefix: str) -> dict[str, np.ndarray]:
         What every name begins with.
     """
     found = {f"{prefix}.shown": np.stack([view.center, view.scale])}
+    if view.ranks:
+        found[f"{prefix}.ranks"] = np.concatenate(view.ranks)
     for kind, trees in (("forest", view.forest), ("boosted", view.boosted)):
         if trees is None:
             continue
@@ -57,14 +61,14 @@ def count_tree_columns(target: Target) -> int:
     return n_tree_columns(len(target.classes), target.n_outputs, LEAST_ROWS)
 
 
-def restore_trees(target: Target, width: int, tensors: Tensors, prefix: str) -> TreeView:
+def restore_trees(target: Target, layout: Layout, tensors: Tensors, prefix: str) -> TreeView:
     """Make a fold's trees again, once they are sure to come to an end.
 
     Parameters
     ----------
     target : Target
         What is predicted.
-    width : int
+    layout : Layout
         Columns of the matrix that trees look at.
     tensors : Tensors
         The tensors of the file.
@@ -79,13 +83,17 @@ def restore_trees(target: Target, width: int, tensors: Tensors, prefix: str) -> 
     center, scale = tensors.take(f"{prefix}.shown", 2, count_tree_columns(target))
     if (scale <= 0).any():
         raise ModelFileError("scales above 0", got=f"a scale of 0 or less in {prefix}")
-    n_classes = len(target.classes)
+    ranks: tuple[np.ndarray, ...] = ()
+    if layout.codes:
+        together = tensors.take(f"{prefix}.ranks", sum(layout.codes))
+        ranks = tuple(np.split(together, np.cumsum(layout.codes)[:-1]))
+    n_classes, width = len(target.classes), layout.width
     forest = _restore(max(n_classes, 1), width, tensors, f"{prefix}.forest")
     boosted = None
     if n_classes <= MOST_BOOSTED_CLASSES:
         n_outputs = 1 if n_classes in (0, 2) else n_classes
         boosted = _restore(n_outputs, width, tensors, f"{prefix}.boosted")
-    return TreeView(forest, boosted, center, scale)
+    return TreeView(forest, boosted, center, scale, ranks)
 
 
 def _restore(n_outputs: int, width: int, tensors: Tensors, prefix: str) -> Trees:
@@ -99,9 +107,9 @@ def _restore(n_outputs: int, width: int, tensors: Tensors, prefix: str) -> Trees
     number, feature, left, right = links.T
     roots = _whole(tensors.take(f"{prefix}.roots", None), n, f"{prefix}.roots")
     # What follows a node comes after it, so that every way down ends at a leaf.
-    is_tree = (left > number).all() and (right > number).all() and links[:, 2:].max(initial=0) < n
-    is_rising = (np.diff(number) > 0).all() and (np.diff(roots) > 0).all()
-    if not is_tree or not is_rising or feature.max(initial=0) >= width:
+    is_rising = (left > number).all() and (right > number).all() and (np.diff(number) > 0).all()
+    is_once = np.array_equal(np.sort(np.concatenate([left, right, roots])), np.arange(n))
+    if not is_rising or not is_once or feature.max(initial=0) >= width:
         raise ModelFileError("nodes that make trees", got=f"others in {nodes}")
     is_leaf = np.ones(n, bool)
     is_leaf[number] = False

@@ -1,0 +1,197 @@
+"""The verb ``compare``: Fathom and what one would otherwise pick, on the same rows."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from fathom.cli.engine import prepare_engine
+from fathom.cli.screen import STOPPED, Screen, StopRequest, printable
+from fathom.cli.tables import TableOptions, TrainingTable, read, shown_notes, take_apart
+from fathom.cli.train import SearchView
+from fathom.data.columns import infer_columns
+from fathom.data.schema import Target
+from fathom.data.splitting import hold_out
+from fathom.errors import FathomError, InputError
+from fathom.estimators import FathomClassifier, FathomRegressor
+from fathom.estimators.evaluation import Evaluation, Metric, evaluate_classes, evaluate_numbers
+from fathom.estimators.peers import OPTIONAL, PEER_NAMES, make_peers
+
+SHOWN = {
+    "classes": ("log loss", "accuracy", "ROC AUC"),
+    "numbers": ("RMSE", "MAE", "R²"),
+}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one system did."""
+
+    name: str
+    evaluation: Evaluation | None
+    fit_seconds: float
+    predict_seconds: float
+    reason: str = ""
+
+    @property
+    def rank_key(self) -> float:
+        """The metric outcomes are sorted by; infinite for a system that failed."""
+        if self.evaluation is None:
+            return float("inf")
+        value = self.evaluation[SHOWN[self.evaluation.task][0]].value
+        return float("inf") if value is None else value
+
+
+def run_compare(
+    options: TableOptions,
+    time_limit: float,
+    names: list[str] | None,
+    test_share: float,
+    is_json: bool,
+) -> int:
+    """Split, train everyone, test everyone, show; return the exit code."""
+    if not 0 < time_limit < float("inf"):
+        raise InputError("--time-limit above 0, in seconds", got=f"{time_limit:g}")
+    if not 0.01 <= test_share <= 0.9:
+        raise InputError("--test-share from 0.01 to 0.9", got=f"{test_share:g}")
+    screen = Screen(is_json)
+    stop = StopRequest(screen)
+    with stop.listening():
+        prepare_engine()
+        table = take_apart(read(options), options)
+        if table.target.task == "labels":
+            raise InputError("classes or numbers to compare on", got="several labels")
+        classes = table.y if table.target.task == "classes" else None
+        training, test = hold_out(len(table.y), test_share, options.seed, classes)
+        if test is None:
+            raise InputError("enough rows to test on", got=f"{len(table.y)} rows")
+        columns, notes = infer_columns(table.features[training])
+        task: Any = table.target.task
+        peers = make_peers(task, columns, names, seed=options.seed)
+        _introduce(screen, table, len(training), len(test), (*table.notes, *notes))
+        systems: dict[str, Any] = {"Fathom": _fathom(table.target, time_limit, options.seed)}
+        outcomes: list[Outcome] = []
+        for name, system in {**systems, **peers}.items():
+            if stop.is_asked:
+                break
+            screen.say(f"{name} …")
+            fit = _fitter(screen, stop, name, time_limit)
+            outcomes.append(_try(name, system, fit, table, training, test))
+            _emit(screen, outcomes[-1])
+        outcomes.sort(key=lambda outcome: outcome.rank_key)
+        _show(screen, outcomes, table.target, len(test))
+        if names is None:
+            absent = [name for name in PEER_NAMES if name not in peers]
+            for name in absent:
+                screen.say(f"{name} is not installed: pip install {OPTIONAL[name]}")
+        best = outcomes[0].name if outcomes else None
+        screen.emit("done", best=best, results=[_as_event(o) for o in outcomes])
+    return STOPPED if stop.is_asked else 0
+
+
+def _fathom(target: Target, time_limit: float, seed: int) -> FathomClassifier | FathomRegressor:
+    kind = FathomRegressor if target.task == "numbers" else FathomClassifier
+    return kind(time_limit=time_limit, random_state=seed)
+
+
+def _fitter(
+    screen: Screen, stop: StopRequest, name: str, time_limit: float
+) -> Callable[[Any, pl.DataFrame, np.ndarray], None]:
+    def fit(system: Any, frame: pl.DataFrame, y: np.ndarray) -> None:
+        if name != "Fathom":
+            system.fit(frame, y)
+            return
+        view = SearchView(screen, time_limit, stop)
+        with view.shown():
+            system.fit(frame, y, monitor=view)
+
+    return fit
+
+
+def _try(
+    name: str,
+    system: Any,
+    fit: Callable[[Any, pl.DataFrame, np.ndarray], None],
+    table: TrainingTable,
+    training: np.ndarray,
+    test: np.ndarray,
+) -> Outcome:
+    """Fit and test one system; a failure is an outcome too."""
+    began = time.monotonic()
+    is_classes = table.target.task == "classes"
+    y = table.y if is_classes else table.y.reshape(len(table.y), -1)[:, 0]
+    try:
+        fit(system, table.features[training], y[training])
+        fitted = time.monotonic()
+        if is_classes:
+            found = system.predict_proba(table.features[test])
+            shares = np.zeros((len(test), len(table.target.classes)))
+            shares[:, np.asarray(system.classes_, int)] = found
+        else:
+            found = system.predict(table.features[test])
+        predicted = time.monotonic()
+    except (FathomError, ValueError, TypeError, RuntimeError, MemoryError) as error:
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        return Outcome(name, None, time.monotonic() - began, 0.0, reason)
+    evaluation = (
+        evaluate_classes(y[test], shares, table.target.classes)
+        if is_classes
+        else evaluate_numbers(y[test], found)
+    )
+    return Outcome(name, evaluation, fitted - began, predicted - fitted)
+
+
+def _introduce(
+    screen: Screen, table: TrainingTable, n_train: int, n_test: int, notes: tuple[str, ...]
+) -> None:
+    screen.emit("data", train=n_train, test=n_test, task=table.target.task, notes=list(notes))
+    screen.say(f"{n_train:,} rows to learn from, {n_test:,} to be tested on, for everyone")
+    for line in shown_notes(notes):
+        screen.say(line)
+
+
+def _as_event(outcome: Outcome) -> dict[str, Any]:
+    metrics = outcome.evaluation.metrics if outcome.evaluation else ()
+    return {
+        "system": outcome.name,
+        "metrics": {m.name: [m.value, m.low, m.high] for m in metrics},
+        "fit_seconds": round(outcome.fit_seconds, 3),
+        "predict_seconds": round(outcome.predict_seconds, 3),
+        "failure": outcome.reason,
+    }
+
+
+def _emit(screen: Screen, outcome: Outcome) -> None:
+    screen.emit("result", **_as_event(outcome))
+    if outcome.evaluation is None:
+        screen.say(f"{outcome.name} failed: {outcome.reason}")
+
+
+def _show(screen: Screen, outcomes: list[Outcome], target: Target, n_test: int) -> None:
+    names = SHOWN[target.task]
+    shown = RichTable(title=f"best first; in brackets what {n_test:,} rows leave open (95 %)")
+    shown.add_column("")
+    for name in names:
+        shown.add_column(name, justify="right")
+    shown.add_column("seconds", justify="right")
+    for outcome in outcomes:
+        if outcome.evaluation is None:
+            continue
+        cells = [_cell(outcome.evaluation[name]) for name in names]
+        style = "bold" if outcome.name == "Fathom" else ""
+        cells = [printable(outcome.name), *cells, f"{outcome.fit_seconds:.1f}"]
+        shown.add_row(*(Text(cell) for cell in cells), style=style)
+    screen.console.print(shown)
+
+
+def _cell(metric: Metric) -> str:
+    if metric.value is None:
+        return "–"
+    if metric.low is None or metric.high is None:
+        return f"{metric.value:.4g}"
+    return f"{metric.value:.4g} [{metric.low:.4g}, {metric.high:.4g}]"

@@ -1,0 +1,112 @@
+"""The verb ``evaluate``: how good a model is on rows whose target is known."""
+
+import numpy as np
+import polars as pl
+
+from fathom.cli.engine import prepare_engine
+from fathom.cli.screen import Screen
+from fathom.cli.tables import TableOptions, read, shown_notes
+from fathom.data.cells import nearest, to_numbers
+from fathom.data.parsing import parse_table
+from fathom.data.schema import TableInput, Target
+from fathom.data.target import parse_target, read_target
+from fathom.deployment.archive import load
+from fathom.errors import InputError
+from fathom.estimators import FathomClassifier, FathomRegressor
+from fathom.estimators.evaluation import (
+    Evaluation,
+    evaluate_classes,
+    evaluate_labels,
+    evaluate_numbers,
+)
+
+
+def run_evaluate(model_path: str, options: TableOptions, is_json: bool) -> None:
+    """Predict the rows of a table and hold the predictions against the truth."""
+    screen = Screen(is_json)
+    prepare_engine()
+    model = load(model_path)
+    schema = model.schema_
+    if not isinstance(schema.input, TableInput):
+        raise InputError("a model of a table", got=f"{model_path}, which is none")
+    table = read(options)
+    names = _target_names(table.frame, schema.target, options)
+    features = table.frame.drop(names)
+    parsed = parse_table(features, schema.input.columns, is_named=schema.input.is_named)
+    evaluation, notes = evaluate(model, features, table.frame.select(names))
+    notes = (*table.notes, *parsed.notes, *notes)
+    screen.say(f"{model_path} on {table.frame.height:,} rows of {options.path}:")
+    for line in shown_notes(notes):
+        screen.say(line)
+    screen.say()
+    screen.say(str(evaluation))
+    screen.emit("evaluation", **evaluation.model_dump(mode="json"), notes=list(notes))
+    first = evaluation.metrics[0]
+    screen.emit("done", metric=first.name, score=first.value)
+
+
+def _target_names(frame: pl.DataFrame, target: Target, options: TableOptions) -> list[str]:
+    names = list(options.target or target.names)
+    wanted = 1 if target.task == "classes" else target.n_outputs
+    if len(names) != wanted:
+        raise InputError(
+            f"--target with the {wanted} column(s) of the truth", got=", ".join(names) or "none"
+        )
+    for name in names:
+        if name not in frame.columns:
+            raise InputError(
+                f"the target {name!r} in the table", got="no such column",
+                hint=nearest(name, frame.columns) or "name it with --target COLUMN",
+            )  # fmt: skip
+    return names
+
+
+def evaluate(
+    model: FathomClassifier | FathomRegressor, features: pl.DataFrame, truth: pl.DataFrame
+) -> tuple[Evaluation, tuple[str, ...]]:
+    """Return how good predictions are, and what rows had to be left out.
+
+    Parameters
+    ----------
+    model : FathomClassifier or FathomRegressor
+        A fitted model of a table.
+    features, truth : polars.DataFrame
+        The rows, and the columns of their target.
+
+    Raises
+    ------
+    InputError
+        If no row has a target that is known to the model.
+    """
+    target = model.schema_.target
+    if isinstance(model, FathomRegressor):
+        numbers = np.stack([_numbers(truth[name]) for name in truth.columns], axis=1)
+        rows = np.flatnonzero(np.isfinite(numbers).all(axis=1))
+        note = _left_out(truth.height - len(rows), "without a number as target")
+        _require_rows(rows)
+        predictions = model.predict(features[rows]).reshape(len(rows), -1)
+        return evaluate_numbers(numbers[rows], predictions), note
+    if target.task == "labels":
+        parsed = parse_target(truth, "labels", drop_missing=True)
+        note = _left_out(truth.height - len(parsed.rows), "without labels")
+        probabilities = model.predict_proba(features[parsed.rows])
+        return evaluate_labels(parsed.values, probabilities), note
+    y = read_target(truth.to_series(), target)
+    rows = np.flatnonzero(y >= 0)
+    note = _left_out(len(y) - len(rows), "with a class that is missing or unknown to the model")
+    _require_rows(rows)
+    probabilities = model.predict_proba(features[rows])
+    return evaluate_classes(y[rows], probabilities, target.classes), note
+
+
+def _numbers(series: pl.Series) -> np.ndarray:
+    return to_numbers(series).cast(pl.Float64).fill_null(float("nan")).to_numpy()
+
+
+def _left_out(n: int, what: str) -> tuple[str, ...]:
+    return (f"{n:,} rows {what} were left out",) if n else ()
+
+
+def _require_rows(rows: np.ndarray) -> None:
+    if not len(rows):
+        raise InputError("rows with a target the model knows", got="none")

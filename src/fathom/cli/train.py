@@ -1,0 +1,245 @@
+"""The verb ``train``: from a table to a model, within the time that was promised."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
+
+from fathom.cli.engine import prepare_engine
+from fathom.cli.screen import LINE_SECONDS, STOPPED, Screen, StopRequest
+from fathom.cli.tables import (
+    TableOptions,
+    TrainingTable,
+    read,
+    recall_run,
+    record_run,
+    shown_notes,
+    started_at,
+    take_apart,
+)
+from fathom.data.schema import TableInput
+from fathom.deployment.archive import load, save
+from fathom.deployment.container import require_writable
+from fathom.errors import InputError
+from fathom.estimators import FathomClassifier, FathomRegressor
+from fathom.estimators.base import unit_mean
+from fathom.estimators.designing import Given, Searched, class_weights, search_anew, search_on
+from fathom.search.report import Report
+from fathom.training.history import Epoch, Event
+from fathom.training.monitor import Deadline, Monitor
+
+SAVE_S, SAVE_S_PER_CELL = 0.5, 2e-8  # kept back for saving and leaving
+LEAST_S = 1.0  # of training, whatever is left
+
+
+def run_train(
+    options: TableOptions,
+    time_limit: float,
+    output: str | None,
+    continued: str | None,
+    is_json: bool,
+) -> int:
+    """Read, search, save, say what was found; return the exit code."""
+    began = started_at()
+    if not 0 < time_limit < float("inf"):
+        raise InputError("--time-limit above 0, in seconds", got=f"{time_limit:g}")
+    if not 0 <= options.seed < 2**32:
+        raise InputError("--seed from 0 to 4,294,967,295", got=f"{options.seed}")
+    before = None
+    if continued is not None:
+        before, options = _earlier(Path(continued), options)
+    place = Path(output or continued or "model.fathom")
+    require_writable(place)
+    if not options.target:
+        raise InputError("--target, the column to predict", got="none")
+    screen = Screen(is_json)
+    stop = StopRequest(screen)
+    with stop.listening():
+        prepare_engine()
+        table = take_apart(read(options), options)
+        given = _given(table, options)
+        _introduce(screen, table, options)
+        reserve = SAVE_S + SAVE_S_PER_CELL * table.features.height * table.features.width
+        left = time_limit - (time.monotonic() - began) - reserve
+        view = SearchView(screen, max(left, LEAST_S), stop)
+        deadline = Deadline(max(left, LEAST_S))
+        with view.shown():
+            found = _search(table, given, options, before, view, deadline)
+        model = _model(found, options, time_limit)
+        path = save(model, place)
+        record_run(path, options)
+        _conclude(screen, found.design.report, model, path, time.monotonic() - began, options)
+    return STOPPED if stop.is_asked else 0
+
+
+def _earlier(path: Path, options: TableOptions) -> tuple[Any, TableOptions]:
+    """Return the model to go on with, and what it was trained on."""
+    model = load(path)
+    if not isinstance(model.schema_.input, TableInput):
+        raise InputError("a model of a table to continue", got=f"{path}, which is none")
+    known = recall_run(path)
+    if known is None and (not options.path or not options.target):
+        raise InputError(
+            "the table a model was trained on", got=f"no record of it for {path}",
+            hint=f"name it: fathom train TABLE --target COLUMN --continue {path}",
+        )  # fmt: skip
+    if known is not None:
+        options = replace(known, path=options.path or known.path)
+    return model, options
+
+
+def _given(table: TrainingTable, options: TableOptions) -> Given:
+    weight = np.ones(len(table.y)) if table.weight is None else table.weight
+    if options.class_weight is not None:
+        if table.target.task != "classes":
+            raise InputError("--class-weight for classes only", got=table.target.task)
+        weight = weight * class_weights(table.y, table.target.classes, options.class_weight)
+    return Given(table.target, table.y, unit_mean(weight), table.groups, table.order)
+
+
+def _search(
+    table: TrainingTable,
+    given: Given,
+    options: TableOptions,
+    before: Any,
+    view: Monitor,
+    deadline: Deadline,
+) -> Searched:
+    if before is not None:
+        return search_on(
+            table.features, given, before.schema_, before.design_, monitor=view, deadline=deadline
+        )
+    kinds: Any = options.kinds
+    return search_anew(
+        table.features, given, kinds, has_names=True, seed=options.seed, monitor=view,
+        deadline=deadline,
+    )  # fmt: skip
+
+
+def _model(
+    found: Searched, options: TableOptions, time_limit: float
+) -> FathomClassifier | FathomRegressor:
+    is_numbers = found.schema.target.task == "numbers"
+    kind = FathomRegressor if is_numbers else FathomClassifier
+    model = kind(time_limit=time_limit, random_state=options.seed)
+    return model.restore_design(found.schema, found.design)
+
+
+def _introduce(screen: Screen, table: TrainingTable, options: TableOptions) -> None:
+    target, name = table.target, ", ".join(options.target)
+    what = {
+        "classes": f"one of {len(target.classes)} classes",
+        "labels": f"{target.n_outputs} labels, each yes or no",
+        "numbers": "a number" if target.n_outputs == 1 else f"{target.n_outputs} numbers",
+    }[target.task]
+    rows, columns = table.features.shape
+    screen.emit(
+        "data", file=options.path, rows=rows, columns=columns, target=list(options.target),
+        task=target.task, classes=len(target.classes), notes=list(table.notes),
+    )  # fmt: skip
+    screen.say(f"{Path(options.path).name}: {rows:,} rows, {columns:,} columns; {name} is {what}")
+    for line in shown_notes(table.notes):
+        screen.say(line)
+
+
+def _conclude(
+    screen: Screen,
+    report: Report,
+    model: FathomClassifier | FathomRegressor,
+    path: Path,
+    seconds: float,
+    options: TableOptions,
+) -> None:
+    table = model.schema_.input
+    assert isinstance(table, TableInput)
+    counts: dict[str, int] = {}
+    for column in table.columns:
+        counts[column.kind] = counts.get(column.kind, 0) + 1
+    kinds = ", ".join(f"{n} {kind.replace('_', '/')}" for kind, n in counts.items())
+    screen.say()
+    screen.say(f"Columns: {kinds}")
+    if report.notes:
+        screen.say("Worth knowing:")
+        for line in shown_notes(report.notes):
+            screen.say(line)
+    screen.say()
+    for line in report.words():
+        screen.say(line)
+    shown = options.path if " " not in options.path else f"'{options.path}'"
+    screen.say()
+    screen.say(f"Saved as {path} after {seconds:.1f} s. Next:")
+    screen.say(f"  fathom predict {path} {shown}")
+    screen.say(f"  fathom evaluate {path} NEW_ROWS.csv")
+    screen.say(f"  fathom train --continue {path} --time-limit 60")
+    screen.emit("report", **report.model_dump(mode="json"), words=list(report.words()))
+    screen.emit(
+        "done", metric=report.loss_name, score=report.validation_loss,
+        seconds=round(seconds, 3), output=str(path),
+    )  # fmt: skip
+
+
+class SearchView(Monitor):
+    """Shows a search as it goes on.
+
+    Parameters
+    ----------
+    screen : Screen
+        Where to.
+    seconds : float
+        Seconds it will take.
+    stop : StopRequest
+        Asked whether to go on.
+    """
+
+    def __init__(self, screen: Screen, seconds: float, stop: StopRequest) -> None:
+        self._screen, self._stop, self._seconds = screen, stop, seconds
+        self._lock, self._spoke = threading.Lock(), 0.0
+        self._began = time.monotonic()
+        self._best: dict[int, float] = {}
+        self._progress = Progress(
+            SpinnerColumn(),
+            BarColumn(bar_width=24),
+            TextColumn("{task.fields[detail]}", markup=False),
+            console=screen.console,
+            disable=screen.is_json or not screen.console.is_terminal,
+            transient=True,
+        )
+        self._task = self._progress.add_task("train", total=seconds, detail="first networks …")
+
+    @contextmanager
+    def shown(self) -> Iterator["SearchView"]:
+        """Keep the progress on the screen while inside."""
+        with self._progress:
+            yield self
+
+    def should_stop(self) -> bool:
+        """Tell whether the user asked to stop."""
+        return self._stop.is_asked
+
+    def on_epoch(self, start: int, epoch: Epoch) -> None:
+        """Show an epoch of a candidate."""
+        with self._lock:
+            self._screen.emit("epoch", network=start + 1, **epoch.model_dump())
+            loss = epoch.validation_loss
+            if loss is not None:
+                self._best[start] = min(loss, self._best.get(start, loss))
+            spent = time.monotonic() - self._began
+            detail = f"{spent:3.0f} of {self._seconds:.0f} s  {len(self._best)} networks"
+            if self._best:
+                detail += f"  best held-out loss {min(self._best.values()):.4f}"
+            self._progress.update(self._task, completed=spent, detail=detail)
+            is_due = time.monotonic() - self._spoke >= 5 * LINE_SECONDS
+            if not self._screen.console.is_terminal and is_due:
+                self._spoke = time.monotonic()
+                self._screen.say(detail)
+
+    def on_event(self, start: int, event: Event) -> None:
+        """Show what is out of the ordinary."""
+        with self._lock:
+            self._screen.emit("note", network=start + 1, **event.model_dump())
