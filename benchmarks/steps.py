@@ -50,7 +50,9 @@ def median_ms(call: Callable[[], object], repeats: int) -> float:
 
 
 def stepper(is_scanned: bool, n_steps: int) -> Callable[[], object]:
-    plan = Plan("cross_entropy", "mean", "softmax", "adamw", 0.9, 0.999, "equal", None, None, is_scanned)
+    plan = Plan(
+        "cross_entropy", "mean", "softmax", "adamw", 0.9, 0.999, "equal", None, None, is_scanned
+    )
     program = make_program(plan)
     state = program.start(build(NETWORK, jax.random.key(0)))
     rows = RNG.integers(0, 2000, (n_steps, BATCH)).astype(np.int32)

@@ -202,7 +202,9 @@ def test_a_step_with_decay_and_smoothing_is_the_equation(optimizer):
         input_shape=(6,), layers=(Dense(units=2, activation="softmax"),), loss="cross_entropy"
     )
     network = build(architecture, jax.random.key(0))
-    plan = Plan("cross_entropy", "mean", "softmax", optimizer, 0.9, 0.999, "equal", None, None, True)
+    plan = Plan(
+        "cross_entropy", "mean", "softmax", optimizer, 0.9, 0.999, "equal", None, None, True
+    )
     program = make_program(plan)
     knobs = Knobs(jnp.float32(0.5), jnp.float32(0.2))
     rows, rates = np.arange(9, dtype=np.int32)[None], np.float32([0.1])

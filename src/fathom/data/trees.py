@@ -1,5 +1,7 @@
 """Trees: what many decision trees, each too simple alone, say of a row, as numbers."""
 
+import math
+import time
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -14,6 +16,8 @@ from sklearn.model_selection import KFold, StratifiedKFold
 from threadpoolctl import threadpool_limits
 
 N_FOREST, N_ROUNDS = 100, 100
+FEW_TREES, FEW_ROUNDS = 20, 10  # grown whatever the time
+MOST_RATE = 0.3  # learning rate of boosting where there is time for few rounds only
 LEAF_ROWS = 3  # of the forest's trees
 TREE_ROWS = 10_000  # rows one tree of the forest is grown on, at most
 INNER_FOLDS = 5
@@ -127,6 +131,8 @@ class TreeView:
         n_classes: int,
         seed: int,
         n_codes: tuple[int, ...] = (),
+        *,
+        seconds: float = math.inf,
     ) -> tuple[Self, np.ndarray]:
         """Grow trees on training rows.
 
@@ -142,6 +148,8 @@ class TreeView:
             Seed of every random choice.
         n_codes : tuple of int
             Codes of each of the last columns, which are categories.
+        seconds : float
+            Time after which no more trees are grown than a few.
 
         Returns
         -------
@@ -157,10 +165,13 @@ class TreeView:
         x = _ranked(x, ranks)
         # Threads of its own would wait for each other where all cores are busy already.
         with threadpool_limits(1, user_api="openmp"):
-            forest, out_of_bag = _grow_forest(x, y, n_classes, seed)
+            can_boost = n_classes <= MOST_BOOSTED_CLASSES
+            began = time.monotonic()
+            forest, out_of_bag = _grow_forest(x, y, n_classes, seed, seconds / (1 + can_boost))
             parts = [out_of_bag]
-            if n_classes <= MOST_BOOSTED_CLASSES:
-                boosted, out_of_fold = _grow_boosted(x, y, n_classes, seed)
+            if can_boost:
+                left = seconds - (time.monotonic() - began)
+                boosted, out_of_fold = _grow_boosted(x, y, n_classes, seed, left)
                 parts.append(out_of_fold)
         columns = np.hstack(parts)
         center, scale = columns.mean(axis=0), columns.std(axis=0)
@@ -214,19 +225,23 @@ def _as_logs(shares: np.ndarray) -> np.ndarray:
 
 
 def _grow_forest(
-    x: np.ndarray, y: np.ndarray, n_classes: int, seed: int
+    x: np.ndarray, y: np.ndarray, n_classes: int, seed: int, seconds: float = math.inf
 ) -> tuple[Trees, np.ndarray]:
     settings: dict[str, Any] = {
-        "n_estimators": N_FOREST, "bootstrap": True, "oob_score": False,
+        "n_estimators": FEW_TREES, "bootstrap": True, "oob_score": False, "warm_start": True,
         "min_samples_leaf": LEAF_ROWS, "random_state": seed % 2**32,
         "max_samples": min(1.0, TREE_ROWS / len(x)),
     }  # fmt: skip
-    if n_classes:
-        grown = RandomForestClassifier(**settings).fit(x, y)
-        present = np.asarray(grown.classes_, int)
-    else:
-        grown = RandomForestRegressor(max_features=0.5, **settings).fit(x, y)
-        present = np.zeros(1, int)
+    kind = RandomForestClassifier if n_classes else RandomForestRegressor
+    grown = kind(**settings, **({} if n_classes else {"max_features": 0.5}))
+    began = time.monotonic()
+    while True:
+        grown.fit(x, y)
+        spent, n_trees = time.monotonic() - began, len(grown.estimators_)
+        if n_trees >= N_FOREST or spent * (1 + FEW_TREES / n_trees) > seconds:
+            break
+        grown.set_params(n_estimators=min(n_trees + FEW_TREES, N_FOREST))
+    present = np.asarray(grown.classes_ if n_classes else [0], int)
     width = max(n_classes, 1)
     parts = []
     for one in grown.estimators_:
@@ -242,7 +257,7 @@ def _grow_forest(
             "threshold": tree.threshold,
             "left": np.where(is_leaf, nodes, tree.children_left),
             "right": np.where(is_leaf, nodes, tree.children_right),
-            "value": value * is_leaf[:, None] / N_FOREST,
+            "value": value * is_leaf[:, None] / n_trees,
         })  # fmt: skip
     trees = Trees.joined(parts, np.zeros(width))
     shares = _out_of_bag(trees, x, grown.estimators_samples_, y, n_classes)
@@ -266,24 +281,34 @@ def _out_of_bag(
 
 
 def _grow_boosted(
-    x: np.ndarray, y: np.ndarray, n_classes: int, seed: int
+    x: np.ndarray, y: np.ndarray, n_classes: int, seed: int, seconds: float = math.inf
 ) -> tuple[Trees, np.ndarray]:
     """Boost on all rows, and for the rows' own predictions on the others of each inner fold."""
     fewest = np.bincount(y)[np.unique(y)].min() if n_classes else len(y)
     splitter = StratifiedKFold if n_classes and fewest >= INNER_FOLDS else KFold
     folds = splitter(INNER_FOLDS, shuffle=True, random_state=seed % 2**32)
+    began = time.monotonic()
+    _boost(x, y, n_classes, seed, FEW_ROUNDS)
+    a_round = (time.monotonic() - began) / FEW_ROUNDS
+    affordable = seconds / (a_round * (INNER_FOLDS + 1))
+    rounds = int(min(max(affordable, FEW_ROUNDS), N_ROUNDS))
     out_of_fold = np.zeros((len(x), 1 if n_classes in (0, 2) else n_classes))
     for others, rows in folds.split(x, y if n_classes else None):
-        out_of_fold[rows] = _boost(x[others], y[others], n_classes, seed).predict(x[rows])
-    return _boost(x, y, n_classes, seed), out_of_fold
+        trees = _boost(x[others], y[others], n_classes, seed, rounds)
+        out_of_fold[rows] = trees.predict(x[rows])
+    return _boost(x, y, n_classes, seed, rounds), out_of_fold
 
 
-def _boost(x: np.ndarray, y: np.ndarray, n_classes: int, seed: int) -> Trees:
+def _boost(
+    x: np.ndarray, y: np.ndarray, n_classes: int, seed: int, rounds: int = N_ROUNDS
+) -> Trees:
     if n_classes and (y == y[0]).all():
         return _no_trees(1 if n_classes == 2 else n_classes)
     kind = HistGradientBoostingClassifier if n_classes else HistGradientBoostingRegressor
-    grown = kind(max_iter=N_ROUNDS, early_stopping=False, random_state=seed % 2**32)
-    grown.fit(x, y)
+    grown = kind(
+        max_iter=rounds, learning_rate=min(0.1 * N_ROUNDS / rounds, MOST_RATE),
+        early_stopping=False, random_state=seed % 2**32,
+    ).fit(x, y)  # fmt: skip
     present = np.asarray(getattr(grown, "classes_", [0]), int)
     width = 1 if n_classes in (0, 2) else n_classes
     outputs = present if width > 1 and len(present) > 2 else [present[-1] if width > 1 else 0]

@@ -23,7 +23,7 @@ from fathom.data.schema import ColumnKind, Schema, TableInput, Target
 from fathom.data.splitting import Fold
 from fathom.errors import InputError
 from fathom.search.design import Design, Plan, design
-from fathom.search.strategy import Tried
+from fathom.search.tried import Tried
 from fathom.training.monitor import Deadline, Monitor
 
 

@@ -18,7 +18,8 @@ from fathom.nn.network import Network
 from fathom.search.material import Material, TargetScale
 from fathom.search.report import Report
 from fathom.search.space import Genes
-from fathom.search.strategy import Strategy, Tried, retrace
+from fathom.search.strategy import Strategy
+from fathom.search.tried import Tried, retrace
 from fathom.training.calibration import fit_sharpness, sharpen
 from fathom.training.history import History
 from fathom.training.monitor import Deadline, Monitor

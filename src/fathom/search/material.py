@@ -109,6 +109,7 @@ class Material:
         self.folds, self._seed = folds, seed
         self._encodings: dict[int, tuple[TableEncoding, np.ndarray]] = {}
         self._matrices: dict[tuple[int, View, bool], jnp.ndarray] = {}
+        self.tree_seconds = 60.0  # that growing the trees of one fold may take
         self._trees: dict[int, tuple[TreeView, np.ndarray]] = {}
         self._lock, self._tree_lock = threading.RLock(), threading.Lock()
         self.scales: dict[bool, TargetScale] = {}
@@ -171,6 +172,10 @@ class Material:
         """Return the trees grown on a fold's training rows."""
         return self._grown(fold)[0]
 
+    def seconds_for_trees(self) -> float:
+        """Return how long growing the trees that are not there yet may take."""
+        return self.tree_seconds * (len(self.folds) - len(self._trees))
+
     def _grown(self, fold: int) -> tuple[TreeView, np.ndarray]:
         """Return a fold's trees and what they say of all rows, of training rows out of bag."""
         encoding, means = self._fitted(fold)
@@ -180,7 +185,12 @@ class Material:
                 matrix = encoding.encode(self.parsed, "robust", means)
                 y = self.y[rows] if self.y.ndim == 1 else self.y[rows, 0]
                 view, own = TreeView.fit(
-                    matrix[rows], y, self.n_classes, self._seed, encoding.layout.codes
+                    matrix[rows],
+                    y,
+                    self.n_classes,
+                    self._seed,
+                    encoding.layout.codes,
+                    seconds=self.tree_seconds,
                 )
                 every = np.empty((len(matrix), own.shape[1]))
                 others = np.setdiff1d(np.arange(len(matrix)), rows)

@@ -141,9 +141,9 @@ class Report(Value):
             if self.n_folds > 1
             else f"trained on {self.n_train:,} rows and judged on {self.n_held_out:,} held out"
         )
-        networks = f"{len(kept)} network{'s' * (len(kept) != 1)}"
+        networks = f"{len(kept)} of them" if len(kept) > 1 else "one of them"
         found = [f"{len(self.candidates)} networks were tried; the model is {networks}, {folds}."]
-        found += [f"{c.weight:.0%} network {c.number + 1}: {c.genes}" for c in kept]
+        found += [f"{c.weight:4.0%} network {c.number + 1}: {c.genes}" for c in kept]
         if len(kept) > 1:
             found.append(f"What they share: {shared_traits(kept)}.")
         return found
@@ -162,7 +162,9 @@ class Report(Value):
         dropout = [c.genes.dropout for c in self.kept if c.genes.depth]
         done = "the best epoch of each was kept"
         if dropout:
-            done += f", {min(dropout):.0%} to {max(dropout):.0%} of the neurons were dropped"
+            low, high = f"{min(dropout):.0%}", f"{max(dropout):.0%}"
+            span = low if low == high else f"{low} to {high}"
+            done += f", {span} of the neurons were dropped at random while learning"
         done += ", and their predictions are averaged and calibrated"
         if gap > OVERFIT:
             return [

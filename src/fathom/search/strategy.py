@@ -3,32 +3,28 @@
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 import numpy as np
 
-from fathom.nn.network import Network
 from fathom.search.ensemble import choose_ensemble
 from fathom.search.material import Material
 from fathom.search.portfolio import first_members
-from fathom.search.report import Candidate, Status
+from fathom.search.report import Candidate
 from fathom.search.space import FEWEST_EPOCHS, WIDTHS, Genes, draw_genes, mutate
-from fathom.training.history import Epoch, StartHistory
-from fathom.training.loop import make_plan, pad_for_evaluation
+from fathom.search.tried import CURVE_POINTS, Tried, as_candidate, make_job
+from fathom.training.history import Epoch
 from fathom.training.monitor import Deadline
 from fathom.training.population import Job, Trained
-from fathom.training.program import make_program
 
 FRESH_SHARE = 0.15  # of the members after the portfolio: drawn from the prior, not mutated
 PARENTS = 6  # best candidates that are mutated
 COMPILE_S = 1.5  # first guess of what a new structure costs
 COMPILE_SHARE = 0.12  # of the time left that a new structure may cost, once there are a few
 FEW_STRUCTURES = 4
-TREE_S = 1e-4  # guess of the seconds that growing trees takes for a row
-TREE_SHARE = 0.35  # of the time that trees may take
+TREE_S = 4e-5  # seconds a row below which growing trees is not worth beginning
+TREE_SHARE, MOST_TREE_S = 0.3, 600.0  # of the time that trees may take
 TRAINING_SHARE = 0.35  # of a core's speed at plain matrix products that training reaches
 OVERHEAD_S = 0.003  # first guess of what an epoch costs besides its steps
-CURVE_POINTS = 20
 LEAST_PROGRESS, MOST_PROGRESS = 0.25, 0.75  # of its epochs, between which one may be cut
 MARGIN, MARGIN_EARLY = 0.05, 0.3  # relative loss behind the ensemble's members at which one is cut
 NEAR = 0.03  # relative loss behind the best fold that is still trained on the other folds
@@ -36,52 +32,6 @@ POOL = 40  # candidates the ensemble is chosen from
 MIN_PATIENCE = 16  # candidates without a better ensemble after which the search ends
 LEAST_PROGRESS_MADE = 5e-4  # relative gain of the ensemble that counts as better
 WANTED = 8  # candidates the time should be enough for, for their epochs to be planned
-
-
-@dataclass
-class Tried:
-    """A candidate as the strategy knows it."""
-
-    number: int
-    genes: Genes
-    origin: str
-    parent: int | None = None
-    status: Status = "unfinished"
-    is_promoted: bool = False
-    is_first: bool = False
-    started: set[int] = field(default_factory=set)
-    trained: dict[int, Trained] = field(default_factory=dict)
-    losses: dict[int, float] = field(default_factory=dict)
-    predictions: np.ndarray | None = None
-    loss: float = math.inf
-    weight: float = 0.0
-    seconds: float = 0.0
-    curve: np.ndarray = field(default_factory=lambda: np.full(CURVE_POINTS, np.inf))
-    reason: str = ""
-
-    @property
-    def best_share(self) -> float:
-        """Where in its planned epochs it was best, 0 to 1."""
-        first = next(iter(self.trained.values()), None)
-        return first.history.best_epoch / self.genes.epochs if first else 1.0
-
-    @property
-    def gap(self) -> float:
-        """Held-out over training loss, less 1."""
-        train = self.train_loss
-        return 0.0 if not train or not math.isfinite(self.loss) else self.loss / train - 1
-
-    @property
-    def train_loss(self) -> float | None:
-        """Mean training loss at the best epochs, in the unit of the held-out loss."""
-        best = [t.history.best for t in self.trained.values()]
-        losses = [b.train_loss for b in best if b is not None]
-        if not losses:
-            return None
-        jobs = [t.job.architecture for t in self.trained.values()]
-        if jobs[0].loss != "squared_error":
-            return float(np.mean(losses))
-        return float(np.mean(np.sqrt(2 * np.array(losses) / jobs[0].n_outputs)))
 
 
 class Strategy:
@@ -222,10 +172,22 @@ class Strategy:
 
     # What it costs
 
+    def _plan(self) -> None:
+        """Plan width and epochs by the speed known so far, and the members still to be begun."""
+        self._planned_speed, self._usual = self._speed, self._plan_size()
+        begun = {_kind(tried.genes) for tried in self.tried}
+        members = first_members(
+            self._usual, is_classes=self.material.target.task != "numbers",
+            has_numbers=self._has_numbers, has_trees=self._has_trees,
+        )  # fmt: skip
+        self._waiting = [genes for genes in members if _kind(genes) not in begun]
+
     def _can_grow_trees(self) -> bool:
-        n = len(self.material.folds[0].training) * self._n_folds
-        seconds = TREE_S * n * (1 + self.material.n_tree_columns / 4)
-        return self.material.n_tree_columns > 0 and seconds < TREE_SHARE * self.deadline.remaining()
+        """Give the trees their share of the time; tell whether it is worth beginning with."""
+        share = TREE_SHARE * min(self.deadline.remaining(), MOST_TREE_S)
+        self.material.tree_seconds = share / self._n_folds
+        n = len(self.material.folds[0].training)
+        return self.material.n_tree_columns > 0 and self.material.tree_seconds > TREE_S * n
 
     def _plan_size(self) -> Genes:
         """Return width, batch and epochs for which the time is enough for several candidates."""
@@ -261,8 +223,12 @@ class Strategy:
     def _cost(self, genes: Genes) -> float:
         """Return the seconds a candidate takes until it is complete, on all cores."""
         rounds = 1 + math.ceil((self._n_folds - 1) / self.workers)
+        return self._preparation(genes) + rounds * genes.epochs * self._epoch_cost(genes)
+
+    def _preparation(self, genes: Genes) -> float:
+        """Return the seconds before the first step: compiling, and growing trees."""
         new = 0.0 if genes.structure in self._compiled else self._compile_s
-        return new + rounds * genes.epochs * self._epoch_cost(genes)
+        return new + (self.material.seconds_for_trees() if genes.has_trees else 0.0)
 
     def _fit_in(self, genes: Genes, remaining: float) -> Genes | None:
         """Return genes that can be trained in the time, with fewer epochs where need be."""
@@ -271,7 +237,7 @@ class Strategy:
         cost = self._cost(genes)
         if cost <= remaining:
             return genes
-        new = 0.0 if genes.structure in self._compiled else self._compile_s
+        new = self._preparation(genes)
         epochs = int(genes.epochs * (remaining - new) / max(cost - new, 1e-9))
         if epochs < max(FEWEST_EPOCHS, 0.4 * genes.epochs):
             return None
@@ -351,6 +317,8 @@ class Strategy:
             self._compile_s += 0.5 * (max(compiling, 0.1) - self._compile_s)
         seen = self._epoch_cost(genes) / max(seconds, 1e-6) * self._speed
         self._speed += 0.3 * (min(max(seen, 1e8), 1e13) - self._speed)
+        if self._waiting and not 0.6 < self._speed / self._planned_speed < 1.6:
+            self._plan()
 
     def _promote_or_cut(self, tried: Tried) -> None:
         rivals = [t.losses[0] for t in self.tried if t.is_promoted or t.status in ("spare", "kept")]
@@ -423,7 +391,15 @@ class Strategy:
 
     def record(self) -> tuple[Candidate, ...]:
         """Return what became of every candidate, as data."""
-        return tuple(_record(tried) for tried in self.tried)
+        return tuple(as_candidate(tried) for tried in self.tried)
+
+
+def _kind(genes: Genes) -> tuple[object, ...]:
+    """Return what tells members of the portfolio apart, whatever was planned about their size."""
+    return (
+        genes.input_form, genes.depth, genes.activation, genes.spread, genes.has_trees,
+        genes.dropout,
+    )  # fmt: skip
 
 
 def product_speed() -> float:
@@ -436,52 +412,3 @@ def product_speed() -> float:
             matrix @ matrix
         best = min(best, time.perf_counter() - began)
     return 4 * 2 * 256**3 / best
-
-
-def retrace(tried: Tried, material: Material, networks: dict[int, Network]) -> None:
-    """Give a candidate its networks back, with what they predict for the rows held out."""
-    predictions = []
-    for fold, network in sorted(networks.items()):
-        job = make_job(tried, fold, material, 0)
-        program = make_program(make_plan(job.architecture, job.recipe))
-        padded = pad_for_evaluation(job.held_out)
-        z = np.asarray(program.combine(network, padded.x))[: len(job.held_out.weight)]
-        shown = material.predict(z, tried.genes.is_log_target)
-        tried.losses[fold] = material.loss(shown, material.folds[fold].held_out)
-        tried.trained[fold] = Trained(job, network, z, StartHistory(), 0.0)
-        predictions.append(shown)
-    tried.predictions = np.concatenate(predictions)
-    tried.started = set(networks)
-
-
-def make_job(tried: Tried, fold: int, material: Material, seed: int) -> Job:
-    """Make the job of training a candidate on a fold."""
-    genes = tried.genes
-    return Job(
-        number=tried.number,
-        fold=fold,
-        architecture=genes.architecture(material.layout(genes.has_trees), material.target),
-        recipe=genes.recipe((seed + 7919 * tried.number) % 2**32),
-        examples=material.examples(fold, genes.view, genes.is_log_target, genes.has_trees),
-        held_out=material.held_out(fold, genes.view, genes.is_log_target, genes.has_trees),
-        rows=material.folds[fold].training,
-        judge=material.judge(fold, genes.is_log_target),
-    )
-
-
-def _record(tried: Tried) -> Candidate:
-    first = tried.trained.get(0) or next(iter(tried.trained.values()), None)
-    return Candidate(
-        number=tried.number,
-        genes=tried.genes,
-        origin=tried.origin,
-        status=tried.status,
-        weight=tried.weight,
-        loss=tried.loss if math.isfinite(tried.loss) else tried.losses.get(0),
-        train_loss=tried.train_loss,
-        best_epoch=first.history.best_epoch if first else 0,
-        n_epochs=len(first.history.epochs) if first else 0,
-        n_folds=len(tried.trained),
-        seconds=tried.seconds,
-        reason=tried.reason,
-    )

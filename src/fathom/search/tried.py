@@ -1,0 +1,113 @@
+"""Candidates as a search knows them: networks, their predictions, and what became of them."""
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from fathom.nn.network import Network
+from fathom.search.material import Material
+from fathom.search.report import Candidate, Status
+from fathom.search.space import Genes
+from fathom.training.history import StartHistory
+from fathom.training.loop import make_plan, pad_for_evaluation
+from fathom.training.population import Job, Trained
+from fathom.training.program import make_program
+
+CURVE_POINTS = 20
+
+
+@dataclass
+class Tried:
+    """A candidate as the strategy knows it."""
+
+    number: int
+    genes: Genes
+    origin: str
+    parent: int | None = None
+    status: Status = "unfinished"
+    is_promoted: bool = False
+    is_first: bool = False
+    started: set[int] = field(default_factory=set)
+    trained: dict[int, Trained] = field(default_factory=dict)
+    losses: dict[int, float] = field(default_factory=dict)
+    predictions: np.ndarray | None = None
+    loss: float = math.inf
+    weight: float = 0.0
+    seconds: float = 0.0
+    curve: np.ndarray = field(default_factory=lambda: np.full(CURVE_POINTS, np.inf))
+    reason: str = ""
+
+    @property
+    def best_share(self) -> float:
+        """Where in its planned epochs it was best, 0 to 1."""
+        first = next(iter(self.trained.values()), None)
+        return first.history.best_epoch / self.genes.epochs if first else 1.0
+
+    @property
+    def gap(self) -> float:
+        """Held-out over training loss, less 1."""
+        train = self.train_loss
+        return 0.0 if not train or not math.isfinite(self.loss) else self.loss / train - 1
+
+    @property
+    def train_loss(self) -> float | None:
+        """Mean training loss at the best epochs, in the unit of the held-out loss."""
+        best = [t.history.best for t in self.trained.values()]
+        losses = [b.train_loss for b in best if b is not None]
+        if not losses:
+            return None
+        jobs = [t.job.architecture for t in self.trained.values()]
+        if jobs[0].loss != "squared_error":
+            return float(np.mean(losses))
+        return float(np.mean(np.sqrt(2 * np.array(losses) / jobs[0].n_outputs)))
+
+
+def retrace(tried: Tried, material: Material, networks: dict[int, Network]) -> None:
+    """Give a candidate its networks back, with what they predict for the rows held out."""
+    predictions = []
+    for fold, network in sorted(networks.items()):
+        job = make_job(tried, fold, material, 0)
+        program = make_program(make_plan(job.architecture, job.recipe))
+        padded = pad_for_evaluation(job.held_out)
+        z = np.asarray(program.combine(network, padded.x))[: len(job.held_out.weight)]
+        shown = material.predict(z, tried.genes.is_log_target)
+        tried.losses[fold] = material.loss(shown, material.folds[fold].held_out)
+        tried.trained[fold] = Trained(job, network, z, StartHistory(), 0.0)
+        predictions.append(shown)
+    tried.predictions = np.concatenate(predictions)
+    tried.started = set(networks)
+
+
+def make_job(tried: Tried, fold: int, material: Material, seed: int) -> Job:
+    """Make the job of training a candidate on a fold."""
+    genes = tried.genes
+    return Job(
+        number=tried.number,
+        fold=fold,
+        architecture=genes.architecture(material.layout(genes.has_trees), material.target),
+        recipe=genes.recipe((seed + 7919 * tried.number) % 2**32),
+        examples=material.examples(fold, genes.view, genes.is_log_target, genes.has_trees),
+        held_out=material.held_out(fold, genes.view, genes.is_log_target, genes.has_trees),
+        rows=material.folds[fold].training,
+        judge=material.judge(fold, genes.is_log_target),
+    )
+
+
+def as_candidate(tried: Tried) -> Candidate:
+    """Return what became of a candidate, as data."""
+    first = tried.trained.get(0) or next(iter(tried.trained.values()), None)
+    return Candidate(
+        number=tried.number,
+        genes=tried.genes,
+        origin=tried.origin,
+        status=tried.status,
+        weight=tried.weight,
+        loss=tried.loss if math.isfinite(tried.loss) else tried.losses.get(0),
+        train_loss=tried.train_loss,
+        best_epoch=first.history.best_epoch if first else 0,
+        n_epochs=len(first.history.epochs) if first else 0,
+        n_folds=len(tried.trained),
+        seconds=tried.seconds,
+        reason=tried.reason,
+    )
