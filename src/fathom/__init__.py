@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from fathom.nn.convolution import GlobalAveragePool as GlobalAveragePool
     from fathom.nn.convolution import MaxPool as MaxPool
     from fathom.nn.dense import Dense as Dense
+    from fathom.nn.embedding import Columns as Columns
+    from fathom.nn.embedding import Gain as Gain
     from fathom.nn.initializers import Initializer as Initializer
     from fathom.nn.network import build as build
     from fathom.nn.normalization import BatchNorm as BatchNorm
@@ -37,10 +39,12 @@ _HOMES = {
     "Architecture": "fathom.nn.architecture",
     "AveragePool": "fathom.nn.convolution",
     "BatchNorm": "fathom.nn.normalization",
+    "Columns": "fathom.nn.embedding",
     "Conv2D": "fathom.nn.convolution",
     "Dense": "fathom.nn.dense",
     "Dropout": "fathom.nn.blocks",
     "Flatten": "fathom.nn.blocks",
+    "Gain": "fathom.nn.embedding",
     "GlobalAveragePool": "fathom.nn.convolution",
     "Initializer": "fathom.nn.initializers",
     "LayerNorm": "fathom.nn.normalization",

@@ -66,6 +66,23 @@ def test_what_is_saved_comes_back(kind, tmp_path):
     assert fathom.load(path).predict(x).shape == model.predict(x).shape
 
 
+def test_weights_of_classes_come_back(tmp_path):
+    asked = {"ja": 2.0, "nein": 0.5}
+    model = FathomClassifier(TINY, Recipe(epochs=1), class_weight=asked, random_state=0)
+    path = save(model.fit(X, np.where(X[:, 0] > 0, "ja", "nein")), tmp_path / "a.fathom")
+    assert load(path).class_weight == asked
+
+
+def test_a_file_from_before_there_were_designs_still_loads(tiny, tmp_path):
+    def without(card):
+        return {
+            name: value for name, value in card.items() if name not in ("class_weight", "design")
+        }
+
+    (tmp_path / "a").write_bytes(rebuilt(tiny.read_bytes(), change_card=without))
+    np.testing.assert_array_equal(load(tmp_path / "a").predict(X), load(tiny).predict(X))
+
+
 def test_any_safetensors_library_reads_the_weights(tiny):
     tensors = load_file(tiny)
     ours, _, _ = unpack(tiny.read_bytes())

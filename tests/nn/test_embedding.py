@@ -36,7 +36,9 @@ def test_piecewise_is_a_line_through_every_bin():
     _, layer, array = build(form="piecewise", bins=3, units=2)
     filled = np.clip(X[:, :2, None] - np.arange(3), 0, 1) - 0.5
     expected = np.einsum("bnp,npu->bnu", filled, array("mix")) + array("shift")
-    np.testing.assert_allclose(np.asarray(layer(jnp.asarray(X)))[:, :4], expected.reshape(2, -1), atol=1e-6)
+    np.testing.assert_allclose(
+        np.asarray(layer(jnp.asarray(X)))[:, :4], expected.reshape(2, -1), atol=1e-6
+    )
 
 
 def test_periodic_keeps_the_number_and_adds_waves():

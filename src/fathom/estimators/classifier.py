@@ -37,7 +37,9 @@ class FathomClassifier(ClassifierMixin, FathomEstimator):
     ----------
     architecture : Architecture, optional
         The network. Where left out: a convolutional one for pictures of 8×8 pixels and more
-        (X of shape (n, height, width) or (n, height, width, channels)), a dense one otherwise.
+        (X of shape (n, height, width) or (n, height, width, channels)). For rows, where no recipe
+        is given either, the estimator designs an ensemble of networks by itself within the time
+        limit; with a recipe it takes a dense network.
     recipe : Recipe, optional
         How it is trained. Where left out: one that suits the number of rows.
     time_limit : float or None, default 60
@@ -59,6 +61,9 @@ class FathomClassifier(ClassifierMixin, FathomEstimator):
         What was chosen, what happened, and what goes in and out.
     networks_ : tuple of Network
         The trained networks, whose outputs are averaged.
+    design_, report_, leaderboard_ : Design, Report, list of dict
+        Where networks were searched for: the ensemble; what was tried, kept and why; every network
+        tried, the best first. ``architecture_`` and ``recipe_`` are those of the heaviest.
     n_features_in_ : int
         Numbers per row.
     feature_names_in_ : numpy.ndarray
@@ -68,7 +73,7 @@ class FathomClassifier(ClassifierMixin, FathomEstimator):
     --------
     >>> from sklearn.datasets import load_iris
     >>> x, y = load_iris(return_X_y=True)
-    >>> model = FathomClassifier(random_state=0).fit(x, y)
+    >>> model = FathomClassifier(time_limit=5, random_state=0).fit(x, y)
     >>> model.predict_proba(x[:2]).shape
     (2, 3)
     >>> bool(model.score(x, y) > 0.9)

@@ -48,6 +48,8 @@ class FathomRegressor(RegressorMixin, FathomEstimator):
         What was chosen, what happened, and what goes in and out.
     networks_ : tuple of Network
         The trained networks, whose outputs are averaged.
+    design_, report_, leaderboard_ : Design, Report, list of dict
+        Where networks were searched for, as in `FathomClassifier`.
     n_features_in_ : int
         Numbers per row.
     feature_names_in_ : numpy.ndarray
@@ -57,7 +59,7 @@ class FathomRegressor(RegressorMixin, FathomEstimator):
     --------
     >>> from sklearn.datasets import load_diabetes
     >>> x, y = load_diabetes(return_X_y=True)
-    >>> model = FathomRegressor(random_state=0).fit(x, y)
+    >>> model = FathomRegressor(time_limit=5, random_state=0).fit(x, y)
     >>> model.predict(x[:3]).shape
     (3,)
     """
