@@ -66,7 +66,7 @@ def test_row_54_one_class_is_refused():
 
 
 def test_row_55_a_constant_number_is_refused():
-    with pytest.raises(InputError, match="7.5 in all 3 rows"):
+    with pytest.raises(InputError, match=r"7\.5 in all 3 rows"):
         target([7.5, 7.5, 7.5])
 
 

@@ -139,11 +139,8 @@ def train(
     from fathom.cli.tables import TableOptions, parse_kinds
     from fathom.cli.train import run_train
 
-    if not file and continued is None:
-        raise typer.BadParameter("name a table", param_hint="FILE")
-    names = tuple(name.strip() for name in target.split(",") if name.strip())
     options = TableOptions(
-        path=file, target=names, task=task, group=group, time=time, weight=weight,
+        path=file, target=(target.strip(),) if target.strip() else (), task=task, group=group, time=time, weight=weight,
         class_weight=class_weight, drop_missing_target=drop_missing_target,
         kinds=parse_kinds(kind), separator=separator, decimal=decimal, encoding=encoding,
         no_header=no_header, query=query, seed=seed,
@@ -201,9 +198,8 @@ def evaluate(
     from fathom.cli.evaluate import run_evaluate
     from fathom.cli.tables import TableOptions
 
-    names = tuple(name.strip() for name in target.split(",") if name.strip())
     options = TableOptions(
-        path=file, target=names, separator=separator, decimal=decimal, encoding=encoding,
+        path=file, target=(target.strip(),) if target.strip() else (), separator=separator, decimal=decimal, encoding=encoding,
         no_header=no_header, query=query,
     )  # fmt: skip
     run_evaluate(model, options, json)

@@ -4,14 +4,15 @@ import hashlib
 import json
 import os
 import time
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from fathom.data.cells import to_days, to_numbers
+from fathom.data.cells import first_row, nearest, quoted, to_cells, to_days, to_numbers
 from fathom.data.datasets import cache_folder
 from fathom.data.readings import read_as_dates
 from fathom.data.schema import Target
@@ -20,6 +21,7 @@ from fathom.data.target import choose_target, parse_target
 from fathom.errors import InputError
 
 MOST_NOTES = 8  # shown; JSON has all
+_HOW_TO_READ = ("path", "separator", "decimal", "encoding", "no_header", "query")
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ def started_at() -> float:
     return now - max(age, 0.0)
 
 
-def read(options: TableOptions) -> Table:
+def read(options: TableOptions, *, may_be_empty: bool = False) -> Table:
     """Read the file the options name."""
     return read_table(
         options.path,
@@ -79,7 +81,42 @@ def read(options: TableOptions) -> Table:
         encoding=options.encoding,
         has_header=False if options.no_header else None,
         query=options.query,
+        may_be_empty=may_be_empty,
     )
+
+
+def split_names(given: tuple[str, ...], columns: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of columns in one text: its parts between commas, unless it is a name."""
+    if len(given) != 1 or given[0] in columns:
+        return given
+    return tuple(name.strip() for name in given[0].split(",") if name.strip())
+
+
+def is_address(path: str) -> bool:
+    """Tell whether a table is in a database, whose address may hold a password."""
+    return "://" in path
+
+
+def shown_path(path: str) -> str:
+    """Return how a table is called where it is shown."""
+    return f"{path.partition('://')[0]}://…" if is_address(path) else path
+
+
+def refuse_overwriting(output: str | Path, *inputs: str) -> None:
+    """Refuse to write over a file that is read.
+
+    Raises
+    ------
+    InputError
+        If the output is one of the inputs.
+    """
+    for given in inputs:
+        try:
+            is_same = os.path.samefile(output, given)
+        except (OSError, ValueError):
+            continue
+        if is_same:
+            raise InputError("--output other than what is read", got=str(output))
 
 
 def parse_kinds(given: list[str] | None) -> dict[str, str]:
@@ -96,13 +133,7 @@ def parse_kinds(given: list[str] | None) -> dict[str, str]:
 def take_apart(table: Table, options: TableOptions) -> TrainingTable:
     """Part a table into features, target, and what stands beside them."""
     frame = table.frame
-    asked = {"--group": options.group, "--time": options.time, "--weight": options.weight}
-    beside = {flag: name for flag, name in asked.items() if name}
-    for flag, name in beside.items():
-        if name not in frame.columns:
-            _, _ = choose_target(frame, name)  # names the nearest columns
-        if name in options.target:
-            raise InputError(f"{flag} other than the target", got=repr(name))
+    _check_beside(frame, options)
     features, goal = choose_target(frame, options.target)
     parsed = parse_target(
         goal if goal.width > 1 else goal.to_series(),
@@ -111,27 +142,48 @@ def take_apart(table: Table, options: TableOptions) -> TrainingTable:
     )
     kept = frame[parsed.rows]
     # A table in order of time is still told by its dates; groups and weights tell nothing more.
-    dropped = [name for name in (options.group, options.weight) if name]
+    dropped = {name for name in (options.group, options.weight) if name}
+    features = features[parsed.rows].drop(dropped)
+    if not features.width:
+        raise InputError("columns to predict from besides the target", got="none")
     return TrainingTable(
-        features=features[parsed.rows].drop(dropped),
+        features=features,
         target=parsed.target,
         y=parsed.values,
-        weight=_weights(kept, options.weight),
-        groups=None if options.group is None else _numbered(kept[options.group]),
-        order=None if options.time is None else _order(kept[options.time]),
+        weight=None if not options.weight else _weights(kept[options.weight], parsed.rows),
+        groups=None if not options.group else _numbered(kept[options.group]),
+        order=None if not options.time else _order(kept[options.time], parsed.rows),
         notes=(*table.notes, *parsed.notes),
     )
 
 
-def _weights(frame: pl.DataFrame, name: str | None) -> np.ndarray | None:
-    if name is None:
-        return None
-    values = to_numbers(frame[name]).cast(pl.Float64).to_numpy()
-    if not np.isfinite(values).all() or (values < 0).any() or not (values > 0).any():
-        bad = int(np.argmax(~(values >= 0))) if not (values >= 0).all() else 0
+def _check_beside(frame: pl.DataFrame, options: TableOptions) -> None:
+    """Refuse columns beside the target that are not there, or are the target."""
+    asked = {"--group": options.group, "--time": options.time, "--weight": options.weight}
+    for flag, name in asked.items():
+        if not name:
+            continue
+        if name not in frame.columns:
+            raise InputError(
+                f"{flag} to name a column of the table", got=quoted(name),
+                hint=nearest(name, frame.columns),
+            )  # fmt: skip
+        if name in options.target:
+            raise InputError(f"{flag} other than the target", got=quoted(name))
+
+
+def _weights(series: pl.Series, rows: np.ndarray) -> np.ndarray:
+    """Return the weights of rows, whose numbers in the table are given."""
+    values = to_numbers(to_cells(series)).cast(pl.Float64).fill_null(np.nan).to_numpy()
+    wrong = np.flatnonzero(~((values >= 0) & (values < np.inf)))
+    if len(wrong):
+        written = quoted(series[int(wrong[0])], 30)
         raise InputError(
-            f"weights of 0 or more in {name}, some above 0", got=f"{values[bad]} in row {bad + 1}"
+            f"a weight of 0 or more in every row of {quoted(series.name)}",
+            got=f"'{written}' {first_row(rows[wrong])}",
         )
+    if not (values > 0).any():
+        raise InputError(f"weights above 0 in {quoted(series.name)}", got="0 in every row")
     return np.asarray(values)
 
 
@@ -139,19 +191,23 @@ def _numbered(series: pl.Series) -> np.ndarray:
     return series.cast(pl.String).fill_null("").rank("dense").to_numpy()
 
 
-def _order(series: pl.Series) -> np.ndarray:
-    """Return when each row was, as numbers: dates where they are dates, else numbers or words."""
-    if series.dtype == pl.String:
-        reading = read_as_dates(series)
-        values = to_days(series, reading.style) if reading else to_numbers(series)
-        if values.null_count():
-            row = int(values.is_null().arg_max() or 0) + 1
-            raise InputError(
-                f"a date or a number in every row of {series.name}, for --time",
-                got=f"{series[row - 1]!r} in row {row}",
-            )
-        return values.to_numpy()
-    return series.rank("dense").to_numpy()
+def _order(series: pl.Series, rows: np.ndarray) -> np.ndarray:
+    """Return when each row was, as numbers: of dates the days, of numbers the numbers."""
+    cells = to_cells(series)
+    dates = read_as_dates(cells) if cells.dtype == pl.String else None
+    if dates is not None or cells.dtype == pl.Datetime:
+        values = to_days(cells, dates.style if dates else "%Y-%m-%d")
+    else:
+        values = to_numbers(cells)
+    array = values.cast(pl.Float64).fill_null(np.nan).to_numpy()
+    wrong = np.flatnonzero(np.isnan(array))
+    if len(wrong):
+        written = quoted(series[int(wrong[0])], 30)
+        raise InputError(
+            f"a date or a number in every row of {quoted(series.name)}, for --time",
+            got=f"'{written}' {first_row(rows[wrong])}",
+        )
+    return np.asarray(array)
 
 
 def shown_notes(notes: tuple[str, ...]) -> list[str]:
@@ -166,12 +222,14 @@ def record_run(model_path: Path, options: TableOptions) -> None:
 
     A model file holds no path; this record does, on this machine only.
     """
+    if is_address(options.path):
+        return  # it may hold a password
     place = _record_place(model_path)
-    fields = asdict(replace(options, path=str(Path(options.path).resolve())))
+    known = asdict(replace(options, path=str(Path(options.path).resolve())))
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         beside = place.with_suffix(f".{os.getpid()}")
-        beside.write_text(json.dumps(fields), encoding="utf-8")
+        beside.write_text(json.dumps(known), encoding="utf-8")
         beside.replace(place)
     except OSError:
         return  # continuing then needs the table by name
@@ -180,10 +238,36 @@ def record_run(model_path: Path, options: TableOptions) -> None:
 def recall_run(model_path: Path) -> TableOptions | None:
     """Return what a model was trained on, where it was trained on this machine."""
     try:
-        fields: dict[str, Any] = json.loads(_record_place(model_path).read_text(encoding="utf-8"))
-        return TableOptions(**{**fields, "target": tuple(fields["target"])})
+        known: dict[str, Any] = json.loads(_record_place(model_path).read_text(encoding="utf-8"))
+        return TableOptions(**{**known, "target": tuple(known["target"])})
     except (OSError, ValueError, TypeError, KeyError):
         return None
+
+
+def join_run(known: TableOptions, asked: TableOptions) -> TableOptions:
+    """Return the options of a run that goes on: as it began, except how the table is read.
+
+    Raises
+    ------
+    InputError
+        If something else is asked for than it began with.
+    """
+    changes = {}
+    for one in fields(TableOptions):
+        value, before = getattr(asked, one.name), getattr(known, one.name)
+        if value in ("", (), None, {}, False, 0, "auto"):
+            continue
+        if one.name == "target":
+            value = split_names(value, known.target)
+        if one.name in _HOW_TO_READ:
+            changes[one.name] = value
+        elif value != before:
+            flag = f"--{'kind' if one.name == 'kinds' else one.name.replace('_', '-')}"
+            raise InputError(
+                f"{flag} as in the first training, or left out, to go on with it", got="another",
+                hint="train anew, without --continue, to change it",
+            )  # fmt: skip
+    return replace(known, **changes)
 
 
 def _record_place(model_path: Path) -> Path:

@@ -93,7 +93,7 @@ def read_delimited(
         text = as_text(source, encoding)
         layout = _layout(text, separator, has_header)
         frame, repairs = _values(text, layout)
-        if not frame.height:
+        if not frame.height and not source.may_be_empty:
             raise DatasetError(
                 "rows of data", got=f"{source.name}, which has a header and no data rows"
             )

@@ -71,12 +71,15 @@ class Source:
         An empty folder for rewritten copies.
     most_bytes : int
         How many bytes are read or unpacked at most.
+    may_be_empty : bool
+        Whether a table without rows is one.
     """
 
     path: Path
     name: str
     scratch: Path
     most_bytes: int
+    may_be_empty: bool = False
 
     def rewritten(self, step: str, parts: Iterator[bytes]) -> "Source":
         """Write a copy in the scratch folder, and go on with it."""

@@ -339,6 +339,8 @@ def _fetched(source: Source, cursor: sqlite3.Cursor, names: list[str]) -> list[p
         n_bytes += int(batch.estimated_size())
         if n_bytes > source.most_bytes:
             raise too_large(source, "more from this query")
+    if not batches and source.may_be_empty:
+        return [pl.Series(name, [], dtype=pl.String) for name in names]
     if not batches:
         raise DatasetError("rows of data", got=f"none from this query on {source.name}")
     return pl.concat(batches, how="vertical_relaxed").get_columns()
@@ -374,6 +376,6 @@ def _named(
     with _said_of(source):
         plain = [to_plain(column.alias(name)) for column, name in zip(columns, names, strict=True)]
     frame, renamed = name_columns(plain, names)
-    if not frame.height:
+    if not frame.height and not source.may_be_empty:
         raise DatasetError("rows of data", got=f"{source.name}, which has no data rows")
     return Table(frame, (*notes, *renamed))

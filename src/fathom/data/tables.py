@@ -16,7 +16,9 @@ from fathom.data.sources import Source, check_file, kind_of, unpack
 from fathom.data.stores import read_excel, read_json, read_parquet, read_sqlite
 from fathom.errors import DatasetError, InputError
 
-__all__ = ["MOST_BYTES", "Table", "read_table", "to_frame", "write_table"]
+__all__ = [
+    "MOST_BYTES", "Table", "read_table", "require_format", "to_frame", "write_csv", "write_table",
+]  # fmt: skip
 
 MOST_BYTES = 8 * 2**30
 
@@ -36,6 +38,7 @@ def read_table(
     has_header: bool | None = None,
     query: str | None = None,
     most_bytes: int = MOST_BYTES,
+    may_be_empty: bool = False,
 ) -> Table:
     r"""Read a table from a file of any usual format, known by its bytes and not by its name.
 
@@ -59,6 +62,8 @@ def read_table(
         For databases: the SELECT to run.
     most_bytes : int
         How many bytes are read, or unpacked, at most.
+    may_be_empty : bool
+        Whether a table may have names of columns and no rows.
 
     Returns
     -------
@@ -87,9 +92,9 @@ def read_table(
     check_options(separator, decimal, encoding)
     address = _ADDRESS.match(str(path))
     if address:
-        return _from_address(str(path), address[1].lower(), query)
+        return _from_address(str(path), address[1].lower(), query, may_be_empty)
     with tempfile.TemporaryDirectory(prefix="fathom-") as scratch:
-        source = Source(Path(path), str(path), Path(scratch), most_bytes)
+        source = Source(Path(path), str(path), Path(scratch), most_bytes, may_be_empty)
         check_file(source)
         source, unpacked = unpack(source)
         kind, said = kind_of(source)
@@ -109,7 +114,7 @@ def read_table(
     return replace(table, notes=(*unpacked, *said, *table.notes))
 
 
-def _from_address(address: str, scheme: str, query: str | None) -> Table:
+def _from_address(address: str, scheme: str, query: str | None, may_be_empty: bool) -> Table:
     """Ask a database; its address may hold a password and is in no message."""
     if scheme not in _DATABASES:
         raise InputError(
@@ -136,7 +141,7 @@ def _from_address(address: str, scheme: str, query: str | None) -> Table:
             hint="check the address, the password and the query",
         ) from None
     named, notes = name_columns([to_plain(column) for column in frame], frame.columns)
-    if not named.height:
+    if not named.height and not may_be_empty:
         raise DatasetError("rows of data", got="none from this query")
     return Table(named, tuple(notes))
 
@@ -173,9 +178,8 @@ def write_table(frame: pl.DataFrame, path: str | Path) -> Path:
     "a\n'=1+1\n-5\n"
     """
     path = Path(path)
-    write = _WRITERS.get(path.suffix.lower())
-    if write is None:
-        raise InputError("a name that ends in .csv, .tsv, .jsonl or .parquet", got=f"{path.name!r}")
+    require_format(path)
+    write = _WRITERS[path.suffix.lower()]
     try:
         if path.exists() and not path.is_file():
             raise InputError("a file to write to", got=f"{path}, which is no regular file")
@@ -202,13 +206,45 @@ def write_table(frame: pl.DataFrame, path: str | Path) -> Path:
     return path
 
 
+def require_format(path: str | Path) -> None:
+    """Refuse a name for a table whose end tells of no format that can be written.
+
+    Raises
+    ------
+    InputError
+        If it ends otherwise than `write_table` knows.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in _WRITERS:
+        raise InputError("a name that ends in .csv, .tsv, .jsonl or .parquet", got=f"{path.name!r}")
+
+
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
 
 
-def _write_csv(frame: pl.DataFrame, file: IO[bytes], separator: str = ",") -> None:
+def write_csv(frame: pl.DataFrame, file: IO[bytes], separator: str = ",") -> None:
+    r"""Write a table as CSV to an open file or stream, formulas escaped as in `write_table`.
+
+    Parameters
+    ----------
+    frame : polars.DataFrame
+        The table.
+    file : binary file
+        Where to.
+    separator : str
+        What stands between values.
+
+    Examples
+    --------
+    >>> import io
+    >>> file = io.BytesIO()
+    >>> write_csv(pl.DataFrame({"a": ["=1+1"], "b": [2]}), file)
+    >>> file.getvalue()
+    b"a,b\n'=1+1,2\n"
+    """
     texts = [name for name, dtype in frame.schema.items() if dtype == pl.String]
     safe = frame.with_columns(_escaped(pl.col(name)) for name in texts)
     if safe.width == 1:  # a missing value alone would be a blank line, which readers leave out
@@ -226,11 +262,11 @@ def _escaped(value: pl.Expr) -> pl.Expr:
 
 
 def _write_tsv(frame: pl.DataFrame, file: IO[bytes]) -> None:
-    _write_csv(frame, file, separator="\t")
+    write_csv(frame, file, separator="\t")
 
 
 _WRITERS: dict[str, Callable[[pl.DataFrame, Any], None]] = {
-    "": _write_csv, ".csv": _write_csv, ".txt": _write_csv, ".tsv": _write_tsv,
+    "": write_csv, ".csv": write_csv, ".txt": write_csv, ".tsv": _write_tsv,
     ".jsonl": pl.DataFrame.write_ndjson, ".ndjson": pl.DataFrame.write_ndjson,
     ".parquet": pl.DataFrame.write_parquet,
 }  # fmt: skip

@@ -1,6 +1,6 @@
 """Estimators that design their own networks: from any table to a fitted ensemble."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -145,9 +145,12 @@ def search_anew(
     seed: int,
     monitor: Monitor | None,
     deadline: Deadline,
+    tell: Callable[[TableInput], None] | None = None,
 ) -> Searched:
-    """Infer what the columns are, and search for networks."""
+    """Infer what the columns are, tell it, and search for networks."""
     table, parsed, notes = describe_table(frame, kinds, has_names=has_names)
+    if tell is not None:
+        tell(table)
     schema = Schema(input=table, target=given.target)
     notes = (*notes, *parsed.notes)
     return _search(schema, parsed, given, Plan(seed), notes, monitor, deadline)

@@ -26,8 +26,7 @@ from fathom.training.monitor import Deadline, Monitor
 from fathom.training.population import train_population
 from fathom.training.starts import n_cores
 
-MANY_FOLDS, FOLDS = 8, 5
-SMALL = 1000  # rows up to which there are many folds
+FOLDS = 5
 FOLD_SECONDS = 4e-3  # seconds of one core that one row in one fold costs, over all candidates
 LEAST_HELD_OUT, MOST_SHARE, LEAST_SHARE = 500, 0.2, 0.1
 RESERVE_SHARE, RESERVE_S = 0.02, 0.35  # of the time, kept for choosing and calibrating at the end
@@ -198,8 +197,6 @@ def divide(n: int, classes: np.ndarray | None, plan: Plan, seconds: float) -> tu
     affordable = seconds * n_cores() / FOLD_SECONDS
     if isinstance(plan.earlier, Design):
         n_folds = plan.earlier.report.n_folds
-    elif n <= SMALL and MANY_FOLDS * n <= affordable:
-        n_folds = MANY_FOLDS
     else:
         n_folds = FOLDS if FOLDS * n <= affordable else 1
     share = max(LEAST_SHARE, min(MOST_SHARE, LEAST_HELD_OUT / n))

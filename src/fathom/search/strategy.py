@@ -1,7 +1,6 @@
 """The strategy: what to train next, what to cut, and when nothing more is worth its time."""
 
 import math
-import time
 from collections.abc import Callable
 
 import numpy as np
@@ -23,14 +22,15 @@ COMPILE_SHARE = 0.12  # of the time left that a new structure may cost, once the
 FEW_STRUCTURES = 4
 TREE_S = 4e-5  # seconds a row below which growing trees is not worth beginning
 TREE_SHARE, MOST_TREE_S = 0.3, 600.0  # of the time that trees may take
-TRAINING_SHARE = 0.35  # of a core's speed at plain matrix products that training reaches
+FLOP_PER_S = 5e10  # first guess of what a core does in training; too high does least harm
 OVERHEAD_S = 0.003  # first guess of what an epoch costs besides its steps
 LEAST_PROGRESS, MOST_PROGRESS = 0.25, 0.75  # of its epochs, between which one may be cut
 MARGIN, MARGIN_EARLY = 0.05, 0.3  # relative loss behind the ensemble's members at which one is cut
-NEAR = 0.03  # relative loss behind the best fold that is still trained on the other folds
+NEAR, NEAR_ROWS = 0.03, 1.0  # relative loss behind the best that is near, and what chance adds
 POOL = 40  # candidates the ensemble is chosen from
 MIN_PATIENCE = 16  # candidates without a better ensemble after which the search ends
 LEAST_PROGRESS_MADE = 5e-4  # relative gain of the ensemble that counts as better
+SOUND_EPOCHS = 12  # that candidates are given where there is time for any
 WANTED = 8  # candidates the time should be enough for, for their epochs to be planned
 
 
@@ -71,24 +71,10 @@ class Strategy:
         self._compiled: set[object] = set()
         self._compiling: set[object] = set()
         self._compile_s, self._running, self._finished = COMPILE_S, 0, False
-        self._speed = TRAINING_SHARE * product_speed() / workers
+        self._speed = FLOP_PER_S
         self._n_folds = len(material.folds)
         self._has_trees = self._can_grow_trees()
-        self._usual = self._plan_size()
-        is_classes = material.target.task != "numbers"
-        self._waiting = list(
-            first_members(
-                self._usual,
-                is_classes=is_classes,
-                has_numbers=self._has_numbers,
-                has_trees=self._has_trees,
-            )
-        )
-        if earlier:
-            known = {t.genes.model_copy(update={"epochs": 1}) for t in earlier}
-            self._waiting = [
-                g for g in self._waiting if g.model_copy(update={"epochs": 1}) not in known
-            ]
+        self._plan()
         self.loss, self._n_at_best = math.inf, 0
         self.stopped = ""
         if earlier:
@@ -202,7 +188,8 @@ class Strategy:
             affordable = budget / (WANTED * self._n_folds * per_epoch)
             if affordable >= 16 or width == 64:
                 break
-        epochs = int(min(max(affordable, FEWEST_EPOCHS), 64))
+        single = affordable * WANTED / self.workers  # for one candidate on every core
+        epochs = int(min(max(affordable, min(single, SOUND_EPOCHS), FEWEST_EPOCHS), 64))
         return usual.model_copy(update={"epochs": epochs})
 
     def _epoch_cost(self, genes: Genes) -> float:
@@ -323,7 +310,8 @@ class Strategy:
     def _promote_or_cut(self, tried: Tried) -> None:
         rivals = [t.losses[0] for t in self.tried if t.is_promoted or t.status in ("spare", "kept")]
         loss = tried.losses[0]
-        is_near = len(rivals) < 2 or loss <= min(rivals) * (1 + NEAR)
+        chance = NEAR_ROWS / math.sqrt(len(self.material.folds[0].held_out))
+        is_near = len(rivals) < 2 or loss <= min(rivals) * (1 + NEAR + chance)
         if is_near or self._helps(tried):
             tried.is_promoted = True
             return
@@ -400,15 +388,3 @@ def _kind(genes: Genes) -> tuple[object, ...]:
         genes.input_form, genes.depth, genes.activation, genes.spread, genes.has_trees,
         genes.dropout,
     )  # fmt: skip
-
-
-def product_speed() -> float:
-    """Return what the processor does at matrix products, in operations a second, measured."""
-    matrix = np.ones((256, 256), np.float32)
-    best = math.inf
-    for _ in range(5):
-        began = time.perf_counter()
-        for _ in range(4):
-            matrix @ matrix
-        best = min(best, time.perf_counter() - began)
-    return 4 * 2 * 256**3 / best
