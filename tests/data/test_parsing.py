@@ -63,6 +63,14 @@ def test_rows_can_be_taken(training, columns):
     assert parsed.take(np.arange(20) < 5).n_rows == 5
 
 
+def test_a_row_is_read_alike_alone_and_among_others(training, columns):
+    together = parse_table(training, columns)
+    for i in range(training.height):
+        alone = parse_table(training[i], columns)
+        for column, one, every in zip(columns, alone.values, together.values, strict=True):
+            np.testing.assert_array_equal(one, every[i : i + 1] if column.is_used else every)
+
+
 def test_row_66_a_missing_column_is_refused_and_named(training, columns):
     with pytest.raises(InputError, match=r"2 are missing: age, job.*did you mean Age") as error:
         parse_table(training.drop("age", "job").with_columns(Age=pl.lit("1")), columns)

@@ -76,6 +76,11 @@ def digits(
     raise typer.Exit(run_digits(data, network, time_limit, seed, output, compare, json))
 
 
+def _named(columns: str) -> tuple[str, ...]:
+    """Return what names columns, still in one; the table tells whether commas part it."""
+    return (columns.strip(),) if columns.strip() else ()
+
+
 Separator = Annotated[
     str | None, typer.Option(metavar="SIGN", help="What stands between values; found out if left.")
 ]
@@ -140,7 +145,7 @@ def train(
     from fathom.cli.train import run_train
 
     options = TableOptions(
-        path=file, target=(target.strip(),) if target.strip() else (), task=task, group=group, time=time, weight=weight,
+        path=file, target=_named(target), task=task, group=group, time=time, weight=weight,
         class_weight=class_weight, drop_missing_target=drop_missing_target,
         kinds=parse_kinds(kind), separator=separator, decimal=decimal, encoding=encoding,
         no_header=no_header, query=query, seed=seed,
@@ -155,7 +160,10 @@ def predict(
         list[str], typer.Argument(help="A table; or pictures, folders of them, .npz files.")
     ],
     output: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Where to write; shown if left out.")
+        str | None,
+        typer.Option(
+            metavar="FILE", help="CSV, TSV, JSON lines or Parquet to write; stdout if left out."
+        ),
     ] = None,
     identity: Annotated[
         list[str] | None,
@@ -199,7 +207,7 @@ def evaluate(
     from fathom.cli.tables import TableOptions
 
     options = TableOptions(
-        path=file, target=(target.strip(),) if target.strip() else (), separator=separator, decimal=decimal, encoding=encoding,
+        path=file, target=_named(target), separator=separator, decimal=decimal, encoding=encoding,
         no_header=no_header, query=query,
     )  # fmt: skip
     run_evaluate(model, options, json)
@@ -232,11 +240,23 @@ def compare(
     from fathom.cli.tables import TableOptions
 
     options = TableOptions(
-        path=file, target=(target.strip(),), task=task, separator=separator, decimal=decimal,
+        path=file, target=_named(target), task=task, separator=separator, decimal=decimal,
         encoding=encoding, no_header=no_header, query=query, seed=seed,
     )  # fmt: skip
     names = [name.strip() for name in peers.split(",") if name.strip()] or None
     raise typer.Exit(run_compare(options, time_limit, names, test_share, json))
+
+
+def _leave(code: object) -> None:
+    """End the process; a program still compiling in a thread of a search is not waited for."""
+    import os
+    import threading
+
+    if any(thread.name.startswith("fathom-population") for thread in threading.enumerate()):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code if isinstance(code, int) else 0)
+    sys.exit(code if isinstance(code, int) or code is None else str(code))
 
 
 def main() -> None:
@@ -248,6 +268,8 @@ def main() -> None:
             )  # a sign the terminal cannot show is no reason to end
     try:
         app()
+    except SystemExit as leaving:
+        _leave(leaving.code)
     except (FathomError, MemoryError) as error:
         from fathom.cli.screen import report_error
 

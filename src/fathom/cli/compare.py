@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,12 +12,20 @@ from rich.text import Text
 
 from fathom.cli.engine import prepare_engine
 from fathom.cli.screen import STOPPED, Screen, StopRequest, printable
-from fathom.cli.tables import TableOptions, TrainingTable, read, shown_notes, take_apart
-from fathom.cli.train import SearchView
+from fathom.cli.tables import (
+    TableOptions,
+    TrainingTable,
+    read,
+    shown_notes,
+    split_names,
+    started_at,
+    take_apart,
+)
+from fathom.cli.train import SearchView, check_numbers
 from fathom.data.columns import infer_columns
 from fathom.data.schema import Target
 from fathom.data.splitting import hold_out
-from fathom.errors import FathomError, InputError
+from fathom.errors import InputError
 from fathom.estimators import FathomClassifier, FathomRegressor
 from fathom.estimators.evaluation import Evaluation, Metric, evaluate_classes, evaluate_numbers
 from fathom.estimators.peers import OPTIONAL, PEER_NAMES, make_peers
@@ -26,6 +34,7 @@ SHOWN = {
     "classes": ("log loss", "accuracy", "ROC AUC"),
     "numbers": ("RMSE", "MAE", "R²"),
 }
+WIDE = 120  # letters of a line that hold every interval
 
 
 @dataclass(frozen=True)
@@ -37,6 +46,7 @@ class Outcome:
     fit_seconds: float
     predict_seconds: float
     reason: str = ""
+    notes: tuple[str, ...] = ()
 
     @property
     def rank_key(self) -> float:
@@ -55,17 +65,21 @@ def run_compare(
     is_json: bool,
 ) -> int:
     """Split, train everyone, test everyone, show; return the exit code."""
-    if not 0 < time_limit < float("inf"):
-        raise InputError("--time-limit above 0, in seconds", got=f"{time_limit:g}")
+    began = started_at()
+    check_numbers(time_limit, options.seed)
     if not 0.01 <= test_share <= 0.9:
         raise InputError("--test-share from 0.01 to 0.9", got=f"{test_share:g}")
     screen = Screen(is_json)
     stop = StopRequest(screen)
     with stop.listening():
         prepare_engine()
-        table = take_apart(read(options), options)
+        whole = read(options)
+        options = replace(options, target=split_names(options.target, whole.frame.columns))
+        if len(options.target) != 1:
+            raise InputError("one column to compare on", got=f"{len(options.target)} columns")
+        table = take_apart(whole, options)
         if table.target.task == "labels":
-            raise InputError("classes or numbers to compare on", got="several labels")
+            raise InputError("classes or numbers to compare on", got="labels")
         classes = table.y if table.target.task == "classes" else None
         training, test = hold_out(len(table.y), test_share, options.seed, classes)
         if test is None:
@@ -89,8 +103,14 @@ def run_compare(
             absent = [name for name in PEER_NAMES if name not in peers]
             for name in absent:
                 screen.say(f"{name} is not installed: pip install {OPTIONAL[name]}")
-        best = outcomes[0].name if outcomes else None
-        screen.emit("done", best=best, results=[_as_event(o) for o in outcomes])
+        best = outcomes[0] if outcomes else None
+        metric = SHOWN[table.target.task][0]
+        score = best.evaluation[metric].value if best and best.evaluation else None
+        screen.emit(
+            "done", best=best.name if best else None, metric=metric, score=score,
+            seconds=round(time.monotonic() - began, 3), output=None,
+            results=[_as_event(outcome) for outcome in outcomes],
+        )  # fmt: skip
     return STOPPED if stop.is_asked else 0
 
 
@@ -135,7 +155,7 @@ def _try(
         else:
             found = system.predict(table.features[test])
         predicted = time.monotonic()
-    except (FathomError, ValueError, TypeError, RuntimeError, MemoryError) as error:
+    except Exception as error:  # every library has errors of its own
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         return Outcome(name, None, time.monotonic() - began, 0.0, reason)
     evaluation = (
@@ -143,14 +163,15 @@ def _try(
         if is_classes
         else evaluate_numbers(y[test], found)
     )
-    return Outcome(name, evaluation, fitted - began, predicted - fitted)
+    notes = tuple(getattr(system, "notes_", ()))
+    return Outcome(name, evaluation, fitted - began, predicted - fitted, notes=notes)
 
 
 def _introduce(
     screen: Screen, table: TrainingTable, n_train: int, n_test: int, notes: tuple[str, ...]
 ) -> None:
     screen.emit("data", train=n_train, test=n_test, task=table.target.task, notes=list(notes))
-    screen.say(f"{n_train:,} rows to learn from, {n_test:,} to be tested on, for everyone")
+    screen.say(f"Everyone learns from the same {n_train:,} rows and is tested on {n_test:,} others")
     for line in shown_notes(notes):
         screen.say(line)
 
@@ -163,18 +184,25 @@ def _as_event(outcome: Outcome) -> dict[str, Any]:
         "fit_seconds": round(outcome.fit_seconds, 3),
         "predict_seconds": round(outcome.predict_seconds, 3),
         "failure": outcome.reason,
+        "notes": list(outcome.notes),
     }
 
 
 def _emit(screen: Screen, outcome: Outcome) -> None:
     screen.emit("result", **_as_event(outcome))
     if outcome.evaluation is None:
-        screen.say(f"{outcome.name} failed: {outcome.reason}")
+        screen.say(f"  {outcome.name} failed: {outcome.reason}")
+    for note in outcome.notes:
+        screen.say(f"  {outcome.name}: {note}")
 
 
 def _show(screen: Screen, outcomes: list[Outcome], target: Target, n_test: int) -> None:
+    """Show a table, the best first, with intervals as far as they fit."""
     names = SHOWN[target.task]
-    shown = RichTable(title=f"best first; in brackets what {n_test:,} rows leave open (95 %)")
+    width = screen.console.width if screen.console.is_terminal else WIDE
+    n_intervals = len(names) if width >= WIDE else 1
+    title = f"Best first; in brackets the 95 % interval, as far as {n_test:,} test rows tell"
+    shown = RichTable(title=title, title_justify="left")
     shown.add_column("")
     for name in names:
         shown.add_column(name, justify="right")
@@ -182,16 +210,19 @@ def _show(screen: Screen, outcomes: list[Outcome], target: Target, n_test: int) 
     for outcome in outcomes:
         if outcome.evaluation is None:
             continue
-        cells = [_cell(outcome.evaluation[name]) for name in names]
+        cells = [
+            _cell(outcome.evaluation[name], has_interval=place < n_intervals)
+            for place, name in enumerate(names)
+        ]
         style = "bold" if outcome.name == "Fathom" else ""
         cells = [printable(outcome.name), *cells, f"{outcome.fit_seconds:.1f}"]
         shown.add_row(*(Text(cell) for cell in cells), style=style)
-    screen.console.print(shown)
+    screen.console.print(shown, width=width)
 
 
-def _cell(metric: Metric) -> str:
+def _cell(metric: Metric, *, has_interval: bool) -> str:
     if metric.value is None:
         return "–"
-    if metric.low is None or metric.high is None:
+    if not has_interval or metric.low is None or metric.high is None:
         return f"{metric.value:.4g}"
     return f"{metric.value:.4g} [{metric.low:.4g}, {metric.high:.4g}]"

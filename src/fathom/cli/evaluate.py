@@ -1,13 +1,17 @@
 """The verb ``evaluate``: how good a model is on rows whose target is known."""
 
+import time
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 
 from fathom.cli.engine import prepare_engine
 from fathom.cli.screen import Screen
-from fathom.cli.tables import TableOptions, read, shown_notes
-from fathom.data.cells import nearest, to_numbers
+from fathom.cli.tables import TableOptions, read, shown_notes, shown_path, split_names, started_at
+from fathom.data.cells import listing, nearest, quoted, to_cells, to_numbers
 from fathom.data.parsing import parse_table
+from fathom.data.readings import read_as_numbers
 from fathom.data.schema import TableInput, Target
 from fathom.data.target import parse_target, read_target
 from fathom.deployment.archive import load
@@ -23,39 +27,49 @@ from fathom.estimators.evaluation import (
 
 def run_evaluate(model_path: str, options: TableOptions, is_json: bool) -> None:
     """Predict the rows of a table and hold the predictions against the truth."""
+    began = started_at()
     screen = Screen(is_json)
     prepare_engine()
     model = load(model_path)
     schema = model.schema_
     if not isinstance(schema.input, TableInput):
         raise InputError("a model of a table", got=f"{model_path}, which is none")
+    if not schema.input.is_named:
+        options = replace(options, no_header=True)
     table = read(options)
     names = _target_names(table.frame, schema.target, options)
     features = table.frame.drop(names)
-    parsed = parse_table(features, schema.input.columns, is_named=schema.input.is_named)
+    parsed = parse_table(
+        features, schema.input.columns, is_named=schema.input.is_named, ignored=schema.target.names
+    )
     evaluation, notes = evaluate(model, features, table.frame.select(names))
     notes = (*table.notes, *parsed.notes, *notes)
-    screen.say(f"{model_path} on {table.frame.height:,} rows of {options.path}:")
+    shown = shown_path(options.path)
+    screen.say(f"{model_path} on {table.frame.height:,} rows of {shown}")
     for line in shown_notes(notes):
         screen.say(line)
     screen.say()
     screen.say(str(evaluation))
     screen.emit("evaluation", **evaluation.model_dump(mode="json"), notes=list(notes))
     first = evaluation.metrics[0]
-    screen.emit("done", metric=first.name, score=first.value)
+    seconds = round(time.monotonic() - began, 3)
+    screen.emit("done", metric=first.name, score=first.value, seconds=seconds, output=None)
 
 
 def _target_names(frame: pl.DataFrame, target: Target, options: TableOptions) -> list[str]:
-    names = list(options.target or target.names)
+    names = list(split_names(options.target, frame.columns) or target.names)
+    if set(names) == set(target.names):
+        names = list(target.names)  # in the order of training
     wanted = 1 if target.task == "classes" else target.n_outputs
-    if len(names) != wanted:
+    if len(names) != wanted or len(set(names)) != wanted:
+        what = "the column" if wanted == 1 else f"the {wanted} columns"
         raise InputError(
-            f"--target with the {wanted} column(s) of the truth", got=", ".join(names) or "none"
+            f"--target with {what} that hold the right answers", got=listing(names) or "none"
         )
     for name in names:
         if name not in frame.columns:
             raise InputError(
-                f"the target {name!r} in the table", got="no such column",
+                f"the target {quoted(name)} in the table", got="no such column",
                 hint=nearest(name, frame.columns) or "name it with --target COLUMN",
             )  # fmt: skip
     return names
@@ -83,30 +97,42 @@ def evaluate(
         numbers = np.stack([_numbers(truth[name]) for name in truth.columns], axis=1)
         rows = np.flatnonzero(np.isfinite(numbers).all(axis=1))
         note = _left_out(truth.height - len(rows), "without a number as target")
-        _require_rows(rows)
+        _require_rows(rows, "a number")
         predictions = model.predict(features[rows]).reshape(len(rows), -1)
-        return evaluate_numbers(numbers[rows], predictions), note
+        return evaluate_numbers(numbers[rows], predictions, _names(truth)), note
     if target.task == "labels":
         parsed = parse_target(truth, "labels", drop_missing=True)
         note = _left_out(truth.height - len(parsed.rows), "without labels")
         probabilities = model.predict_proba(features[parsed.rows])
-        return evaluate_labels(parsed.values, probabilities), note
+        return evaluate_labels(parsed.values, probabilities, _names(truth)), note
     y = read_target(truth.to_series(), target)
     rows = np.flatnonzero(y >= 0)
     note = _left_out(len(y) - len(rows), "with a class that is missing or unknown to the model")
-    _require_rows(rows)
+    _require_rows(rows, f"one of {listing(target.classes)}")
     probabilities = model.predict_proba(features[rows])
     return evaluate_classes(y[rows], probabilities, target.classes), note
 
 
 def _numbers(series: pl.Series) -> np.ndarray:
-    return to_numbers(series).cast(pl.Float64).fill_null(float("nan")).to_numpy()
+    """Read the right numbers as training reads them; NaN where there is none."""
+    cells = to_cells(series)
+    reading = read_as_numbers(cells) if cells.dtype == pl.String and cells.count() else None
+    values = reading.values if reading else to_numbers(cells)
+    return values.cast(pl.Float64).fill_null(float("nan")).to_numpy()
+
+
+def _names(truth: pl.DataFrame) -> list[str]:
+    return [quoted(name) for name in truth.columns]
 
 
 def _left_out(n: int, what: str) -> tuple[str, ...]:
-    return (f"{n:,} rows {what} were left out",) if n else ()
+    rows = "row" if n == 1 else "rows"
+    return (f"{n:,} {rows} {what} left out",) if n else ()
 
 
-def _require_rows(rows: np.ndarray) -> None:
+def _require_rows(rows: np.ndarray, what: str) -> None:
     if not len(rows):
-        raise InputError("rows with a target the model knows", got="none")
+        raise InputError(
+            f"{what} as target", got="no such row",
+            hint="name the right answers with --target COLUMN",
+        )  # fmt: skip

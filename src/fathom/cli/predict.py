@@ -1,5 +1,10 @@
 """The verb ``predict``: rows of a table, or pictures, with a trained model."""
 
+import math
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +14,20 @@ import polars as pl
 from fathom.cli.drawing import draw_reading
 from fathom.cli.engine import prepare_engine
 from fathom.cli.screen import Screen
-from fathom.cli.tables import TableOptions, read, shown_notes
+from fathom.cli.tables import (
+    TableOptions,
+    read,
+    refuse_overwriting,
+    shown_notes,
+    started_at,
+)
+from fathom.data.cells import nearest, quoted
 from fathom.data.datasets import read_pictures
+from fathom.data.frames import tell_apart
 from fathom.data.images import IMAGE_SUFFIXES, read_grey, to_ink
 from fathom.data.parsing import parse_table
 from fathom.data.schema import ImageInput, TableInput, Target
-from fathom.data.tables import write_table
+from fathom.data.tables import require_format, write_csv, write_table
 from fathom.deployment.archive import load
 from fathom.deployment.container import require_writable
 from fathom.errors import InputError
@@ -34,76 +47,108 @@ def run_predict(
     is_json: bool,
 ) -> None:
     """Predict rows of a table, or read pictures."""
-    screen = Screen(is_json)
+    began = started_at()
     prepare_engine()
     model = load(model_path)
-    if isinstance(model.schema_.input, TableInput):
-        if len(files) > 1:
-            raise InputError("one table", got=f"{len(files)} files")
-        _predict_table(screen, model, options, output, identity, keeps_all)
+    if not isinstance(model.schema_.input, TableInput):
+        for flag, is_given in (("--output", output), ("--id", identity), ("--keep", keeps_all)):
+            if is_given:
+                raise InputError(f"{flag} with a table", got="a model of pictures")
+        _predict_pictures(Screen(is_json), model, model_path, files)
         return
-    _predict_pictures(screen, model, model_path, files)
-
-
-def _predict_table(
-    screen: Screen,
-    model: FathomClassifier | FathomRegressor,
-    options: TableOptions,
-    output: str | None,
-    identity: list[str],
-    keeps_all: bool,
-) -> None:
+    if len(files) > 1:
+        raise InputError("one table", got=f"{len(files)} files")
     if output is not None:
+        require_format(output)
+        refuse_overwriting(output, model_path, options.path)
         require_writable(Path(output))
-    frame, schema = (table := read(options)).frame, model.schema_
-    assert isinstance(schema.input, TableInput)
-    for name in identity:
-        if name not in frame.columns:
-            raise InputError("--id a column of the table", got=repr(name))
-    used = frame if schema.input.is_named else frame.drop(schema.target.names, strict=False)
-    parsed = parse_table(
-        used, schema.input.columns, is_named=schema.input.is_named, ignored=schema.target.names
-    )
-    predicted = predicted_columns(model, used)
-    carried = frame if keeps_all else frame.select(identity)
-    predicted = _beside(carried, predicted.with_columns(is_unusual=pl.Series(parsed.is_unusual)))
-    for line in shown_notes((*table.notes, *parsed.notes)):
+    is_stream = output is None and not is_json and not sys.stdout.isatty()
+    screen = Screen(is_json, is_aside=is_stream)
+    predicted, is_unusual, notes = _predict_table(model, options, identity, keeps_all)
+    for line in shown_notes(notes):
         screen.say(line)
-    n_unusual = int(parsed.is_unusual.sum())
+    n_unusual = int(is_unusual.sum())
     if n_unusual:
-        screen.say(
-            f"{n_unusual:,} rows are unlike those of training (is_unusual): trust these less"
-        )
-    if output is not None:
-        write_table(predicted, output)
-        screen.say(f"{predicted.height:,} predictions written to {output}")
-    else:
-        _show(screen, predicted)
-    if screen.is_json:
-        for number, row in enumerate(predicted.iter_rows(named=True), start=1):
-            screen.emit("row", row=number, **{"values": _plain(row)})
+        what = "1 row is" if n_unusual == 1 else f"{n_unusual:,} rows are"
+        screen.say(f"{what} unlike those of training (is_unusual): trust these predictions less")
+    _give(screen, predicted, output, is_stream=is_stream)
     screen.emit(
-        "done", count=predicted.height, unusual=n_unusual, output=output,
-        notes=[*table.notes, *parsed.notes],
+        "done", count=predicted.height, unusual=n_unusual, notes=list(notes),
+        seconds=round(time.monotonic() - began, 3), output=output,
     )  # fmt: skip
 
 
-def predicted_columns(model: FathomClassifier | FathomRegressor, frame: pl.DataFrame) -> Any:
+def _give(screen: Screen, predicted: pl.DataFrame, output: str | None, *, is_stream: bool) -> None:
+    """Write predictions to a file, as lines of JSON or CSV, or show the first."""
+    if output is not None:
+        write_table(predicted, output)
+        screen.say(f"{predicted.height:,} predictions written to {output}")
+    elif is_stream:
+        sys.stdout.flush()
+        write_csv(predicted, sys.stdout.buffer)
+    elif screen.is_json:
+        for number, row in enumerate(predicted.iter_rows(named=True), start=1):
+            screen.emit("row", row=number, values=_plain(row))
+    else:
+        _show(screen, predicted)
+
+
+def _predict_table(
+    model: FathomClassifier | FathomRegressor,
+    options: TableOptions,
+    identity: list[str],
+    keeps_all: bool,
+) -> tuple[pl.DataFrame, np.ndarray, tuple[str, ...]]:
+    """Return predictions beside what is carried over, which rows are unusual, and notes."""
+    schema = model.schema_
+    assert isinstance(schema.input, TableInput)
+    columns, is_named = schema.input.columns, schema.input.is_named
+    if not is_named:
+        options = replace(options, no_header=True)
+    table = read(options, may_be_empty=True)
+    frame = used = table.frame
+    for name in identity:
+        if name not in frame.columns:
+            raise InputError(
+                "--id to name a column of the table", got=quoted(name),
+                hint=nearest(name, frame.columns),
+            )  # fmt: skip
+    if not is_named and frame.width > len(columns):
+        used = frame.drop(schema.target.names, strict=False)
+    parsed = parse_table(used, columns, is_named=is_named, ignored=schema.target.names)
+    predicted = predicted_columns(model, used)
+    predicted = predicted.with_columns(pl.Series(_free("is_unusual", predicted), parsed.is_unusual))
+    carried = frame if keeps_all else frame.select(dict.fromkeys(identity))
+    return _beside(carried, predicted), parsed.is_unusual, (*table.notes, *parsed.notes)
+
+
+def predicted_columns(
+    model: FathomClassifier | FathomRegressor, frame: pl.DataFrame
+) -> pl.DataFrame:
     """Return predictions as columns: the target, and a probability of each class or label."""
     target = model.schema_.target
     names = _target_names(target)
     if isinstance(model, FathomRegressor):
         numbers = model.predict(frame).reshape(frame.height, -1)
-        return pl.DataFrame(dict(zip(names, numbers.T, strict=True)))
+        return _as_columns(names, numbers.T)
     p = model.predict_proba(frame)
     if target.task == "labels":
-        labels = {name: (p[:, at] >= 0.5).astype(np.int64) for at, name in enumerate(names)}
-        shares = {f"probability_{name}": p[:, at] for at, name in enumerate(names)}
-        return pl.DataFrame(labels | shares)
+        labels = (p >= 0.5).astype(np.int64)
+        shares = [f"probability_{name}" for name in names]
+        return _as_columns([*names, *shares], [*labels.T, *p.T])
     chosen = pl.Series(list(target.classes)).gather(p.argmax(axis=1))
-    found = pl.DataFrame({names[0]: chosen})
-    shares = {f"probability_{name}": p[:, at] for at, name in enumerate(target.classes)}
-    return found.hstack(pl.DataFrame(shares).get_columns())
+    shares = [f"probability_{name}" for name in target.classes]
+    return _as_columns([names[0], *shares], [chosen, *p.T])
+
+
+def _as_columns(names: Sequence[str], columns: Iterable[Any]) -> pl.DataFrame:
+    """Make a frame whose names are all different, though classes are called as they like."""
+    values = zip(tell_apart(names), columns, strict=True)
+    return pl.DataFrame([pl.Series(name, column) for name, column in values])
+
+
+def _free(name: str, frame: pl.DataFrame) -> str:
+    return tell_apart([*frame.columns, name])[-1]
 
 
 def _target_names(target: Target) -> tuple[str, ...]:
@@ -115,8 +160,12 @@ def _target_names(target: Target) -> tuple[str, ...]:
 def _beside(carried: pl.DataFrame, predicted: pl.DataFrame) -> pl.DataFrame:
     """Put columns that are carried over before predictions, which take other names if need be."""
     taken = set(carried.columns)
-    names = {name: f"predicted_{name}" for name in predicted.columns if name in taken}
-    return pl.concat([carried, predicted.rename(names)], how="horizontal")
+    names = [f"predicted_{name}" if name in taken else name for name in predicted.columns]
+    final = tell_apart([*carried.columns, *names])[carried.width :]
+    renamed = [
+        column.alias(name) for column, name in zip(predicted.iter_columns(), final, strict=True)
+    ]
+    return pl.DataFrame([*carried.iter_columns(), *renamed])
 
 
 def _show(screen: Screen, predicted: pl.DataFrame) -> None:
@@ -132,8 +181,14 @@ def _show(screen: Screen, predicted: pl.DataFrame) -> None:
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:
     """Return values that JSON has."""
-    is_plain = (str, int, float, bool, type(None))
-    return {name: v if isinstance(v, is_plain) else str(v) for name, v in row.items()}
+    found: dict[str, Any] = {}
+    for name, value in row.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            found[name] = None
+        else:
+            is_plain = isinstance(value, str | int | float | bool | None)
+            found[name] = value if is_plain else str(value)
+    return found
 
 
 def _predict_pictures(

@@ -56,11 +56,13 @@ class Screen:
     ----------
     is_json : bool
         Whether to write one JSON object a line and nothing else on stdout.
+    is_aside : bool
+        Whether what is for people goes to stderr, because stdout is for a result.
     """
 
-    def __init__(self, is_json: bool) -> None:
+    def __init__(self, is_json: bool, *, is_aside: bool = False) -> None:
         self.is_json = is_json
-        self.console = Console(quiet=is_json, highlight=False, emoji=False)
+        self.console = Console(quiet=is_json, stderr=is_aside, highlight=False, emoji=False)
 
     @property
     def can_draw(self) -> bool:

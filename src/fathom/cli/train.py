@@ -1,5 +1,6 @@
 """The verb ``train``: from a table to a model, within the time that was promised."""
 
+import shlex
 import threading
 import time
 from collections.abc import Iterator
@@ -16,13 +17,19 @@ from fathom.cli.screen import LINE_SECONDS, STOPPED, Screen, StopRequest
 from fathom.cli.tables import (
     TableOptions,
     TrainingTable,
+    is_address,
+    join_run,
     read,
     recall_run,
     record_run,
+    refuse_overwriting,
     shown_notes,
+    shown_path,
+    split_names,
     started_at,
     take_apart,
 )
+from fathom.data.cells import listing
 from fathom.data.schema import TableInput
 from fathom.deployment.archive import load, save
 from fathom.deployment.container import require_writable
@@ -47,22 +54,24 @@ def run_train(
 ) -> int:
     """Read, search, save, say what was found; return the exit code."""
     began = started_at()
-    if not 0 < time_limit < float("inf"):
-        raise InputError("--time-limit above 0, in seconds", got=f"{time_limit:g}")
-    if not 0 <= options.seed < 2**32:
-        raise InputError("--seed from 0 to 4,294,967,295", got=f"{options.seed}")
+    check_numbers(time_limit, options.seed)
     before = None
     if continued is not None:
         before, options = _earlier(Path(continued), options)
-    place = Path(output or continued or "model.fathom")
-    require_writable(place)
+    if not options.path:
+        raise InputError("a table to learn from", got="none", hint="fathom train TABLE.csv")
     if not options.target:
         raise InputError("--target, the column to predict", got="none")
+    place = Path(output or continued or "model.fathom")
+    refuse_overwriting(place, options.path)
+    require_writable(place)
     screen = Screen(is_json)
     stop = StopRequest(screen)
     with stop.listening():
         prepare_engine()
-        table = take_apart(read(options), options)
+        whole = read(options)
+        options = replace(options, target=split_names(options.target, whole.frame.columns))
+        table = take_apart(whole, options)
         given = _given(table, options)
         _introduce(screen, table, options)
         reserve = SAVE_S + SAVE_S_PER_CELL * table.features.height * table.features.width
@@ -70,12 +79,26 @@ def run_train(
         view = SearchView(screen, max(left, LEAST_S), stop)
         deadline = Deadline(max(left, LEAST_S))
         with view.shown():
-            found = _search(table, given, options, before, view, deadline)
+            found = _search(screen, table, given, options, before, view, deadline)
         model = _model(found, options, time_limit)
         path = save(model, place)
         record_run(path, options)
-        _conclude(screen, found.design.report, model, path, time.monotonic() - began, options)
+        _conclude(screen, found.design.report, path, time.monotonic() - began, options)
     return STOPPED if stop.is_asked else 0
+
+
+def check_numbers(time_limit: float, seed: int) -> None:
+    """Refuse a time limit or a seed that cannot be one.
+
+    Raises
+    ------
+    InputError
+        If it is out of range.
+    """
+    if not 0 < time_limit < float("inf"):
+        raise InputError("--time-limit above 0, in seconds", got=f"{time_limit:g}")
+    if not 0 <= seed < 2**32:
+        raise InputError("--seed from 0 to 4,294,967,295", got=f"{seed}")
 
 
 def _earlier(path: Path, options: TableOptions) -> tuple[Any, TableOptions]:
@@ -90,7 +113,9 @@ def _earlier(path: Path, options: TableOptions) -> tuple[Any, TableOptions]:
             hint=f"name it: fathom train TABLE --target COLUMN --continue {path}",
         )  # fmt: skip
     if known is not None:
-        options = replace(known, path=options.path or known.path)
+        return model, join_run(known, options)
+    if options.kinds:
+        raise InputError("--kind where a search begins", got="--kind with --continue")
     return model, options
 
 
@@ -104,6 +129,7 @@ def _given(table: TrainingTable, options: TableOptions) -> Given:
 
 
 def _search(
+    screen: Screen,
     table: TrainingTable,
     given: Given,
     options: TableOptions,
@@ -112,13 +138,15 @@ def _search(
     deadline: Deadline,
 ) -> Searched:
     if before is not None:
+        _show_columns(screen, before.schema_.input, is_new=False)
         return search_on(
             table.features, given, before.schema_, before.design_, monitor=view, deadline=deadline
         )
     kinds: Any = options.kinds
     return search_anew(
-        table.features, given, kinds, has_names=True, seed=options.seed, monitor=view,
-        deadline=deadline,
+        table.features, given, kinds, has_names=not options.no_header, seed=options.seed,
+        monitor=view, deadline=deadline,
+        tell=lambda columns: _show_columns(screen, columns, is_new=True),
     )  # fmt: skip
 
 
@@ -140,43 +168,56 @@ def _introduce(screen: Screen, table: TrainingTable, options: TableOptions) -> N
     }[target.task]
     rows, columns = table.features.shape
     screen.emit(
-        "data", file=options.path, rows=rows, columns=columns, target=list(options.target),
-        task=target.task, classes=len(target.classes), notes=list(table.notes),
+        "data", file=shown_path(options.path), rows=rows, columns=columns,
+        target=list(options.target), task=target.task, classes=len(target.classes),
+        notes=list(table.notes),
     )  # fmt: skip
-    screen.say(f"{Path(options.path).name}: {rows:,} rows, {columns:,} columns; {name} is {what}")
+    shown = options.path if is_address(options.path) else Path(options.path).name
+    screen.say(f"{shown_path(shown)}: {rows:,} rows, {columns:,} columns; {name} is {what}")
     for line in shown_notes(table.notes):
         screen.say(line)
+
+
+def _show_columns(screen: Screen, table: TableInput, *, is_new: bool) -> None:
+    """Say what each column was taken for, names by kind."""
+    screen.emit(
+        "columns",
+        columns=[{"name": c.name, "kind": c.kind, "reason": c.reason} for c in table.columns],
+    )
+    names: dict[str, list[str]] = {}
+    for column in table.columns:
+        if column.is_used:
+            names.setdefault(column.kind.replace("_", "/"), []).append(column.name)
+        else:
+            shown = f"{column.name} ({column.kind})"
+            names.setdefault("left out", []).append(shown)
+    for kind in sorted(names, key=lambda kind: kind == "left out"):
+        screen.say(f"  {kind:<10}  {listing(names[kind])}")
+    if is_new:
+        screen.say("  (overrule with --kind COLUMN=KIND, for example --kind year=category)")
 
 
 def _conclude(
     screen: Screen,
     report: Report,
-    model: FathomClassifier | FathomRegressor,
     path: Path,
     seconds: float,
     options: TableOptions,
 ) -> None:
-    table = model.schema_.input
-    assert isinstance(table, TableInput)
-    counts: dict[str, int] = {}
-    for column in table.columns:
-        counts[column.kind] = counts.get(column.kind, 0) + 1
-    kinds = ", ".join(f"{n} {kind.replace('_', '/')}" for kind, n in counts.items())
-    screen.say()
-    screen.say(f"Columns: {kinds}")
     if report.notes:
+        screen.say()
         screen.say("Worth knowing:")
         for line in shown_notes(report.notes):
             screen.say(line)
     screen.say()
     for line in report.words():
         screen.say(line)
-    shown = options.path if " " not in options.path else f"'{options.path}'"
+    shown, name = shlex.quote(shown_path(options.path)), shlex.quote(str(path))
     screen.say()
     screen.say(f"Saved as {path} after {seconds:.1f} s. Next:")
-    screen.say(f"  fathom predict {path} {shown}")
-    screen.say(f"  fathom evaluate {path} NEW_ROWS.csv")
-    screen.say(f"  fathom train --continue {path} --time-limit 60")
+    screen.say(f"  fathom predict {name} {shown} --output predictions.csv")
+    screen.say(f"  fathom evaluate {name} NEW_ROWS.csv")
+    screen.say(f"  fathom train --continue {name} --time-limit 60")
     screen.emit("report", **report.model_dump(mode="json"), words=list(report.words()))
     screen.emit(
         "done", metric=report.loss_name, score=report.validation_loss,
@@ -230,9 +271,11 @@ class SearchView(Monitor):
             if loss is not None:
                 self._best[start] = min(loss, self._best.get(start, loss))
             spent = time.monotonic() - self._began
-            detail = f"{spent:3.0f} of {self._seconds:.0f} s  {len(self._best)} networks"
+            n = max(len(self._best), 1)
+            detail = f"{min(spent, self._seconds):3.0f} of {self._seconds:.0f} s  {n} network"
+            detail += "s" * (n > 1)
             if self._best:
-                detail += f"  best held-out loss {min(self._best.values()):.4f}"
+                detail += f"  best loss on held-out rows {min(self._best.values()):.4f}"
             self._progress.update(self._task, completed=spent, detail=detail)
             is_due = time.monotonic() - self._spoke >= 5 * LINE_SECONDS
             if not self._screen.console.is_terminal and is_due:

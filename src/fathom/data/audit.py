@@ -285,7 +285,7 @@ def _say_duplicates(parsed: ParsedTable) -> list[str]:
     if n_equal < max(2, 0.01 * parsed.n_rows):
         return []
     share = 100 * n_equal / parsed.n_rows
-    what = f"{counted(n_equal, 'row')} equal to another in all columns ({share:.2g} %)"
+    what = f"{counted(n_equal, 'row')} equal to another in all columns ({share:.3g} %)"
     return [f"{what}: if they are one case twice, an estimate is too good; --group COLUMN keeps "
             "the rows of one case together"]  # fmt: skip
 

@@ -14,6 +14,8 @@ MOST_QUANTILES = 1000
 FARTHEST = 1e6  # in robust units, before the smooth clip
 CLIP = 3.0
 LEAST_SHARE = 1e-7  # of the distribution, so that no quantile is infinite
+LARGEST, SMALLEST = 1e307, 1e-250  # beyond which differences overflow, or slopes between values
+TREE_LARGEST = 1e30  # beyond which sums overflow in what a tree computes with
 TREE_ROWS = 20_000  # rows a tree looks at to place its bins
 
 
@@ -71,14 +73,13 @@ class NumberViews:
         seed : int
             Seed of the noise that tells equal values apart, and of the sample a tree sees.
         """
+        x = _bounded(x)
         present = x[~np.isnan(x)]
         if not len(present):
             one = np.zeros(1)
             return cls(0.0, 0.0, one, one, np.zeros(0))
         low, first, middle, third, high = np.quantile(present, (0, 0.25, 0.5, 0.75, 1))
-        with np.errstate(over="ignore"):
-            scale = float(third - first) or float(high / 2 - low / 2)
-        scale = float(min(scale, np.finfo(float).max))
+        scale = float(third - first) or float(high / 2 - low / 2)
         rng = np.random.default_rng(seed)
         n_quantiles = int(np.clip(len(x) // 30, 10, MOST_QUANTILES))
         jitter = 1e-3 * min(scale, 1e300) * rng.standard_normal(len(present))
@@ -90,7 +91,7 @@ class NumberViews:
 
     def show(self, x: np.ndarray, view: View) -> np.ndarray:
         """Return the values in a view, as float64 of the same shape; missing ones are filled."""
-        x = np.where(np.isnan(x), self.fill, x)
+        x = _bounded(np.where(np.isnan(x), self.fill, x))
         if view == "quantile":
             return self._normal(x)
         if view == "bins":
@@ -114,11 +115,16 @@ class NumberViews:
         return np.asarray(norm.ppf(share))
 
 
+def _bounded(x: np.ndarray) -> np.ndarray:
+    """Return values whose differences and slopes are finite, NaN left alone."""
+    return np.where(np.abs(x) < SMALLEST, 0.0, np.clip(x, -LARGEST, LARGEST))
+
+
 def _tree_thresholds(
     x: np.ndarray, y: np.ndarray, is_classes: bool, rng: np.random.Generator
 ) -> np.ndarray:
     rows = rng.permutation(len(x))[:TREE_ROWS]
-    x = np.clip(x[rows], -1e38, 1e38).astype(np.float32)  # what a tree computes with
+    x = np.clip(x[rows], -TREE_LARGEST, TREE_LARGEST).astype(np.float32)
     kind = DecisionTreeClassifier if is_classes else DecisionTreeRegressor
     leaf = max(5, len(rows) // 200)
     tree = kind(max_leaf_nodes=N_BINS, min_samples_leaf=leaf, random_state=0)

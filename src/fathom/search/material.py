@@ -121,7 +121,6 @@ class Material:
                 self.scales[True] = TargetScale.fit(y[trained], offset)
         self._aims = {is_log: self._aim(is_log) for is_log in list(self.scales) or [False]}
         self._weight = jnp.asarray(weight)
-        self.spread = float(np.sqrt(np.mean(self.scales[False].scale ** 2))) if self.scales else 1.0
 
     @property
     def can_log(self) -> bool:

@@ -17,7 +17,7 @@ from fathom.training.population import Job, Trained
 
 FRESH_SHARE = 0.15  # of the members after the portfolio: drawn from the prior, not mutated
 PARENTS = 6  # best candidates that are mutated
-COMPILE_S = 1.5  # first guess of what a new structure costs
+COMPILE_S = 2.0  # first guess of what a new structure costs
 COMPILE_SHARE = 0.12  # of the time left that a new structure may cost, once there are a few
 FEW_STRUCTURES = 4
 TREE_S = 4e-5  # seconds a row below which growing trees is not worth beginning
@@ -203,8 +203,10 @@ class Strategy:
     def _is_worth_compiling(self, genes: Genes, remaining: float) -> bool:
         """Tell whether the genes' program is there, or there is time enough to make it."""
         known = len(self._compiled) + len(self._compiling)
-        if genes.structure in self._compiled or known < FEW_STRUCTURES:
+        if genes.structure in self._compiled or known == 0:
             return True
+        if known < FEW_STRUCTURES:
+            return 2 * self._compile_s < remaining
         return self._compile_s < COMPILE_SHARE * remaining
 
     def _cost(self, genes: Genes) -> float:

@@ -3,7 +3,6 @@
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -21,6 +20,8 @@ from fathom.training.recipe import Recipe
 from fathom.training.starts import n_cores
 
 WAIT_S = 0.02  # before a thread without work asks again
+GRACE_S = 0.2  # past the deadline in which threads may still bring a network
+THREAD_NAME = "fathom-population"
 
 
 @dataclass(frozen=True)
@@ -155,30 +156,71 @@ def train_population(
 
     Notes
     -----
+    A thread that is still compiling past the deadline is left behind; it ends by itself.
     Members are not packed into one program with masks: on a processor that costs the widest
     member's time for each and gains nothing; programs are shared by structure instead.
     """
     monitor, deadline = monitor or Monitor(), deadline or Deadline(None)
-    lock = threading.Lock()
     if workers is None:
         workers = n_cores() if jax.default_backend() == "cpu" else 1
+    work = _Work(director, monitor, deadline)
+    threads = [
+        threading.Thread(target=work.run, name=f"{THREAD_NAME}-{number}", daemon=True)
+        for number in range(workers)
+    ]
+    for thread in threads:
+        thread.start()
+    work.wait(threads)
 
-    def work() -> None:
-        while not (monitor.should_stop() or deadline.remaining() <= 0):
-            with lock:
-                if director.is_done:
-                    return
-                make = director.next_job()
-            if make is None:
-                time.sleep(WAIT_S)
-                continue
-            trained = _train_job(make(), director, monitor, deadline, lock)
-            with lock:
-                director.on_trained(trained)
 
-    with ThreadPoolExecutor(workers) as pool:
-        for finished in [pool.submit(work) for _ in range(workers)]:
-            finished.result()
+class _Work:
+    """What the threads of a population share."""
+
+    def __init__(self, director: Director, monitor: Monitor, deadline: Deadline) -> None:
+        self._director, self._monitor, self._deadline = director, monitor, deadline
+        self._lock, self._has_result, self._is_closed = threading.Lock(), False, False
+        self._failure: BaseException | None = None
+
+    def run(self) -> None:
+        """Train until there is nothing more to train."""
+        try:
+            while self._next():
+                pass
+        except BaseException as error:  # raised again where the threads are waited for
+            self._failure = error
+
+    def _next(self) -> bool:
+        if self._is_over():
+            return False
+        with self._lock:
+            if self._director.is_done:
+                return False
+            make = self._director.next_job()
+        if make is None:
+            time.sleep(WAIT_S)
+            return True
+        trained = _train_job(make(), self._director, self._monitor, self._deadline, self._lock)
+        with self._lock:
+            if self._is_closed:
+                return False
+            self._director.on_trained(trained)
+            self._has_result |= trained.network is not None
+        return True
+
+    def _is_over(self) -> bool:
+        return self._is_closed or self._monitor.should_stop() or self._deadline.remaining() <= 0
+
+    def wait(self, threads: list[threading.Thread]) -> None:
+        """Wait for the threads; past the deadline only as long as there is no network at all."""
+        while any(thread.is_alive() for thread in threads) and self._failure is None:
+            is_late = self._deadline.remaining() < -GRACE_S
+            if is_late and self._has_result:
+                break  # what is compiling just now cannot be interrupted, only left behind
+            time.sleep(WAIT_S)
+        with self._lock:
+            self._is_closed = True
+        if self._failure is not None:
+            raise self._failure
 
 
 def _train_job(
