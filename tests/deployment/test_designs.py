@@ -233,7 +233,7 @@ def test_a_search_goes_on_from_a_file(tmp_path):
     given = Given(*target_of("numbers"), np.ones(N))
     first, second = (
         search_on(
-            to_frame(TABLE), given, one.schema_, one.design_, monitor=None, deadline=Deadline(1)
+            to_frame(TABLE), given, one.schema_, one.design_, monitor=None, deadline=Deadline(1.0)
         ).design
         for one in (model, again)
     )

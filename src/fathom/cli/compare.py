@@ -217,7 +217,8 @@ def _show(screen: Screen, outcomes: list[Outcome], target: Target, n_test: int) 
         style = "bold" if outcome.name == "Fathom" else ""
         cells = [printable(outcome.name), *cells, f"{outcome.fit_seconds:.1f}"]
         shown.add_row(*(Text(cell) for cell in cells), style=style)
-    screen.console.print(shown, width=width)
+    screen.console.width = width
+    screen.console.print(shown)
 
 
 def _cell(metric: Metric, *, has_interval: bool) -> str:

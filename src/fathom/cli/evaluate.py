@@ -1,6 +1,7 @@
 """The verb ``evaluate``: how good a model is on rows whose target is known."""
 
 import time
+from collections.abc import Collection
 from dataclasses import replace
 
 import numpy as np
@@ -37,7 +38,8 @@ def run_evaluate(model_path: str, options: TableOptions, is_json: bool) -> None:
     if not schema.input.is_named:
         options = replace(options, no_header=True)
     table = read(options)
-    names = _target_names(table.frame, schema.target, options)
+    used = {c.name for c in schema.input.columns if c.is_used and schema.input.is_named}
+    names = _target_names(table.frame, schema.target, options, used)
     features = table.frame.drop(names)
     parsed = parse_table(
         features, schema.input.columns, is_named=schema.input.is_named, ignored=schema.target.names
@@ -56,7 +58,9 @@ def run_evaluate(model_path: str, options: TableOptions, is_json: bool) -> None:
     screen.emit("done", metric=first.name, score=first.value, seconds=seconds, output=None)
 
 
-def _target_names(frame: pl.DataFrame, target: Target, options: TableOptions) -> list[str]:
+def _target_names(
+    frame: pl.DataFrame, target: Target, options: TableOptions, used: Collection[str]
+) -> list[str]:
     names = list(split_names(options.target, frame.columns) or target.names)
     if set(names) == set(target.names):
         names = list(target.names)  # in the order of training
@@ -72,6 +76,11 @@ def _target_names(frame: pl.DataFrame, target: Target, options: TableOptions) ->
                 f"the target {quoted(name)} in the table", got="no such column",
                 hint=nearest(name, frame.columns) or "name it with --target COLUMN",
             )  # fmt: skip
+        if name in used:
+            raise InputError(
+                "--target with a column of right answers",
+                got=f"{quoted(name)}, from which the model predicts",
+            )
     return names
 
 

@@ -1,5 +1,6 @@
 """The verb ``predict``: rows of a table, or pictures, with a trained model."""
 
+import io
 import math
 import sys
 import time
@@ -84,8 +85,10 @@ def _give(screen: Screen, predicted: pl.DataFrame, output: str | None, *, is_str
         write_table(predicted, output)
         screen.say(f"{predicted.height:,} predictions written to {output}")
     elif is_stream:
-        sys.stdout.flush()
-        write_csv(predicted, sys.stdout.buffer)
+        whole = io.BytesIO()  # Polars hides that a pipe was closed by its reader
+        write_csv(predicted, whole)
+        sys.stdout.buffer.write(whole.getbuffer())
+        sys.stdout.buffer.flush()
     elif screen.is_json:
         for number, row in enumerate(predicted.iter_rows(named=True), start=1):
             screen.emit("row", row=number, values=_plain(row))
@@ -118,7 +121,7 @@ def _predict_table(
     parsed = parse_table(used, columns, is_named=is_named, ignored=schema.target.names)
     predicted = predicted_columns(model, used)
     predicted = predicted.with_columns(pl.Series(_free("is_unusual", predicted), parsed.is_unusual))
-    carried = frame if keeps_all else frame.select(dict.fromkeys(identity))
+    carried = frame if keeps_all else frame.select(list(dict.fromkeys(identity)))
     return _beside(carried, predicted), parsed.is_unusual, (*table.notes, *parsed.notes)
 
 

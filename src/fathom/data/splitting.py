@@ -95,7 +95,8 @@ def make_folds(
     seed : int
         Seed of the division.
     classes : numpy.ndarray, optional
-        Class number of each row; every part gets its share of each class.
+        Class number of each row; every part gets its share of each class, and a class of one row
+        always trains where it is not kept from it by groups or order.
     groups : numpy.ndarray, optional
         Group of each row; a group is never on both sides.
     order : numpy.ndarray, optional
@@ -129,7 +130,18 @@ def make_folds(
         warnings.simplefilter("ignore", UserWarning)
         folds = splitter.split(np.zeros((n, 1)), classes, groups)
         found = [Fold(np.sort(training), np.sort(held_out)) for training, held_out in folds]
+    if classes is not None and groups is None:
+        found = [_with_single_rows(fold, classes) for fold in found]
     return tuple(found if n_folds > 1 else found[:1])
+
+
+def _with_single_rows(fold: Fold, classes: np.ndarray) -> Fold:
+    """Train on rows that are the only ones of their class, where others are left to judge."""
+    is_single = np.bincount(classes)[classes[fold.held_out]] < 2
+    if is_single.all() or not is_single.any():
+        return fold
+    training = np.concatenate([fold.training, fold.held_out[is_single]])
+    return Fold(np.sort(training), fold.held_out[~is_single])
 
 
 def _splitter(

@@ -146,18 +146,26 @@ class FathomEstimator(BaseEstimator):
     ) -> Self:
         """Search for networks on checked rows, and set everything that is learned."""
         given = Given(target, y, weight, _checked_rows(groups, frame), _checked_rows(order, frame))
-        before: Searched | None = getattr(self, "_searched", None) if self.warm_start else None
+        before: Searched | Design | None = None
+        if self.warm_start:
+            before = getattr(self, "_searched", getattr(self, "design_", None))
         if before is None:
             found = search_anew(
-                frame, given, self.column_kinds, has_names=not _has_place_names(frame),
+                frame, given, self.column_kinds, has_names=_has_names(self, frame),
                 seed=self._seed(), monitor=monitor, deadline=deadline,
             )  # fmt: skip
         else:
             found = search_on(
-                frame, given, before.schema, before, monitor=monitor, deadline=deadline
+                frame, given, self.schema_, before, monitor=monitor, deadline=deadline
             )
         self._searched = found
         return self.restore_design(found.schema, found.design)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out the search as it stood, which holds every training row."""
+        state = dict(super().__getstate__())
+        state.pop("_searched", None)
+        return state
 
     def _seed(self) -> int:
         given: Any = self.random_state
@@ -205,7 +213,17 @@ class FathomEstimator(BaseEstimator):
             raise InputError(
                 f"rows of {len(table.columns)} columns, as in fit", got=f"{frame.width} columns"
             )
-        return predict(self.design_, parse_table(frame, table.columns, is_named=is_named))
+        return self._require_finite(
+            predict(self.design_, parse_table(frame, table.columns, is_named=is_named))
+        )
+
+    def _require_finite(self, outputs: np.ndarray) -> np.ndarray:
+        if not np.isfinite(outputs).all():
+            raise InputError(
+                "a network that gives finite outputs", got="NaN or infinity",
+                hint="its weights are damaged: train it again",
+            )  # fmt: skip
+        return outputs
 
     def restore(
         self,
@@ -251,12 +269,7 @@ class FathomEstimator(BaseEstimator):
             padded = np.pad(encoded, [(0, missing)] + [(0, 0)] * (encoded.ndim - 1))
             each = [np.asarray(_outputs(network, padded)) for network in self.networks_]
             outputs[begin : begin + len(part)] = np.mean(each, axis=0)[: len(part)]
-        if not np.isfinite(outputs).all():
-            raise InputError(
-                "a network that gives finite outputs", got="NaN or infinity",
-                hint="its weights are damaged: train it again",
-            )  # fmt: skip
-        return outputs
+        return self._require_finite(outputs)
 
     def _require_same_picture(self, x: Any) -> None:
         picture = picture_shape(x)
@@ -305,8 +318,10 @@ def unit_mean(weight: np.ndarray) -> np.ndarray:
     return np.asarray(weight / weight[weight > 0].mean(), np.float32)
 
 
-def _has_place_names(frame: pl.DataFrame) -> bool:
-    return frame.columns == [f"x{place}" for place in range(frame.width)]
+def _has_names(estimator: BaseEstimator, frame: pl.DataFrame) -> bool:
+    """Tell whether columns were named by the user rather than by their place."""
+    has_place_names = frame.columns == [f"x{place}" for place in range(frame.width)]
+    return hasattr(estimator, "feature_names_in_") or not has_place_names
 
 
 def _checked_rows(values: Any, frame: pl.DataFrame) -> np.ndarray | None:
@@ -316,7 +331,13 @@ def _checked_rows(values: Any, frame: pl.DataFrame) -> np.ndarray | None:
     array = np.asarray(values)
     if array.shape != (frame.height,):
         raise InputError(f"one value for each of {frame.height} rows", got=f"shape {array.shape}")
-    return np.asarray(np.unique(array, return_inverse=True)[1])
+    try:
+        return np.asarray(np.unique(array, return_inverse=True)[1])
+    except TypeError:
+        raise InputError(
+            "groups and times of one type, none missing",
+            got=", ".join(sorted({type(value).__name__ for value in array})),
+        ) from None
 
 
 def describe_input(

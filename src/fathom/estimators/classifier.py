@@ -45,7 +45,7 @@ class FathomClassifier(ClassifierMixin, FathomEstimator):
     time_limit : float or None, default 60
         Seconds that fitting may take, compiling included; None for as long as it takes.
     class_weight : "balanced", mapping of class to weight, or None
-        Weights of the classes, besides those of the rows.
+        Weights of the classes, besides those of the rows; None for several labels.
     column_kinds : mapping of str to str, optional
         Overrules what columns are taken for: number, category, yes_no, date, text, identifier.
     warm_start : bool, default False
@@ -155,6 +155,11 @@ class FathomClassifier(ClassifierMixin, FathomEstimator):
         weight = self._checked_weight(sample_weight, numbers)
         if target.task == "classes":
             weight = unit_mean(weight * class_weights(numbers, target.classes, self.class_weight))
+        elif self.class_weight is not None:
+            raise InputError(
+                "class_weight None for several labels", got=repr(self.class_weight)[:80],
+                hint="give sample_weight",
+            )  # fmt: skip
         if designs:
             return self._fit_design(x, numbers, target, weight, groups, order, monitor, deadline)
         names = getattr(self, "feature_names_in_", ())

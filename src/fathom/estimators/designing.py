@@ -41,7 +41,7 @@ def is_mixed(x: object) -> bool:
         return array.ndim == 2
     if array.dtype != object or array.ndim != 2:
         return False
-    return any(isinstance(value, str) for value in array[:1000].ravel())
+    return any(isinstance(value, str) for value in array.flat)
 
 
 def read_features(estimator: BaseEstimator, x: Any, *, reset: bool) -> pl.DataFrame:
@@ -65,8 +65,7 @@ def read_features(estimator: BaseEstimator, x: Any, *, reset: bool) -> pl.DataFr
             raise InputError(
                 "a table with rows and columns", got=f"{frame.height} rows, {frame.width} columns"
             )
-        if is_table(x):
-            _check_feature_names(estimator, x, reset=True)
+        _check_feature_names(estimator, x, reset=True)
         estimator.n_features_in_ = frame.width
     return frame
 

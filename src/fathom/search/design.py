@@ -28,6 +28,7 @@ from fathom.training.starts import n_cores
 
 FOLDS = 5
 FOLD_SECONDS = 4e-3  # seconds of one core that one row in one fold costs, over all candidates
+TEXT_COST = 3  # what a column of text costs beside all others, for its encoding in every fold
 LEAST_HELD_OUT, MOST_SHARE, LEAST_SHARE = 500, 0.2, 0.1
 RESERVE_SHARE, RESERVE_S = 0.02, 0.35  # of the time, kept for choosing and calibrating at the end
 
@@ -152,7 +153,9 @@ def design(
     """
     began = time.monotonic()
     classes = y if target.task == "classes" else None
-    folds = plan.folds or divide(len(y), classes, plan, deadline.remaining())
+    n_texts = sum(column.kind == "text" for column in parsed.columns)
+    affordable = deadline.remaining() / (1 + TEXT_COST * n_texts)
+    folds = plan.folds or divide(len(y), classes, plan, affordable)
     material = Material(parsed, target, y, weight, folds, plan.seed)
     reserve = RESERVE_S + RESERVE_SHARE * min(deadline.remaining(), 600.0)
     training = Deadline(_seconds(max(deadline.remaining() - reserve, 0.05)))
@@ -160,6 +163,8 @@ def design(
     earlier = plan.earlier
     if isinstance(earlier, Design):
         earlier = bring_back(earlier, material)
+    for tried in earlier:
+        _reopen(tried, len(folds))
     strategy = Strategy(material, training, plan.seed, workers, earlier)
     train_population(strategy, monitor=monitor, deadline=training, workers=workers)
     return _finish(strategy, began, monitor), strategy
@@ -167,21 +172,26 @@ def design(
 
 def bring_back(found: Design, material: Material) -> tuple[Tried, ...]:
     """Return the candidates of an ensemble, its networks with their held-out predictions."""
-    members = {member.genes: member for member in found.members}
-    back = []
+    members, back = iter(found.members), []
     for candidate in found.report.candidates:
         tried = Tried(
             candidate.number, candidate.genes, candidate.origin, status=candidate.status,
             loss=math.inf if candidate.loss is None else candidate.loss,
             seconds=candidate.seconds, reason=candidate.reason,
         )  # fmt: skip
-        member = members.get(candidate.genes)
-        if candidate.status == "kept" and member is not None:
-            retrace(tried, material, dict(zip(member.folds, member.networks, strict=True)))
-        elif candidate.status == "kept":
-            tried.status = "spare"
         back.append(tried)
+        if candidate.status != "kept":
+            continue
+        member = next(members)  # members stand in the order of their candidates
+        retrace(tried, material, dict(zip(member.folds, member.networks, strict=True)))
     return tuple(back)
+
+
+def _reopen(tried: Tried, n_folds: int) -> None:
+    """Let a candidate that is in the model but not complete be trained on its other folds."""
+    if 0 < len(tried.trained) < n_folds:
+        tried.status, tried.weight, tried.is_promoted = "unfinished", 0.0, True
+        tried.started = set(tried.trained)
 
 
 def _seconds(remaining: float) -> float | None:
@@ -246,9 +256,13 @@ def _finish(strategy: Strategy, began: float, monitor: Monitor | None) -> Design
         seconds=seconds,
     )
     y = material.y.reshape(len(material.y), -1)
-    encodings = tuple(material.encoding(fold) for fold in range(len(material.folds)))
-    has_trees = any(member.genes.has_trees for member in members)
-    trees = tuple(material.trees(fold) for fold in range(len(material.folds) * has_trees))
+    used = sorted({fold for member in members for fold in member.folds})
+    looked_at = {fold for m in members if m.genes.has_trees for fold in m.folds}
+    # What no member uses is not worked out at the end; another fold's stands in its place.
+    places = [fold if fold in used else used[0] for fold in range(len(material.folds))]
+    encodings = tuple(material.encoding(fold) for fold in places)
+    shown = [fold if fold in looked_at else min(looked_at) for fold in places] if looked_at else []
+    trees = tuple(material.trees(fold) for fold in shown)
     return Design(
         material.target, encodings, trees, members, sharpness, dict(material.scales),
         y.min(axis=0).astype(np.float64), y.max(axis=0).astype(np.float64), report, history,

@@ -22,6 +22,7 @@ from fathom.training.calibration import (
 from fathom.training.loop import Judge
 from fathom.training.program import Examples
 
+LARGEST_LOG = 1e300  # target of whose logarithm there is a way back
 SKEWED = 1.0  # skewness from which the logarithm of a target is worth trying
 
 
@@ -68,10 +69,11 @@ class TargetScale:
 
 def log_offset(y: np.ndarray) -> float | None:
     """Return what to add before a logarithm, or None where the target has none worth trying."""
-    if y.shape[1] != 1 or y.min() < 0:
+    if y.shape[1] != 1 or y.min() < 0 or y.max() > LARGEST_LOG:
         return None
-    spread = y.std()
-    is_skewed = spread > 0 and np.mean(((y - y.mean()) / spread) ** 3) > SKEWED
+    unit = y / max(y.max(), np.finfo(float).tiny)  # so that no square overflows
+    spread = unit.std()
+    is_skewed = spread > 0 and np.mean(((unit - unit.mean()) / spread) ** 3) > SKEWED
     if not is_skewed:
         return None
     return 0.0 if y.min() > 0 else float(np.quantile(y[y > 0], 0.1))
@@ -119,6 +121,8 @@ class Material:
             offset = log_offset(y[trained])
             if offset is not None:
                 self.scales[True] = TargetScale.fit(y[trained], offset)
+        # Brought to spread 1 for what learns from it with squares, which would overflow otherwise.
+        self._learned = self.scales[False].encode(y) if self.scales else y
         self._aims = {is_log: self._aim(is_log) for is_log in list(self.scales) or [False]}
         self._weight = jnp.asarray(weight)
 
@@ -148,7 +152,7 @@ class Material:
             if fold not in self._encodings:
                 rows = self.folds[fold].training
                 encoding, means = TableEncoding.fit(
-                    self.parsed.take(rows), self.y[rows], self.n_classes, self._seed
+                    self.parsed.take(rows), self._learned[rows], self.n_classes, self._seed
                 )
                 every = encoding.target_means(self.parsed)
                 every[rows] = means
@@ -182,7 +186,7 @@ class Material:
             if fold not in self._trees:
                 rows = self.folds[fold].training
                 matrix = encoding.encode(self.parsed, "robust", means)
-                y = self.y[rows] if self.y.ndim == 1 else self.y[rows, 0]
+                y = self._learned[rows] if self.y.ndim == 1 else self._learned[rows, 0]
                 view, own = TreeView.fit(
                     matrix[rows],
                     y,
@@ -277,9 +281,9 @@ class Material:
 
     def baseline_loss(self) -> float:
         """Return the loss of always giving the shares of the classes, or the mean."""
-        weight = self.weight[:, None]
         if self.target.task == "classes":
             shares = np.bincount(self.y, self.weight, self.n_classes) / self.weight.sum()
             return log_loss(np.tile(shares, (len(self.y), 1)), self.y, self.weight)
-        mean = np.sum(weight * self.y, axis=0) / np.sum(weight)
+        share = self.weight / self.weight.sum()
+        mean = np.sum(share[:, None] * self.y, axis=0)
         return self.loss(np.tile(mean, (len(self.y), 1)), np.arange(len(self.y)))

@@ -110,7 +110,7 @@ class Strategy:
         patience = max(MIN_PATIENCE, done // 2)
         if done - self._n_at_best >= patience:
             return f"the last {patience} networks made the model no better"
-        return "" if remaining > 0 else "the time that was given is used"
+        return "" if remaining > 0 or not self.tried else "the time that was given is used"
 
     def _start(self, tried: Tried, fold: int) -> Callable[[], Job]:
         tried.started.add(fold)

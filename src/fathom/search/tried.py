@@ -65,7 +65,7 @@ class Tried:
 
 def retrace(tried: Tried, material: Material, networks: dict[int, Network]) -> None:
     """Give a candidate its networks back, with what they predict for the rows held out."""
-    predictions = []
+    ends = np.cumsum([len(fold.held_out) for fold in material.folds])
     for fold, network in sorted(networks.items()):
         job = make_job(tried, fold, material, 0)
         program = make_program(make_plan(job.architecture, job.recipe))
@@ -74,8 +74,9 @@ def retrace(tried: Tried, material: Material, networks: dict[int, Network]) -> N
         shown = material.predict(z, tried.genes.is_log_target)
         tried.losses[fold] = material.loss(shown, material.folds[fold].held_out)
         tried.trained[fold] = Trained(job, network, z, StartHistory(), 0.0)
-        predictions.append(shown)
-    tried.predictions = np.concatenate(predictions)
+        if tried.predictions is None:
+            tried.predictions = np.full((ends[-1], shown.shape[1]), np.nan)
+        tried.predictions[ends[fold] - len(shown) : ends[fold]] = shown
     tried.started = set(networks)
 
 

@@ -179,6 +179,7 @@ class _Work:
     def __init__(self, director: Director, monitor: Monitor, deadline: Deadline) -> None:
         self._director, self._monitor, self._deadline = director, monitor, deadline
         self._lock, self._has_result, self._is_closed = threading.Lock(), False, False
+        self._has_begun = False  # one network is begun however late it is
         self._failure: BaseException | None = None
 
     def run(self) -> None:
@@ -190,12 +191,11 @@ class _Work:
             self._failure = error
 
     def _next(self) -> bool:
-        if self._is_over():
-            return False
         with self._lock:
-            if self._director.is_done:
+            if self._is_over() or self._director.is_done:
                 return False
             make = self._director.next_job()
+            self._has_begun |= make is not None
         if make is None:
             time.sleep(WAIT_S)
             return True
@@ -208,7 +208,8 @@ class _Work:
         return True
 
     def _is_over(self) -> bool:
-        return self._is_closed or self._monitor.should_stop() or self._deadline.remaining() <= 0
+        is_late = self._deadline.remaining() <= 0 and self._has_begun
+        return self._is_closed or self._monitor.should_stop() or is_late
 
     def wait(self, threads: list[threading.Thread]) -> None:
         """Wait for the threads; past the deadline only as long as there is no network at all."""
