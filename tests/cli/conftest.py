@@ -4,6 +4,7 @@ import contextlib
 import importlib
 import json
 import sys
+import threading
 import time
 from dataclasses import dataclass
 from io import BytesIO, TextIOWrapper
@@ -52,6 +53,9 @@ class Stream(TextIOWrapper):
     def isatty(self):
         return self.is_terminal
 
+    def fileno(self):
+        return 2
+
     def text(self):
         return self.buffer.getvalue().decode()
 
@@ -63,6 +67,7 @@ def run_fathom(*arguments, cwd, is_terminal=False):
         patch.setattr(sys, "argv", ["fathom", *map(str, arguments)])
         patch.setattr(sys, "stdout", out)
         patch.setattr(sys, "stderr", err)
+        patch.setattr("fathom.cli._leave", sys.exit)  # which may end the process at once
         patch.setenv("COLUMNS", "100")
         patch.setenv("TERM", "dumb")
         for verb in VERBS:
@@ -74,6 +79,15 @@ def run_fathom(*arguments, cwd, is_terminal=False):
         except SystemExit as end:
             code = end.code or 0
     return Run(code, out.text(), err.text())
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_thread_left():
+    """Wait for programs still compiling: Python must not end beneath them."""
+    yield
+    for thread in threading.enumerate():
+        if thread.name.startswith("fathom-population"):
+            thread.join(60)
 
 
 @pytest.fixture
@@ -124,18 +138,18 @@ def given(monkeypatch, fathom):
     """Return a function that gives what a training would be given, without the training."""
     found = {}
 
-    class Enough(Exception):
+    class EnoughError(Exception):
         pass
 
     def search(frame, given, kinds, **options):
         found.update(options, frame=frame, given=given, kinds=kinds)
-        raise Enough
+        raise EnoughError
 
     monkeypatch.setattr(importlib.import_module("fathom.cli.train"), "search_anew", search)
 
     def run(*arguments):
         found.clear()
-        with pytest.raises(Enough):
+        with pytest.raises(EnoughError):
             fathom("train", *arguments)
         return found
 

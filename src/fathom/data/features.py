@@ -299,7 +299,7 @@ def _hashed(texts: np.ndarray) -> csr_matrix:
     vectorizer = HashingVectorizer(
         n_features=TEXT_HASHES, analyzer="char_wb", ngram_range=(2, 4), alternate_sign=False
     )
-    return vectorizer.transform(texts)
+    return vectorizer.transform(texts) if len(texts) else csr_matrix((0, TEXT_HASHES))
 
 
 def _fit_text(texts: np.ndarray, seed: int) -> TextParts:
@@ -309,7 +309,8 @@ def _fit_text(texts: np.ndarray, seed: int) -> TextParts:
     weight = np.log((1 + len(rows)) / (1 + occurs)) + 1
     weighted = counts @ diags(weight)
     n_parts = min(TEXT_PARTS, max(1, len(rows) - 1))
-    directions = TruncatedSVD(n_parts, random_state=seed).fit(weighted).components_.T
+    with np.errstate(divide="ignore", invalid="ignore"):  # its share of a variance that is 0
+        directions = TruncatedSVD(n_parts, random_state=seed).fit(weighted).components_.T
     spread = np.asarray(weighted @ directions).std(axis=0)
     parts = np.zeros((TEXT_HASHES, TEXT_PARTS))
     parts[:, :n_parts] = directions / np.where(spread > 1e-12, spread, 1)

@@ -15,9 +15,10 @@ from sklearn.ensemble import (
 from sklearn.model_selection import KFold, StratifiedKFold
 from threadpoolctl import threadpool_limits
 
-N_FOREST, N_ROUNDS = 100, 100
+N_FOREST = 100  # trees, at most
+N_ROUNDS = {True: 100, False: 300}  # of boosting, at most: for classes, and for numbers
 FEW_TREES, FEW_ROUNDS = 20, 10  # grown whatever the time
-MOST_RATE = 0.3  # learning rate of boosting where there is time for few rounds only
+RATE, MOST_RATE = 0.1, 0.3  # of boosting: with all its rounds, and with few
 LEAF_ROWS = 3  # of the forest's trees
 TREE_ROWS = 10_000  # rows one tree of the forest is grown on, at most
 INNER_FOLDS = 5
@@ -291,7 +292,7 @@ def _grow_boosted(
     _boost(x, y, n_classes, seed, FEW_ROUNDS)
     a_round = (time.monotonic() - began) / FEW_ROUNDS
     affordable = seconds / (a_round * (INNER_FOLDS + 1))
-    rounds = int(min(max(affordable, FEW_ROUNDS), N_ROUNDS))
+    rounds = int(min(max(affordable, FEW_ROUNDS), N_ROUNDS[n_classes > 0]))
     out_of_fold = np.zeros((len(x), 1 if n_classes in (0, 2) else n_classes))
     for others, rows in folds.split(x, y if n_classes else None):
         trees = _boost(x[others], y[others], n_classes, seed, rounds)
@@ -299,14 +300,12 @@ def _grow_boosted(
     return _boost(x, y, n_classes, seed, rounds), out_of_fold
 
 
-def _boost(
-    x: np.ndarray, y: np.ndarray, n_classes: int, seed: int, rounds: int = N_ROUNDS
-) -> Trees:
+def _boost(x: np.ndarray, y: np.ndarray, n_classes: int, seed: int, rounds: int = 100) -> Trees:
     if n_classes and (y == y[0]).all():
         return _no_trees(1 if n_classes == 2 else n_classes)
     kind = HistGradientBoostingClassifier if n_classes else HistGradientBoostingRegressor
     grown = kind(
-        max_iter=rounds, learning_rate=min(0.1 * N_ROUNDS / rounds, MOST_RATE),
+        max_iter=rounds, learning_rate=min(RATE * N_ROUNDS[n_classes > 0] / rounds, MOST_RATE),
         early_stopping=False, random_state=seed % 2**32,
     ).fit(x, y)  # fmt: skip
     present = np.asarray(getattr(grown, "classes_", [0]), int)

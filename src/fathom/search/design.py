@@ -177,6 +177,7 @@ def bring_back(found: Design, material: Material) -> tuple[Tried, ...]:
         tried = Tried(
             candidate.number, candidate.genes, candidate.origin, status=candidate.status,
             loss=math.inf if candidate.loss is None else candidate.loss,
+            losses={} if candidate.loss is None else {0: candidate.loss},
             seconds=candidate.seconds, reason=candidate.reason,
         )  # fmt: skip
         back.append(tried)

@@ -71,7 +71,7 @@ class Strategy:
         self._compiled: set[object] = set()
         self._compiling: set[object] = set()
         self._compile_s, self._running, self._finished = COMPILE_S, 0, False
-        self._speed = FLOP_PER_S
+        self._speed, self._seconds = FLOP_PER_S, min(deadline.remaining(), 3600.0)
         self._n_folds = len(material.folds)
         self._has_trees = self._can_grow_trees()
         self._plan()
@@ -180,7 +180,7 @@ class Strategy:
         n = len(self.material.folds[0].training)
         batch = 64 if n < 800 else 128 if n < 4000 else 256 if n < 40_000 else 512
         batch = 1024 if n >= 150_000 else batch
-        budget = self.deadline.remaining() * self.workers * 0.7
+        budget = self._seconds * self.workers * 0.7
         usual = Genes(batch_size=min(batch, n), epochs=64, width=WIDTHS[-2])
         for width in (256, 128, 64):
             usual = usual.model_copy(update={"width": width})

@@ -4,6 +4,7 @@ import numpy as np
 
 LEAST_SHARPNESS, MOST_SHARPNESS = 0.2, 5.0
 NEWTON_STEPS = 8
+LEAST_CURVATURE = 1e-12
 MOST_ROWS = 5000  # rows a sharpness is worked out on while training goes on
 LEAST_PROBABILITY = 1e-7
 
@@ -47,9 +48,8 @@ def fit_sharpness(z: np.ndarray, y: np.ndarray, weight: np.ndarray) -> float:
         mean = np.sum(p * z, axis=1)
         slope = np.sum(share * mean) - right
         curvature = np.sum(share * (np.sum(p * z**2, axis=1) - mean**2))
-        if curvature < 1e-12:
-            break
-        after = float(np.clip(beta - slope / curvature, beta / 2, beta * 2))
+        step = slope / max(curvature, LEAST_CURVATURE)  # which is 0 where all is too sure
+        after = float(np.clip(beta - step, beta / 2, beta * 2))
         after = min(max(after, LEAST_SHARPNESS), MOST_SHARPNESS)
         if abs(after - beta) < 1e-4:
             return after
