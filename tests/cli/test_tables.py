@@ -13,7 +13,10 @@ import polars as pl
 import pytest
 
 import fathom as library
+from fathom.cli.screen import Screen, StopRequest
+from fathom.cli.train import SearchView
 from fathom.data.tables import read_table
+from fathom.training.history import Epoch, Event
 
 P = ["probability_leaves", "probability_stays"]
 
@@ -272,3 +275,14 @@ def test_a_reader_that_stops_reading_is_no_error(trained):
     run = subprocess.run(command, shell=True, cwd=folder, capture_output=True, text=True)
     assert run.stdout == "churn,probability_leaves,probability_stays,is_unusual\n"
     assert run.stderr == ""
+
+
+def test_what_a_thread_says_after_the_search_is_not_shown(capsys):
+    screen = Screen(is_json=True)
+    view = SearchView(screen, 1.0, StopRequest(screen))
+    epoch = Epoch(epoch=1, train_loss=1, train_score=0, learning_rate=1, seconds=0)
+    with view.shown():
+        view.on_epoch(0, epoch)
+    view.on_epoch(0, epoch)
+    view.on_event(0, Event(epoch=1, kind="stopped", text="late"))
+    assert len(capsys.readouterr().out.splitlines()) == 1

@@ -129,7 +129,6 @@ def test_what_is_learned_depends_on_order_not_on_unit():
             shown[0].show(X, view), shown[1].show(1e200 * X - 1e200, view), atol=1e-6
         )
     quantiles = [
-        views.show(x, "quantile")
-        for views, x in zip(shown, (X, 1e200 * X - 1e200), strict=True)
+        views.show(x, "quantile") for views, x in zip(shown, (X, 1e200 * X - 1e200), strict=True)
     ]
     np.testing.assert_allclose(rankdata(quantiles[0]), rankdata(quantiles[1]), atol=30)

@@ -82,12 +82,12 @@ def _named(columns: str) -> tuple[str, ...]:
 
 
 Separator = Annotated[
-    str | None, typer.Option(metavar="SIGN", help="What stands between values; found out if left.")
+    str | None, typer.Option(metavar="SIGN", help="What parts values; found out if left out.")
 ]
 Decimal = Annotated[str | None, typer.Option(metavar="MARK", help="Decimal mark: . or ,")]
 Encoding = Annotated[str | None, typer.Option(metavar="NAME", help="Encoding of the text.")]
-NoHeader = Annotated[bool, typer.Option("--no-header", help="The first row is no names.")]
-Query = Annotated[str | None, typer.Option(metavar="SQL", help="SELECT for a database.")]
+NoHeader = Annotated[bool, typer.Option("--no-header", help="The first row is data, not names.")]
+Query = Annotated[str | None, typer.Option(metavar="SQL", help="SELECT to ask a database.")]
 Seed = Annotated[int, typer.Option(help="Seed of every random choice.")]
 
 

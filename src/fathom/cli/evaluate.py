@@ -2,14 +2,21 @@
 
 import time
 from collections.abc import Collection
-from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 
 from fathom.cli.engine import prepare_engine
 from fathom.cli.screen import Screen
-from fathom.cli.tables import TableOptions, read, shown_notes, shown_path, split_names, started_at
+from fathom.cli.tables import (
+    TableOptions,
+    read_more,
+    shown_notes,
+    shown_path,
+    split_names,
+    started_at,
+)
 from fathom.data.cells import listing, nearest, quoted, to_cells, to_numbers
 from fathom.data.parsing import parse_table
 from fathom.data.readings import read_as_numbers
@@ -35,9 +42,7 @@ def run_evaluate(model_path: str, options: TableOptions, is_json: bool) -> None:
     schema = model.schema_
     if not isinstance(schema.input, TableInput):
         raise InputError("a model of a table", got=f"{model_path}, which is none")
-    if not schema.input.is_named:
-        options = replace(options, no_header=True)
-    table = read(options)
+    table = read_more(options, Path(model_path), schema.input)
     used = {c.name for c in schema.input.columns if c.is_used and schema.input.is_named}
     names = _target_names(table.frame, schema.target, options, used)
     features = table.frame.drop(names)

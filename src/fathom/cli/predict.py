@@ -5,7 +5,6 @@ import math
 import sys
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from fathom.cli.engine import prepare_engine
 from fathom.cli.screen import Screen
 from fathom.cli.tables import (
     TableOptions,
-    read,
+    read_more,
     refuse_overwriting,
     shown_notes,
     started_at,
@@ -65,7 +64,7 @@ def run_predict(
         require_writable(Path(output))
     is_stream = output is None and not is_json and not sys.stdout.isatty()
     screen = Screen(is_json, is_aside=is_stream)
-    predicted, is_unusual, notes = _predict_table(model, options, identity, keeps_all)
+    predicted, is_unusual, notes = _predict_table(model, model_path, options, identity, keeps_all)
     for line in shown_notes(notes):
         screen.say(line)
     n_unusual = int(is_unusual.sum())
@@ -98,6 +97,7 @@ def _give(screen: Screen, predicted: pl.DataFrame, output: str | None, *, is_str
 
 def _predict_table(
     model: FathomClassifier | FathomRegressor,
+    model_path: str,
     options: TableOptions,
     identity: list[str],
     keeps_all: bool,
@@ -106,9 +106,7 @@ def _predict_table(
     schema = model.schema_
     assert isinstance(schema.input, TableInput)
     columns, is_named = schema.input.columns, schema.input.is_named
-    if not is_named:
-        options = replace(options, no_header=True)
-    table = read(options, may_be_empty=True)
+    table = read_more(options, Path(model_path), schema.input, may_be_empty=True)
     frame = used = table.frame
     for name in identity:
         if name not in frame.columns:
@@ -157,6 +155,8 @@ def _free(name: str, frame: pl.DataFrame) -> str:
 def _target_names(target: Target) -> tuple[str, ...]:
     if len(target.names) == target.n_outputs:
         return target.names
+    if target.n_outputs == 1:
+        return ("prediction",)
     return tuple(f"prediction_{n + 1}" for n in range(target.n_outputs))
 
 

@@ -15,12 +15,14 @@ import polars as pl
 from fathom.data.cells import first_row, nearest, quoted, to_cells, to_days, to_numbers
 from fathom.data.datasets import cache_folder
 from fathom.data.readings import read_as_dates
-from fathom.data.schema import Target
+from fathom.data.schema import TableInput, Target
 from fathom.data.tables import Table, read_table
 from fathom.data.target import choose_target, parse_target
 from fathom.errors import InputError
 
 MOST_NOTES = 8  # shown; JSON has all
+_DOUBTFUL = r"^\s*[+-]?[1-9]\d{0,2}(?:,\d{3})+\s*$"
+_POINTED = r"^\s*[+-]?\d+(?:,\d{3})*\.\d+\s*$"
 _HOW_TO_READ = ("path", "separator", "decimal", "encoding", "no_header", "query")
 
 
@@ -83,6 +85,42 @@ def read(options: TableOptions, *, may_be_empty: bool = False) -> Table:
         query=options.query,
         may_be_empty=may_be_empty,
     )
+
+
+def read_more(
+    options: TableOptions, model_path: Path, known: TableInput, *, may_be_empty: bool = False
+) -> Table:
+    """Read rows for a model as its training rows were read, where they leave it open.
+
+    Rows without names have none here either, and commas that may be decimal marks or those of
+    thousands are what they were in training, where the model was trained on this machine.
+    """
+    if _is_of_unnamed_file(known):
+        options = replace(options, no_header=True)
+    table = read(options, may_be_empty=may_be_empty)
+    if options.decimal is not None or table.decimal == "," or not _is_in_doubt(table.frame):
+        return table
+    before = recall_run(model_path)
+    if before is None or before.decimal != ",":
+        return table
+    return read(replace(options, decimal=","), may_be_empty=may_be_empty)
+
+
+def _is_of_unnamed_file(known: TableInput) -> bool:
+    """Tell whether a model learned from a file without names, not from an array in Python."""
+    return not known.is_named and not all(
+        column.name == f"x{place}" for place, column in enumerate(known.columns)
+    )
+
+
+def _is_in_doubt(frame: pl.DataFrame) -> bool:
+    """Tell whether numbers have commas that may be decimal marks, and none has a point."""
+    words = frame.select(pl.col(pl.String))
+    if not words.width:
+        return False
+    has_comma = words.select(pl.any_horizontal(pl.all().str.contains(_DOUBTFUL).any())).item()
+    has_point = words.select(pl.any_horizontal(pl.all().str.contains(_POINTED).any())).item()
+    return bool(has_comma) and not has_point
 
 
 def split_names(given: tuple[str, ...], columns: Sequence[str]) -> tuple[str, ...]:
@@ -217,7 +255,7 @@ def shown_notes(notes: tuple[str, ...]) -> list[str]:
     return [*few, f"  · and {more} more (--json shows all)"] if more else few
 
 
-def record_run(model_path: Path, options: TableOptions) -> None:
+def record_run(model_path: Path, options: TableOptions, decimal: str) -> None:
     """Remember beside the cache what a model was trained on, so that its search can go on.
 
     A model file holds no path; this record does, on this machine only.
@@ -225,7 +263,8 @@ def record_run(model_path: Path, options: TableOptions) -> None:
     if is_address(options.path):
         return  # it may hold a password
     place = _record_place(model_path)
-    known = asdict(replace(options, path=str(Path(options.path).resolve())))
+    mark = options.decimal or ("," if decimal == "," else None)
+    known = asdict(replace(options, path=str(Path(options.path).resolve()), decimal=mark))
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         beside = place.with_suffix(f".{os.getpid()}")

@@ -82,7 +82,7 @@ def run_train(
             found = _search(screen, table, given, options, before, view, deadline)
         model = _model(found, options, time_limit)
         path = save(model, place)
-        record_run(path, options)
+        record_run(path, options, whole.decimal)
         _conclude(screen, found.design.report, path, time.monotonic() - began, options)
     return STOPPED if stop.is_asked else 0
 
@@ -240,7 +240,7 @@ class SearchView(Monitor):
 
     def __init__(self, screen: Screen, seconds: float, stop: StopRequest) -> None:
         self._screen, self._stop, self._seconds = screen, stop, seconds
-        self._lock, self._spoke = threading.Lock(), 0.0
+        self._lock, self._spoke, self._is_over = threading.Lock(), 0.0, False
         self._began = time.monotonic()
         self._best: dict[int, float] = {}
         self._progress = Progress(
@@ -255,9 +255,13 @@ class SearchView(Monitor):
 
     @contextmanager
     def shown(self) -> Iterator["SearchView"]:
-        """Keep the progress on the screen while inside."""
-        with self._progress:
-            yield self
+        """Keep the progress on the screen while inside; what comes later is not shown."""
+        try:
+            with self._progress:
+                yield self
+        finally:
+            with self._lock:
+                self._is_over = True  # a thread that was not waited for may still speak
 
     def should_stop(self) -> bool:
         """Tell whether the user asked to stop."""
@@ -266,6 +270,8 @@ class SearchView(Monitor):
     def on_epoch(self, start: int, epoch: Epoch) -> None:
         """Show an epoch of a candidate."""
         with self._lock:
+            if self._is_over:
+                return
             self._screen.emit("epoch", network=start + 1, **epoch.model_dump())
             loss = epoch.validation_loss
             if loss is not None:
@@ -285,4 +291,6 @@ class SearchView(Monitor):
     def on_event(self, start: int, event: Event) -> None:
         """Show what is out of the ordinary."""
         with self._lock:
+            if self._is_over:
+                return
             self._screen.emit("note", network=start + 1, **event.model_dump())

@@ -222,17 +222,7 @@ def _finish(strategy: Strategy, began: float, monitor: Monitor | None) -> Design
     material = strategy.material
     kept = [t for t in strategy.tried if t.weight > 0 and t.trained] or _nearest(strategy)
     members = tuple(_member(tried, material) for tried in kept)
-    complete = [t for t in kept if len(t.trained) == len(material.folds)]
-    sharpness, loss = 1.0, None
-    if len(complete) == len(kept):
-        rows = strategy.held_out
-        total = sum(t.weight * t.predictions for t in kept if t.predictions is not None)
-        mean = np.asarray(total)
-        if material.target.task == "classes":
-            logs = np.log(np.maximum(mean, 1e-7))
-            sharpness = fit_sharpness(logs, material.y[rows], material.weight[rows])
-            mean = sharpen(mean, sharpness)
-        loss = material.loss(mean, rows)
+    sharpness, loss = _calibrate(kept, strategy)
     if monitor is not None and monitor.should_stop():
         strategy.stopped = monitor.stop_reason
     first, numbers = material.folds[0], material.target.task == "numbers"
@@ -269,6 +259,21 @@ def _finish(strategy: Strategy, began: float, monitor: Monitor | None) -> Design
         y.min(axis=0).astype(np.float64), y.max(axis=0).astype(np.float64), report, history,
         strategy.seed,
     )  # fmt: skip
+
+
+def _calibrate(kept: list[Tried], strategy: Strategy) -> tuple[float, float | None]:
+    """Return the sharpness that calibrates the kept networks' mean, and its held-out loss then."""
+    material, rows = strategy.material, strategy.held_out
+    total = sum(t.weight * t.predictions for t in kept if t.predictions is not None)
+    mean = np.asarray(total)
+    is_known = np.isfinite(mean).all(axis=1)  # rows of folds there was time for
+    mean, rows = mean[is_known], rows[is_known]
+    sharpness = 1.0
+    if material.target.task == "classes":
+        logs = np.log(np.maximum(mean, 1e-7))
+        sharpness = fit_sharpness(logs, material.y[rows], material.weight[rows])
+        mean = sharpen(mean, sharpness)
+    return sharpness, material.loss(mean, rows)
 
 
 def _nearest(strategy: Strategy) -> list[Tried]:

@@ -142,7 +142,9 @@ class Report(Value):
             else f"trained on {self.n_train:,} rows and judged on {self.n_held_out:,} held out"
         )
         networks = f"{len(kept)} of them" if len(kept) > 1 else "one of them"
-        found = [f"{len(self.candidates)} networks were tried; the model is {networks}, {folds}."]
+        n = len(self.candidates)
+        tried = "1 network was tried" if n == 1 else f"{n} networks were tried"
+        found = [f"{tried}; the model is {networks}, {folds}."]
         found += [f"{c.weight:4.0%} network {c.number + 1}: {c.genes}" for c in kept]
         if len(kept) > 1:
             found.append(f"What they share: {shared_traits(kept)}.")
@@ -175,7 +177,7 @@ class Report(Value):
 
     def _on_worth(self) -> str:
         if self.validation_loss is None:
-            return "Too few rows to hold any out: how good the model is, is not known."
+            return "How good the model is, is not known: nothing was held out."
         shown = f"{self.loss_name} {self.validation_loss:.4f} on held-out rows"
         if self.is_no_better_than_guessing:
             return (

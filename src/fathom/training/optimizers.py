@@ -111,9 +111,10 @@ def rate_factors(parameters: PyTree[Float[Array, "..."]]) -> PyTree[float]:
 
     def factor(path: tuple[Any, ...], leaf: Float[Array, "..."]) -> float:
         name = getattr(path[-1], "name", "")
-        if name == "weight" and leaf.ndim >= 2:
-            n_in = leaf.shape[1] if leaf.ndim == 2 else math.prod(leaf.shape[:-1])
-            return float(n_in**-0.5)
+        if name == "weight" and leaf.ndim == 2:
+            return float(leaf.shape[1] ** -0.5)
+        if name == "kernel":
+            return float(math.prod(leaf.shape[:-1]) ** -0.5)
         return ROLE_FACTORS.get(name, 1.0)
 
     return jax.tree_util.tree_map_with_path(factor, parameters)

@@ -1,5 +1,6 @@
 """Populations: many different networks trained at once, spread over the cores."""
 
+import atexit
 import threading
 import time
 from collections.abc import Callable
@@ -213,13 +214,18 @@ class _Work:
 
     def wait(self, threads: list[threading.Thread]) -> None:
         """Wait for the threads; past the deadline only as long as there is no network at all."""
-        while any(thread.is_alive() for thread in threads) and self._failure is None:
-            is_late = self._deadline.remaining() < -GRACE_S
-            if is_late and self._has_result:
-                break  # what is compiling just now cannot be interrupted, only left behind
-            time.sleep(WAIT_S)
-        with self._lock:
-            self._is_closed = True
+        try:
+            while any(thread.is_alive() for thread in threads) and self._failure is None:
+                is_late = self._deadline.remaining() < -GRACE_S
+                if is_late and self._has_result:
+                    break  # what is compiling just now cannot be interrupted, only left behind
+                time.sleep(WAIT_S)
+        finally:  # Ctrl-C included
+            with self._lock:
+                self._is_closed = True
+            for thread in threads:  # the interpreter must not end under a compilation
+                if thread.is_alive():
+                    atexit.register(thread.join)
         if self._failure is not None:
             raise self._failure
 
