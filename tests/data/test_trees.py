@@ -67,3 +67,16 @@ def test_number_of_columns(n_classes, n_outputs, n_rows, columns):
 
 def test_boosting_where_there_is_one_class_says_nothing():
     assert (_boost(X, np.ones(400, int), 2, seed=0).predict(X) == 0).all()
+
+
+@pytest.mark.parametrize("n_codes", [4, 40])
+def test_a_categorys_place_in_the_order_does_not_give_a_rows_target_away(n_codes):
+    found = []
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        codes = rng.integers(0, n_codes, 200)
+        y = rng.normal(size=200)
+        x = np.stack([rng.normal(size=200), codes], axis=1).astype(np.float32)
+        _, columns = TreeView.fit(x, y, 0, seed, (n_codes,))
+        found.append([np.corrcoef(column, y)[0, 1] for column in columns.T])
+    assert np.abs(np.mean(found, axis=0)).max() < 0.15

@@ -310,7 +310,7 @@ def refused(path, content, message=None):
     began = time.monotonic()
     with pytest.raises(ModelFileError, match=message) as caught:
         load(path)
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 60  # an end, whatever the machine
     assert str(caught.value).isprintable()
     assert len(str(caught.value)) < 3000
 

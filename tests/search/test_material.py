@@ -83,13 +83,15 @@ def test_a_target_held_out_is_not_in_its_own_rows_columns():
 
 @pytest.mark.parametrize("has_trees", [False, True])
 def test_a_shuffled_target_cannot_be_read_from_any_training_row(has_trees):
-    y = RNG.permutation(NUMBERS)[:, None]
-    material = make(y=y, n_folds=1)
-    rows = material.folds[0].training
-    shown = np.asarray(material.examples(0, "robust", False, has_trees).x)[rows]
-    layout = material.layout(has_trees)
-    for column in shown.T[: layout.n_numbers + layout.n_plain]:
-        assert abs(np.corrcoef(column, y[rows, 0])[0, 1]) < 0.3
+    found = []
+    for seed in range(6):
+        y = np.random.default_rng(seed).permutation(NUMBERS)[:, None]
+        material = make(y=y, n_folds=1)
+        rows, layout = material.folds[0].training, material.layout(has_trees)
+        shown = np.asarray(material.examples(0, "robust", False, has_trees).x)[rows]
+        columns = shown.T[: layout.n_numbers + layout.n_plain]
+        found.append([np.corrcoef(column, y[rows, 0])[0, 1] for column in columns])
+    assert np.abs(np.mean(found, axis=0)).max() < 0.16  # chance gives one of 0.04
 
 
 def test_examples_are_made_once_and_are_what_the_encoding_says():

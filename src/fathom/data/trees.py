@@ -25,6 +25,7 @@ INNER_FOLDS = 5
 MOST_BOOSTED_CLASSES = 10  # above it boosting, which grows a tree a class and round, takes too long
 MOST_CLASSES = 100
 LEAST_ROWS = 30
+RANKED_CODES = 10  # codes up to which a category is ordered by the target's mean
 RANK_ROWS = 10.0  # rows the overall mean counts for in the mean of a category
 LEAST_SHARE = 2e-3  # of a class, before its logarithm is taken
 CHUNK = 4096  # rows that are walked down at once
@@ -192,8 +193,10 @@ class TreeView:
 
 
 def _code_ranks(codes: np.ndarray, y: np.ndarray, n_classes: int, n: int) -> np.ndarray:
-    if n_classes > 2:
-        return np.arange(n, dtype=np.float64)  # several classes have no one order
+    # Several classes have no one order. In that of many categories a row's own target would show,
+    # above all beside the mean of the others that the encoding gives.
+    if n_classes > 2 or n > RANKED_CODES:
+        return np.arange(n, dtype=np.float64)
     counts = np.bincount(codes.astype(int), minlength=n)
     totals = np.bincount(codes.astype(int), y.astype(np.float64), minlength=n)
     means = (totals + RANK_ROWS * y.mean()) / (counts + RANK_ROWS)

@@ -182,7 +182,8 @@ class Report(Value):
         if self.is_no_better_than_guessing:
             return (
                 f"No better than guessing: {shown}, and {self.baseline_loss:.4f} by always giving "
-                "the same answer. The columns may say nothing about the target."
+                "the same answer. The columns may say nothing about the target, or the time was "
+                "too short."
             )
         return f"{shown}; always giving the same answer would have {self.baseline_loss:.4f}."
 
@@ -190,16 +191,19 @@ class Report(Value):
 def shared_traits(kept: tuple[Candidate, ...]) -> str:
     """Say in words what the genes of several networks have in common."""
     genes = [c.genes for c in kept]
-    deep = [g for g in genes if g.depth] or genes
+    deep = [g for g in genes if g.depth]
     forms = sorted({g.input_form.replace("_", " ") for g in genes})
     parts = [
         _span("depth", [g.depth for g in genes], "hidden layers"),
-        _span("width", [g.width for g in deep], "neurons each"),
-        _span("dropout", [g.dropout for g in deep], ""),
         _span("learning rate", [g.learning_rate for g in genes], ""),
         f"numbers as {', '.join(forms)}",
-        f"{', '.join(sorted({g.activation for g in deep}))} neurons",
     ]
+    if deep:
+        parts += [
+            _span("width", [g.width for g in deep], "neurons a layer"),
+            _span("dropout", [g.dropout for g in deep], ""),
+            f"{', '.join(sorted({g.activation for g in deep}))} neurons",
+        ]
     return "; ".join(parts)
 
 

@@ -20,6 +20,7 @@ PARENTS = 6  # best candidates that are mutated
 COMPILE_S = 2.0  # first guess of what a new structure costs
 COMPILE_SHARE = 0.12  # of the time left that a new structure may cost, once there are a few
 FEW_STRUCTURES = 4
+MOST_LINEAR = 3  # linear models tried while the first deep network is compiled
 TREE_S = 4e-5  # seconds a row below which growing trees is not worth beginning
 TREE_SHARE, MOST_TREE_S = 0.3, 600.0  # of the time that trees may take
 FLOP_PER_S = 5e10  # first guess of what a core does in training; too high does least harm
@@ -131,8 +132,9 @@ class Strategy:
                 self._waiting.remove(genes)
                 return Tried(len(self.tried), fitted, "portfolio")
         complete = self._complete()
-        if not complete:
-            return None
+        is_all_linear = all(tried.genes.depth == 0 for tried in complete)
+        if not complete or (is_all_linear and self._compiling and len(complete) > MOST_LINEAR):
+            return None  # the first deep network is about to come
         for _ in range(20):
             genes, origin, parent = self._breed(complete)
             if genes.structure in self._compiling or not self._is_worth_compiling(genes, remaining):

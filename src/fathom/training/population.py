@@ -213,10 +213,10 @@ class _Work:
         return self._is_closed or self._monitor.should_stop() or is_late
 
     def wait(self, threads: list[threading.Thread]) -> None:
-        """Wait for the threads; past the deadline only as long as there is no network at all."""
+        """Wait for the threads; past the end only as long as there is no network at all."""
         try:
             while any(thread.is_alive() for thread in threads) and self._failure is None:
-                is_late = self._deadline.remaining() < -GRACE_S
+                is_late = self._deadline.remaining() < -GRACE_S or self._monitor.should_stop()
                 if is_late and self._has_result:
                     break  # what is compiling just now cannot be interrupted, only left behind
                 time.sleep(WAIT_S)
