@@ -90,7 +90,7 @@ def test_random_state_fixes_everything_and_the_seed_is_recorded():
     np.testing.assert_array_equal(fit(1).predict_proba(X), fit(1).predict_proba(X))
     assert not np.array_equal(fit(1).predict_proba(X), fit(2).predict_proba(X))
     assert fit(7).recipe_.seed == 7
-    drawn = FathomClassifier(random_state=np.random.RandomState(0))
+    drawn = FathomClassifier(recipe=QUICK, random_state=np.random.RandomState(0))
     drawn.fit(X[:40], SIGNS[:40, 0])
     repeated = FathomClassifier(drawn.architecture_, drawn.recipe_).fit(X[:40], SIGNS[:40, 0])
     np.testing.assert_array_equal(drawn.predict_proba(X), repeated.predict_proba(X))

@@ -20,9 +20,13 @@ EXPECTED_FAILURES = {
 }
 
 
+DEFAULT = Recipe(learning_rate=2e-3, batch_size=32, epochs=100, weight_decay=0.01)
+
+
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
 @parametrize_with_checks(
-    [FathomClassifier(), FathomRegressor()],
+    # A search is timed and not repeatable: its checks are in test_designing.
+    [FathomClassifier(recipe=DEFAULT), FathomRegressor(recipe=DEFAULT)],
     expected_failed_checks=lambda estimator: EXPECTED_FAILURES,
 )
 def test_scikit_learn_check(estimator, check):

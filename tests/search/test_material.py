@@ -100,7 +100,9 @@ def test_examples_are_made_once_and_are_what_the_encoding_says():
     assert material.examples(0, "bins", True, False).x is first.x
     encoding = material.encoding(0)
     rows = material.folds[0].held_out
-    np.testing.assert_array_equal(first.x[rows], encoding.encode(material.parsed.take(rows), "bins"))
+    np.testing.assert_array_equal(
+        first.x[rows], encoding.encode(material.parsed.take(rows), "bins")
+    )
     held_out = material.held_out(0, "bins", False, False)
     np.testing.assert_array_equal(held_out.x, first.x[rows])
     np.testing.assert_array_equal(held_out.weight, WEIGHT[rows])

@@ -111,6 +111,14 @@ def test_a_childs_words_name_what_differs_and_nothing_else():
             assert name.replace("_", " ") + " " in told
 
 
+def test_of_a_linear_model_nothing_is_changed_that_it_does_not_have():
+    parent = Genes(depth=0, input_form="robust", dropout=0.0)
+    for seed in range(100):
+        child, _ = change(parent, seed)
+        if not child.depth:
+            assert (child.width, child.dropout, child.activation) == (256, 0.0, "selu")
+
+
 def test_overfitting_asks_for_more_regularization_and_an_early_best_for_fewer_epochs():
     parent = Genes()
     children = [change(parent, seed, gap=2.0, best_share=0.2)[0] for seed in range(200)]

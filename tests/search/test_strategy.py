@@ -142,6 +142,12 @@ def test_what_is_poor_but_helps_the_others_is_trained_on():
     assert tried.is_promoted
 
 
+def test_where_some_are_always_right_the_others_are_cut_without_an_error():
+    strategy = make()
+    complete(strategy, [-50.0, -50.0, 0.6])  # the loss of the first is 0
+    assert strategy.tried[2].status == "cut"
+
+
 def test_a_network_without_a_finite_loss_is_failed_and_the_search_goes_on():
     strategy = make()
     complete(strategy, [None, 0.2])
@@ -170,9 +176,11 @@ def test_one_that_falls_behind_while_it_trains_is_cut_in_the_middle_only():
         job = strategy.next_job()()
         n = strategy.tried[job.number].genes.epochs
         epochs = [epoch(k, 0.3 - 1e-4 * k) for k in range(1, n + 1)]
-        assert strategy.on_epoch(job, epochs) is None
+        for k in range(1, n + 1):
+            assert strategy.on_epoch(job, epochs[:k]) is None
         finish(strategy, job, 0.2 + 0.01 * job.number, n_epochs=n)
-    assert all(t.weight for t in strategy.tried)
+    for tried in strategy.tried:
+        tried.weight = 0.5
     job = strategy.next_job()()
     tried = strategy.tried[job.number]
     assert tried.genes.depth > 0
@@ -268,5 +276,3 @@ def test_the_record_says_what_became_of_every_candidate():
     assert (kept.n_folds, kept.best_epoch, kept.n_epochs) == (3, 2, 2)
     assert kept.seconds == pytest.approx(0.3)
     assert kept.train_loss == 0.5
-
-

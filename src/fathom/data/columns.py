@@ -131,12 +131,13 @@ def infer_columns(
 
 
 def _check_kinds(frame: pl.DataFrame, kinds: Mapping[str, ColumnKind]) -> None:
+    names = dict.fromkeys(frame.columns)
     for name, kind in kinds.items():
-        if name not in frame.columns:
+        if name not in names:
             raise InputError(
                 "a column of the table for a kind",
                 got=quoted(name),
-                hint=nearest(name, frame.columns) or f"it has {listing(frame.columns)}",
+                hint=nearest(name, list(names)) or f"it has {listing(list(names))}",
             )
         if kind not in get_args(ColumnKind):
             raise InputError(

@@ -92,9 +92,9 @@ def describe_table(
     """Infer what the columns are and parse them; return notes on what was guessed beside it."""
     given: dict[str, ColumnKind] = {}
     if not has_names:  # an array of numbers holds numbers, whatever they look like
-        for name, kind in zip(frame.columns, frame.dtypes, strict=True):
-            if kind.is_numeric() and frame[name].drop_nulls().n_unique() > 1:
-                given[name] = "number"
+        for column in frame.iter_columns():
+            if column.dtype.is_numeric() and column.drop_nulls().n_unique() > 1:
+                given[column.name] = "number"
     given |= dict(kinds or {})
     columns, notes = infer_columns(frame, given)
     parsed = parse_table(frame, columns, is_named=has_names)

@@ -237,7 +237,7 @@ def _finish(strategy: Strategy, began: float, monitor: Monitor | None) -> Design
         baseline_loss=material.baseline_loss(),
         temperature=1 / sharpness,
         seconds=seconds,
-        stopped=strategy.stopped,
+        stopped=strategy.stopped or "the time that was given is used",
     )
     starts = tuple(t.trained[fold].history for t in kept for fold in sorted(t.trained))
     history = History(

@@ -223,22 +223,19 @@ def mutate(
     """
     changes: dict[str, object] = {}
     is_early = best_share < 0.5
-    options = ["rate", "decay", "dropout", "seed", "epochs", "depth", "width", "activation"]
-    weights = [1.5, 1.0, 1.5, 1.5, 1.5, 1.0, 0.7, 0.5]
+    options = {"rate": 1.5, "decay": 1.0, "seed": 1.5, "epochs": 1.5, "depth": 1.0}
+    if genes.depth:  # a linear model has none of these
+        options |= {"dropout": 1.5, "width": 0.7, "activation": 0.5}
     if has_numbers:
-        options += ["input", "input"]
-        weights += [1.5, 1.5]
+        options["input"] = 3.0
     if genes.input_form.startswith("periodic"):
-        options += ["spread"]
-        weights += [1.0]
+        options["spread"] = 1.0
     if can_log:
-        options += ["log"]
-        weights += [0.7]
+        options["log"] = 0.7
     if has_trees:
-        options += ["trees"]
-        weights += [1.0]
-    chances = np.array(weights) / sum(weights)
-    for name in rng.choice(options, size=int(rng.integers(1, 3)), replace=False, p=chances):
+        options["trees"] = 1.0
+    chances = np.array(list(options.values())) / sum(options.values())
+    for name in rng.choice(list(options), size=int(rng.integers(1, 3)), replace=False, p=chances):
         _change(str(name), genes, changes, rng, is_early=is_early, is_overfit=gap > 0.3)
     child = genes.model_copy(update=changes)
     told = [
