@@ -259,7 +259,7 @@ class Strategy:
         if not best > theirs * (1 + margin):
             return None
         tried.status = "cut"
-        behind = best / theirs - 1
+        behind = _behind(best, theirs)
         return (
             f"cut at epoch {len(epochs)} of {tried.genes.epochs}: its loss {best:.4f} was "
             f"{behind:.0%} behind what the best had there"
@@ -320,7 +320,7 @@ class Strategy:
             tried.is_promoted = True
             return
         tried.status = "cut"
-        behind = loss / min(rivals) - 1
+        behind = _behind(loss, min(rivals))
         tried.reason = (
             f"cut after the first of {self._n_folds} folds: its loss {loss:.4f} was {behind:.0%} "
             "behind the best there and did not help the others"
@@ -384,6 +384,11 @@ class Strategy:
     def record(self) -> tuple[Candidate, ...]:
         """Return what became of every candidate, as data."""
         return tuple(as_candidate(tried) for tried in self.tried)
+
+
+def _behind(loss: float, theirs: float) -> float:
+    """Return by what share a loss is above another, at most a hundredfold."""
+    return loss / max(theirs, loss / 101, 1e-300) - 1
 
 
 def _kind(genes: Genes) -> tuple[object, ...]:
