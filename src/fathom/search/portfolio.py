@@ -34,7 +34,8 @@ def first_members(
     }
     narrow = max(64, usual.width // 2)
     changes: tuple[dict[str, object], ...] = (
-        {"depth": 0, "input_form": "robust", "epochs": min(usual.epochs, 30), "dropout": 0.0},
+        {"depth": 0, "input_form": "robust", "epochs": min(usual.epochs, 30), "dropout": 0.0,
+         "learning_rate": 0.15},
         {**main, "input_form": "periodic", "has_trees": True, "epochs": usual.epochs // 2 + 1},
         {**main, "input_form": "periodic"},
         {**main, "input_form": "piecewise", "dropout": 0.1},

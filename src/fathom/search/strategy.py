@@ -365,7 +365,7 @@ class Strategy:
         complete = sorted(self._complete(), key=lambda t: t.loss)
         for tried in complete[POOL:]:
             tried.trained.clear()
-            tried.predictions, tried.weight = None, 0.0
+            tried.predictions, tried.weight, tried.status = None, 0.0, "spare"
         pool = [t for t in complete[:POOL] if t.predictions is not None]
         if not pool:
             return
