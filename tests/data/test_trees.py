@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
-from fathom.data.trees import TreeView, _boost, _grow_forest, n_tree_columns
+from fathom.data.trees import (
+    BOOST_FEATURES,
+    N_ROUNDS,
+    TreeView,
+    _boost,
+    _grow_boosted,
+    _grow_forest,
+    n_tree_columns,
+)
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(400, 5)).astype(np.float32)
@@ -18,10 +26,24 @@ THREE = np.digitize(NUMBERS, [0.5, 2])
 def test_boosted_trees_predict_what_scikit_learn_does(y, n_classes):
     kind = HistGradientBoostingClassifier if n_classes else HistGradientBoostingRegressor
     rounds = 100 if n_classes else 300
-    theirs = kind(max_iter=rounds, early_stopping=False, random_state=0).fit(X, y)
+    settings = {"learning_rate": 0.1, "max_features": BOOST_FEATURES, "early_stopping": False}
+    theirs = kind(max_iter=rounds, random_state=0, **settings).fit(X, y)
     raw = theirs.decision_function(X) if n_classes else theirs.predict(X)
-    ours = _boost(X, y, n_classes, 0, rounds)
+    ours = _boost(X, y, n_classes, 0, rounds, 0.1)
     np.testing.assert_allclose(ours.predict(X), raw.reshape(len(X), -1), atol=1e-6)
+    staged = list(theirs.staged_decision_function(X) if n_classes else theirs.staged_predict(X))
+    ours_staged = ours.predict_stages(X, np.array([1 / rounds, 0.5, 1.0]))
+    for shown, rounds_done in zip(ours_staged, [1, rounds // 2, rounds], strict=True):
+        raw = staged[rounds_done - 1].reshape(len(X), -1)
+        np.testing.assert_allclose(shown, raw, atol=1e-6)
+
+
+@pytest.mark.parametrize(("y", "n_classes"), [(NUMBERS, 0), (TWO, 2), (THREE, 3)])
+def test_boosting_ends_early_where_more_rounds_only_learn_by_heart(y, n_classes):
+    each = 1 if n_classes in (0, 2) else n_classes
+    n_rounds = lambda target: len(_grow_boosted(X, target, n_classes, 0)[0].roots) / each
+    assert n_rounds(RNG.permutation(y)) < N_ROUNDS[n_classes > 0] / 4
+    assert n_rounds(y) > n_rounds(RNG.permutation(y))
 
 
 @pytest.mark.parametrize(("y", "n_classes"), [(NUMBERS, 0), (TWO, 2), (THREE, 3)])
@@ -52,7 +74,7 @@ def test_a_forest_of_classes_gives_shares_though_one_class_is_absent():
 
 def test_boosting_where_a_class_is_absent():
     y = np.where(THREE == 0, 2, THREE)
-    raw = _boost(X, y, 3, seed=0).predict(X)
+    raw = _boost(X, y, 3, 0, 100, 0.1).predict(X)
     assert ((raw[:, 2] > raw[:, 1]) == (y == 2)).mean() > 0.95
 
 
@@ -66,7 +88,7 @@ def test_number_of_columns(n_classes, n_outputs, n_rows, columns):
 
 
 def test_boosting_where_there_is_one_class_says_nothing():
-    assert (_boost(X, np.ones(400, int), 2, seed=0).predict(X) == 0).all()
+    assert (_boost(X, np.ones(400, int), 2, 0, 100, 0.1).predict(X) == 0).all()
 
 
 @pytest.mark.parametrize("n_codes", [4, 40])

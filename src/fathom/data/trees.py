@@ -2,10 +2,11 @@
 
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
+from scipy.special import logsumexp
 from sklearn.ensemble import (
     HistGradientBoostingClassifier,
     HistGradientBoostingRegressor,
@@ -16,9 +17,12 @@ from sklearn.model_selection import KFold, StratifiedKFold
 from threadpoolctl import threadpool_limits
 
 N_FOREST = 100  # trees, at most
-N_ROUNDS = {True: 100, False: 300}  # of boosting, at most: for classes, and for numbers
+N_ROUNDS = {True: 250, False: 600}  # of boosting, at most: for classes, and for numbers
 FEW_TREES, FEW_ROUNDS = 20, 10  # grown whatever the time
-RATE, MOST_RATE = 0.1, 0.3  # of boosting: with all its rounds, and with few
+RATE, MOST_RATE = 0.05, 0.3  # of boosting: with all its rounds, and with few
+FOREST_SHARE = 0.25  # of the time; the rest is for boosting
+STAGES = 12  # of boosting, at which its loss on rows it has not seen tells where to end
+BOOST_FEATURES = 0.5  # share of the columns a split of boosting chooses from
 LEAF_ROWS = 3  # of the forest's trees
 TREE_ROWS = 10_000  # rows one tree of the forest is grown on, at most
 INNER_FOLDS = 5
@@ -65,6 +69,23 @@ class Trees:
             leaves = self._leaves(part)
             outputs[begin : begin + CHUNK] = self.value[leaves].sum(axis=1)
         return outputs + self.base
+
+    def predict_stages(self, x: np.ndarray, shares: np.ndarray) -> np.ndarray:
+        """Return what the first trees alone predict, up to each share of them in rising order.
+
+        Returns
+        -------
+        numpy.ndarray
+            Shape (stages, n, outputs).
+        """
+        ends = np.round(shares * len(self.roots)).astype(int)
+        sums, total, begin = [], np.tile(self.base, (len(x), 1)), 0
+        for end in ends:
+            part = replace(self, roots=self.roots[begin:end], base=np.zeros_like(self.base))
+            total = total + part.predict(x)
+            sums.append(total)
+            begin = end
+        return np.stack(sums)
 
     def _leaves(self, x: np.ndarray) -> np.ndarray:
         rows = np.arange(len(x))[:, None]
@@ -169,7 +190,8 @@ class TreeView:
         with threadpool_limits(1, user_api="openmp"):
             can_boost = n_classes <= MOST_BOOSTED_CLASSES
             began = time.monotonic()
-            forest, out_of_bag = _grow_forest(x, y, n_classes, seed, seconds / (1 + can_boost))
+            share = FOREST_SHARE if can_boost else 1.0
+            forest, out_of_bag = _grow_forest(x, y, n_classes, seed, seconds * share)
             parts = [out_of_bag]
             if can_boost:
                 left = seconds - (time.monotonic() - began)
@@ -287,28 +309,46 @@ def _out_of_bag(
 def _grow_boosted(
     x: np.ndarray, y: np.ndarray, n_classes: int, seed: int, seconds: float = math.inf
 ) -> tuple[Trees, np.ndarray]:
-    """Boost on all rows, and for the rows' own predictions on the others of each inner fold."""
+    """Boost on all rows, and for the rows' own predictions on the others of each inner fold.
+
+    The folds also tell after how many rounds more of them only learn the rows by heart.
+    """
     fewest = np.bincount(y)[np.unique(y)].min() if n_classes else len(y)
     splitter = StratifiedKFold if n_classes and fewest >= INNER_FOLDS else KFold
     folds = splitter(INNER_FOLDS, shuffle=True, random_state=seed % 2**32)
     began = time.monotonic()
-    _boost(x, y, n_classes, seed, FEW_ROUNDS)
+    _boost(x, y, n_classes, seed, FEW_ROUNDS, MOST_RATE)
     a_round = (time.monotonic() - began) / FEW_ROUNDS
     affordable = seconds / (a_round * (INNER_FOLDS + 1))
-    rounds = int(min(max(affordable, FEW_ROUNDS), N_ROUNDS[n_classes > 0]))
-    out_of_fold = np.zeros((len(x), 1 if n_classes in (0, 2) else n_classes))
+    most = N_ROUNDS[n_classes > 0]
+    rounds = int(min(max(affordable, FEW_ROUNDS), most))
+    rate = min(RATE * most / rounds, MOST_RATE)
+    stages = np.unique(np.linspace(rounds / STAGES, rounds, STAGES).astype(int))
+    width = 1 if n_classes in (0, 2) else n_classes
+    out_of_fold = np.zeros((len(stages), len(x), width))
     for others, rows in folds.split(x, y if n_classes else None):
-        trees = _boost(x[others], y[others], n_classes, seed, rounds)
-        out_of_fold[rows] = trees.predict(x[rows])
-    return _boost(x, y, n_classes, seed, rounds), out_of_fold
+        trees = _boost(x[others], y[others], n_classes, seed, rounds, rate)
+        out_of_fold[:, rows] = trees.predict_stages(x[rows], stages / rounds)
+    best = int(np.argmin([_boosting_loss(shown, y, n_classes) for shown in out_of_fold]))
+    return _boost(x, y, n_classes, seed, int(stages[best]), rate), out_of_fold[best]
 
 
-def _boost(x: np.ndarray, y: np.ndarray, n_classes: int, seed: int, rounds: int = 100) -> Trees:
+def _boosting_loss(shown: np.ndarray, y: np.ndarray, n_classes: int) -> float:
+    """Return the mean squared error, or the cross entropy of scores, that boosting goes down."""
+    if n_classes == 0:
+        return float(np.mean((shown[:, 0] - y) ** 2))
+    z = np.hstack([np.zeros_like(shown), shown]) if n_classes == 2 else shown
+    return float(np.mean(logsumexp(z, axis=1) - z[np.arange(len(y)), y]))
+
+
+def _boost(
+    x: np.ndarray, y: np.ndarray, n_classes: int, seed: int, rounds: int, rate: float
+) -> Trees:
     if n_classes and (y == y[0]).all():
         return _no_trees(1 if n_classes == 2 else n_classes)
     kind = HistGradientBoostingClassifier if n_classes else HistGradientBoostingRegressor
     grown = kind(
-        max_iter=rounds, learning_rate=min(RATE * N_ROUNDS[n_classes > 0] / rounds, MOST_RATE),
+        max_iter=rounds, learning_rate=rate, max_features=BOOST_FEATURES,
         early_stopping=False, random_state=seed % 2**32,
     ).fit(x, y)  # fmt: skip
     present = np.asarray(getattr(grown, "classes_", [0]), int)
