@@ -22,10 +22,12 @@ FEW_TREES, FEW_ROUNDS = 20, 10  # grown whatever the time
 RATE, MOST_RATE = 0.05, 0.3  # of boosting: with all its rounds, and with few
 FOREST_SHARE = 0.25  # of the time; the rest is for boosting
 STAGES = 12  # of boosting, at which its loss on rows it has not seen tells where to end
+PROBE_SHARE = 0.06  # of the time, for learning what a round of boosting costs
+SAFE_SHARE = 0.85  # of the time, that is planned with
 BOOST_FEATURES = 0.5  # share of the columns a split of boosting chooses from
 LEAF_ROWS = 3  # of the forest's trees
 TREE_ROWS = 10_000  # rows one tree of the forest is grown on, at most
-INNER_FOLDS = 5
+INNER_FOLDS, FEWER_FOLDS = 5, 3  # the fewer where the time would end boosting early
 MOST_BOOSTED_CLASSES = 10  # above it boosting, which grows a tree a class and round, takes too long
 MOST_CLASSES = 100
 LEAST_ROWS = 30
@@ -313,15 +315,11 @@ def _grow_boosted(
 
     The folds also tell after how many rounds more of them only learn the rows by heart.
     """
-    fewest = np.bincount(y)[np.unique(y)].min() if n_classes else len(y)
-    splitter = StratifiedKFold if n_classes and fewest >= INNER_FOLDS else KFold
-    folds = splitter(INNER_FOLDS, shuffle=True, random_state=seed % 2**32)
-    began = time.monotonic()
-    _boost(x, y, n_classes, seed, FEW_ROUNDS, MOST_RATE)
-    a_round = (time.monotonic() - began) / FEW_ROUNDS
-    affordable = seconds / (a_round * (INNER_FOLDS + 1))
     most = N_ROUNDS[n_classes > 0]
-    rounds = int(min(max(affordable, FEW_ROUNDS), most))
+    n_folds, rounds = _plan_rounds(x, y, n_classes, seed, seconds, most)
+    fewest = np.bincount(y)[np.unique(y)].min() if n_classes else len(y)
+    splitter = StratifiedKFold if n_classes and fewest >= n_folds else KFold
+    folds = splitter(n_folds, shuffle=True, random_state=seed % 2**32)
     rate = min(RATE * most / rounds, MOST_RATE)
     stages = np.unique(np.linspace(rounds / STAGES, rounds, STAGES).astype(int))
     width = 1 if n_classes in (0, 2) else n_classes
@@ -331,6 +329,28 @@ def _grow_boosted(
         out_of_fold[:, rows] = trees.predict_stages(x[rows], stages / rounds)
     best = int(np.argmin([_boosting_loss(shown, y, n_classes) for shown in out_of_fold]))
     return _boost(x, y, n_classes, seed, int(stages[best]), rate), out_of_fold[best]
+
+
+def _plan_rounds(
+    x: np.ndarray, y: np.ndarray, n_classes: int, seed: int, seconds: float, most: int
+) -> tuple[int, int]:
+    """Return inner folds, and rounds of boosting that there is time for in all of them."""
+
+    def cost(rounds: int) -> float:
+        began = time.monotonic()
+        _boost(x, y, n_classes, seed, rounds, MOST_RATE)
+        return time.monotonic() - began
+
+    fixed, few = 0.0, cost(FEW_ROUNDS)
+    a_round = few / FEW_ROUNDS
+    if few < PROBE_SHARE * seconds:  # time enough to tell rounds from what comes before them
+        a_round = max(cost(3 * FEW_ROUNDS) - few, 0.1 * few) / (2 * FEW_ROUNDS)
+        fixed = max(few - FEW_ROUNDS * a_round, 0.0)
+    for n_folds in (INNER_FOLDS, FEWER_FOLDS):
+        affordable = (SAFE_SHARE * seconds / (n_folds + 1) - fixed) / a_round
+        if affordable >= most:
+            break
+    return n_folds, int(min(max(affordable, FEW_ROUNDS), most))
 
 
 def _boosting_loss(shown: np.ndarray, y: np.ndarray, n_classes: int) -> float:
