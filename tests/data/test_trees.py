@@ -41,7 +41,9 @@ def test_boosted_trees_predict_what_scikit_learn_does(y, n_classes):
 @pytest.mark.parametrize(("y", "n_classes"), [(NUMBERS, 0), (TWO, 2), (THREE, 3)])
 def test_boosting_ends_early_where_more_rounds_only_learn_by_heart(y, n_classes):
     each = 1 if n_classes in (0, 2) else n_classes
-    n_rounds = lambda target: len(_grow_boosted(X, target, n_classes, 0)[0].roots) / each
+    n_rounds = lambda target: (
+        len(_grow_boosted(X, target, n_classes, 0, 5, N_ROUNDS[n_classes > 0])[0].roots) / each
+    )
     assert n_rounds(RNG.permutation(y)) < N_ROUNDS[n_classes > 0] / 4
     assert n_rounds(y) > n_rounds(RNG.permutation(y))
 
@@ -55,6 +57,16 @@ def test_rows_are_judged_by_trees_that_have_not_seen_them(y, n_classes):
     at = [0, columns.shape[1] // 2] if n_classes != 3 else [1, 4]
     for column in at:
         assert abs(np.corrcoef(columns[:, column], goal)[0, 1]) < 0.2
+
+
+@pytest.mark.parametrize(("y", "n_classes"), [(NUMBERS, 0), (TWO, 2), (THREE, 3)])
+def test_trees_that_the_time_ended_grow_alike_again(y, n_classes):
+    first, shown = TreeView.fit(X, y, n_classes, seed=3, seconds=0.4)
+    assert first.growth.rounds < N_ROUNDS[n_classes > 0]
+    again, shown_again = TreeView.fit(X, y, n_classes, seed=3, growth=first.growth)
+    np.testing.assert_array_equal(shown, shown_again)
+    np.testing.assert_array_equal(first.show(X), again.show(X))
+    assert again.growth == first.growth
 
 
 def test_what_trees_say_of_new_rows_helps():

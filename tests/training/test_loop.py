@@ -14,7 +14,7 @@ from fathom.nn.convolution import Conv2D, MaxPool
 from fathom.nn.dense import Dense
 from fathom.nn.network import build
 from fathom.nn.normalization import BatchNorm
-from fathom.training.history import History
+from fathom.training.history import History, StartHistory
 from fathom.training.loop import RowStream, split_epoch, train
 from fathom.training.metrics import score, score_sums
 from fathom.training.monitor import Deadline, Monitor
@@ -187,6 +187,37 @@ def test_the_deadline_is_kept_and_the_learning_rate_still_comes_down():
     assert time.monotonic() - began < 2.5
     assert history.epochs[-1].learning_rate < 0.002
     assert [event.kind for event in history.events] == ["shortened", "stopped"]
+
+
+def test_what_a_deadline_cut_short_is_done_again_to_the_bit(monkeypatch):
+    monkeypatch.setattr("fathom.training.loop.CALL_FLOP", 1e5)  # several calls an epoch
+    given = recipe(epochs=3000, schedule="cosine")
+    run(given=recipe(epochs=2))  # compiles
+    first, history = run(given=given, deadline=Deadline(1.0))
+    assert history.steps.hurried
+    again, repeated = run(given=given, steps=history.steps)
+    for a, b in zip(jax.tree.leaves(first), jax.tree.leaves(again), strict=True):
+        np.testing.assert_array_equal(a, b)
+    rates = lambda h: [(e.learning_rate, e.validation_loss) for e in h.epochs]
+    assert rates(repeated) == rates(history)
+    assert StartHistory.model_validate_json(history.model_dump_json()) == history
+
+
+def test_what_was_cut_from_outside_is_done_again_to_the_bit():
+    class Cut(Monitor):
+        n = 0
+
+        def on_epoch(self, start, epoch):
+            self.n += 1
+
+        def should_stop(self):
+            return self.n >= 7
+
+    first, history = run(monitor=Cut())
+    again, repeated = run(steps=history.steps)
+    assert len(repeated.epochs) == len(history.epochs) == 7
+    for a, b in zip(jax.tree.leaves(first), jax.tree.leaves(again), strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 def test_a_deadline_that_is_past_still_gives_a_trained_network():

@@ -3,7 +3,7 @@
 import math
 import time
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from scipy.special import logsumexp
@@ -119,6 +119,14 @@ class Trees:
         )
 
 
+class Growth(NamedTuple):
+    """How far trees were grown in the time there was, with which they grow alike again."""
+
+    n_trees: int  # of the forest
+    n_folds: int  # inner ones of boosting; 0 where there is none
+    rounds: int  # of boosting in each of them
+
+
 @dataclass(frozen=True)
 class TreeView:
     """A random forest's and a boosted ensemble's predictions, brought to spread 1.
@@ -134,6 +142,8 @@ class TreeView:
     ranks : tuple of numpy.ndarray
         For each of the last columns, which are codes of categories: the place of every code in
         the order of the target's mean, in which one threshold parts categories best.
+    growth : Growth or None
+        How far they were grown; None where that was not recorded.
 
     References
     ----------
@@ -147,6 +157,7 @@ class TreeView:
     center: np.ndarray
     scale: np.ndarray
     ranks: tuple[np.ndarray, ...] = ()
+    growth: Growth | None = None
 
     @classmethod
     def fit(
@@ -158,6 +169,7 @@ class TreeView:
         n_codes: tuple[int, ...] = (),
         *,
         seconds: float = math.inf,
+        growth: Growth | None = None,
     ) -> tuple[Self, np.ndarray]:
         """Grow trees on training rows.
 
@@ -175,6 +187,8 @@ class TreeView:
             Codes of each of the last columns, which are categories.
         seconds : float
             Time after which no more trees are grown than a few.
+        growth : Growth, optional
+            How far to grow them, whatever the time.
 
         Returns
         -------
@@ -182,27 +196,31 @@ class TreeView:
             The trees, and what they say of the training rows themselves, shape (n, columns): each
             row judged only by trees that have not seen it.
         """
-        boosted = None
         ranks = tuple(
             _code_ranks(codes, y, n_classes, n)
             for codes, n in zip(x.T[x.shape[1] - len(n_codes) :], n_codes, strict=True)
         )
         x = _ranked(x, ranks)
+        boosted, n_folds, rounds = None, 0, 0
         # Threads of its own would wait for each other where all cores are busy already.
         with threadpool_limits(1, user_api="openmp"):
             can_boost = n_classes <= MOST_BOOSTED_CLASSES
             began = time.monotonic()
             share = FOREST_SHARE if can_boost else 1.0
-            forest, out_of_bag = _grow_forest(x, y, n_classes, seed, seconds * share)
+            n_trees = growth.n_trees if growth else None
+            forest, out_of_bag = _grow_forest(x, y, n_classes, seed, seconds * share, n_trees)
             parts = [out_of_bag]
             if can_boost:
                 left = seconds - (time.monotonic() - began)
-                boosted, out_of_fold = _grow_boosted(x, y, n_classes, seed, left)
+                planned = growth[1:] if growth else _plan_rounds(x, y, n_classes, seed, left)
+                n_folds, rounds = planned
+                boosted, out_of_fold = _grow_boosted(x, y, n_classes, seed, n_folds, rounds)
                 parts.append(out_of_fold)
         columns = np.hstack(parts)
         center, scale = columns.mean(axis=0), columns.std(axis=0)
         scale = np.where(scale > 1e-12, scale, 1.0)
-        return cls(forest, boosted, center, scale, ranks), (columns - center) / scale
+        grown = Growth(len(forest.roots), n_folds, rounds)
+        return cls(forest, boosted, center, scale, ranks, grown), (columns - center) / scale
 
     def show(self, x: np.ndarray) -> np.ndarray:
         """Return what the trees say of encoded rows, shape (n, columns)."""
@@ -253,7 +271,12 @@ def _as_logs(shares: np.ndarray) -> np.ndarray:
 
 
 def _grow_forest(
-    x: np.ndarray, y: np.ndarray, n_classes: int, seed: int, seconds: float = math.inf
+    x: np.ndarray,
+    y: np.ndarray,
+    n_classes: int,
+    seed: int,
+    seconds: float = math.inf,
+    wanted: int | None = None,
 ) -> tuple[Trees, np.ndarray]:
     settings: dict[str, Any] = {
         "n_estimators": FEW_TREES, "bootstrap": True, "oob_score": False, "warm_start": True,
@@ -266,7 +289,8 @@ def _grow_forest(
     while True:
         grown.fit(x, y)
         spent, n_trees = time.monotonic() - began, len(grown.estimators_)
-        if n_trees >= N_FOREST or spent * (1 + FEW_TREES / n_trees) > seconds:
+        is_late = wanted is None and spent * (1 + FEW_TREES / n_trees) > seconds
+        if n_trees >= (wanted or N_FOREST) or is_late:
             break
         grown.set_params(n_estimators=min(n_trees + FEW_TREES, N_FOREST))
     present = np.asarray(grown.classes_ if n_classes else [0], int)
@@ -309,19 +333,17 @@ def _out_of_bag(
 
 
 def _grow_boosted(
-    x: np.ndarray, y: np.ndarray, n_classes: int, seed: int, seconds: float = math.inf
+    x: np.ndarray, y: np.ndarray, n_classes: int, seed: int, n_folds: int, rounds: int
 ) -> tuple[Trees, np.ndarray]:
     """Boost on all rows, and for the rows' own predictions on the others of each inner fold.
 
     The folds also tell after how many rounds more of them only learn the rows by heart.
     """
-    most = N_ROUNDS[n_classes > 0]
-    n_folds, rounds = _plan_rounds(x, y, n_classes, seed, seconds, most)
     fewest = np.bincount(y)[np.unique(y)].min() if n_classes else len(y)
     splitter = StratifiedKFold if n_classes and fewest >= n_folds else KFold
     folds = splitter(n_folds, shuffle=True, random_state=seed % 2**32)
-    rate = min(RATE * most / rounds, MOST_RATE)
-    stages = np.unique(np.linspace(rounds / STAGES, rounds, STAGES).astype(int))
+    rate = min(RATE * N_ROUNDS[n_classes > 0] / rounds, MOST_RATE)
+    stages = np.unique(np.ceil(np.linspace(rounds / STAGES, rounds, STAGES)).astype(int))
     width = 1 if n_classes in (0, 2) else n_classes
     out_of_fold = np.zeros((len(stages), len(x), width))
     for others, rows in folds.split(x, y if n_classes else None):
@@ -332,9 +354,10 @@ def _grow_boosted(
 
 
 def _plan_rounds(
-    x: np.ndarray, y: np.ndarray, n_classes: int, seed: int, seconds: float, most: int
+    x: np.ndarray, y: np.ndarray, n_classes: int, seed: int, seconds: float = math.inf
 ) -> tuple[int, int]:
     """Return inner folds, and rounds of boosting that there is time for in all of them."""
+    most = N_ROUNDS[n_classes > 0]
 
     def cost(rounds: int) -> float:
         began = time.monotonic()

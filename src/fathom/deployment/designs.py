@@ -11,7 +11,9 @@ target.log_scale      the same of the logarithm, where it was worth trying
 ===================== ============================================================================
 """
 
-from typing import Annotated, Self
+from collections.abc import Iterator
+from itertools import chain, repeat
+from typing import Annotated, Self, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -21,6 +23,7 @@ from pydantic import Field, FiniteFloat, model_validator
 from fathom.data.cells import YEARS
 from fathom.data.features import with_trees
 from fathom.data.schema import MAX_COLUMNS, Column, ColumnKind, Name, Schema, TableInput, Target
+from fathom.data.trees import Growth
 from fathom.deployment.container import Tensors
 from fathom.deployment.encodings import encoding_tensors, restore_encodings
 from fathom.deployment.trees import count_tree_columns, restore_trees, tree_tensors
@@ -37,6 +40,10 @@ from fathom.training.history import History
 from fathom.values import Value
 
 MOST_DAYS = 366 * max(abs(year - 1970) for year in YEARS)  # before or after 1970
+
+
+Count: TypeAlias = Annotated[int, Field(ge=0, le=100_000)]
+GrowthCard: TypeAlias = tuple[Count, Count, Count]
 
 
 class MemberCard(Value):
@@ -74,6 +81,8 @@ class DesignCard(Value):
         Seed of the search.
     n_rows : int
         Rows the search was given.
+    growth : tuple
+        How far the trees of each fold were grown; empty in older files.
     column_kinds : dict or None
         The estimator's parameter.
     feature_names : tuple of str or None
@@ -86,6 +95,7 @@ class DesignCard(Value):
     report: Report
     seed: int = Field(ge=0, lt=2**63)
     n_rows: int = Field(ge=0, lt=2**63)
+    growth: tuple[GrowthCard | None, ...] = Field(default=(), max_length=1000)
     column_kinds: dict[Name, ColumnKind] | None = Field(max_length=MAX_COLUMNS)
     feature_names: tuple[Name, ...] | None = Field(max_length=MAX_COLUMNS)
 
@@ -107,6 +117,12 @@ class DesignCard(Value):
         return self
 
 
+def _growths(card: DesignCard) -> Iterator[Growth | None]:
+    """Return how far the trees of each fold were grown, None for as long as it is not known."""
+    known = (None if told is None else Growth(*told) for told in card.growth)
+    return chain(known, repeat(None))
+
+
 def describe_design(model: FathomEstimator) -> DesignCard:
     """Return what a model file says of an estimator that designed its networks."""
     found: Design = model.design_
@@ -122,6 +138,7 @@ def describe_design(model: FathomEstimator) -> DesignCard:
         report=found.report,
         seed=found.seed,
         n_rows=found.n_rows,
+        growth=tuple(trees.growth for trees in found.trees),
         column_kinds=None if kinds is None else dict(kinds),
         feature_names=None if names is None else tuple(map(str, names)),
     )
@@ -185,8 +202,10 @@ def restore_design(
     if has_trees and not count_tree_columns(target):
         raise ModelFileError("trees for classes or for one number", got=f"{target.task}")
     trees = tuple(
-        restore_trees(target, plain, tensors, f"trees.{fold}")
-        for fold in range(card.report.n_folds * has_trees)
+        restore_trees(target, plain, tensors, f"trees.{fold}", growth)
+        for fold, growth in zip(
+            range(card.report.n_folds * has_trees), _growths(card), strict=False
+        )
     )
     # All shapes are compared before the first network is made.
     drafts = []

@@ -20,6 +20,7 @@ from fathom.data.schema import Target
 from fathom.data.trees import (
     LEAST_ROWS,
     MOST_BOOSTED_CLASSES,
+    Growth,
     Trees,
     TreeView,
     n_tree_columns,
@@ -61,7 +62,9 @@ def count_tree_columns(target: Target) -> int:
     return n_tree_columns(len(target.classes), target.n_outputs, LEAST_ROWS)
 
 
-def restore_trees(target: Target, layout: Layout, tensors: Tensors, prefix: str) -> TreeView:
+def restore_trees(
+    target: Target, layout: Layout, tensors: Tensors, prefix: str, growth: Growth | None
+) -> TreeView:
     """Make a fold's trees again, once they are sure to come to an end.
 
     Parameters
@@ -74,6 +77,8 @@ def restore_trees(target: Target, layout: Layout, tensors: Tensors, prefix: str)
         The tensors of the file.
     prefix : str
         What the names of these begin with.
+    growth : Growth or None
+        How far they were grown, where that is known.
 
     Raises
     ------
@@ -93,7 +98,7 @@ def restore_trees(target: Target, layout: Layout, tensors: Tensors, prefix: str)
     if n_classes <= MOST_BOOSTED_CLASSES:
         n_outputs = 1 if n_classes in (0, 2) else n_classes
         boosted = _restore(n_outputs, width, tensors, f"{prefix}.boosted")
-    return TreeView(forest, boosted, center, scale, ranks)
+    return TreeView(forest, boosted, center, scale, ranks, growth)
 
 
 def _restore(n_outputs: int, width: int, tensors: Tensors, prefix: str) -> Trees:

@@ -7,6 +7,7 @@ from pydantic import Field, FiniteFloat
 from fathom.values import Value
 
 EventKind: TypeAlias = Literal["rolled_back", "shortened", "stopped"]
+NetworkStatus: TypeAlias = Literal["begun", "cut", "complete", "failed", "chosen", "dropped"]
 
 
 class Epoch(Value):
@@ -54,6 +55,66 @@ class Event(Value):
     text: str
 
 
+class NetworkEvent(Value):
+    """What became of one network of a search, told as it happens.
+
+    Attributes
+    ----------
+    number : int
+        Number of the network, from 0, in the order of beginning.
+    status : str
+        ``begun``; ``cut`` for being behind; ``complete``; ``failed``, without any finite loss;
+        ``chosen`` into the ensemble; ``dropped`` from it.
+    structure : str
+        What the network is like, in words.
+    reason : str
+        Where it came from (``begun``), or why it was cut or its training ended, in words.
+    epoch : int or None
+        Epochs it has trained, in the first fold; None where that is not known.
+    epochs : int
+        Epochs it is given.
+    loss : float or None
+        Its held-out loss: the best so far when it is cut, that of all folds when it is complete.
+    behind : float or None
+        For a network that is cut: how much higher its loss is than that of the best, as a share.
+    loss_name : str
+        What losses are: ``log loss``; ``RMSE`` in the target's unit; with several outputs
+        ``relative RMSE``, in standard deviations.
+    ensemble_loss : float or None
+        Held-out loss of the ensemble as it is chosen now; None before there is one.
+    members : tuple of int
+        Numbers of the networks in it, the heaviest first.
+    """
+
+    number: int = Field(ge=0)
+    status: NetworkStatus
+    structure: str
+    reason: str = ""
+    epoch: int | None = None
+    epochs: int
+    loss: FiniteFloat | None = None
+    behind: FiniteFloat | None = None
+    loss_name: str
+    ensemble_loss: FiniteFloat | None = None
+    members: tuple[int, ...] = ()
+
+
+class Steps(Value):
+    """What the clock decided in a training, with which it can be done again to the bit.
+
+    Attributes
+    ----------
+    n_calls : int
+        Calls of the compiled program, each of several steps, that ended well.
+    hurried : tuple of tuple of int
+        Calls begun with time for fewer than were left: how many ended well before, and how many
+        calls the schedule was stretched over, itself included.
+    """
+
+    n_calls: int = Field(ge=0)
+    hurried: tuple[tuple[int, int], ...] = ()
+
+
 class StartHistory(Value):
     """What happened to one network from its random start to its last epoch.
 
@@ -65,11 +126,14 @@ class StartHistory(Value):
         What was out of the ordinary, and why training stopped.
     best_epoch : int
         The epoch whose weights were kept; 0 is the random start.
+    steps : Steps or None
+        What the clock decided; None where it was not recorded.
     """
 
     epochs: tuple[Epoch, ...] = ()
     events: tuple[Event, ...] = ()
     best_epoch: int = 0
+    steps: Steps | None = None
 
     @property
     def best(self) -> Epoch | None:

@@ -13,7 +13,7 @@ from jaxtyping import Array, Key
 from fathom.errors import TrainingError
 from fathom.nn.architecture import Architecture
 from fathom.nn.network import Network
-from fathom.training.history import Epoch, Event, EventKind, StartHistory
+from fathom.training.history import Epoch, Event, EventKind, StartHistory, Steps
 from fathom.training.metrics import score
 from fathom.training.monitor import Deadline, Monitor
 from fathom.training.program import (
@@ -47,6 +47,7 @@ def train(
     judge: Judge | None = None,
     monitor: Monitor | None = None,
     deadline: Deadline | None = None,
+    steps: Steps | None = None,
 ) -> tuple[Network, StartHistory]:
     """Train one network and return it with its best weights.
 
@@ -73,6 +74,8 @@ def train(
         Told of every epoch, and asked whether to stop.
     deadline : Deadline, optional
         When to be done: the learning rate is brought down in the time there is.
+    steps : Steps, optional
+        What the clock made of an earlier training: the same is done again, whatever the time.
 
     Returns
     -------
@@ -90,7 +93,7 @@ def train(
         rows = np.arange(len(examples.weight))
     walk = _Walk(
         architecture, recipe, examples, held_out, start, rows, judge,
-        monitor or Monitor(), deadline or Deadline(None), is_scanned,
+        monitor or Monitor(), deadline or Deadline(None), is_scanned, steps,
     )  # fmt: skip
     return walk.run(network)
 
@@ -164,12 +167,14 @@ class _Walk:
         monitor: Monitor,
         deadline: Deadline,
         is_scanned: bool,
+        replayed: Steps | None,
     ) -> None:
         self.recipe, self.examples, self.start = recipe, examples, start
         self.held_out = None if held_out is None else pad_for_evaluation(held_out)
         self.n_held_out = 0 if held_out is None else len(held_out.weight)
         self.judge = judge
-        self.monitor, self.deadline = monitor, deadline
+        self.monitor, self.deadline, self.replayed = monitor, deadline, replayed
+        self.hurried: dict[int, int] = {}  # calls planned for by a call, where the time was short
         self.activation = architecture.output_activation
         self.program = make_program(make_plan(architecture, recipe, is_scanned))
         n = len(rows)
@@ -200,8 +205,9 @@ class _Walk:
             reason = self._why_stop()
         self._say("stopped", reason)
         return network, StartHistory(
-            epochs=tuple(self.epochs), events=tuple(self.events), best_epoch=self.best.epoch
-        )
+            epochs=tuple(self.epochs), events=tuple(self.events), best_epoch=self.best.epoch,
+            steps=Steps(n_calls=self.n_calls, hurried=tuple(self.hurried.items())),
+        )  # fmt: skip
 
     def _epoch(self, state: State, number: int) -> State:
         """Train until an epoch ends well, from the last good weights each time it does not."""
@@ -226,7 +232,7 @@ class _Walk:
         """Run the calls of one epoch; None for the sums where something was not finite."""
         total: Sums | None = None
         for call in range(self.calls):
-            if call > 0 and (self.monitor.should_stop() or self._is_late()):
+            if call > 0 and (self.monitor.should_stop() or self._is_late() or self._is_replayed()):
                 break
             rates = self._plan_rates((self.recipe.epochs - number) * self.calls + self.calls - call)
             rows = self.rows.take(self.steps * self.batch).reshape(self.steps, self.batch)
@@ -246,7 +252,9 @@ class _Walk:
         The schedule is stretched over the calls that are left, or over those there is time for.
         """
         affordable = (self.deadline.remaining() - self.reserve) / self.call_seconds
-        if affordable < calls_left:
+        if self.replayed is not None:
+            calls_left = dict(self.replayed.hurried).get(self.n_calls, calls_left)
+        elif affordable < calls_left:
             if not self.is_shortened and affordable < 0.95 * calls_left:
                 self.is_shortened = True
                 done = len(self.epochs) + max(affordable, 1) / self.calls
@@ -255,7 +263,7 @@ class _Walk:
                     f"time for about {done:.0f} of {self.recipe.epochs} epochs: "
                     "the learning rate falls accordingly",
                 )
-            calls_left = max(1, int(affordable))
+            calls_left = self.hurried[self.n_calls] = max(1, int(affordable))
         share = (1.0 - self.progress) / calls_left
         middle = self.progress + share * (np.arange(self.steps) + 0.5) / self.steps
         self.progress += share
@@ -326,6 +334,9 @@ class _Walk:
         self.events.append(event)
         self.monitor.on_event(self.start, event)
 
+    def _is_replayed(self) -> bool:
+        return self.replayed is not None and self.n_calls >= self.replayed.n_calls
+
     def _is_late(self) -> bool:
         pause = 0.0 if math.isnan(self.call_seconds) else self.call_seconds
         return self.deadline.remaining() < self.reserve + pause
@@ -341,6 +352,8 @@ class _Walk:
             return f"no better validation loss for {self.recipe.patience} epochs"
         if n >= self.recipe.epochs:
             return "all epochs done"
+        if self._is_replayed():
+            return "as many steps as before"
         if self._is_late() or self.progress > 1 - 1e-9:
             return f"time limit reached in epoch {n} of {self.recipe.epochs}"
         return None
