@@ -1,5 +1,30 @@
-"""Run ``python -m fathom`` as the command ``fathom``."""
+"""The command ``fathom``, also run by ``python -m fathom``."""
 
-from fathom.cli import main
+import os
+import signal
+import sys
+from types import FrameType
 
-main()
+STOPPED = 130  # as in cli/screen.py, which is not loaded yet when it is needed
+STOPPED_EARLY = "stopped before there was anything to save"
+
+
+def main() -> None:
+    """Run the command line; a request to stop ends it in one line, also while it loads."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _leave)
+    from fathom.cli import main as run
+
+    run()
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    """End the process at once: what is being imported or compiled would be waited for."""
+    if "--json" in sys.argv[1:]:
+        os.write(1, f'{{"event": "error", "message": "{STOPPED_EARLY}"}}\n'.encode())
+    os.write(2, f"fathom: {STOPPED_EARLY}\n".encode())
+    os._exit(STOPPED)
+
+
+if __name__ == "__main__":
+    main()

@@ -123,9 +123,9 @@ def test_asked_to_stop_twice_it_ends_at_once(tmp_path):
         for line in process.stdout:
             if json.loads(line)["event"] == "data":  # before any network is trained
                 process.send_signal(signal.SIGINT)
-            if json.loads(line)["event"] == "stopping":
-                process.send_signal(signal.SIGINT)
                 break
+        assert "Once more" in process.stderr.readline()
+        process.send_signal(signal.SIGINT)
         began = time.monotonic()
         _, errors = process.communicate(timeout=60)
     assert time.monotonic() - began < 3

@@ -54,7 +54,7 @@ def test_training_tells_everything_in_json_lines(trained, customers):
     events = {event["event"]: event for event in run.events}
     names = list(dict.fromkeys(event["event"] for event in run.events))
     assert [name for name in names if name != "note"] == [
-        "data", "columns", "epoch", "report", "done",
+        "data", "columns", "network", "epoch", "report", "done",
     ]  # fmt: skip
     data = events["data"]
     assert (data["rows"], data["columns"], data["task"]) == (200, 6, "classes")
@@ -87,7 +87,7 @@ def test_training_says_in_words_what_it_took_the_columns_for(fathom, customers, 
         "fathom train --continue model.fathom",
     ):  # fmt: skip
         assert part in run.out, part
-    assert run.out.index("overrule with") < run.out.index("best loss")
+    assert run.out.index("overrule with") < run.out.index("best network")
     assert (tmp_path / "model.fathom").is_file()
 
 

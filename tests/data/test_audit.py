@@ -108,6 +108,7 @@ def test_row_62_rows_of_one_thing_belong_together(rng):
     table = parsed({**noise(rng, 200), "customer_id": rng.integers(0, 30, 200)})
     said = audit(table, NUMBERS, rng.normal(size=(200, 1)))
     assert any("--group customer_id" in line for line in said)
+    assert audit(table, NUMBERS, rng.normal(size=(200, 1)), is_grouped=True) == ()
 
 
 def test_row_63_rows_in_order_of_time(rng):
@@ -121,6 +122,7 @@ def test_row_63_rows_in_order_of_time(rng):
     days = pl.datetime_range(pl.datetime(2024, 1, 1), pl.datetime(2025, 1, 1), "1d", eager=True)
     table = parsed({"day": days, **noise(rng, 367)})
     assert "--time day" in audit(table, NUMBERS, rng.normal(size=(367, 1)))[0]
+    assert audit(table, NUMBERS, rng.normal(size=(367, 1)), is_ordered=True) == ()
 
 
 def test_row_64_noise_is_not_called_anything(rng):

@@ -2,6 +2,7 @@
 
 import datetime as dt
 
+import pandas as pd
 import polars as pl
 import pytest
 from hypothesis import given, settings
@@ -305,9 +306,8 @@ def test_names_print_on_one_line():
 
 
 def test_what_stands_for_nothing():
-    pandas = pytest.importorskip("pandas")
-    assert is_nothing(pandas.NA)
-    assert is_nothing(pandas.NaT)
+    assert is_nothing(pd.NA)
+    assert is_nothing(pd.NaT)
     assert not is_nothing([1, 2])
 
 

@@ -14,6 +14,7 @@ import zipfile
 
 import polars as pl
 import pytest
+import xlsxwriter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -30,7 +31,6 @@ def said(table, words):
 
 
 def workbook(path, *sheets):
-    xlsxwriter = pytest.importorskip("xlsxwriter")
     book = xlsxwriter.Workbook(path)
     for rows in sheets:
         sheet = book.add_worksheet()
@@ -201,7 +201,6 @@ def test_excel(tmp_path):
 
 
 def test_excel_with_a_cell_at_the_far_end(tmp_path):
-    xlsxwriter = pytest.importorskip("xlsxwriter")
     book = xlsxwriter.Workbook(tmp_path / "far.xlsx")
     sheet = book.add_worksheet()
     sheet.write(0, 0, "a")

@@ -1,5 +1,7 @@
 """Views of a number: against NumPy and scikit-learn, and finite whatever comes in."""
 
+from typing import get_args
+
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
@@ -8,7 +10,7 @@ from scipy.stats import norm, rankdata
 from sklearn.preprocessing import QuantileTransformer
 from sklearn.tree import DecisionTreeClassifier
 
-from fathom.data.views import VIEWS, NumberViews
+from fathom.data.views import NumberViews, View
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(3, 2, 3000)
@@ -32,7 +34,7 @@ def test_whatever_comes_in_every_view_is_finite_and_rises(learned, shown):
     views = fit(learned, y)
     rows = np.sort(np.array([*shown, *learned]))  # NaN last
     present = rows[~np.isnan(rows)]
-    for view in VIEWS:
+    for view in get_args(View):
         found = views.show(rows, view)
         assert np.isfinite(found).all()
         assert np.abs(found).max() <= 16
@@ -110,14 +112,14 @@ def test_a_missing_value_is_shown_as_the_median():
     x[::3] = np.nan
     views = fit(x, RNG.random(3000))
     middle = np.array([np.nanmedian(x)])
-    for view in VIEWS:
+    for view in get_args(View):
         assert views.show(np.array([np.nan]), view) == views.show(middle, view)
 
 
 @pytest.mark.parametrize("x", [[4.0] * 9, [np.nan] * 9, [4.0, np.nan]])
 def test_a_column_without_differences_says_nothing(x):
     views = fit(x, np.arange(len(x)) % 2, is_classes=True)
-    for view in VIEWS:
+    for view in get_args(View):
         assert not views.show(np.array([*x, 4.0]), view).any()
 
 

@@ -19,7 +19,7 @@ INSTALLED = [
         name,
         marks=pytest.mark.skipif(
             name in OPTIONAL and importlib.util.find_spec(OPTIONAL[name]) is None,
-            reason="not installed",
+            reason=f"needs {OPTIONAL.get(name)}: pip install 'fathom-dnn[compare]'",
         ),
     )
     for name in PEER_NAMES

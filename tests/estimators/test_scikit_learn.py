@@ -25,7 +25,7 @@ DEFAULT = Recipe(learning_rate=2e-3, batch_size=32, epochs=100, weight_decay=0.0
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
 @parametrize_with_checks(
-    # A search is timed and not repeatable: its checks are in test_designing.
+    # Those of a search, which the clock ends, are in test_designing.
     [FathomClassifier(recipe=DEFAULT), FathomRegressor(recipe=DEFAULT)],
     expected_failed_checks=lambda estimator: EXPECTED_FAILURES,
 )

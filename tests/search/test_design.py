@@ -52,7 +52,16 @@ def search(task="classes", seconds=2.0, plan=None, **more):
 
 @pytest.fixture(scope="module")
 def searched():
-    return {task: search(task, seconds=4.0) for task in TASKS}
+    return {task: search_to_the_end(task) for task in TASKS}
+
+
+def search_to_the_end(task):
+    """Search until a candidate is complete, which may take longer on a busy machine."""
+    for seconds in (4.0, 16.0, 64.0):
+        found, strategy = search(task, seconds=seconds)
+        if found.report.validation_loss is not None:
+            return found, strategy
+    raise AssertionError("no candidate was complete in 64 s")
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -62,8 +71,7 @@ def test_a_search_finds_what_there_is_and_keeps_its_promises(searched, task):
     assert sum(m.weight for m in found.members) == pytest.approx(1)
     assert len(found.members) == len(report.kept)
     assert report.n_folds == len(found.encodings) == len(strategy.material.folds)
-    if report.validation_loss is not None:
-        assert report.validation_loss < report.baseline_loss
+    assert report.validation_loss < report.baseline_loss
     p = predict(found, PARSED)
     assert np.isfinite(p).all()
     if task == "classes":
@@ -101,8 +109,6 @@ def test_predictions_do_not_depend_on_how_many_rows_come_at_once(searched):
 def test_the_reported_loss_is_that_of_held_out_predictions(searched):
     found, strategy = searched["numbers"]
     kept = [t for t in strategy.tried if t.weight > 0 and t.trained]
-    if found.report.validation_loss is None:
-        pytest.skip("no candidate was complete in the time there was")
     total = np.zeros((N, 1))
     for tried in kept:
         for fold, trained in tried.trained.items():
@@ -119,7 +125,7 @@ def test_going_on_is_no_worse_and_keeps_what_was_there(searched):
     plan = Plan(earlier=tuple(strategy.tried), folds=strategy.material.folds)
     second, _ = search("numbers", plan=plan)
     losses = [d.report.validation_loss for d in (first, second)]
-    assert None in losses or losses[1] <= losses[0] * (1 + 1e-6)
+    assert losses[1] <= losses[0] * (1 + 1e-6)
     begun = [c.genes for c in first.report.candidates]
     assert [c.genes for c in second.report.candidates[: len(begun)]] == begun
     assert len(second.report.candidates) >= len(begun)
@@ -130,7 +136,7 @@ def test_going_on_from_the_ensemble_alone_is_no_worse(searched, task):
     first, _ = searched[task]
     second, _ = search(task, seconds=3.5, plan=Plan(first.seed, earlier=first))
     losses = [d.report.validation_loss for d in (first, second)]
-    assert None in losses or losses[1] <= losses[0] * (1 + 1e-4)
+    assert losses[1] <= losses[0] * (1 + 1e-4)
     assert second.report.stopped
 
 

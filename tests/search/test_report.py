@@ -3,7 +3,7 @@
 import pytest
 
 from fathom.errors import InputError
-from fathom.search.report import Candidate, Report, shared_traits
+from fathom.search.report import Candidate, Report, Score, shared_traits
 from fathom.search.space import Genes
 
 DEEP = Genes(input_form="periodic", depth=3, width=256, dropout=0.1)
@@ -43,6 +43,44 @@ def test_a_model_that_only_guesses_is_called_so():
     assert "guessing" not in words(validation_loss=0.69)
     assert not report(validation_loss=None).is_no_better_than_guessing
     assert "not known" in words(validation_loss=None)
+
+
+def test_how_good_it_is_is_said_in_the_users_terms():
+    right = Score(name="accuracy", value=0.875, baseline=0.625)
+    assert words(scores=(right,)).endswith(
+        "87.5% right (log loss 0.3500) on held-out rows; always giving the same answer would be "
+        "62.5% right (0.7000)."
+    )
+    guess = words(scores=(right,), validation_loss=0.7)
+    assert "No better than guessing: 87.5% right (log loss 0.7000) on held-out rows" in guess
+    pay, tax = (
+        Score(name="RMSE", output=name, value=value, baseline=10 * value)
+        for name, value in (("pay", 12.5), ("tax", 0.25))
+    )
+    numbers = {"loss_name": "relative RMSE", "validation_loss": 0.1, "baseline_loss": 1.0}
+    alone = report(**numbers, scores=(pay,))
+    assert alone.headline == ("RMSE", 12.5)
+    assert alone.words()[-1] == (
+        "RMSE 12.5 on held-out rows; always giving the same answer would have 125."
+    )
+    both = report(**numbers, scores=(pay, tax))
+    assert both.headline == ("relative RMSE", 0.1)
+    assert both.words()[-1].startswith("RMSE 12.5 for pay, 0.25 for tax on held-out rows; ")
+    assert both.words()[-1].endswith("would have 125, 2.5.")
+    many = report(**numbers, scores=(pay,) * 8).words()[-1]
+    assert many.count("for pay") == 5
+    assert "and 3 more" in many
+    assert Report.model_validate_json(both.model_dump_json()) == both
+
+
+def test_one_network_alone_is_said_so():
+    assert words().startswith("1 network was tried, and is the model, trained on 1,800 rows")
+    told = words(candidate(loss=0.21, train_loss=0.2))
+    assert "averaged" not in told
+    assert "while learning and probabilities are calibrated" in told
+    several = [candidate(k, loss=0.21, train_loss=0.2, weight=0.5) for k in range(2)]
+    assert "their predictions are averaged" in words(*several)
+    assert "calibrated" not in words(*several, loss_name="relative RMSE")
 
 
 def test_overfitting_is_said_and_what_was_done_against_it():

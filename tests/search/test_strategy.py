@@ -14,7 +14,7 @@ from fathom.search.material import Material
 from fathom.search.portfolio import first_members
 from fathom.search.strategy import Strategy
 from fathom.training.history import Epoch, Event, StartHistory
-from fathom.training.monitor import Deadline
+from fathom.training.monitor import Deadline, Monitor
 from fathom.training.population import Trained
 
 RNG = np.random.default_rng(0)
@@ -37,11 +37,11 @@ class Clock(Deadline):
         return self.left
 
 
-def make(n_folds=3, seconds=1e6, seed=0, workers=2, earlier=()):
+def make(n_folds=3, seconds=1e6, seed=0, workers=2, earlier=(), monitor=None):
     folds = make_folds(N, n_folds, 0.2, 0, classes=Y)
     parsed = parse_table(FRAME, COLUMNS)
     material = Material(parsed, TARGET, Y, np.ones(N, np.float32), folds, 0)
-    return Strategy(material, Clock(seconds), seed, workers, earlier)
+    return Strategy(material, Clock(seconds), seed, workers, earlier, monitor)
 
 
 def epoch(number, loss, train_loss=None):
@@ -276,3 +276,90 @@ def test_the_record_says_what_became_of_every_candidate():
     assert (kept.n_folds, kept.best_epoch, kept.n_epochs) == (3, 2, 2)
     assert kept.seconds == pytest.approx(0.3)
     assert kept.train_loss == 0.5
+
+
+class Ear(Monitor):
+    """Writes down what it hears of networks."""
+
+    def __init__(self):
+        self.heard = []
+
+    def on_network(self, event):
+        self.heard.append(event)
+
+    def of(self, number):
+        return [event for event in self.heard if event.number == number]
+
+
+def test_the_monitor_hears_what_becomes_of_every_network():
+    ear = Ear()
+    strategy = make(monitor=ear)
+    complete(strategy, [0.1, 0.1, 0.6, None])
+    told = [[event.status for event in ear.of(number)] for number in range(4)]
+    assert told[0] == ["begun", "complete", "chosen"]
+    assert told[1][:2] == ["begun", "complete"]
+    assert told[2:] == [["begun", "cut"], ["begun", "failed"]]
+    for number, tried in enumerate(strategy.tried):
+        begun = ear.of(number)[0]
+        assert begun.structure == str(tried.genes)
+        assert (begun.epochs, begun.reason) == (tried.genes.epochs, tried.origin)
+    first = ear.of(0)[1]
+    assert first.loss == strategy.tried[0].loss == pytest.approx(first.ensemble_loss)
+    assert (first.members, first.epoch, first.reason) == ((0,), 2, "all epochs done")
+    cut = ear.of(2)[1]
+    best = min(t.losses[0] for t in strategy.tried[:2])
+    assert cut.loss == strategy.tried[2].losses[0]
+    assert cut.behind == pytest.approx(cut.loss / best - 1)
+    assert (cut.epoch, cut.reason) == (2, strategy.tried[2].reason)
+    assert f"{cut.behind:.0%} behind" in cut.reason
+
+
+def test_choosing_and_dropping_is_told_so_that_the_ensemble_can_be_followed():
+    ear = Ear()
+    strategy = make(monitor=ear)
+    complete(strategy, [0.5, 0.45, 0.4, 0.1, 0.38, 0.05])
+    members, statuses = set(), [event.status for event in ear.heard]
+    assert "dropped" in statuses
+    for event in ear.heard:
+        if event.status == "chosen":
+            assert event.number not in members
+            members.add(event.number)
+        if event.status == "dropped":
+            members.remove(event.number)
+    kept = sorted((t for t in strategy.tried if t.weight), key=lambda t: -t.weight)
+    assert ear.heard[-1].members == tuple(t.number for t in kept)
+    assert members == {t.number for t in kept}
+    mean = sum(t.weight * t.predictions for t in kept)
+    loss = strategy.material.loss(mean, strategy.held_out)
+    assert ear.heard[-1].ensemble_loss == pytest.approx(loss)
+
+
+def test_a_cut_while_it_trains_says_at_which_epoch_and_by_how_much():
+    ear = Ear()
+    strategy = make(n_folds=1, monitor=ear)
+    for _ in range(2):
+        job = strategy.next_job()()
+        n = strategy.tried[job.number].genes.epochs
+        epochs = [epoch(k, 0.3) for k in range(1, n + 1)]
+        for k in range(1, n + 1):
+            strategy.on_epoch(job, epochs[:k])
+        finish(strategy, job, 0.2, n_epochs=n)
+    for tried in strategy.tried:
+        tried.weight = 0.5
+    job = strategy.next_job()()
+    half = strategy.tried[job.number].genes.epochs // 2
+    strategy.on_epoch(job, [epoch(k, 0.6) for k in range(1, half)] + [epoch(half, 0.45)])
+    cut = ear.heard[-1]
+    assert (cut.number, cut.status, cut.epoch, cut.loss) == (job.number, "cut", half, 0.45)
+    assert cut.behind == pytest.approx(0.45 / 0.3 - 1)
+    assert cut.reason.startswith(f"cut at epoch {half} of {cut.epochs}: its loss was 50% behind")
+
+
+def test_a_search_that_goes_on_tells_which_networks_it_has():
+    strategy = make()
+    complete(strategy, [0.3, 0.2])
+    ear = Ear()
+    again = make(earlier=tuple(strategy.tried), monitor=ear)
+    assert {event.status for event in ear.heard} == {"chosen"}
+    assert {event.number for event in ear.heard} == {t.number for t in again.tried if t.weight}
+    assert ear.heard[0].ensemble_loss == pytest.approx(strategy.loss)

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,13 +15,13 @@ from fathom.cli.screen import STOPPED, Screen, StopRequest, printable
 from fathom.cli.tables import (
     TableOptions,
     TrainingTable,
-    read,
+    read_with_target,
     shown_notes,
-    split_names,
     started_at,
     take_apart,
 )
-from fathom.cli.train import SearchView, check_numbers
+from fathom.cli.train import check_numbers
+from fathom.cli.watching import SearchView
 from fathom.data.columns import infer_columns
 from fathom.data.schema import Target
 from fathom.data.splitting import hold_out
@@ -73,8 +73,7 @@ def run_compare(
     stop = StopRequest(screen)
     with stop.listening():
         prepare_engine()
-        whole = read(options)
-        options = replace(options, target=split_names(options.target, whole.frame.columns))
+        whole, options = read_with_target(options)
         if len(options.target) != 1:
             raise InputError("one column to compare on", got=f"{len(options.target)} columns")
         table = take_apart(whole, options)

@@ -44,7 +44,7 @@ def run_evaluate(model_path: str, options: TableOptions, is_json: bool) -> None:
         raise InputError("a model of a table", got=f"{model_path}, which is none")
     table = read_more(options, Path(model_path), schema.input)
     used = {c.name for c in schema.input.columns if c.is_used and schema.input.is_named}
-    names = _target_names(table.frame, schema.target, options, used)
+    names = target_names(table.frame, schema.target, options, used)
     features = table.frame.drop(names)
     parsed = parse_table(
         features, schema.input.columns, is_named=schema.input.is_named, ignored=schema.target.names
@@ -63,9 +63,10 @@ def run_evaluate(model_path: str, options: TableOptions, is_json: bool) -> None:
     screen.emit("done", metric=first.name, score=first.value, seconds=seconds, output=None)
 
 
-def _target_names(
+def target_names(
     frame: pl.DataFrame, target: Target, options: TableOptions, used: Collection[str]
 ) -> list[str]:
+    """Return the columns of a table that hold the right answers, none of them among those used."""
     names = list(split_names(options.target, frame.columns) or target.names)
     if set(names) == set(target.names):
         names = list(target.names)  # in the order of training
@@ -108,7 +109,7 @@ def evaluate(
     """
     target = model.schema_.target
     if isinstance(model, FathomRegressor):
-        numbers = np.stack([_numbers(truth[name]) for name in truth.columns], axis=1)
+        numbers = np.stack([right_numbers(truth[name]) for name in truth.columns], axis=1)
         rows = np.flatnonzero(np.isfinite(numbers).all(axis=1))
         note = _left_out(truth.height - len(rows), "without a number as target")
         _require_rows(rows, "a number")
@@ -127,7 +128,7 @@ def evaluate(
     return evaluate_classes(y[rows], probabilities, target.classes), note
 
 
-def _numbers(series: pl.Series) -> np.ndarray:
+def right_numbers(series: pl.Series) -> np.ndarray:
     """Read the right numbers as training reads them; NaN where there is none."""
     cells = to_cells(series)
     reading = read_as_numbers(cells) if cells.dtype == pl.String and cells.count() else None

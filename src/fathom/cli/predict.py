@@ -211,7 +211,7 @@ def _predict_pictures(
             "a model that reads pictures of ink, as fathom digits makes, or tables",
             got=f"{model_path}, which takes {described.n_features} numbers",
         )
-    names, pictures = _collect(files, described.height)
+    names, pictures = collect_pictures(files, described.height)
     probabilities = model.predict_proba(pictures)
     classes = [label.item() for label in model.classes_]
     for name, picture, row in zip(names, pictures, probabilities, strict=True):
@@ -229,7 +229,7 @@ def _predict_pictures(
     screen.emit("done", count=len(names))
 
 
-def _collect(files: list[str], size: int) -> tuple[list[str], np.ndarray]:
+def collect_pictures(files: list[str], size: int) -> tuple[list[str], np.ndarray]:
     """Return a name and the ink of every picture in files, folders and arrays."""
     names: list[str] = []
     pictures: list[np.ndarray] = []

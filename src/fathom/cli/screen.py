@@ -45,8 +45,23 @@ def printable(text: str) -> str:
 
 def _write_line(fields: dict[str, Any]) -> None:
     with _LOCK:  # events come from several threads; a line is written whole
-        sys.stdout.write(json.dumps(fields, allow_nan=False) + "\n")
-        sys.stdout.flush()
+        try:
+            sys.stdout.write(json.dumps(fields, allow_nan=False) + "\n")
+            sys.stdout.flush()
+        except BrokenPipeError:
+            _stop_writing()
+
+
+def _stop_writing() -> None:
+    """Send to nowhere what nobody reads any more; the work goes on, and its result is saved."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        _stop_writing()
 
 
 class Screen:
@@ -62,12 +77,18 @@ class Screen:
 
     def __init__(self, is_json: bool, *, is_aside: bool = False) -> None:
         self.is_json = is_json
-        self.console = Console(quiet=is_json, stderr=is_aside, highlight=False, emoji=False)
+        self.console = _Console(quiet=is_json, stderr=is_aside, highlight=False, emoji=False)
 
     @property
     def can_draw(self) -> bool:
         """Whether block characters can be written."""
         return self.console.encoding.lower().startswith("utf")
+
+    @property
+    def is_live(self) -> bool:
+        """Whether what is shown can be drawn over again: a terminal that knows how."""
+        is_able = self.console.is_terminal and not self.console.is_dumb_terminal
+        return is_able and not self.is_json
 
     def say(self, text: str = "") -> None:
         """Write for people."""
@@ -82,8 +103,11 @@ class Screen:
 class StopRequest:
     """Remembers that the user asked to stop; a second request ends the program at once."""
 
+    MESSAGE = "Stopping; the best so far is kept. Once more to quit at once."
+
     def __init__(self, screen: Screen) -> None:
         self._screen, self._asked = screen, threading.Event()
+        self.is_drawn = False  # a live picture says so, which a line on the screen would tear
 
     @property
     def is_asked(self) -> bool:
@@ -106,8 +130,8 @@ class StopRequest:
             self._screen.console.show_cursor()
             os._exit(STOPPED)  # a compiled program in another thread would be waited for otherwise
         self._asked.set()
-        message = "Stopping; the best so far is kept. Once more to quit at once.\n"
-        os.write(sys.stderr.fileno(), message.encode())
+        if not self.is_drawn:
+            os.write(sys.stderr.fileno(), f"{self.MESSAGE}\n".encode())
 
 
 class _Detail(ProgressColumn):

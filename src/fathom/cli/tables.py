@@ -87,6 +87,12 @@ def read(options: TableOptions, *, may_be_empty: bool = False) -> Table:
     )
 
 
+def read_with_target(options: TableOptions) -> tuple[Table, TableOptions]:
+    """Read the file the options name; return it, and them with the targets told apart."""
+    table = read(options)
+    return table, replace(options, target=split_names(options.target, table.frame.columns))
+
+
 def read_more(
     options: TableOptions, model_path: Path, known: TableInput, *, may_be_empty: bool = False
 ) -> Table:

@@ -1,48 +1,43 @@
 """The verb ``train``: from a table to a model, within the time that was promised."""
 
 import shlex
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
 from fathom.cli.engine import prepare_engine
-from fathom.cli.screen import LINE_SECONDS, STOPPED, Screen, StopRequest
+from fathom.cli.screen import STOPPED, Screen, StopRequest, report_error
 from fathom.cli.tables import (
     TableOptions,
     TrainingTable,
     is_address,
     join_run,
-    read,
+    read_with_target,
     recall_run,
     record_run,
     refuse_overwriting,
     shown_notes,
     shown_path,
-    split_names,
     started_at,
     take_apart,
 )
-from fathom.data.cells import listing
+from fathom.cli.watching import SearchView
+from fathom.data.cells import listing, quoted
 from fathom.data.schema import TableInput
 from fathom.deployment.archive import load, save
 from fathom.deployment.container import require_writable
-from fathom.errors import InputError
+from fathom.errors import InputError, TrainingError
 from fathom.estimators import FathomClassifier, FathomRegressor
 from fathom.estimators.base import unit_mean
 from fathom.estimators.designing import Given, Searched, class_weights, search_anew, search_on
 from fathom.search.report import Report
-from fathom.training.history import Epoch, Event
 from fathom.training.monitor import Deadline, Monitor
 
 SAVE_S, SAVE_S_PER_CELL = 0.5, 2e-8  # kept back for saving and leaving
 LEAST_S = 1.0  # of training, whatever is left
+OVERRUN_S = 2.0  # past the time limit that is no breach of it
 
 
 def run_train(
@@ -59,32 +54,52 @@ def run_train(
     if continued is not None:
         before, options = _earlier(Path(continued), options)
     if not options.path:
-        raise InputError("a table to learn from", got="none", hint="fathom train TABLE.csv")
+        hint = "fathom train TABLE.csv --target COLUMN"
+        raise InputError("a table to learn from", got="none", hint=hint)
     if not options.target:
-        raise InputError("--target, the column to predict", got="none")
+        hint = "name a column of the table: --target COLUMN"
+        raise InputError("--target, the column to predict", got="none", hint=hint)
     place = Path(output or continued or "model.fathom")
     refuse_overwriting(place, options.path)
     require_writable(place)
     screen = Screen(is_json)
+    prepare_engine()
+    whole, options = read_with_target(options)
+    table = take_apart(whole, options)
+    given = _given(table, options)
+    _introduce(screen, table, options)
+    reserve = SAVE_S + SAVE_S_PER_CELL * table.features.height * table.features.width
+    spent = time.monotonic() - began
+    left = max(time_limit - spent - reserve, LEAST_S)
+    _warn_of_little_time(screen, time_limit, spent, left + reserve)
     stop = StopRequest(screen)
-    with stop.listening():
-        prepare_engine()
-        whole = read(options)
-        options = replace(options, target=split_names(options.target, whole.frame.columns))
-        table = take_apart(whole, options)
-        given = _given(table, options)
-        _introduce(screen, table, options)
-        reserve = SAVE_S + SAVE_S_PER_CELL * table.features.height * table.features.width
-        left = time_limit - (time.monotonic() - began) - reserve
-        view = SearchView(screen, max(left, LEAST_S), stop)
-        deadline = Deadline(max(left, LEAST_S))
-        with view.shown():
-            found = _search(screen, table, given, options, before, view, deadline)
+    with stop.listening():  # from here on there may be something to keep
+        view, deadline = SearchView(screen, time_limit, stop, spent), Deadline(left)
+        try:
+            with view.shown():
+                found = _search(screen, table, given, options, before, view, deadline)
+        except TrainingError:
+            if not stop.is_asked:
+                raise
+            report_error("stopped before any network was trained; nothing is saved", is_json)
+            return STOPPED
         model = _model(found, options, time_limit)
         path = save(model, place)
         record_run(path, options, whole.decimal)
         _conclude(screen, found.design.report, path, time.monotonic() - began, options)
     return STOPPED if stop.is_asked else 0
+
+
+def _warn_of_little_time(screen: Screen, limit: float, spent: float, rest: float) -> None:
+    """Say so where the time limit cannot be kept."""
+    if spent < limit and spent + rest - limit <= OVERRUN_S:
+        return
+    text = (
+        f"{limit:g} s is too short: starting and reading took {spent:.1f} s already; it will "
+        f"take about {spent + rest:.0f} s, so that there are networks at all"
+    )
+    screen.emit("note", kind="late", text=text)
+    screen.say(f"  · {text}")
 
 
 def check_numbers(time_limit: float, seed: int) -> None:
@@ -96,7 +111,8 @@ def check_numbers(time_limit: float, seed: int) -> None:
         If it is out of range.
     """
     if not 0 < time_limit < float("inf"):
-        raise InputError("--time-limit above 0, in seconds", got=f"{time_limit:g}")
+        hint = "--time-limit 60 gives a minute"
+        raise InputError("--time-limit above 0, in seconds", got=f"{time_limit:g}", hint=hint)
     if not 0 <= seed < 2**32:
         raise InputError("--seed from 0 to 4,294,967,295", got=f"{seed}")
 
@@ -138,7 +154,7 @@ def _search(
     deadline: Deadline,
 ) -> Searched:
     if before is not None:
-        _show_columns(screen, before.schema_.input, is_new=False)
+        _show_columns(screen, before.schema_.input, options.time, is_new=False)
         return search_on(
             table.features, given, before.schema_, before.design_, monitor=view, deadline=deadline
         )
@@ -146,7 +162,7 @@ def _search(
     return search_anew(
         table.features, given, kinds, has_names=not options.no_header, seed=options.seed,
         monitor=view, deadline=deadline,
-        tell=lambda columns: _show_columns(screen, columns, is_new=True),
+        tell=lambda columns: _show_columns(screen, columns, options.time, is_new=True),
     )  # fmt: skip
 
 
@@ -178,11 +194,20 @@ def _introduce(screen: Screen, table: TrainingTable, options: TableOptions) -> N
         screen.say(line)
 
 
-def _show_columns(screen: Screen, table: TableInput, *, is_new: bool) -> None:
+def _show_columns(
+    screen: Screen, table: TableInput, time_column: str | None, *, is_new: bool
+) -> None:
     """Say what each column was taken for, names by kind."""
+    notes = [
+        f"column {quoted(c.name)} orders the rows, and the latest judge; networks see it too: it "
+        "tells of trends and seasons, but less the later new rows are (--kind "
+        f"{quoted(c.name)}=identifier hides it)"
+        for c in table.columns if c.name == time_column and c.is_used
+    ]  # fmt: skip
     screen.emit(
         "columns",
         columns=[{"name": c.name, "kind": c.kind, "reason": c.reason} for c in table.columns],
+        notes=notes,
     )
     names: dict[str, list[str]] = {}
     for column in table.columns:
@@ -195,6 +220,8 @@ def _show_columns(screen: Screen, table: TableInput, *, is_new: bool) -> None:
         screen.say(f"  {kind:<10}  {listing(names[kind])}")
     if is_new:
         screen.say("  (overrule with --kind COLUMN=KIND, for example --kind year=category)")
+    for line in shown_notes(tuple(notes)):
+        screen.say(line)
 
 
 def _conclude(
@@ -212,6 +239,7 @@ def _conclude(
     screen.say()
     for line in report.words():
         screen.say(line)
+    screen.say(f"The search ended: {report.stopped}.")
     shown, name = shlex.quote(shown_path(options.path)), shlex.quote(str(path))
     screen.say()
     screen.say(f"Saved as {path} after {seconds:.1f} s. Next:")
@@ -219,78 +247,9 @@ def _conclude(
     screen.say(f"  fathom evaluate {name} NEW_ROWS.csv")
     screen.say(f"  fathom train --continue {name} --time-limit 60")
     screen.emit("report", **report.model_dump(mode="json"), words=list(report.words()))
+    metric, score = report.headline
+    each = {one.output: one.value for one in report.scores if one.output}
     screen.emit(
-        "done", metric=report.loss_name, score=report.validation_loss,
+        "done", metric=metric, score=score, **({"rmse": each} if each else {}),
         seconds=round(seconds, 3), output=str(path),
     )  # fmt: skip
-
-
-class SearchView(Monitor):
-    """Shows a search as it goes on.
-
-    Parameters
-    ----------
-    screen : Screen
-        Where to.
-    seconds : float
-        Seconds it will take.
-    stop : StopRequest
-        Asked whether to go on.
-    """
-
-    def __init__(self, screen: Screen, seconds: float, stop: StopRequest) -> None:
-        self._screen, self._stop, self._seconds = screen, stop, seconds
-        self._lock, self._spoke, self._is_over = threading.Lock(), 0.0, False
-        self._began = time.monotonic()
-        self._best: dict[int, float] = {}
-        self._progress = Progress(
-            SpinnerColumn(),
-            BarColumn(bar_width=24),
-            TextColumn("{task.fields[detail]}", markup=False),
-            console=screen.console,
-            disable=screen.is_json or not screen.console.is_terminal,
-            transient=True,
-        )
-        self._task = self._progress.add_task("train", total=seconds, detail="first networks …")
-
-    @contextmanager
-    def shown(self) -> Iterator["SearchView"]:
-        """Keep the progress on the screen while inside; what comes later is not shown."""
-        try:
-            with self._progress:
-                yield self
-        finally:
-            with self._lock:
-                self._is_over = True  # a thread that was not waited for may still speak
-
-    def should_stop(self) -> bool:
-        """Tell whether the user asked to stop."""
-        return self._stop.is_asked
-
-    def on_epoch(self, start: int, epoch: Epoch) -> None:
-        """Show an epoch of a candidate."""
-        with self._lock:
-            if self._is_over:
-                return
-            self._screen.emit("epoch", network=start + 1, **epoch.model_dump())
-            loss = epoch.validation_loss
-            if loss is not None:
-                self._best[start] = min(loss, self._best.get(start, loss))
-            spent = time.monotonic() - self._began
-            n = max(len(self._best), 1)
-            detail = f"{min(spent, self._seconds):3.0f} of {self._seconds:.0f} s  {n} network"
-            detail += "s" * (n > 1)
-            if self._best:
-                detail += f"  best loss on held-out rows {min(self._best.values()):.4f}"
-            self._progress.update(self._task, completed=spent, detail=detail)
-            is_due = time.monotonic() - self._spoke >= 5 * LINE_SECONDS
-            if not self._screen.console.is_terminal and is_due:
-                self._spoke = time.monotonic()
-                self._screen.say(detail)
-
-    def on_event(self, start: int, event: Event) -> None:
-        """Show what is out of the ordinary."""
-        with self._lock:
-            if self._is_over:
-                return
-            self._screen.emit("note", network=start + 1, **event.model_dump())

@@ -206,7 +206,14 @@ def _mean_auc(predicted: np.ndarray, goal: np.ndarray) -> float:
     return float(areas[has_both].mean()) if has_both.any() else 0.0
 
 
-def audit(parsed: ParsedTable, target: Target, y: np.ndarray) -> tuple[str, ...]:
+def audit(
+    parsed: ParsedTable,
+    target: Target,
+    y: np.ndarray,
+    *,
+    is_grouped: bool = False,
+    is_ordered: bool = False,
+) -> tuple[str, ...]:
     """Say what about a table a person should know before trusting an estimate made with it.
 
     Parameters
@@ -217,6 +224,8 @@ def audit(parsed: ParsedTable, target: Target, y: np.ndarray) -> tuple[str, ...]
         What is predicted.
     y : numpy.ndarray
         Its values, as `ParsedTarget` holds them.
+    is_grouped, is_ordered : bool
+        Whether rows are divided by group or by time already, so that it need not be advised.
 
     Returns
     -------
@@ -238,9 +247,8 @@ def audit(parsed: ParsedTable, target: Target, y: np.ndarray) -> tuple[str, ...]
     return (
         *_say_few(parsed.n_rows, target, y),
         *_say_leaks(parsed, target, y),
-        *_say_duplicates(parsed),
-        *_say_groups(parsed),
-        *_say_order(parsed, target, y),
+        *(() if is_grouped else (*_say_duplicates(parsed), *_say_groups(parsed))),
+        *(() if is_ordered else _say_order(parsed, target, y)),
         *_say_left_out(parsed),
     )
 

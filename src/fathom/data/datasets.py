@@ -273,6 +273,11 @@ def read_pictures(path: Path, size: int = INK_SIZE) -> np.ndarray:
     return _as_ink(x, path, size)
 
 
+def read_classes(path: Path) -> np.ndarray | None:
+    """Read the classes beside the pictures of an ``.npz`` file, or None where there are none."""
+    return _pick(_read_npz(path), *Y_NAMES)
+
+
 def _read_npz(path: Path) -> dict[str, np.ndarray]:
     if not path.is_file():
         raise DatasetError("an .npz file", got=f"{path}, which is no file")

@@ -105,13 +105,18 @@ def read_table(
                 source, separator=separator, decimal=decimal, encoding=encoding,
                 has_header=has_header,
             )  # fmt: skip
-        elif kind == "excel":
-            table = read_excel(source, has_header)
-        elif kind == "sqlite":
-            table = read_sqlite(source, query)
         else:
-            table = read_parquet(source) if kind == "parquet" else read_json(source)
+            table = _read_store(source, kind, has_header, query)
     return replace(table, notes=(*unpacked, *said, *table.notes))
+
+
+def _read_store(source: Source, kind: str, has_header: bool | None, query: str | None) -> Table:
+    """Read a format that says by itself where values begin and end."""
+    if kind == "excel":
+        return read_excel(source, has_header)
+    if kind == "sqlite":
+        return read_sqlite(source, query)
+    return read_parquet(source) if kind == "parquet" else read_json(source)
 
 
 def _from_address(address: str, scheme: str, query: str | None, may_be_empty: bool) -> Table:

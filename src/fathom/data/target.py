@@ -99,22 +99,12 @@ def choose_target(
     return frame.drop(names), frame.select(names)
 
 
-def infer_task(y: pl.Series) -> Literal["classes", "numbers"]:
-    """Say whether a column is a choice of classes or a number.
+def _infer(cells: pl.Series) -> tuple[Literal["classes", "numbers"], str]:
+    """Infer the task, and say why where it is not plain.
 
     Words, yes/no, two different values, and whole numbers of at most 20 kinds that come often are
     classes; all else that is a number is a number.
-
-    Examples
-    --------
-    >>> infer_task(pl.Series(["yes", "no"])), infer_task(pl.Series([1.5, 2.25, 7.0]))
-    ('classes', 'numbers')
     """
-    return _infer(_cells(y))[0]
-
-
-def _infer(cells: pl.Series) -> tuple[Literal["classes", "numbers"], str]:
-    """Infer the task, and say why where it is not plain."""
     if cells.dtype == pl.Boolean:
         return "classes", ""
     if cells.dtype == pl.String:
@@ -358,13 +348,8 @@ def _read_numbers(cells: pl.Series, rows: np.ndarray) -> np.ndarray:
     reading = read_as_numbers(cells) if cells.dtype == pl.String else None
     values = reading.values if reading else to_numbers(cells)
     wrong = find_unread(cells, values).to_numpy()
-    if len(wrong):
-        example = f"'{quoted(cells[int(wrong[0])], 30)}' {first_row(rows[wrong])}"
-        raise InputError(
-            f"a number in every row of {_name(cells)}",
-            got=f"{example} ({len(wrong):,} such values)",
-            hint="correct or remove them, or --task classes",
-        )
+    hint = "correct or remove them, or --task classes"
+    _refuse(f"a number in every row of {_name(cells)}", cells, rows, wrong, hint, mark="'")
     array = values.to_numpy()
     _refuse_infinite(cells, array, rows)
     return array
@@ -372,13 +357,16 @@ def _read_numbers(cells: pl.Series, rows: np.ndarray) -> np.ndarray:
 
 def _refuse_infinite(cells: pl.Series, array: np.ndarray, rows: np.ndarray) -> None:
     wrong = np.flatnonzero(~np.isfinite(array))
+    _refuse(f"a finite target {_name(cells)}", cells, rows, wrong, "correct or remove them")
+
+
+def _refuse(
+    expected: str, cells: pl.Series, rows: np.ndarray, wrong: np.ndarray, hint: str, mark: str = ""
+) -> None:
+    """Refuse cells if there are wrong ones, naming the first."""
     if len(wrong):
-        example = f"{quoted(cells[int(wrong[0])], 30)} {first_row(rows[wrong])}"
-        raise InputError(
-            f"a finite target {_name(cells)}",
-            got=f"{example} ({len(wrong):,} such values)",
-            hint="correct or remove them",
-        )
+        first = f"{mark}{quoted(cells[int(wrong[0])], 30)}{mark} {first_row(rows[wrong])}"
+        raise InputError(expected, got=f"{first} ({len(wrong):,} such values)", hint=hint)
 
 
 def _parse_classes(

@@ -8,7 +8,6 @@ from scipy.stats import norm
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 View: TypeAlias = Literal["robust", "quantile", "bins", "tree_bins"]
-VIEWS: tuple[View, ...] = ("robust", "quantile", "bins", "tree_bins")
 N_BINS = 16
 MOST_QUANTILES = 1000
 FARTHEST = 1e6  # in robust units, before the smooth clip

@@ -11,11 +11,11 @@ import numpy as np
 import polars as pl
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
-from sklearn.utils import check_random_state
+from sklearn.utils import check_random_state, estimator_html_repr
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from fathom.data.encoding import Standardization
-from fathom.data.parsing import parse_table
+from fathom.data.parsing import ParsedTable, parse_table
 from fathom.data.schema import (
     ColumnKind,
     ImageInput,
@@ -35,6 +35,7 @@ from fathom.estimators.designing import (
     search_anew,
     search_on,
 )
+from fathom.estimators.showing import summarize
 from fathom.nn.architecture import Architecture
 from fathom.nn.layer import Shape
 from fathom.nn.network import Network
@@ -110,8 +111,8 @@ class FathomEstimator(BaseEstimator):
         training = rows[training]
         encoding = _fit_encoding(schema, x[training])
         target_encoding = _fit_target_encoding(architecture, target, y[training])
-        encoded = _encode(encoding, x, schema, architecture)
-        aim = _aim(y, architecture, target, target_encoding)
+        encoded = encode_rows(encoding, x, schema, architecture)
+        aim = aim_of(y, architecture, target, target_encoding)
         if architecture.loss == "binary_cross_entropy" and (aim.min() < 0 or aim.max() > 1):
             raise InputError(
                 "targets from 0 to 1 for binary cross entropy",
@@ -187,6 +188,13 @@ class FathomEstimator(BaseEstimator):
         self.n_features_in_ = schema.input.n_features
         return self
 
+    def _html_repr(self) -> str:
+        """Return scikit-learn's HTML, and once fitted what was found."""
+        shown = str(estimator_html_repr(self))
+        if not hasattr(self, "networks_"):
+            return shown
+        return shown + summarize(self.architecture_, self.history_, getattr(self, "report_", None))
+
     @property
     def leaderboard_(self) -> list[dict[str, Any]]:
         """Every network the search tried, the best first, as rows for a data frame."""
@@ -204,7 +212,8 @@ class FathomEstimator(BaseEstimator):
             for c in candidates
         ]  # fmt: skip
 
-    def _predict_design(self, x: Any) -> np.ndarray:
+    def _parse_rows(self, x: Any) -> ParsedTable:
+        """Return rows of a table as arrays, its columns those of training."""
         table = self.schema_.input
         assert isinstance(table, TableInput)
         frame = read_features(self, x, reset=False)
@@ -213,9 +222,7 @@ class FathomEstimator(BaseEstimator):
             raise InputError(
                 f"rows of {len(table.columns)} columns, as in fit", got=f"{frame.width} columns"
             )
-        return self._require_finite(
-            predict(self.design_, parse_table(frame, table.columns, is_named=is_named))
-        )
+        return parse_table(frame, table.columns, is_named=is_named)
 
     def _require_finite(self, outputs: np.ndarray) -> np.ndarray:
         if not np.isfinite(outputs).all():
@@ -248,7 +255,23 @@ class FathomEstimator(BaseEstimator):
         """Return the networks' outputs, averaged, as float64 of shape (rows, outputs)."""
         check_is_fitted(self, "networks_")
         if isinstance(self.schema_.input, TableInput):
-            return self._predict_design(x)
+            return self._require_finite(predict(self.design_, self._parse_rows(x)))
+        rows = self._check_rows(x)
+        outputs = np.empty((len(rows), self.architecture_.n_outputs))
+        largest = max(math.prod(shape) for shape in self.architecture_.shapes)
+        at_once = max(1, min(PREDICTION_ROWS, PREDICTION_VALUES // largest))
+        for begin in range(0, len(rows), at_once):
+            part = rows[begin : begin + at_once]
+            assert self.encoding_ is not None
+            encoded = encode_rows(self.encoding_, part, self.schema_, self.architecture_)
+            missing = at_once - len(part)
+            padded = np.pad(encoded, [(0, missing)] + [(0, 0)] * (encoded.ndim - 1))
+            each = [np.asarray(_outputs(network, padded)) for network in self.networks_]
+            outputs[begin : begin + len(part)] = np.mean(each, axis=0)[: len(part)]
+        return self._require_finite(outputs)
+
+    def _check_rows(self, x: Any) -> np.ndarray:
+        """Return rows of numbers, or pictures laid out, once they are what they were in fit."""
         if isinstance(self.schema_.input, ImageInput):
             self._require_same_picture(x)
         rows = validate_data(self, lay_out(x), reset=False, dtype="numeric")
@@ -258,18 +281,7 @@ class FathomEstimator(BaseEstimator):
                 got=f"pixels from {rows.min():g} to {rows.max():g}",
                 hint="bring pictures to ink with fathom.data.images.all_to_ink",
             )
-        outputs = np.empty((len(rows), self.architecture_.n_outputs))
-        largest = max(math.prod(shape) for shape in self.architecture_.shapes)
-        at_once = max(1, min(PREDICTION_ROWS, PREDICTION_VALUES // largest))
-        for begin in range(0, len(rows), at_once):
-            part = rows[begin : begin + at_once]
-            assert self.encoding_ is not None
-            encoded = _encode(self.encoding_, part, self.schema_, self.architecture_)
-            missing = at_once - len(part)
-            padded = np.pad(encoded, [(0, missing)] + [(0, 0)] * (encoded.ndim - 1))
-            each = [np.asarray(_outputs(network, padded)) for network in self.networks_]
-            outputs[begin : begin + len(part)] = np.mean(each, axis=0)[: len(part)]
-        return self._require_finite(outputs)
+        return rows
 
     def _require_same_picture(self, x: Any) -> None:
         picture = picture_shape(x)
@@ -442,7 +454,7 @@ def has_target_encoding(architecture: Architecture, target: Target) -> bool:
     return target.task == "numbers" and architecture.output_activation == "identity"
 
 
-def _encode(
+def encode_rows(
     encoding: Standardization, x: np.ndarray, schema: Schema, architecture: Architecture
 ) -> np.ndarray:
     """Return rows as the network takes them; ink stays one byte per pixel."""
@@ -451,7 +463,7 @@ def _encode(
     return encoded.reshape(len(x), *architecture.input_shape)
 
 
-def _aim(
+def aim_of(
     y: np.ndarray, architecture: Architecture, target: Target, encoding: Standardization | None
 ) -> np.ndarray:
     """Return what the outputs should be: class numbers, or rows of float32."""

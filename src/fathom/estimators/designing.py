@@ -147,6 +147,7 @@ def search_anew(
     tell: Callable[[TableInput], None] | None = None,
 ) -> Searched:
     """Infer what the columns are, tell it, and search for networks."""
+    _rows_that_count(given.weight)  # before columns of one row are called constant
     table, parsed, notes = describe_table(frame, kinds, has_names=has_names)
     if tell is not None:
         tell(table)
@@ -205,14 +206,15 @@ def _search(
     deadline: Deadline,
 ) -> Searched:
     y, weight = given.y, given.weight
-    rows, n_rows = np.flatnonzero(weight > 0), len(weight)
-    if len(rows) < 2:
-        raise InputError("at least 2 rows of weight above 0", got=f"{len(rows)} sample(s)")
+    rows, n_rows = _rows_that_count(weight), len(weight)
     if len(rows) < n_rows:
         parsed, y, weight = parsed.take(rows), y[rows], weight[rows]
     plan = replace(plan, groups=_rows_of(given.groups, rows), order=_rows_of(given.order, rows))
     if not plan.earlier:
-        notes = (*notes, *audit(parsed, schema.target, y))
+        notes += audit(
+            parsed, schema.target, y,
+            is_grouped=plan.groups is not None, is_ordered=plan.order is not None,
+        )  # fmt: skip
     found, strategy = design(
         parsed, schema.target, y, weight.astype(np.float32), plan,
         deadline=deadline, monitor=monitor,
@@ -220,6 +222,13 @@ def _search(
     report = found.report.model_copy(update={"notes": notes})
     found = replace(found, report=report, n_rows=n_rows)
     return Searched(schema, found, tuple(strategy.tried), strategy.material.folds, n_rows)
+
+
+def _rows_that_count(weight: np.ndarray) -> np.ndarray:
+    rows = np.flatnonzero(weight > 0)
+    if len(rows) < 2:
+        raise InputError("at least 2 rows of weight above 0", got=f"{len(rows)} sample(s)")
+    return rows
 
 
 def _rows_of(array: np.ndarray | None, rows: np.ndarray) -> np.ndarray | None:

@@ -207,13 +207,8 @@ def evaluate_classes(
     .. [1] Guo et al., "On Calibration of Modern Neural Networks", ICML 2017.
     """
     p = _checked_probabilities(probabilities)
-    n, k = p.shape
-    y = np.asarray(y_true)
-    if k != len(classes) or k < 2:
-        raise InputError("two classes or more, a probability for each", got=f"{len(classes)}, {k}")
-    if y.shape != (n,) or y.dtype.kind not in "iu" or y.min() < 0 or y.max() >= k:
-        raise InputError(f"{n} class numbers from 0 to {k - 1}", got=f"{y.dtype} of {y.shape}")
-    total = p.sum(axis=1, keepdims=True)
+    y = _checked_classes(y_true, p, len(classes))
+    total, k = p.sum(axis=1, keepdims=True), len(classes)
     p = np.divide(p, total, out=np.full_like(p, 1 / k), where=total > 0)
     w, y, p = _weighed(sample_weight, y, p)
     n = len(y)
@@ -428,6 +423,16 @@ def _checked_probabilities(probabilities: Any) -> np.ndarray:
     if not np.isfinite(p).all() or p.min() < 0:
         raise InputError("probabilities of at least 0", got="NaN, infinity or less than 0")
     return p
+
+
+def _checked_classes(y_true: Any, p: np.ndarray, n_classes: int) -> np.ndarray:
+    n, k = p.shape
+    y = np.asarray(y_true)
+    if k != n_classes or k < 2:
+        raise InputError("two classes or more, a probability for each", got=f"{n_classes}, {k}")
+    if y.shape != (n,) or y.dtype.kind not in "iu" or y.min() < 0 or y.max() >= k:
+        raise InputError(f"{n} class numbers from 0 to {k - 1}", got=f"{y.dtype} of {y.shape}")
+    return y
 
 
 def _checked_names(names: Sequence[str], n: int) -> tuple[str, ...]:

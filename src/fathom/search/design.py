@@ -16,7 +16,8 @@ from fathom.errors import TrainingError
 from fathom.nn.architecture import Architecture
 from fathom.nn.network import Network
 from fathom.search.material import Material, TargetScale
-from fathom.search.report import Report
+from fathom.search.report import Report, Score
+from fathom.search.scoring import score_predictions
 from fathom.search.space import Genes
 from fathom.search.strategy import Strategy
 from fathom.search.tried import Tried, retrace
@@ -165,7 +166,7 @@ def design(
         earlier = bring_back(earlier, material)
     for tried in earlier:
         _reopen(tried, len(folds))
-    strategy = Strategy(material, training, plan.seed, workers, earlier)
+    strategy = Strategy(material, training, plan.seed, workers, earlier, monitor)
     train_population(strategy, monitor=monitor, deadline=training, workers=workers)
     return _finish(strategy, began, monitor), strategy
 
@@ -222,7 +223,7 @@ def _finish(strategy: Strategy, began: float, monitor: Monitor | None) -> Design
     material = strategy.material
     kept = [t for t in strategy.tried if t.weight > 0 and t.trained] or _nearest(strategy)
     members = tuple(_member(tried, material) for tried in kept)
-    sharpness, loss = _calibrate(kept, strategy)
+    sharpness, loss, scores = _calibrate(kept, strategy)
     if monitor is not None and monitor.should_stop():
         strategy.stopped = monitor.stop_reason
     first, numbers = material.folds[0], material.target.task == "numbers"
@@ -235,6 +236,7 @@ def _finish(strategy: Strategy, began: float, monitor: Monitor | None) -> Design
         n_folds=len(material.folds),
         validation_loss=loss,
         baseline_loss=material.baseline_loss(),
+        scores=scores,
         temperature=1 / sharpness,
         seconds=seconds,
         stopped=strategy.stopped or "the time that was given is used",
@@ -261,8 +263,10 @@ def _finish(strategy: Strategy, began: float, monitor: Monitor | None) -> Design
     )  # fmt: skip
 
 
-def _calibrate(kept: list[Tried], strategy: Strategy) -> tuple[float, float | None]:
-    """Return the sharpness that calibrates the kept networks' mean, and its held-out loss then."""
+def _calibrate(
+    kept: list[Tried], strategy: Strategy
+) -> tuple[float, float | None, tuple[Score, ...]]:
+    """Return the sharpness that calibrates the kept networks' mean, its loss and scores then."""
     material, rows = strategy.material, strategy.held_out
     total = sum(t.weight * t.predictions for t in kept if t.predictions is not None)
     mean = np.asarray(total)
@@ -273,7 +277,7 @@ def _calibrate(kept: list[Tried], strategy: Strategy) -> tuple[float, float | No
         logs = np.log(np.maximum(mean, 1e-7))
         sharpness = fit_sharpness(logs, material.y[rows], material.weight[rows])
         mean = sharpen(mean, sharpness)
-    return sharpness, material.loss(mean, rows)
+    return sharpness, material.loss(mean, rows), score_predictions(material, mean, rows)
 
 
 def _nearest(strategy: Strategy) -> list[Tried]:
@@ -286,6 +290,7 @@ def _nearest(strategy: Strategy) -> list[Tried]:
         )  # fmt: skip
     best = min(begun, key=lambda t: (-len(t.trained), float(np.mean(list(t.losses.values())))))
     best.weight, best.status = 1.0, "kept"
+    strategy.news.choose([best], float(np.mean(list(best.losses.values()))))
     return [best]
 
 

@@ -79,6 +79,34 @@ def log_offset(y: np.ndarray) -> float | None:
     return 0.0 if y.min() > 0 else float(np.quantile(y[y > 0], 0.1))
 
 
+def decode(
+    z: np.ndarray, target: Target, scales: dict[bool, TargetScale], is_log: bool
+) -> np.ndarray:
+    """Return probabilities of classes or labels, or numbers as the user has them, from sums z.
+
+    Parameters
+    ----------
+    z : numpy.ndarray
+        Sums of an output layer, shape (rows, outputs).
+    target : Target
+        What is predicted.
+    scales : dict of bool to TargetScale
+        The way back for numbers, without and with a logarithm.
+    is_log : bool
+        Whether the network learned the logarithm.
+
+    Returns
+    -------
+    numpy.ndarray
+        Float64, shape (rows, outputs).
+    """
+    if target.task == "classes":
+        return softmax(z)
+    if target.task == "labels":
+        return 1 / (1 + np.exp(-np.clip(z.astype(np.float64), -500, 500)))
+    return scales[is_log].decode(z)
+
+
 class Material:
     """Encodings, examples and judges of a table, made when first asked for, by fold and view.
 
@@ -221,11 +249,7 @@ class Material:
 
     def predict(self, z: np.ndarray, is_log: bool) -> np.ndarray:
         """Return probabilities, or numbers as the user has them, from sums z."""
-        if self.target.task == "classes":
-            return softmax(z)
-        if self.target.task == "labels":
-            return 1 / (1 + np.exp(-np.clip(z.astype(np.float64), -500, 500)))
-        return self.scales[is_log].decode(z)
+        return decode(z, self.target, self.scales, is_log)
 
     def loss(self, predictions: np.ndarray, rows: np.ndarray) -> float:
         """Return the loss of predictions for some rows: log loss, or RMSE over the spread."""
@@ -235,6 +259,15 @@ class Material:
         if self.target.task == "labels":
             return binary_log_loss(predictions, y, weight)
         return self._relative_rmse(predictions, y, weight)
+
+    @property
+    def shown_loss(self) -> tuple[str, float]:
+        """What people are shown for a loss: its name, and what the loss is multiplied with."""
+        if self.target.task != "numbers":
+            return "log loss", 1.0
+        if self.target.n_outputs > 1:
+            return "relative RMSE", 1.0
+        return "RMSE", float(self.scales[False].scale[0])
 
     def _relative_rmse(self, predictions: np.ndarray, y: np.ndarray, weight: np.ndarray) -> float:
         errors = np.mean(((predictions - y) / self.scales[False].scale) ** 2, axis=1)

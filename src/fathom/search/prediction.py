@@ -8,8 +8,9 @@ from fathom.data.features import join_trees
 from fathom.data.parsing import ParsedTable
 from fathom.data.views import View
 from fathom.nn.network import Network
-from fathom.search.design import Design, Member
-from fathom.training.calibration import sharpen, softmax
+from fathom.search.design import Design
+from fathom.search.material import decode
+from fathom.training.calibration import sharpen
 
 ROWS = 512  # of one call; fewer are filled up, so that nothing is recompiled and no row depends
 # on its neighbours
@@ -55,15 +56,17 @@ def _predict_part(design: Design, parsed: ParsedTable) -> np.ndarray:
         for fold, network in zip(member.folds, member.networks, strict=True):
             key = (fold, member.genes.view, member.genes.has_trees)
             if key not in matrices:
-                matrices[key] = _matrix(design, parsed, *key)
+                matrices[key] = to_matrix(design, parsed, *key)
             z = _outputs(network, matrices[key])
-            total += member.weight / len(member.folds) * _decode(design, member, z)
+            shown = decode(z, design.target, design.scales, member.genes.is_log_target)
+            total += member.weight / len(member.folds) * shown
     return total
 
 
-def _matrix(
+def to_matrix(
     design: Design, parsed: ParsedTable, fold: int, view: View, has_trees: bool
 ) -> np.ndarray:
+    """Return rows as the networks of a fold and view see them, float32, shape (rows, columns)."""
     encoding = design.encodings[fold]
     matrix = encoding.encode(parsed, view)
     if not has_trees:
@@ -79,11 +82,3 @@ def _outputs(network: Network, x: np.ndarray) -> np.ndarray:
         padded = np.pad(part, [(0, ROWS - len(part)), (0, 0)])
         parts.append(np.asarray(_combine(network, jnp.asarray(padded)))[: len(part)])
     return np.concatenate(parts)
-
-
-def _decode(design: Design, member: Member, z: np.ndarray) -> np.ndarray:
-    if design.target.task == "classes":
-        return softmax(z)
-    if design.target.task == "labels":
-        return 1 / (1 + np.exp(-np.clip(z.astype(np.float64), -500, 500)))
-    return design.scales[member.genes.is_log_target].decode(z)

@@ -9,6 +9,7 @@ from fathom.values import Value
 
 Status: TypeAlias = Literal["kept", "spare", "cut", "unfinished", "failed"]
 Sentence: TypeAlias = Annotated[str, StringConstraints(max_length=10_000)]
+MOST_SCORES = 5  # outputs whose scores are said in words
 NO_BETTER = 0.01  # relative; a model less than this better than guessing is no better
 OVERFIT = 0.5  # relative gap between held-out and training loss that is worth a word
 
@@ -59,6 +60,25 @@ class Candidate(Value):
     reason: Sentence = ""
 
 
+class Score(Value):
+    """How good the model is on held-out rows, as a user would ask for it.
+
+    Attributes
+    ----------
+    name : {"accuracy", "RMSE"}
+        Share of right answers, or root of the mean squared error in the unit of the target.
+    output : str
+        Which of several outputs it is of; empty where it is of all.
+    value, baseline : float
+        Of the model, and of always giving the same answer.
+    """
+
+    name: Literal["accuracy", "RMSE"]
+    output: Sentence = ""
+    value: FiniteFloat
+    baseline: FiniteFloat
+
+
 class Report(Value):
     """What a search tried, kept, and found out.
 
@@ -74,6 +94,8 @@ class Report(Value):
         Loss of the whole model on rows held out from each network.
     baseline_loss : float
         Loss of always predicting the mean, or the shares of the classes.
+    scores : tuple of Score
+        The same in the terms a user would ask for: one accuracy, or the RMSE of each output.
     temperature : float
         By how much the model was made less sure of itself (above 1) or more (below).
     seconds : float
@@ -98,6 +120,7 @@ class Report(Value):
     n_folds: int = Field(ge=1, le=1000)
     validation_loss: FiniteFloat | None = None
     baseline_loss: FiniteFloat
+    scores: tuple[Score, ...] = Field(default=(), max_length=100_000)
     temperature: FiniteFloat = 1.0
     seconds: FiniteFloat
     stopped: Sentence = ""
@@ -115,6 +138,16 @@ class Report(Value):
         if self.validation_loss is None or self.baseline_loss == 0:
             return 0.0
         return round(1 - self.validation_loss / self.baseline_loss, 4)
+
+    @property
+    def headline(self) -> tuple[str, float | None]:
+        """The one figure for how good the model is: its name and value, RMSE in the target's unit.
+
+        With several outputs, whose units differ, the RMSE is relative to their spread.
+        """
+        if self.loss_name == "relative RMSE" and len(self.scores) == 1:
+            return self.scores[0].name, self.scores[0].value
+        return self.loss_name, self.validation_loss
 
     @property
     def is_no_better_than_guessing(self) -> bool:
@@ -143,8 +176,8 @@ class Report(Value):
         )
         networks = f"{len(kept)} of them" if len(kept) > 1 else "one of them"
         n = len(self.candidates)
-        tried = "1 network was tried" if n == 1 else f"{n} networks were tried"
-        found = [f"{tried}; the model is {networks}, {folds}."]
+        tried = f"{n} networks were tried; the model is {networks}"
+        found = [f"{'1 network was tried, and is the model' if n == 1 else tried}, {folds}."]
         found += [f"{c.weight:4.0%} network {c.number + 1}: {c.genes}" for c in kept]
         if len(kept) > 1:
             found.append(f"What they share: {shared_traits(kept)}.")
@@ -162,30 +195,50 @@ class Report(Value):
         if gap is None or self.validation_loss is None:
             return []
         dropout = [c.genes.dropout for c in self.kept if c.genes.depth]
-        done = "the best epoch of each was kept"
+        steps = ["the best epoch of each was kept"]
         if dropout:
             low, high = f"{min(dropout):.0%}", f"{max(dropout):.0%}"
             span = low if low == high else f"{low} to {high}"
-            done += f", {span} of the neurons were dropped at random while learning"
-        done += ", and their predictions are averaged and calibrated"
+            steps.append(f"{span} of the neurons were dropped at random while learning")
+        if len(self.kept) > 1 or self.n_folds > 1:
+            steps.append("their predictions are averaged")
+        if self.loss_name == "log loss":
+            steps.append("probabilities are calibrated")
+        done = " and ".join([", ".join(steps[:-1]), steps[-1]] if steps[1:] else steps)
         if gap > OVERFIT:
             return [
-                f"On rows it has not seen a single network's {self.loss_name} is {gap:.0%} higher "
-                f"than on those it learned: it learned some by heart. Against it: {done}."
+                f"On rows it has not seen a single network's {self.headline[0]} is {gap:.0%} "
+                f"higher than on those it learned: it learned some by heart. Against it: {done}."
             ]
         return [f"No sign of overfitting: losses on seen and unseen rows are close; {done}."]
 
     def _on_worth(self) -> str:
         if self.validation_loss is None:
             return "How good the model is, is not known: nothing was held out."
-        shown = f"{self.loss_name} {self.validation_loss:.4f} on held-out rows"
+        found, baseline = self._in_words()
         if self.is_no_better_than_guessing:
             return (
-                f"No better than guessing: {shown}, and {self.baseline_loss:.4f} by always giving "
-                "the same answer. The columns may say nothing about the target, or the time was "
-                "too short."
+                f"No better than guessing: {found} on held-out rows, and {baseline} by always "
+                "giving the same answer. The columns may say nothing about the target, or the "
+                "time was too short."
             )
-        return f"{shown}; always giving the same answer would have {self.baseline_loss:.4f}."
+        verb = "be" if self.scores and self.scores[0].name == "accuracy" else "have"
+        return f"{found} on held-out rows; always giving the same answer would {verb} {baseline}."
+
+    def _in_words(self) -> tuple[str, str]:
+        """Say how good the model is, and always giving the same answer."""
+        scores, loss = self.scores[:MOST_SCORES], self.validation_loss
+        if not scores:
+            return f"{self.loss_name} {loss:.4f}", f"{self.baseline_loss:.4f}"
+        if scores[0].name == "accuracy":
+            one = scores[0]
+            found = f"{one.value:.1%} right ({self.loss_name} {loss:.4f})"
+            return found, f"{one.baseline:.1%} right ({self.baseline_loss:.4f})"
+        if len(self.scores) == 1:
+            return f"RMSE {scores[0].value:.5g}", f"{scores[0].baseline:.5g}"
+        more = f" and {len(self.scores) - len(scores)} more" * (len(self.scores) > len(scores))
+        found = ", ".join(f"{one.value:.5g} for {one.output}" for one in scores)
+        return f"RMSE {found}{more}", ", ".join(f"{one.baseline:.5g}" for one in scores) + more
 
 
 def shared_traits(kept: tuple[Candidate, ...]) -> str:

@@ -7,12 +7,13 @@ import numpy as np
 
 from fathom.search.ensemble import choose_ensemble
 from fathom.search.material import Material
+from fathom.search.news import News
 from fathom.search.portfolio import first_members
 from fathom.search.report import Candidate
 from fathom.search.space import FEWEST_EPOCHS, WIDTHS, Genes, draw_genes, mutate
 from fathom.search.tried import CURVE_POINTS, Tried, as_candidate, make_job
 from fathom.training.history import Epoch
-from fathom.training.monitor import Deadline
+from fathom.training.monitor import Deadline, Monitor
 from fathom.training.population import Job, Trained
 
 FRESH_SHARE = 0.15  # of the members after the portfolio: drawn from the prior, not mutated
@@ -55,6 +56,8 @@ class Strategy:
         Networks trained at once.
     earlier : sequence of Tried
         Candidates of an earlier search that this one continues.
+    monitor : Monitor, optional
+        Told what becomes of candidates and of the ensemble.
     """
 
     def __init__(
@@ -64,10 +67,12 @@ class Strategy:
         seed: int,
         workers: int,
         earlier: tuple[Tried, ...] = (),
+        monitor: Monitor | None = None,
     ) -> None:
         self.material, self.deadline, self.workers = material, deadline, workers
         self._rng, self.seed = np.random.default_rng([seed, len(earlier)]), seed
         self.tried: list[Tried] = list(earlier)
+        self.news = News(monitor, material)
         self._has_numbers = material.encoding(0).layout.n_numbers > 0
         self._compiled: set[object] = set()
         self._compiling: set[object] = set()
@@ -104,6 +109,7 @@ class Strategy:
                 self.stopped = reason or self.stopped or "the time that was given is used"
             return None
         self.tried.append(candidate)
+        self.news.tell(candidate, "begun", reason=candidate.origin, epoch=0)
         return self._start(candidate, 0)
 
     def _why_end(self, remaining: float) -> str:
@@ -259,11 +265,11 @@ class Strategy:
         if not best > theirs * (1 + margin):
             return None
         tried.status = "cut"
-        behind = _behind(best, theirs)
-        return (
-            f"cut at epoch {len(epochs)} of {tried.genes.epochs}: its loss {best:.4f} was "
-            f"{behind:.0%} behind what the best had there"
-        )
+        behind, n = _behind(best, theirs), len(epochs)
+        reason = f"cut at epoch {n} of {tried.genes.epochs}: its loss was {behind:.0%} behind "
+        reason += "what the best had there"
+        self.news.tell(tried, "cut", reason=reason, epoch=n, loss=best, behind=behind)
+        return reason
 
     def _settle(self, genes: Genes) -> None:
         self._compiled.add(genes.structure)
@@ -280,6 +286,7 @@ class Strategy:
         self._learn_speed(tried, trained)
         if trained.network is None or trained.z is None or not trained.history.epochs:
             tried.status, tried.is_promoted = "failed", False
+            self.news.tell(tried, "failed", reason=tried.reason)
             return
         if tried.status == "cut":
             return
@@ -322,9 +329,11 @@ class Strategy:
         tried.status = "cut"
         behind = _behind(loss, min(rivals))
         tried.reason = (
-            f"cut after the first of {self._n_folds} folds: its loss {loss:.4f} was {behind:.0%} "
-            "behind the best there and did not help the others"
+            f"cut after the first of {self._n_folds} folds: its loss was {behind:.0%} behind "
+            "the best there and it did not help the others"
         )
+        n = len(tried.trained[0].history.epochs)
+        self.news.tell(tried, "cut", reason=tried.reason, epoch=n, loss=loss, behind=behind)
         tried.trained.clear()
 
     def _helps(self, tried: Tried) -> bool:
@@ -358,9 +367,9 @@ class Strategy:
         assert tried.predictions is not None
         tried.loss = self.material.loss(tried.predictions, self.held_out)
         tried.status = "spare"
-        self._choose()
+        self._choose(tried)
 
-    def _choose(self) -> None:
+    def _choose(self, latest: Tried | None = None) -> None:
         """Choose the ensemble anew, and let go of networks that are far from it."""
         complete = sorted(self._complete(), key=lambda t: t.loss)
         for tried in complete[POOL:]:
@@ -380,6 +389,7 @@ class Strategy:
         if loss < self.loss * (1 - LEAST_PROGRESS_MADE):
             self._n_at_best = sum(t.status in ("spare", "kept", "cut") for t in self.tried)
         self.loss = min(loss, self.loss)
+        self.news.choose([t for t in pool if t.weight > 0], loss, latest)
 
     def record(self) -> tuple[Candidate, ...]:
         """Return what became of every candidate, as data."""

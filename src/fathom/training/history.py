@@ -4,7 +4,11 @@ from typing import Literal, TypeAlias
 
 from pydantic import Field, FiniteFloat
 
+from fathom.display import curves, note, table
 from fathom.values import Value
+
+MOST_SHOWN = 10  # starts in a table
+_COLUMNS = ("start", "epoch kept", "loss learned from", "loss held out")
 
 EventKind: TypeAlias = Literal["rolled_back", "shortened", "stopped"]
 NetworkStatus: TypeAlias = Literal["begun", "cut", "complete", "failed", "chosen", "dropped"]
@@ -190,6 +194,29 @@ class History(Value):
         return "\n".join(lines)
 
     __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        n = len(self.starts)
+        head = f"{n} start{'s' * (n != 1)}, {self.n_epochs} epochs in {self.seconds:.1f} s"
+        first = next((self.starts[k] for k in self.kept if self.starts[k].epochs), None)
+        if first is None:
+            return note(head)
+        held_out = [e.validation_loss for e in first.epochs]
+        named = [("learned from", [e.train_loss for e in first.epochs])]
+        named += [("held out", [float("nan") if v is None else v for v in held_out])] * any(
+            v is not None for v in held_out
+        )
+        drawn = curves(named, f"loss, epochs 1 to {first.epochs[-1].epoch} of the first kept")
+        return note(head) + drawn + table(_COLUMNS, [*self._kept_lines()])
+
+    def _kept_lines(self) -> list[tuple[str, ...]]:
+        """Return for the kept starts the epoch kept, and its losses."""
+        kept = [(k, self.starts[k], self.starts[k].best) for k in self.kept]
+        return [
+            (f"{k + 1}", f"{start.best_epoch} of {len(start.epochs)}", f"{best.train_loss:.4f}",
+             "–" if best.validation_loss is None else f"{best.validation_loss:.4f}")
+            for k, start, best in kept[:MOST_SHOWN] if best is not None
+        ]  # fmt: skip
 
     def thinned(self, most_epochs: int) -> "History":
         """Return the same history with at most about this many epochs, the kept ones among them."""

@@ -2,7 +2,7 @@
 
 import time
 
-from fathom.training.history import Epoch, Event
+from fathom.training.history import Epoch, Event, NetworkEvent
 
 
 class Monitor:
@@ -18,6 +18,9 @@ class Monitor:
 
     def on_event(self, start: int, event: Event) -> None:
         """Hear of something out of the ordinary in the given start."""
+
+    def on_network(self, event: NetworkEvent) -> None:
+        """Hear what became of a network of a search; the search waits, so be quick."""
 
     def should_stop(self) -> bool:
         """Tell whether training is to stop now and keep the best weights so far."""

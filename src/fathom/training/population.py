@@ -18,7 +18,7 @@ from fathom.training.loop import Judge, make_plan, pad_for_evaluation, train
 from fathom.training.monitor import Deadline, Monitor
 from fathom.training.program import Examples, make_program
 from fathom.training.recipe import Recipe
-from fathom.training.starts import n_cores
+from fathom.training.starts import n_workers
 
 WAIT_S = 0.02  # before a thread without work asks again
 GRACE_S = 0.2  # past the deadline in which threads may still bring a network
@@ -163,7 +163,7 @@ def train_population(
     """
     monitor, deadline = monitor or Monitor(), deadline or Deadline(None)
     if workers is None:
-        workers = n_cores() if jax.default_backend() == "cpu" else 1
+        workers = n_workers()
     work = _Work(director, monitor, deadline)
     threads = [
         threading.Thread(target=work.run, name=f"{THREAD_NAME}-{number}", daemon=True)

@@ -59,15 +59,13 @@ def train_starts(
         If no start found a finite loss; those that did not are left out otherwise.
     """
     monitor, deadline = monitor or Monitor(), deadline or Deadline(None)
-    is_cpu = jax.default_backend() == "cpu"
-    workers = min(recipe.n_starts, n_cores() if is_cpu else 1)
+    workers = min(recipe.n_starts, n_workers())
     rounds = math.ceil(recipe.n_starts / workers)
     sample = examples.x[:SCALING_ROWS].astype(jnp.float32)
     failures: list[TrainingError] = []
 
     def run(start: int) -> tuple[Network | None, StartHistory]:
-        is_over = monitor.should_stop() or deadline.remaining() <= 0
-        if start >= workers and is_over:
+        if start >= workers and (monitor.should_stop() or deadline.remaining() <= 0):
             return None, StartHistory()
         key = jax.random.fold_in(jax.random.key(recipe.seed), start)
         network = build(architecture, key, sample)
@@ -95,6 +93,11 @@ def train_starts(
         seconds=time.monotonic() - began,
     )
     return tuple(networks[start] for start in kept), history
+
+
+def n_workers() -> int:
+    """Return how many networks may train at once: one a core, or one on an accelerator."""
+    return n_cores() if jax.default_backend() == "cpu" else 1
 
 
 def n_cores() -> int:

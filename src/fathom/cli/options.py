@@ -1,0 +1,74 @@
+"""Options that several verbs share, each written once."""
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Annotated, Any, TypeAlias
+
+import typer
+
+Json = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object a line, for other programs.")
+]
+Seed = Annotated[int, typer.Option(help="Seed of every random choice.")]
+Reading: TypeAlias = dict[str, Any]  # how a table is read: what the options of `_reading` were
+
+
+def _reading(
+    separator: Annotated[
+        str | None, typer.Option(metavar="SIGN", help="What parts values; found out if left out.")
+    ] = None,
+    decimal: Annotated[
+        str | None, typer.Option(metavar="MARK", help="Decimal mark: . or ,")
+    ] = None,
+    encoding: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Encoding of the text.")
+    ] = None,
+    no_header: Annotated[
+        bool, typer.Option("--no-header", help="The first row is data, not names.")
+    ] = False,
+    query: Annotated[
+        str | None, typer.Option(metavar="SQL", help="SELECT to ask a database.")
+    ] = None,
+) -> None:
+    pass
+
+
+def reads_table(verb: Callable[..., None]) -> Callable[..., None]:
+    """Give a verb the options of how a table is read, where its parameter ``reading`` stands.
+
+    Typer makes options of the parameters in a function's signature, so these are written into it.
+
+    Parameters
+    ----------
+    verb : function
+        Takes all it gets by name, and ``reading`` as a dict: fields of `TableOptions`.
+
+    Returns
+    -------
+    function
+        The verb for Typer.
+
+    Examples
+    --------
+    >>> @reads_table
+    ... def count(file: str, *, reading: Reading, seed: Seed = 0) -> None:
+    ...     print(file, reading["decimal"], seed)
+    >>> list(inspect.signature(count).parameters)
+    ['file', 'separator', 'decimal', 'encoding', 'no_header', 'query', 'seed']
+    >>> count(file="a.csv", separator=";", decimal=",", encoding=None, no_header=False, query=None)
+    a.csv , 0
+    """
+    shared = inspect.signature(_reading).parameters
+    shown: list[inspect.Parameter] = []
+    for name, parameter in inspect.signature(verb).parameters.items():
+        shown += shared.values() if name == "reading" else [parameter]
+
+    @functools.wraps(verb)
+    def run(**given: Any) -> None:
+        reading = {name: given.pop(name) for name in shared}
+        verb(**given, reading=reading)
+
+    by_name = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in shown]
+    run.__signature__ = inspect.Signature(by_name)  # type: ignore[attr-defined]
+    return run
