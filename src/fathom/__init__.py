@@ -11,7 +11,11 @@ if TYPE_CHECKING:
     from fathom.deployment.archive import load as load
     from fathom.deployment.archive import save as save
     from fathom.estimators.classifier import FathomClassifier as FathomClassifier
+    from fathom.estimators.opening import open_model as open_model
     from fathom.estimators.regressor import FathomRegressor as FathomRegressor
+    from fathom.inspection.trace import Trace as Trace
+    from fathom.inspection.trace import trace as trace
+    from fathom.inspection.why import why as why
     from fathom.nn.architecture import Architecture as Architecture
     from fathom.nn.blocks import Activation as Activation
     from fathom.nn.blocks import Dropout as Dropout
@@ -58,7 +62,11 @@ _HOMES = {
     "build": "fathom.nn.network",
     "load": "fathom.deployment.archive",
     "load_digits": "fathom.data.datasets",
+    "open_model": "fathom.estimators.opening",
     "save": "fathom.deployment.archive",
+    "Trace": "fathom.inspection.trace",
+    "trace": "fathom.inspection.trace",
+    "why": "fathom.inspection.why",
 }
 
 __all__ = sorted(_HOMES)

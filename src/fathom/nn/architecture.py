@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, TypeAlias
 
 from pydantic import Field, field_validator, model_validator
 
+from fathom.display import note, table
 from fathom.errors import ArchitectureError, FathomError
 from fathom.nn.activations import ActivationName
 from fathom.nn.blocks import InnerLayer, Residual
@@ -143,6 +144,18 @@ class Architecture(Value):
         output = self.layers[-1]
         assert isinstance(output, Dense)
         return output.activation
+
+    def _repr_html_(self) -> str:
+        lines = [("input", "×".join(map(str, self.input_shape)), "")]
+        lines += [
+            (f"{number} {layer}", "×".join(map(str, shape)), f"{count:,}")
+            for number, (layer, shape, count) in enumerate(
+                zip(self.layers, self.shapes[1:], self.parameter_counts, strict=True), start=1
+            )
+        ]
+        loss = f"loss: {self.loss.replace('_', ' ')} ({self.reduction})"
+        last = note(f"{self.n_parameters:,} parameters, {loss}")
+        return table(("layer", "shape", "parameters"), lines) + last
 
     def __str__(self) -> str:
         names = ["layer", "input"] + [f"{n} {layer}" for n, layer in enumerate(self.layers, 1)]

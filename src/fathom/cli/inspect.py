@@ -1,0 +1,394 @@
+"""The verb ``inspect``: every number of a network for one row, and why it is what it is."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from fathom.cli.drawing import draw_reading
+from fathom.cli.engine import prepare_engine
+from fathom.cli.evaluate import right_numbers
+from fathom.cli.predict import collect_pictures
+from fathom.cli.screen import Screen
+from fathom.cli.tables import TableOptions, read_more, recall_run, shown_path, started_at
+from fathom.data.cells import quoted
+from fathom.data.datasets import load_digits, read_classes
+from fathom.data.schema import ImageInput, NumbersInput, TableInput, Target
+from fathom.data.target import parse_target, read_target
+from fathom.deployment.archive import load
+from fathom.errors import InputError
+from fathom.estimators import FathomClassifier, FathomRegressor
+from fathom.estimators.opening import Opened, count_networks, open_model
+from fathom.inspection.arithmetic import write_number
+from fathom.inspection.example import (
+    INPUT,
+    LEARNING_RATE,
+    SUMS,
+    TARGET,
+    hand_worked,
+    softmax_layer,
+)
+from fathom.inspection.formula import write_formula
+from fathom.inspection.trace import Trace, trace
+from fathom.inspection.why import Explanation, why
+from fathom.inspection.writing import write_trace
+from fathom.nn.network import Network
+
+MOST_INPUTS = 24  # listed one by one
+
+
+@dataclass(frozen=True)
+class InspectOptions:
+    """What is to be looked at, as the user said it."""
+
+    row: int = 1
+    why: str = ""
+    network: str = "1"
+    formula: bool = False
+    latex: bool = False
+
+
+@dataclass(frozen=True)
+class _Example:
+    """One row: as it is, what it should give where that is known, and where it came from."""
+
+    x: Any
+    y: Any
+    origin: str
+    picture: np.ndarray | None = None
+    cells: pl.DataFrame | None = None
+
+
+def run_inspect(
+    model_path: str, options: TableOptions, asked: InspectOptions, is_json: bool
+) -> None:
+    """Show what a network makes of one row, forward and backward."""
+    began = started_at()
+    screen = Screen(is_json)
+    prepare_engine()
+    member, fold = _parse_network(asked.network)
+    if asked.row < 1:
+        raise InputError("--row from 1", got=f"{asked.row}")
+    model = load(model_path)
+    _require_network(count_networks(model), member, fold)
+    example = _read_example(model, Path(model_path), options, asked.row)
+    opened = open_model(model, example.x, example.y, member=member - 1, fold=fold - 1)
+    traced = opened.trace()
+    command = f"fathom inspect {model_path} --row {asked.row}"
+    command += f" --data {shown_path(options.path)}" if options.path else ""
+    command += f" --network {asked.network}" if asked.network != "1" else ""
+    if asked.why or asked.formula or asked.latex:
+        _show_parts(screen, opened.network, traced, asked, command)
+    else:
+        _introduce(screen, model, model_path, opened, example, asked)
+        _show_inputs(screen, opened, example)
+        _show_trace(screen, traced)
+        if opened.y is None:
+            screen.say(
+                "\nWhat it should have said is not known, so nothing flows back; give rows with "
+                "their target to see how the network learns from them."
+            )
+        _show_next(screen, command, traced)
+    screen.emit("done", seconds=round(time.monotonic() - began, 3))
+
+
+def run_example(asked: InspectOptions, is_json: bool) -> None:
+    """Show networks small enough to be checked by hand."""
+    began = started_at()
+    screen = Screen(is_json)
+    network, described = hand_worked()
+    traced = trace(network, [INPUT], [TARGET], loss=described.loss, learning_rate=LEARNING_RATE)
+    if asked.why or asked.formula or asked.latex:
+        _show_parts(screen, network, traced, asked, "fathom inspect --example")
+    else:
+        _show_example(screen, network, traced)
+    screen.emit("done", seconds=round(time.monotonic() - began, 3))
+
+
+def _show_example(screen: Screen, network: Network, traced: Trace) -> None:
+    screen.say("A network of three layers with two sigmoid neurons each:\n")
+    screen.say(write_formula(network, numbers=True))
+    screen.say()
+    _show_trace(screen, traced)
+    screen.say("\n\nA softmax layer of three neurons, whose sums are 3, 1 and -3:\n")
+    layer, its_description = softmax_layer()
+    _show_trace(screen, trace(layer, [SUMS], [0], loss=its_description.loss))
+    _show_next(screen, "fathom inspect --example", traced)
+
+
+def _parse_network(text: str) -> tuple[int, int]:
+    """Return member and fold, from 1, of ``2`` or ``2.3``."""
+    parts = text.split(".")
+    if len(parts) > 2 or not all(part.isdecimal() and int(part) for part in parts):
+        raise InputError(
+            "--network with the number of a network, for example 2, or 2.3 for its third fold",
+            got=repr(text),
+        )
+    return int(parts[0]), int(parts[1]) if len(parts) == 2 else 1
+
+
+def _require_network(counts: tuple[int, ...], member: int, fold: int) -> None:
+    if member > len(counts):
+        wanted = "--network 1, the only one" if len(counts) == 1 else (
+            f"--network from 1 to {len(counts)}"
+        )  # fmt: skip
+        raise InputError(wanted, got=f"{member}")
+    if fold > counts[member - 1]:
+        raise InputError(
+            f"a fold of network {member} from 1 to {counts[member - 1]}", got=f"{fold}"
+        )
+
+
+def _read_example(
+    model: FathomClassifier | FathomRegressor, model_path: Path, options: TableOptions, row: int
+) -> _Example:
+    described = model.schema_.input
+    if isinstance(described, ImageInput):
+        return _read_picture(described, model.schema_.target, options.path, row)
+    if isinstance(described, TableInput):
+        return _read_table_row(model.schema_.target, described, model_path, options, row)
+    return _read_numbers(model.schema_.target, described, model_path, options, row)
+
+
+def _require_row(row: int, n_rows: int, where: str) -> None:
+    if row > n_rows:
+        raise InputError(f"--row from 1 to {n_rows:,}", got=f"{row:,} of {where}")
+
+
+def _read_picture(described: ImageInput, target: Target, path: str, row: int) -> _Example:
+    """Read one picture, and its class where the file has it."""
+    if not described.is_ink or described.height != described.width:
+        raise InputError(
+            "a model that reads pictures of ink, as fathom digits makes, or tables",
+            got=f"one for pictures of {described.height}×{described.width} pixels",
+        )
+    classes: Any = None
+    if path:
+        names, pictures = collect_pictures([path], described.height)
+        _require_row(row, len(names), path)
+        origin = names[row - 1] if len(names) > 1 else f"the picture {path}"
+        if Path(path).suffix == ".npz":
+            classes = read_classes(Path(path))
+    else:
+        bundled = load_digits()
+        pictures, classes = bundled.x_test, bundled.y_test
+        _require_row(row, len(pictures), "the bundled digits")
+        origin = f"picture {row} of the bundled digits that are kept for testing"
+    picture = pictures[row - 1]
+    if picture.shape != (described.height, described.width):
+        raise InputError(
+            f"--data with pictures of {described.height}×{described.width} pixels", got="none"
+        )
+    y = None
+    if classes is not None and len(classes) == len(pictures):
+        one = np.asarray(classes)[row - 1 : row]
+        y = one if read_target(one, target)[0] >= 0 else None
+    return _Example(pictures[row - 1 : row], y, origin, picture=picture)
+
+
+def _find_table(model_path: Path, options: TableOptions) -> TableOptions:
+    """Return the options with the table the model was trained on, where none is named."""
+    if options.path:
+        return options
+    known = recall_run(model_path)
+    if known is None or not Path(known.path).is_file():
+        raise InputError(
+            "--data FILE with the rows to look at", got="none",
+            hint="the table the model was trained on is not known on this machine",
+        )  # fmt: skip
+    return known
+
+
+def _read_table_row(
+    target: Target, described: TableInput, model_path: Path, options: TableOptions, row: int
+) -> _Example:
+    """Read one row of a table, and its target where the table has it."""
+    options = _find_table(model_path, options)
+    frame = read_more(options, model_path, described).frame
+    where = shown_path(options.path)
+    _require_row(row, frame.height, where)
+    has_target = bool(target.names) and all(name in frame.columns for name in target.names)
+    truth = _truth(frame.select(target.names), target, row) if has_target else None
+    if not described.is_named and has_target:
+        frame = frame.drop(target.names)
+    one = frame[row - 1 : row]
+    return _Example(one, truth, f"row {row} of {where}", cells=one)
+
+
+def _truth(frame: pl.DataFrame, target: Target, row: int) -> Any:
+    """Return what one row should give; None where that is missing or unknown to the model."""
+    if target.task == "classes":
+        series = frame.to_series()
+        return None if read_target(series, target)[row - 1] < 0 else series[row - 1 : row]
+    if target.task == "labels":
+        parsed = parse_target(frame, "labels", drop_missing=True)
+        place = np.flatnonzero(parsed.rows == row - 1)
+        return parsed.values[place] if len(place) else None
+    numbers = np.stack([right_numbers(frame[name]) for name in frame.columns], axis=1)
+    one = numbers[row - 1 : row]
+    return one if np.isfinite(one).all() else None
+
+
+def _read_numbers(
+    target: Target, described: NumbersInput, model_path: Path, options: TableOptions, row: int
+) -> _Example:
+    """Read one row for a model of plain numbers."""
+    columns = tuple(described.names) or tuple(f"x{n}" for n in range(described.n_features))
+    options = _find_table(model_path, options)
+    frame = read_more(options, model_path, _as_table(columns, bool(described.names))).frame
+    where = shown_path(options.path)
+    _require_row(row, frame.height, where)
+    has_target = bool(target.names) and all(name in frame.columns for name in target.names)
+    truth = _truth(frame.select(target.names), target, row) if has_target else None
+    if described.names:
+        missing = [name for name in described.names if name not in frame.columns]
+        if missing:
+            raise InputError(f"a column {quoted(missing[0])} in the table", got="none of that name")
+        frame = frame.select(described.names)
+    elif frame.width != described.n_features:
+        raise InputError(f"{described.n_features} columns of numbers", got=f"{frame.width}")
+    values = np.stack([right_numbers(frame[name]) for name in frame.columns], axis=1)
+    x: Any = values[row - 1 : row]
+    if described.names:
+        x = pl.DataFrame(dict(zip(described.names, x.T, strict=True)))
+    return _Example(x, truth, f"row {row} of {where}", cells=frame[row - 1 : row])
+
+
+def _as_table(names: tuple[str, ...], is_named: bool) -> TableInput:
+    columns = [{"name": name, "kind": "number"} for name in names]
+    return TableInput.model_validate({"columns": columns, "is_named": is_named})
+
+
+def _introduce(
+    screen: Screen,
+    model: FathomClassifier | FathomRegressor,
+    model_path: str,
+    opened: Opened,
+    example: _Example,
+    asked: InspectOptions,
+) -> None:
+    """Say which network looks at which row, and what the whole model says of it."""
+    said, expected = _verdict(model, example)
+    screen.emit(
+        "example", origin=example.origin, prediction=said, expected=expected,
+        network=opened.member + 1, networks=opened.n_members, fold=opened.fold + 1,
+        folds=opened.n_folds, share=round(opened.weight, 6), units=opened.units,
+    )  # fmt: skip
+    which = f"network {opened.member + 1} of {opened.n_members}" if opened.n_members > 1 else (
+        "its network"
+    )  # fmt: skip
+    fold = f", fold {opened.fold + 1} of {opened.n_folds}" if opened.n_folds > 1 else ""
+    share = f" (share {opened.weight:.0%}{fold})" if opened.n_members > 1 or fold else ""
+    screen.say(f"{model_path}, {which}{share}, on {example.origin}")
+    truth = f"; it is {expected}" if expected is not None else ""
+    whole = "The whole model says" if opened.n_members * opened.n_folds > 1 else "It says"
+    screen.say(f"{whole} {said}{truth}.")
+    if opened.units:
+        screen.say(f"Outputs are in units of their own: a = {opened.units}.")
+    screen.say()
+    if example.picture is not None and isinstance(model, FathomClassifier):
+        classes = [label.item() for label in model.classes_]
+        p = model.predict_proba(example.x)[0]
+        screen.say(draw_reading(example.picture, classes, p, blocks=screen.can_draw))
+        screen.say()
+    screen.say(write_formula(opened.architecture))
+    screen.say()
+
+
+def _verdict(
+    model: FathomClassifier | FathomRegressor, example: _Example
+) -> tuple[str, str | None]:
+    """Return in words what the model says of a row, and what it should say."""
+    target = model.schema_.target
+    expected = None
+    if example.y is not None:
+        values = np.asarray(example.y)[0]
+        expected = str(values) if target.task == "classes" else _told(target, values)
+    if isinstance(model, FathomRegressor):
+        return _told(target, np.asarray(model.predict(example.x))[0]), expected
+    p = model.predict_proba(example.x)[0]
+    if target.task == "labels":
+        return _told(target, p.round(2)), expected
+    best = int(p.argmax())
+    return f"{target.classes[best]} ({p[best]:.2f})", expected
+
+
+def _told(target: Target, values: Any) -> str:
+    """Write numbers, each with its name where there are several."""
+    numbers = [write_number(float(value), 6) for value in np.atleast_1d(values)]
+    if len(numbers) == 1 or len(target.names) != len(numbers):
+        return ", ".join(numbers)
+    return ", ".join(
+        f"{quoted(name)} {number}" for name, number in zip(target.names, numbers, strict=True)
+    )
+
+
+def _show_inputs(screen: Screen, opened: Opened, example: _Example) -> None:
+    """List what comes into the network, and what it was in the table."""
+    if example.cells is None or screen.is_json:
+        return
+    row = example.cells.row(0, named=True)
+    listed = list(_input_lines(opened, {str(name): value for name, value in row.items()}))
+    width = max(len(name) for name, _, _ in listed[:MOST_INPUTS])
+    digits = max(len(number) for _, number, _ in listed[:MOST_INPUTS])
+    screen.say("What comes in, as the network is shown it:")
+    for place, (name, number, cell) in enumerate(listed[:MOST_INPUTS], start=1):
+        screen.say(f"  input.{place:<3} {name:<{width}}  {number:>{digits}}{cell}".rstrip())
+    if len(listed) > MOST_INPUTS:
+        screen.say(f"  and {len(listed) - MOST_INPUTS:,} more")
+    screen.say()
+
+
+def _input_lines(opened: Opened, cells: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
+    for place, (name, value) in enumerate(zip(opened.input_names, opened.x[0].flat, strict=True)):
+        cell = f"  of {quoted(cells[name], 40)}" if cells.get(name) is not None else ""
+        if place in opened.codes:
+            cell = f"  for {quoted(opened.codes[place][int(value)], 40)}"
+        yield quoted(name, 40), write_number(float(value)), cell
+
+
+def _show_trace(screen: Screen, traced: Trace) -> None:
+    screen.emit("trace", trace=traced.model_dump(mode="json"))
+    screen.say(write_trace(traced))
+
+
+def _show_parts(
+    screen: Screen, network: Network, traced: Trace, asked: InspectOptions, command: str
+) -> None:
+    """Show what was asked for alone: the formula, or why a number is what it is."""
+    if asked.formula or asked.latex:
+        style = "latex" if asked.latex else "text"
+        symbolic = write_formula(network, style=style)  # type: ignore[arg-type]
+        numbers = write_formula(network, style=style, numbers=True)  # type: ignore[arg-type]
+        screen.emit("formula", style=style, symbolic=symbolic, numbers=numbers)
+        screen.say(f"{symbolic}\n\n{numbers}")
+    if asked.why:
+        explained = why(traced, asked.why)
+        screen.emit("explanation", **explained.model_dump(mode="json"))
+        screen.say("\n" * asked.formula + str(explained))
+        _show_further(screen, explained, command)
+
+
+def _show_further(screen: Screen, explained: Explanation, command: str) -> None:
+    names = [operand.name for operand in explained.operands if operand.name]
+    if names:  # what was worked out says more than what was learned or given
+        ends = (".a", ".z", ".delta", ".slope", ".exp", ".gradient", ".direction", ".normalized")
+        name = next((name for name in names if name.endswith(ends)), names[0])
+        screen.say(f"\nAsk on, for example: {command} --why {name}")
+
+
+def _show_next(screen: Screen, command: str, traced: Trace) -> None:
+    first = traced.layers[0]
+    name = f"{first.name}.neuron{','.join('1' for _ in first.a.shape[1:])}"
+    steps = {f"{command} --why output.neuron1.a": "why an output is what it is"}
+    if traced.loss is not None:
+        steps[f"{command} --why {name}.delta"] = "why a node error is"
+    steps[f"{command} --formula"] = "the network as a function"
+    width = max(map(len, steps))
+    screen.say("\nNext:")
+    for step, purpose in steps.items():
+        screen.say(f"  {step:<{width}}   {purpose}")

@@ -1,0 +1,215 @@
+"""The verb ``report``: one HTML file on a model, how good it is, why, and what is inside."""
+
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from fathom.cli.engine import prepare_engine
+from fathom.cli.evaluate import right_numbers, target_names
+from fathom.cli.screen import Screen
+from fathom.cli.tables import (
+    TableOptions,
+    is_address,
+    read_more,
+    recall_run,
+    refuse_overwriting,
+    shown_path,
+    started_at,
+)
+from fathom.data.cells import quoted
+from fathom.data.datasets import NAMES, load_digits
+from fathom.data.schema import ImageInput, NumbersInput, TableInput, Target
+from fathom.data.target import parse_target
+from fathom.deployment.archive import load
+from fathom.errors import InputError
+from fathom.estimators import FathomClassifier, FathomRegressor
+from fathom.estimators.reporting import gather_report
+from fathom.inspection.report import ReportContents, write_report
+from fathom.inspection.report.labels import LABELS
+from fathom.inspection.tongues import say
+
+MOST_SAID = 12
+
+
+@dataclass(frozen=True)
+class ReportOptions:
+    """What is asked for, as the user said it."""
+
+    output: str = "report.html"
+    language: str = "en"
+    rows: int | None = None
+
+
+@dataclass(frozen=True)
+class _Given:
+    """Rows with their target, and where they came from."""
+
+    x: Any
+    y: Any
+    name: str
+    target: str
+    is_training: bool | None
+
+
+def run_report(model_path: str, options: TableOptions, asked: ReportOptions, is_json: bool) -> None:
+    """Look at a model on rows whose target is known, and write what is found as a page."""
+    began = started_at()
+    screen = Screen(is_json)
+    if asked.language not in LABELS:
+        raise InputError(f"--lang {' or '.join(LABELS)}", got=repr(asked.language))
+    if asked.rows is not None and asked.rows < 2:
+        raise InputError("--rows of 2 or more", got=f"{asked.rows}")
+    path = _checked_output(asked.output, model_path, options.path)
+    prepare_engine()
+    model = load(model_path)
+    given = _read(model, Path(model_path), options)
+    screen.say(f"Looking at {model_path} on {len(given.x):,} rows of {given.name} …")
+    contents = gather_report(
+        model, given.x, given.y, model_name=Path(model_path).name, data_name=given.name,
+        target_name=given.target, is_training=given.is_training, most_rows=asked.rows,
+        seed=options.seed,
+    )  # fmt: skip
+    page = write_report(contents, asked.language)  # type: ignore[arg-type]
+    try:
+        path.write_text(page, encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise InputError(
+            "--output that can be written to", got=f"{path} ({error.strerror})"
+        ) from None
+    _tell(screen, contents, asked)
+    seconds = round(time.monotonic() - began, 3)
+    screen.say(f"\nWritten to {path} after {seconds:.1f} s: open it in any browser.")
+    screen.emit("done", output=str(path), bytes=path.stat().st_size, seconds=seconds)
+
+
+def _checked_output(output: str, *inputs: str) -> Path:
+    path = Path(output)
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise InputError("--output that ends in .html", got=output)
+    if not path.absolute().parent.is_dir():
+        raise InputError("--output in a folder that is there", got=output)
+    refuse_overwriting(path, *(given for given in inputs if given))
+    return path
+
+
+def _tell(screen: Screen, contents: ReportContents, asked: ReportOptions) -> None:
+    """Say the most important sentences, and all of them to programs."""
+    language = "zh" if asked.language == "zh" else "en"
+    for metric in contents.metrics:
+        screen.emit(
+            "metric", name=metric.name, value=metric.value, low=metric.low, high=metric.high,
+            guessing=metric.baseline,
+        )  # fmt: skip
+    for finding in contents.findings:
+        screen.emit(
+            "finding", code=finding.code, level=finding.level, numbers=dict(finding.numbers),
+            text=say(finding, language),
+        )  # fmt: skip
+    screen.say()
+    warned = [f for f in contents.findings if f.level == "warning" and f not in contents.verdict]
+    for finding in [*contents.verdict, *warned][:MOST_SAID]:
+        sign = "!" if finding.level == "warning" else "·"
+        screen.say(f"  {sign} {say(finding, language)}")
+
+
+def _read(
+    model: FathomClassifier | FathomRegressor, model_path: Path, options: TableOptions
+) -> _Given:
+    described, target = model.schema_.input, model.schema_.target
+    if isinstance(described, ImageInput):
+        return _read_pictures(described, options.path)
+    options = _find_table(model_path, options)
+    if isinstance(described, NumbersInput):
+        columns = tuple(described.names) or tuple(f"x{n}" for n in range(described.n_features))
+        known = TableInput.model_validate({
+            "columns": [{"name": name, "kind": "number"} for name in columns],
+            "is_named": bool(described.names),
+        })  # fmt: skip
+    else:
+        known = described
+    table = read_more(options, model_path, known)
+    used = {c.name for c in known.columns if c.is_used and known.is_named}
+    names = target_names(table.frame, target, options, used)
+    y = _truth(table.frame.select(names), target)
+    features: Any = table.frame.drop(names)
+    if isinstance(described, NumbersInput):
+        features = _numbers(features, described)
+    return _Given(
+        features, y, _called(options.path), ", ".join(names), _is_training(model_path, options)
+    )
+
+
+def _called(path: str) -> str:
+    """Return what a table is called on a page that may be passed on: no folders."""
+    return shown_path(path) if is_address(path) else Path(path).name
+
+
+def _find_table(model_path: Path, options: TableOptions) -> TableOptions:
+    """Return the options with the table of training where none is named."""
+    if options.path:
+        return options
+    known = recall_run(model_path)
+    if known is None or not Path(known.path).is_file():
+        raise InputError(
+            "--data FILE with rows whose target is known", got="none",
+            hint="best rows the model was not trained on",
+        )  # fmt: skip
+    return replace(known, seed=options.seed)
+
+
+def _is_training(model_path: Path, options: TableOptions) -> bool | None:
+    """Tell whether these are the rows of training; None where that is not known."""
+    before = recall_run(model_path)
+    if before is None:
+        return None
+    try:
+        return True if Path(before.path).samefile(options.path) else None
+    except OSError:
+        return None
+
+
+def _truth(frame: pl.DataFrame, target: Target) -> Any:
+    """Return the right answers, one row each, with NaN where numbers or labels are not known."""
+    if target.task == "classes":
+        return frame.to_series()
+    if target.task == "labels":
+        parsed = parse_target(frame, "labels", drop_missing=True)
+        values = np.full((frame.height, parsed.values.shape[1]), np.nan)
+        values[parsed.rows] = parsed.values
+        return values
+    return np.stack([right_numbers(frame[name]) for name in frame.columns], axis=1)
+
+
+def _numbers(frame: pl.DataFrame, described: NumbersInput) -> Any:
+    """Return rows for a model of plain numbers."""
+    if described.names:
+        missing = [name for name in described.names if name not in frame.columns]
+        if missing:
+            raise InputError(f"a column {quoted(missing[0])} in the table", got="none of that name")
+        frame = frame.select(described.names)
+    elif frame.width != described.n_features:
+        raise InputError(f"{described.n_features} columns of numbers", got=f"{frame.width}")
+    values = {name: right_numbers(frame[name]) for name in frame.columns}
+    if not all(np.isfinite(column).all() for column in values.values()):
+        raise InputError("a number in every cell, for a model of numbers", got="an empty one")
+    return pl.DataFrame(values) if described.names else np.stack(list(values.values()), axis=1)
+
+
+def _read_pictures(described: ImageInput, source: str) -> _Given:
+    """Read pictures of digits with their classes: those kept for testing."""
+    if not described.is_ink or described.height != described.width:
+        raise InputError(
+            "a model that reads pictures of ink, as fathom digits makes, or tables",
+            got=f"one for pictures of {described.height}×{described.width} pixels",
+        )
+    digits = load_digits(source or NAMES[0])
+    if digits.x_test.shape[1:] != (described.height, described.width):
+        raise InputError(
+            f"pictures of {described.height}×{described.width} pixels",
+            got="{}×{}".format(*digits.x_test.shape[1:]),
+        )
+    return _Given(digits.x_test, digits.y_test, f"{digits.name} (test)", "", False)

@@ -1,0 +1,170 @@
+"""Rows whose target is known, as a model file needs them to be looked at."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from fathom.cli.evaluate import right_numbers
+from fathom.cli.tables import TableOptions, read_more, recall_run, shown_path, split_names
+from fathom.data.cells import listing, nearest, quoted
+from fathom.data.datasets import load_digits
+from fathom.data.schema import ImageInput, NumbersInput, TableInput, Target
+from fathom.data.target import parse_target, read_target
+from fathom.errors import InputError
+from fathom.estimators import FathomClassifier, FathomRegressor
+
+
+@dataclass(frozen=True)
+class KnownRows:
+    """Rows with their target, for `fathom.estimators.opening.open_model`.
+
+    Attributes
+    ----------
+    x, y : array-like
+        As ``predict`` and ``fit`` of the model take them.
+    origin : str
+        Where they came from, in words.
+    n_rows : int
+        How many there are.
+    n_all : int
+        Of how many with a known target they were drawn.
+    """
+
+    x: Any
+    y: Any
+    origin: str
+    n_rows: int
+    n_all: int
+
+    def __str__(self) -> str:
+        of_all = "" if self.n_rows == self.n_all else f" of {self.n_all:,}"
+        return f"{self.n_rows:,}{of_all} {'row' if self.n_rows == 1 else 'rows'} of {self.origin}"
+
+
+def read_known_rows(
+    model: FathomClassifier | FathomRegressor,
+    model_path: Path,
+    options: TableOptions,
+    most: int,
+) -> KnownRows:
+    """Read rows with their target for a model, at most so many, drawn by the options' seed.
+
+    Parameters
+    ----------
+    model : FathomClassifier or FathomRegressor
+        A fitted model.
+    model_path : Path
+        Its file, by which what it was trained on is remembered.
+    options : TableOptions
+        Names a table, or digits by name or path; where it names none, what the model was trained
+        on, or the bundled digits.
+    most : int
+        How many rows at most.
+
+    Raises
+    ------
+    InputError
+        If there are no such rows, or their target is not among them.
+    """
+    described = model.schema_.input
+    if isinstance(described, ImageInput):
+        return _read_pictures(described, model.schema_.target, options, most)
+    if not options.path:
+        known = recall_run(model_path)
+        if known is None or not Path(known.path).is_file():
+            raise InputError(
+                "--data FILE with rows and their target", got="none",
+                hint="the table the model was trained on is not known on this machine",
+            )  # fmt: skip
+        options = replace(known, seed=options.seed)
+    as_table = described if isinstance(described, TableInput) else _as_table(described)
+    frame = read_more(options, model_path, as_table).frame
+    target = model.schema_.target
+    names = _target_names(frame, target, options)
+    rows, y = _known_targets(frame.select(names), target)
+    chosen = _draw(len(rows), most, options.seed)
+    features = frame.drop(names)[rows[chosen]]
+    x = _numbers(features, described) if isinstance(described, NumbersInput) else features
+    return KnownRows(x, y[chosen], shown_path(options.path), len(chosen), len(rows))
+
+
+def _draw(n: int, most: int, seed: int) -> np.ndarray:
+    """Return which of so many rows are taken, in their order."""
+    if n <= most:
+        return np.arange(n)
+    return np.sort(np.random.default_rng(seed).choice(n, most, replace=False))
+
+
+def _target_names(frame: pl.DataFrame, target: Target, options: TableOptions) -> list[str]:
+    names = list(split_names(options.target, frame.columns) or target.names)
+    wanted = 1 if target.task == "classes" else target.n_outputs
+    if len(names) != wanted:
+        columns = "column" if wanted == 1 else f"{wanted} columns"
+        raise InputError(f"--target with the {columns} of right answers", got=listing(names))
+    for name in names:
+        if name not in frame.columns:
+            raise InputError(
+                f"the target {quoted(name)} in the table", got="no such column",
+                hint=nearest(name, frame.columns) or "name it with --target COLUMN",
+            )  # fmt: skip
+    return names
+
+
+def _known_targets(truth: pl.DataFrame, target: Target) -> tuple[np.ndarray, Any]:
+    """Return the rows whose target is known to the model, and their targets."""
+    if target.task == "labels":
+        parsed = parse_target(truth, "labels", drop_missing=True)
+        return parsed.rows, parsed.values
+    if target.task == "classes":
+        series = truth.to_series()
+        rows = np.flatnonzero(read_target(series, target) >= 0)
+        y: Any = series[rows]
+    else:
+        numbers = np.stack([right_numbers(truth[name]) for name in truth.columns], axis=1)
+        rows = np.flatnonzero(np.isfinite(numbers).all(axis=1))
+        y = numbers[rows]
+    if not len(rows):
+        raise InputError("rows whose target the model knows", got="none")
+    return rows, y
+
+
+def _as_table(described: NumbersInput) -> TableInput:
+    names = described.names or tuple(f"x{n}" for n in range(described.n_features))
+    columns = [{"name": name, "kind": "number"} for name in names]
+    return TableInput.model_validate({"columns": columns, "is_named": bool(described.names)})
+
+
+def _numbers(frame: pl.DataFrame, described: NumbersInput) -> Any:
+    if described.names:
+        missing = [name for name in described.names if name not in frame.columns]
+        if missing:
+            raise InputError(f"a column {quoted(missing[0])} in the table", got="none of that name")
+        frame = frame.select(described.names)
+    elif frame.width != described.n_features:
+        raise InputError(f"{described.n_features} columns of numbers", got=f"{frame.width}")
+    values = np.stack([right_numbers(frame[name]) for name in frame.columns], axis=1)
+    if not np.isfinite(values).all():
+        raise InputError("a number in every cell, for a model of numbers", got="an empty one")
+    return pl.DataFrame(dict(zip(frame.columns, values.T, strict=True)))
+
+
+def _read_pictures(
+    described: ImageInput, target: Target, options: TableOptions, most: int
+) -> KnownRows:
+    source = options.path or "digits"
+    digits = load_digits(source, seed=options.seed)
+    pictures, classes = digits.x_train, digits.y_train
+    if pictures.shape[1:] != (described.height, described.width):
+        raise InputError(
+            f"--data with pictures of {described.height}×{described.width} pixels",
+            got=f"{pictures.shape[1]}×{pictures.shape[2]}",
+        )
+    known = np.flatnonzero(read_target(classes, target) >= 0)
+    if not len(known):
+        raise InputError(f"pictures of {listing(list(map(str, target.classes)))}", got="none")
+    chosen = known[_draw(len(known), most, options.seed)]
+    name = "the bundled digits" if source == "digits" else source
+    return KnownRows(pictures[chosen], classes[chosen], name, len(chosen), len(known))

@@ -1,0 +1,428 @@
+"""Opening: one network of a fitted estimator, and rows as that network sees them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+import numpy as np
+import polars as pl
+from sklearn.utils.validation import check_is_fitted
+
+from fathom.data.encoding import Standardization
+from fathom.data.features import (
+    DATE_CYCLES,
+    TEXT_PARTS,
+    TableEncoding,
+    has_means,
+    n_codes,
+    n_shown,
+)
+from fathom.data.schema import Column, ImageInput, NumbersInput, TableInput, Target
+from fathom.data.target import read_target
+from fathom.data.trees import TreeView
+from fathom.data.views import NumberViews
+from fathom.errors import InputError
+from fathom.estimators.base import FathomEstimator, aim_of, dense_target, encode_rows
+from fathom.inspection.trace import Trace, trace
+from fathom.nn.architecture import Architecture
+from fathom.nn.embedding import Columns
+from fathom.nn.network import Network
+from fathom.search.design import Design, Member
+from fathom.search.material import TargetScale
+from fathom.search.prediction import to_matrix
+from fathom.training.recipe import Recipe
+
+DATE_PARTS = ("month", "day", "weekday", "hour")  # numbers made of a date besides itself
+
+
+@dataclass(frozen=True)
+class Opened:
+    """One network of a fitted estimator, with rows as it sees them.
+
+    Attributes
+    ----------
+    network : Network
+        The network.
+    architecture : Architecture
+        Its description.
+    recipe : Recipe
+        How it was trained.
+    x : numpy.ndarray
+        The rows, encoded as for a prediction, float32, each of the shape
+        ``architecture.input_shape``.
+    y : numpy.ndarray or None
+        What the outputs should be, as in training: class numbers (n,), int32, for a softmax layer;
+        rows (n, outputs), float32, otherwise. None where no target was given.
+    input_names : tuple of str
+        What each number of ``x`` is, in the order of a row laid out.
+    feature_names : tuple of str
+        What the first dense layer of a searched network sees, after the embedding of the columns:
+        ``"sex = male"`` where the input is the code of ``"sex"``. The input names for others.
+    codes : dict of int to tuple of str
+        For the position of each input that is a category's code: what each code stands for.
+    output_names : tuple of str
+        What each output neuron stands for.
+    class_names : tuple of str
+        The classes; empty where no class is predicted.
+    units : str
+        For numbers, how outputs are made of what is predicted, in words; empty for others.
+    member, fold : int
+        Which network it is, both from 0: members by weight, the heaviest first.
+    n_members, n_folds : int
+        How many members there are, and networks of this member.
+    weight : float
+        Share of the member in the predictions.
+    """
+
+    network: Network
+    architecture: Architecture
+    recipe: Recipe
+    x: np.ndarray
+    y: np.ndarray | None
+    input_names: tuple[str, ...]
+    feature_names: tuple[str, ...]
+    codes: dict[int, tuple[str, ...]]
+    output_names: tuple[str, ...]
+    class_names: tuple[str, ...]
+    units: str
+    member: int
+    fold: int
+    n_members: int
+    n_folds: int
+    weight: float
+
+    def trace(self, row: int | None = None, **options: Any) -> Trace:
+        """Compute the rows forward and backward and keep every number.
+
+        Parameters
+        ----------
+        row : int, optional
+            Which of the rows, from 0; all of them as one batch where left out.
+        **options
+            As for `fathom.inspection.trace.trace`, in place of what the network was trained with.
+
+        Returns
+        -------
+        Trace
+            With the names of inputs and outputs.
+        """
+        rows = slice(None) if row is None else slice(row, row + 1)
+        known: dict[str, Any] = {
+            "loss": self.architecture.loss, "reduction": self.architecture.reduction,
+            "recipe": self.recipe, "input_names": self.input_names,
+            "feature_names": self.feature_names, "output_names": self.output_names,
+        }  # fmt: skip
+        y = None if self.y is None else self.y[rows]
+        return trace(self.network, self.x[rows], y, **{**known, **options})
+
+
+def open_model(
+    model: FathomEstimator, X: Any, y: Any = None, *, member: int = 0, fold: int = 0
+) -> Opened:
+    """Take one network out of a fitted estimator, and bring rows into the form it sees.
+
+    Parameters
+    ----------
+    model : FathomClassifier or FathomRegressor
+        A fitted estimator, its architecture given or searched for.
+    X : array-like or data frame
+        Rows or pictures, as for ``predict``.
+    y : array-like, optional
+        Their target, as for ``fit``.
+    member : int, default 0
+        Which network: of a searched ensemble the members by weight, the heaviest first; otherwise
+        the random starts that are averaged.
+    fold : int, default 0
+        Which of the member's networks, each trained on other rows; always 0 where there is one.
+
+    Returns
+    -------
+    Opened
+        The network, and the rows as it sees them.
+
+    Raises
+    ------
+    InputError
+        If there is no such network, or a target is unknown to the model.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from fathom import Architecture, Dense, FathomClassifier
+    >>> x, y = load_iris(return_X_y=True, as_frame=True)
+    >>> layers = (Dense(units=4, activation="tanh"), Dense(units=3, activation="softmax"))
+    >>> described = Architecture(input_shape=(4,), layers=layers, loss="cross_entropy")
+    >>> model = FathomClassifier(described, time_limit=5, random_state=0).fit(x, y)
+    >>> opened = open_model(model, x[:2], y[:2])
+    >>> opened.input_names[0], opened.x.shape, opened.y
+    ('sepal length (cm)', (2, 4), array([0, 0], dtype=int32))
+    >>> opened.trace(row=0).layer("output").a.shape
+    (1, 3)
+    """
+    check_is_fitted(model, "networks_")
+    target = model.schema_.target
+    given = None if y is None else _read_target(y, target)
+    if isinstance(model.schema_.input, TableInput):
+        opened = _open_design(model, X, given, member, fold)
+    else:
+        opened = _open_described(model, X, given, member, fold)
+    if opened.y is not None and len(opened.y) != len(opened.x):
+        raise InputError(f"a target for each of {len(opened.x)} rows", got=f"{len(opened.y)}")
+    return opened
+
+
+def count_networks(model: FathomEstimator) -> tuple[int, ...]:
+    """Return how many networks each member of a fitted estimator has, the heaviest member first."""
+    check_is_fitted(model, "networks_")
+    if isinstance(model.schema_.input, TableInput):
+        return tuple(len(member.networks) for member in _by_weight(model.design_))
+    return (1,) * len(model.networks_)
+
+
+def _by_weight(found: Design) -> list[Member]:
+    return sorted(found.members, key=lambda member: -member.weight)
+
+
+def _require_place(name: str, place: int, count: int) -> None:
+    if not 0 <= place < count:
+        raise InputError(
+            f"{name} from 0 to {count - 1}" if count > 1 else f"{name} 0, the only one",
+            got=f"{place}",
+        )
+
+
+def _read_target(y: Any, target: Target) -> np.ndarray:
+    """Return class numbers (n,), or labels or numbers (n, outputs)."""
+    if target.task == "classes":
+        labels = y if isinstance(y, pl.Series) else np.asarray(y)
+        numbers = read_target(labels, target)
+        if (numbers < 0).any():
+            row = int(np.argmax(numbers < 0))
+            raise InputError(
+                "classes that the model knows", got=f"{labels[row]!r} in row {row + 1}",
+                hint=f"it knows {', '.join(map(str, target.classes[:8]))}",
+            )  # fmt: skip
+        return numbers
+    values = np.asarray(dense_target(y), np.float64)
+    if values.ndim not in (1, 2) or not np.isfinite(values).all():
+        raise InputError("a target of finite numbers, one row each", got=f"shape {values.shape}")
+    values = values.reshape(len(values), -1)
+    if values.shape[1] != target.n_outputs:
+        raise InputError(f"{target.n_outputs} columns of target", got=f"{values.shape[1]}")
+    return values
+
+
+def _open_described(
+    model: FathomEstimator, x: Any, y: np.ndarray | None, member: int, fold: int
+) -> Opened:
+    """Open a network whose architecture was given or chosen by rule."""
+    _require_place("member", member, len(model.networks_))
+    _require_place("fold", fold, 1)
+    architecture, schema, encoding = model.architecture_, model.schema_, model.encoding_
+    assert encoding is not None
+    rows = model._check_rows(x)
+    names = _numbered_names(schema.input)
+    return Opened(
+        network=model.networks_[member],
+        architecture=architecture,
+        recipe=model.recipe_,
+        x=encode_rows(encoding, rows, schema, architecture).astype(np.float32),
+        y=None if y is None else aim_of(y, architecture, schema.target, model.target_encoding_),
+        input_names=names,
+        feature_names=names,
+        codes={},
+        output_names=_output_names(schema.target, architecture.n_outputs),
+        class_names=tuple(map(str, schema.target.classes)),
+        units=_units("y", model.target_encoding_),
+        member=member,
+        fold=0,
+        n_members=len(model.networks_),
+        n_folds=1,
+        weight=1 / len(model.networks_),
+    )
+
+
+def _numbered_names(described: NumbersInput | ImageInput | TableInput) -> tuple[str, ...]:
+    if isinstance(described, ImageInput):
+        sides = (described.height, described.width, described.channels)
+        places = product(*(range(1, side + 1) for side in sides))
+        if described.channels == 1:
+            return tuple(f"pixel ({row}, {column})" for row, column, _ in places)
+        return tuple(f"pixel ({row}, {column}) channel {c}" for row, column, c in places)
+    assert isinstance(described, NumbersInput)
+    return described.names or tuple(f"x{n}" for n in range(1, described.n_features + 1))
+
+
+def _output_names(target: Target, n_outputs: int) -> tuple[str, ...]:
+    if target.task == "classes":
+        names = tuple(map(str, target.classes))
+        return names if n_outputs == len(names) else names[1:]  # one neuron tells of the second
+    if len(target.names) == n_outputs:
+        return target.names
+    return ("prediction",) if n_outputs == 1 else tuple(f"y{n + 1}" for n in range(n_outputs))
+
+
+def _open_design(
+    model: FathomEstimator, x: Any, y: np.ndarray | None, member: int, fold: int
+) -> Opened:
+    """Open a network of a searched ensemble."""
+    found: Design = model.design_
+    members = _by_weight(found)
+    _require_place("member", member, len(members))
+    chosen = members[member]
+    _require_place("fold", fold, len(chosen.networks))
+    place = chosen.folds[fold]
+    encoding, genes = found.encodings[place], chosen.genes
+    parsed = model._parse_rows(x)
+    trees = found.trees[place] if genes.has_trees else None
+    inputs = tuple(_matrix_names(encoding, found.target, trees))
+    code_names = tuple(_code_names(encoding.columns))
+    codes = dict(enumerate(code_names, start=len(inputs) - len(code_names)))
+    return Opened(
+        network=chosen.networks[fold],
+        architecture=chosen.architecture,
+        recipe=genes.recipe(found.seed % 2**32),
+        x=to_matrix(found, parsed, place, genes.view, genes.has_trees),
+        y=None if y is None else _aim(found, chosen, y),
+        input_names=inputs,
+        feature_names=tuple(_embedded_names(chosen.architecture, encoding, inputs, codes)),
+        codes=codes,
+        output_names=_output_names(found.target, chosen.architecture.n_outputs),
+        class_names=tuple(map(str, found.target.classes)),
+        units=_scaled_units(found, chosen),
+        member=member,
+        fold=fold,
+        n_members=len(members),
+        n_folds=len(chosen.networks),
+        weight=chosen.weight,
+    )
+
+
+def _scaled_units(found: Design, member: Member) -> str:
+    scale = found.scales.get(member.genes.is_log_target)
+    if scale is None or scale.offset is None:
+        return _units("y", scale)
+    return _units(f"ln(y + {scale.offset:.4g})" if scale.offset else "ln y", scale)
+
+
+def _units(what: str, scale: Standardization | TargetScale | None) -> str:
+    """Say how outputs are brought to mean 0 and spread 1."""
+    if scale is None:
+        return ""
+    if len(scale.center) > 1:
+        return "(y − mean) / standard deviation, each by its own"
+    return f"({what} − {scale.center[0]:.6g}) / {scale.scale[0]:.6g}"
+
+
+def _aim(found: Design, member: Member, y: np.ndarray) -> np.ndarray:
+    if found.target.task == "classes":
+        return y.astype(np.int32)
+    if found.target.task == "labels":
+        return y.astype(np.float32)
+    scale = found.scales[member.genes.is_log_target]
+    if scale.offset is not None and (y + scale.offset <= 0).any():
+        raise InputError(
+            f"a target above {-scale.offset:g}, whose logarithm this network predicts",
+            got=f"{y.min():g}",
+        )
+    return scale.encode(y)
+
+
+def _matrix_names(encoding: TableEncoding, target: Target, trees: TreeView | None) -> Iterator[str]:
+    """Name every column of an encoded matrix: numbers, plain ones, trees, codes."""
+    for column in encoding.columns:
+        if column.kind in ("number", "date"):
+            yield column.name
+        if column.kind == "date":
+            yield from (f"{column.name}: {part}" for part in DATE_PARTS)
+    yield from _mean_names(encoding.columns, target)
+    for column in encoding.columns:
+        yield from _plain_names(column)
+    if trees is not None:
+        yield from _tree_names(target, has_boosted=trees.boosted is not None)
+    for column in encoding.columns:
+        if column.kind in ("category", "yes_no"):
+            yield column.name
+
+
+def _plain_names(column: Column) -> Iterator[str]:
+    """Name what a column adds to those that pass."""
+    if column.kind in ("number", "date") and column.n_missing:
+        yield f"{column.name} is missing"
+    if column.kind == "date":
+        waves = product((part for _, part in DATE_CYCLES), ("sine", "cosine"))
+        yield from (f"{column.name}: {wave} of {part}" for part, wave in waves)
+    if column.kind == "text":
+        yield from (f"{column.name}: direction {n + 1}" for n in range(TEXT_PARTS))
+
+
+def _mean_names(columns: tuple[Column, ...], target: Target) -> Iterator[str]:
+    """Name the means of the target that categories of many codes are told by."""
+    classes = target.classes
+    for column in columns:
+        if not has_means(column, len(classes)):
+            continue
+        if len(classes) == 2:
+            yield f"{column.name}: share of {classes[1]}"
+        elif classes:
+            yield from (f"{column.name}: share of {name}" for name in classes)
+        else:
+            n_outputs = n_shown(0, target.n_outputs)
+            names = _output_names(target, n_outputs)
+            each = [""] if n_outputs == 1 else [f" {name}" for name in names]
+            yield from (f"{column.name}: mean of the target{name}" for name in each)
+
+
+def _tree_names(target: Target, *, has_boosted: bool) -> Iterator[str]:
+    """Name what trees say of a row."""
+    classes = target.classes
+    for trees in ("forest", "boosting")[: 1 + has_boosted]:
+        if len(classes) == 2:
+            yield f"trees: {trees}, log odds of {classes[1]}"
+        elif classes:
+            what = "log share" if trees == "forest" else "score"
+            yield from (f"trees: {trees}, {what} of {name}" for name in classes)
+        else:
+            yield f"trees: {trees}"
+
+
+def _code_names(columns: tuple[Column, ...]) -> Iterator[tuple[str, ...]]:
+    """Return for every column of codes what each code stands for."""
+    for column in columns:
+        if column.kind in ("category", "yes_no"):
+            known = column.categories[: n_codes(column) - 1]
+            yield ("missing or unknown", *(known or ("(never)",)))  # there are 2 codes at least
+
+
+def _embedded_names(
+    architecture: Architecture,
+    encoding: TableEncoding,
+    inputs: tuple[str, ...],
+    codes: dict[int, tuple[str, ...]],
+) -> Iterator[str]:
+    """Name what the layer of columns makes of the inputs."""
+    layer = architecture.layers[0]
+    assert isinstance(layer, Columns)
+    numbers = inputs[: layer.n_numbers]
+    if layer.form == "thermometer":
+        for name, views in zip(numbers, encoding.numbers, strict=True):
+            yield from (_step_name(name, views, n) for n in range(1, layer.bins))
+    elif layer.form == "piecewise":
+        yield from (f"{name}, part {n + 1}" for name in numbers for n in range(layer.units))
+    else:
+        yield from numbers
+    if layer.form == "periodic":
+        yield from (f"{name}, wave {n + 1}" for name in numbers for n in range(layer.units - 1))
+    yield from inputs[layer.n_numbers : layer.n_numbers + layer.n_plain]
+    few = [place for place, words in codes.items() if len(words) <= layer.most_one_hot]
+    for place in few:
+        yield from (f"{inputs[place]} = {word}" for word in codes[place][1:])
+    for place in (place for place in codes if place not in few):
+        yield from (f"{inputs[place]}, vector {n + 1}" for n in range(layer.category_units))
+
+
+def _step_name(name: str, views: NumberViews, step: int) -> str:
+    if step > len(views.thresholds):
+        return f"{name}, step {step} (never)"
+    return f"{name} > {views.thresholds[step - 1]:.6g}"

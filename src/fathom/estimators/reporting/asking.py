@@ -1,0 +1,145 @@
+"""Asking: a fitted model as a question to a table, read once however often it is asked."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from fathom.data.parsing import ParsedTable
+from fathom.data.schema import Column, ImageInput, TableInput
+from fathom.estimators.base import FathomEstimator
+from fathom.search.prediction import predict
+
+DAY_MS = 86_400_000
+MOST_COLUMNS = 60  # that are shuffled one by one; of more, those that go most with the predictions
+
+
+@dataclass(frozen=True)
+class Asker:
+    """A model and rows, so that changed rows can be asked about without reading them again.
+
+    Attributes
+    ----------
+    model : FathomEstimator
+        The model.
+    x : any
+        The rows as they came: a frame, an array, or pictures.
+    parsed : ParsedTable or None
+        The same as arrays, where they are rows of a table.
+    """
+
+    model: FathomEstimator
+    x: Any
+    parsed: ParsedTable | None
+
+    def __len__(self) -> int:
+        return len(self.x) if self.parsed is None else self.parsed.n_rows
+
+    @property
+    def has_columns(self) -> bool:
+        """Whether the rows have columns that can be shuffled."""
+        return not isinstance(self.model.schema_.input, ImageInput)
+
+    def outputs(self) -> np.ndarray:
+        """Return what the model says of all rows, shape (rows, classes or outputs)."""
+        if self.parsed is not None:
+            return self.model._require_finite(predict(self.model.design_, self.parsed))
+        return _say(self.model, self.x)
+
+    def table(self, rows: np.ndarray) -> pl.DataFrame:
+        """Return some rows as a table of numbers, words and dates, without unused columns."""
+        if self.parsed is None:
+            names = _names(self.model, np.asarray(self.x).shape[1])
+            numbers = np.asarray(self.x, np.float64)[rows]
+            return pl.DataFrame(dict(zip(names, numbers.T, strict=True)))
+        pairs = zip(self.parsed.columns, self.parsed.values, strict=True)
+        return pl.DataFrame(
+            {column.name: _readable(column, values[rows]) for column, values in pairs
+             if column.is_used}
+        )  # fmt: skip
+
+    def answer(self, table: pl.DataFrame) -> np.ndarray:
+        """Return what the model says of a table like that of `table`."""
+        if self.parsed is None:
+            has_names = hasattr(self.model, "feature_names_in_")
+            return _say(self.model, table if has_names else table.to_numpy())
+        columns = self.parsed.columns
+        values = tuple(
+            _unreadable(column, table[column.name]) if column.is_used else np.zeros(0)
+            for column in columns
+        )
+        is_unusual = np.zeros(table.height, bool)
+        parsed = ParsedTable(columns, values, table.height, (), is_unusual)
+        return self.model._require_finite(predict(self.model.design_, parsed))
+
+
+def read_rows(model: FathomEstimator, x: Any) -> Asker:
+    """Read rows for a model, once."""
+    is_table = isinstance(model.schema_.input, TableInput)
+    return Asker(model, x, model._parse_rows(x) if is_table else None)
+
+
+def _say(model: FathomEstimator, x: Any) -> np.ndarray:
+    ask = getattr(model, "predict_proba", None) or model.predict  # type: ignore[attr-defined]
+    said = np.asarray(ask(x), np.float64)
+    return said.reshape(len(said), -1)
+
+
+def _names(model: FathomEstimator, width: int) -> list[str]:
+    names = getattr(model.schema_.input, "names", ())
+    return list(names) or [f"x{place + 1}" for place in range(width)]
+
+
+def _readable(column: Column, values: np.ndarray) -> pl.Series:
+    """Return a column as a person reads it; what is missing is null."""
+    if column.kind in ("category", "yes_no"):
+        # a sign for all others that no category can be
+        words = pl.Series([*column.categories, "\N{REPLACEMENT CHARACTER}"], dtype=pl.String)
+        known = pl.Series(values.astype(np.int64))
+        return words.gather(known.replace(-1, None))
+    if column.kind == "text":
+        return pl.Series(values.tolist(), dtype=pl.String)
+    numbers = pl.Series(values, dtype=pl.Float64).fill_nan(None)
+    if column.kind == "date":
+        return (numbers * DAY_MS).round().cast(pl.Int64).cast(pl.Datetime("ms"))
+    return numbers
+
+
+def _unreadable(column: Column, series: pl.Series) -> np.ndarray:
+    """Return a readable column as the array it was made of."""
+    if column.kind in ("category", "yes_no"):
+        codes = {name: code for code, name in enumerate(column.categories)}
+        other = len(column.categories)
+        found = series.replace_strict(codes, default=other, return_dtype=pl.Int32)
+        return np.where(series.is_null(), -1, found.fill_null(other).to_numpy()).astype(np.int32)
+    if column.kind == "text":
+        return np.asarray(series.fill_null("").to_numpy(), dtype=object)
+    is_date = column.kind == "date"
+    numbers = series.dt.epoch("ms").cast(pl.Float64) / DAY_MS if is_date else series
+    return np.asarray(numbers.fill_null(float("nan")).to_numpy(), np.float64)
+
+
+def narrowed(table: pl.DataFrame, outputs: np.ndarray, most: int = MOST_COLUMNS) -> list[str]:
+    """Return the columns worth shuffling: of many, those that go most with the predictions."""
+    if table.width <= most:
+        return table.columns
+    said = outputs - outputs.mean(axis=0)
+    shares = [_explained(_codes(series), said) for series in table.iter_columns()]
+    best = np.argsort(-np.asarray(shares), kind="stable")[:most]
+    return [table.columns[place] for place in sorted(best.tolist())]
+
+
+def _codes(series: pl.Series, n_bins: int = 10) -> np.ndarray:
+    """Return groups of a column: tenths of numbers, the most frequent words."""
+    ranks = series.rank("dense" if series.dtype == pl.String else "average")
+    values = ranks.fill_null(0).to_numpy().astype(np.float64)
+    top = float(values.max()) or 1.0
+    return np.minimum(values / top * n_bins, n_bins - 1).astype(int)
+
+
+def _explained(codes: np.ndarray, said: np.ndarray) -> float:
+    """Return the share of the predictions' variance that groups explain."""
+    counts = np.maximum(np.bincount(codes), 1)
+    between = sum(float((np.bincount(codes, column) ** 2 / counts).sum()) for column in said.T)
+    return between / (float((said**2).sum()) or 1.0)

@@ -1,0 +1,1 @@
+"""Look inside: how a network computes, learns and errs, as values that draw themselves."""

@@ -1,0 +1,249 @@
+"""Forward and backward through layers, written as the textbooks do: z, a, and node errors δ."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import PyTree
+
+from fathom.errors import InputError
+from fathom.inspection.layers import LayerKind
+from fathom.inspection.slopes import slope_of, through_softmax
+from fathom.nn.activations import ACTIVATIONS
+from fathom.nn.blocks import ActivationLayer, DropoutLayer, FlattenLayer, ResidualLayer
+from fathom.nn.convolution import Conv2DLayer, GlobalAveragePoolLayer, PoolLayer
+from fathom.nn.dense import DenseLayer
+from fathom.nn.embedding import ColumnsLayer, GainLayer
+from fathom.nn.layer import AbstractLayer, partition
+from fathom.nn.normalization import BatchNormLayer, LayerNormLayer
+
+KINDS: dict[type[AbstractLayer], LayerKind] = {
+    DenseLayer: "dense",
+    Conv2DLayer: "conv2d",
+    GlobalAveragePoolLayer: "global_average_pool",
+    BatchNormLayer: "batch_norm",
+    LayerNormLayer: "layer_norm",
+    ActivationLayer: "activation",
+    DropoutLayer: "dropout",
+    FlattenLayer: "flatten",
+    ResidualLayer: "residual",
+    ColumnsLayer: "columns",
+    GainLayer: "gain",
+}
+
+
+@dataclass
+class Passage:
+    """One layer with a batch in it: what came in and out, and what flows back."""
+
+    layer: AbstractLayer
+    kind: LayerKind
+    x: np.ndarray
+    z: np.ndarray
+    a: np.ndarray
+    activation: str
+    inner: "tuple[Passage, ...]" = ()
+    key: Any = None
+    delta: np.ndarray | None = None
+    x_gradient: np.ndarray | None = None
+    gradient: PyTree = field(default=None)
+
+
+def kind_of(layer: AbstractLayer) -> LayerKind:
+    """Return what a layer is called in its description."""
+    if isinstance(layer, PoolLayer):
+        return "max_pool" if layer.is_max else "average_pool"
+    if type(layer) not in KINDS:
+        raise InputError("a layer of fathom.nn", got=type(layer).__name__)
+    return KINDS[type(layer)]
+
+
+def run_forward(layers: Sequence[AbstractLayer], x: np.ndarray, key: Any) -> tuple[Passage, ...]:
+    """Run a batch through layers, keeping everything.
+
+    Parameters
+    ----------
+    layers : sequence of AbstractLayer
+        The layers, float64.
+    x : numpy.ndarray
+        What comes in.
+    key : jax.Array or None
+        Where given, the layers compute as while learning, with this randomness.
+    """
+    passages = []
+    for position, layer in enumerate(layers):
+        own = None if key is None else jax.random.fold_in(key, position)
+        passage = _run_one(layer, x, own)
+        passages.append(passage)
+        x = passage.a
+    return tuple(passages)
+
+
+def _run_one(layer: AbstractLayer, x: np.ndarray, key: Any) -> Passage:
+    kind = kind_of(layer)
+    if isinstance(layer, DenseLayer | Conv2DLayer):
+        z = np.asarray(layer.combine(jnp.asarray(x)))
+        a = np.asarray(ACTIVATIONS[layer.activation](jnp.asarray(z)))
+        return Passage(layer, kind, x, z, a, layer.activation)
+    if isinstance(layer, ActivationLayer):
+        a = np.asarray(layer(jnp.asarray(x)))
+        return Passage(layer, kind, x, x, a, layer.activation)
+    if isinstance(layer, ResidualLayer):
+        inner = run_forward(layer.layers, x, key)
+        shortcut = x if layer.projection is None else x @ np.asarray(layer.projection).T
+        y = shortcut + inner[-1].a
+        return Passage(layer, kind, x, y, y, "identity", inner)
+    y = np.asarray(_compute(layer, jnp.asarray(x), key))
+    return Passage(layer, kind, x, y, y, "identity", key=key)
+
+
+def _compute(layer: AbstractLayer, x: jax.Array, key: Any) -> jax.Array:
+    return layer(x) if key is None else layer.train(x, key)[0]
+
+
+def run_backward(passages: Sequence[Passage], upstream: np.ndarray) -> np.ndarray:
+    """Carry ∂L/∂a of the last layer back to the first; return ∂L/∂x of that.
+
+    For a layer with activation function f, δ = ∂L/∂a ⊙ f′(z); for a dense layer then
+    ∂L/∂W = δᵀ x, ∂L/∂b = Σ δ and ∂L/∂x = δ W, summed over the batch.
+    """
+    for passage in reversed(passages):
+        upstream = flow_back(passage, upstream * _slope(passage))
+    return upstream
+
+
+def _slope(passage: Passage) -> np.ndarray:
+    if passage.activation == "identity":
+        return np.ones_like(passage.z)
+    return slope_of(passage.activation, passage.z, passage.a)
+
+
+def flow_back(passage: Passage, delta: np.ndarray) -> np.ndarray:
+    """Carry the node errors of one layer back to what came into it, and keep everything."""
+    passage.delta = delta
+    layer = passage.layer
+    if isinstance(layer, DenseLayer):
+        passage.gradient = _with_weights(layer, delta.T @ passage.x, delta.sum(axis=0))
+        passage.x_gradient = delta @ np.asarray(layer.weight)
+    elif isinstance(layer, ActivationLayer):
+        passage.gradient, passage.x_gradient = partition(layer)[0], delta
+    elif isinstance(layer, ResidualLayer):
+        passage.x_gradient = _back_through_block(passage, layer, delta)
+    else:
+        passage.gradient, passage.x_gradient = _pull_back(passage, delta)
+    return passage.x_gradient
+
+
+def _with_weights(layer: DenseLayer, weight: np.ndarray, bias: np.ndarray) -> PyTree:
+    trainable = partition(layer)[0]
+    changed = eqx.tree_at(lambda part: part.weight, trainable, jnp.asarray(weight))
+    if layer.bias is None:
+        return changed
+    return eqx.tree_at(lambda part: part.bias, changed, jnp.asarray(bias))
+
+
+def _back_through_block(passage: Passage, block: ResidualLayer, delta: np.ndarray) -> np.ndarray:
+    """Carry node errors back through both ways of a residual block, y = S x + f(x)."""
+    through_inner = run_backward(passage.inner, delta)
+    inner = tuple(part.gradient for part in passage.inner)
+    gradient = eqx.tree_at(lambda part: part.layers, partition(block)[0], inner)
+    if block.projection is None:
+        passage.gradient = gradient
+        return delta + through_inner
+    rows, columns = (part.reshape(-1, part.shape[-1]) for part in (delta, passage.x))
+    passage.gradient = eqx.tree_at(
+        lambda part: part.projection, gradient, jnp.asarray(rows.T @ columns)
+    )
+    return delta @ np.asarray(block.projection) + through_inner
+
+
+def _pull_back(passage: Passage, delta: np.ndarray) -> tuple[PyTree, np.ndarray]:
+    """Carry node errors back by the layer's own vector-Jacobian product."""
+    parameters, others = partition(passage.layer)
+
+    def combine(parameters: PyTree, x: jax.Array) -> jax.Array:
+        layer: Any = eqx.combine(parameters, others)
+        if isinstance(layer, Conv2DLayer):
+            return layer.combine(x)
+        return _compute(layer, x, passage.key)
+
+    _, pull = jax.vjp(combine, parameters, jnp.asarray(passage.x))
+    gradient, x_gradient = pull(jnp.asarray(delta))
+    return gradient, np.asarray(x_gradient)
+
+
+def output_errors(passage: Passage, target: np.ndarray, loss: str, share: float) -> np.ndarray:
+    """Return the node errors of the output layer, ∂L/∂z.
+
+    ==================== ==========================================
+    cross_entropy        a_k Σ_j y_j - y_k, which is a_k - y_k
+    binary_cross_entropy a_k - y_k
+    squared_error        (a_k - y_k) f′(z_k)
+    ==================== ==========================================
+
+    Parameters
+    ----------
+    passage : Passage
+        The output layer.
+    target : numpy.ndarray
+        What the outputs should be, shape (batch, outputs).
+    loss : str
+        Name of the loss.
+    share : float
+        What one example counts for: 1 / batch for a mean.
+    """
+    a = passage.a
+    if loss == "cross_entropy":
+        return share * (a * target.sum(axis=1, keepdims=True) - target)
+    if loss == "binary_cross_entropy":
+        return share * (a - target)
+    if passage.activation == "softmax":
+        return share * through_softmax(a, a - target)
+    return share * (a - target) * _slope(passage)
+
+
+def constants_of(passage: Passage) -> dict[str, np.ndarray]:
+    """Return the arrays a layer used besides its parameters."""
+    layer, x = passage.layer, passage.x
+    if isinstance(layer, LayerNormLayer):
+        return {
+            "mean": x.mean(axis=-1, keepdims=True), "variance": x.var(axis=-1, keepdims=True)
+        }  # fmt: skip
+    if isinstance(layer, BatchNormLayer):
+        if passage.key is not None:
+            axes = tuple(range(x.ndim - 1))
+            return {"mean": x.mean(axis=axes), "variance": x.var(axis=axes)}
+        return {
+            "mean": np.asarray(layer.running_mean.value),
+            "variance": np.asarray(layer.running_variance.value),
+        }
+    if isinstance(layer, DropoutLayer) and passage.key is not None:
+        kept = _compute(layer, jnp.ones_like(jnp.asarray(x)), passage.key)
+        return {"kept": (np.asarray(kept) > 0).astype(np.float64)}
+    return {}
+
+
+def settings_of(passage: Passage) -> dict[str, int | float | str]:
+    """Return what a layer's description fixed."""
+    layer = passage.layer
+    if isinstance(layer, Conv2DLayer):
+        return {"stride": layer.stride, "padding": layer.padding}
+    if isinstance(layer, PoolLayer):
+        return {"size": layer.size}
+    if isinstance(layer, BatchNormLayer | LayerNormLayer):
+        is_batch = isinstance(layer, BatchNormLayer) and passage.key is not None
+        return {"epsilon": layer.epsilon, "uses_batch": int(is_batch)}
+    if isinstance(layer, DropoutLayer):
+        return {"rate": float(layer.rate.value)}
+    if isinstance(layer, ColumnsLayer):
+        return {
+            "form": layer.form, "bins": layer.bins,
+            "n_numbers": layer.n_numbers, "n_plain": layer.n_plain,
+            "one_hot": " ".join(f"{column},{code}" for column, code in layer.one_hot),
+            "embedded": " ".join(f"{column},{first}" for column, first in layer.embedded),
+        }  # fmt: skip
+    return {}

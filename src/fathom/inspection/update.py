@@ -1,0 +1,60 @@
+"""The update: what an optimizer would make of the gradients of a first batch."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import PyTree
+
+from fathom.training.optimizers import DECOUPLED, make_optimizer, rate_factors
+from fathom.training.recipe import Recipe
+
+
+class Step(NamedTuple):
+    """A first step, as trees of the shape of the parameters.
+
+    Attributes
+    ----------
+    direction : pytree
+        The direction d of every parameter; the step is W ← W - η d.
+    rates : pytree
+        By what the steps of each are multiplied; that is in d already.
+    norm : float
+        Length of all gradients together, before any clip.
+    """
+
+    direction: PyTree
+    rates: PyTree
+    norm: float
+
+
+def first_step(parameters: PyTree, gradient: PyTree, recipe: Recipe) -> Step:
+    """Return the step an optimizer that has seen nothing yet takes on a gradient.
+
+    It is what the training loop does: weight decay λ goes into the gradient, g ← g + λ W, or, for
+    optimizers that decouple it, into the direction, d ← d + λ W; on weights, not on biases.
+
+    Parameters
+    ----------
+    parameters, gradient : pytree
+        The trainable part of a network, and ∂L/∂ each.
+    recipe : Recipe
+        Names the optimizer, and its settings.
+    """
+    optimizer = make_optimizer(
+        recipe.optimizer, recipe.momentum, recipe.gradient_clip, recipe.beta_2
+    )
+    decay = jax.tree.map(lambda p: recipe.weight_decay * (p.ndim > 1) * p, parameters)
+    is_decoupled = recipe.optimizer in DECOUPLED
+    if not is_decoupled:
+        gradient = jax.tree.map(jnp.add, gradient, decay)
+    norm = jnp.sqrt(sum(jnp.sum(leaf**2) for leaf in jax.tree.leaves(gradient)))
+    with jax.numpy_dtype_promotion("standard"):  # optax mixes the types of its counters
+        direction, _ = optimizer.update(gradient, optimizer.init(parameters), parameters)
+    rates = jax.tree.map(lambda _: 1.0, parameters)
+    if recipe.rates == "by_role":
+        rates = rate_factors(parameters)
+        direction = jax.tree.map(lambda d, rate: rate * d, direction, rates)
+    if is_decoupled:
+        direction = jax.tree.map(jnp.add, direction, decay)
+    return Step(direction, rates, float(norm))
