@@ -86,6 +86,8 @@ class Descent(Measured):
     @property
     def is_moving(self) -> bool:
         """Whether the loss fell by over 2 % of its whole fall in the last tenth of the walk."""
+        if self.is_diverged:
+            return False
         before = self.losses[-max(2, len(self.losses) // 10)]
         fallen = self.losses[0] - self.final_loss
         return bool(before - self.final_loss > 0.02 * fallen > 0)

@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 
 from fathom.errors import InputError
@@ -246,7 +247,7 @@ def find_valleys(
 def _outputs(walk: Walk, x: Any) -> np.ndarray:
     rows = np.asarray(x, np.float32)
     chosen = rows[np.linspace(0, len(rows) - 1, min(len(rows), COMPARED_ROWS)).astype(int)]
-    return np.asarray(walk.network(chosen), np.float64)
+    return np.asarray(walk.network(jnp.asarray(chosen)), np.float64)
 
 
 def _widest(weights: list[np.ndarray]) -> float:
