@@ -43,6 +43,7 @@ OnPart: TypeAlias = Callable[[str, Part], None]
 
 BITS = ((0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.0))
 SUMS_OF_BITS = ((0.0, 0.0), (1.0, 0.0), (1.0, 0.0), (0.0, 1.0))  # last digit, and what is carried
+MOST_STEEP = 2000  # of the steepest weights, among which those shown are chosen
 COMPILING_S = 3.0  # a new program, about
 FLOP_A_SECOND = 5e9  # of small networks on a processor, about
 TITLES = {
@@ -64,7 +65,7 @@ LEADS = {
     "weights": "The loss over two weights, all others held.",
     "random": "The loss over two random directions, in which every neuron moves by a share of its "
     "own length.",
-    "descent": "All weights go down at once.",
+    "descent": "All weights go down at once, every step against the slope of each.",
     "path": "The plane in which that descent mostly lies.",
     "starts": "Where a descent ends depends on where it begins.",
     "fog": "One who descends knows only what is near the way taken.",
@@ -309,6 +310,7 @@ class _Study:
     def walk(self, network: Network | None) -> None:
         """Walk down once."""
         first = draw_starts(self.architecture, self.x, self.recipe, 1)[0]
+        first = first._replace(name="from a random start")
         if network is not None:
             first = first._replace(network=network, name="from these weights")
         began = time.monotonic()
@@ -391,9 +393,33 @@ def _curve(landscape: Landscape, weight: str, learning_rate: float | None) -> Lo
 
 
 def steepest(landscape: Landscape, n: int) -> tuple[str, ...]:
-    """Return the names of the weights along which the loss is steepest, the steepest first."""
-    order = np.argsort(-np.abs(landscape.gradient()))[:n]
-    return tuple(name_of(landscape.network, int(position)) for position in order)
+    """Return the names of weights along which the loss is steepest, the steepest first.
+
+    Each is of another layer than those before it, or, once there are no more layers, of another
+    neuron and another input: two weights of one softmax layer may do the same.
+
+    Parameters
+    ----------
+    landscape : Landscape
+        The network on its data.
+    n : int
+        How many, at most as many as there are weights.
+    """
+    order = np.argsort(-np.abs(landscape.gradient()))[:MOST_STEEP]
+    names = [name_of(landscape.network, int(position)) for position in order]
+    chosen: list[str] = []
+    while names and len(chosen) < n:
+        likeness = [max((_likeness(name, one) for one in chosen), default=0) for name in names]
+        chosen.append(names.pop(likeness.index(min(likeness))))
+    return tuple(chosen)
+
+
+def _likeness(name: str, other: str) -> int:
+    """Return 0 for weights of two layers, else 1, and 1 more for each of neuron and input."""
+    (layer, *place), (other_layer, *other_place) = name.split("."), other.split(".")
+    if layer != other_layer:
+        return 0
+    return 1 + sum(a == b for a, b in zip(place, other_place, strict=False))
 
 
 def affordable_epochs(architecture: Architecture, n_rows: int, n_walks: int, seconds: float) -> int:
