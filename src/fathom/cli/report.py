@@ -30,7 +30,7 @@ from fathom.estimators import FathomClassifier, FathomRegressor
 from fathom.estimators.reporting import gather_report
 from fathom.inspection.report import ReportContents, write_report
 from fathom.inspection.report.labels import LABELS
-from fathom.inspection.tongues import say
+from fathom.inspection.tongues import Language, say
 
 MOST_SAID = 12
 
@@ -73,7 +73,7 @@ def run_report(model_path: str, options: TableOptions, asked: ReportOptions, is_
         target_name=given.target, is_training=given.is_training, most_rows=asked.rows,
         seed=options.seed,
     )  # fmt: skip
-    page = write_report(contents, asked.language)  # type: ignore[arg-type]
+    page = write_report(contents, asked.language)
     try:
         path.write_text(page, encoding="utf-8", errors="replace")
     except OSError as error:
@@ -98,7 +98,7 @@ def _checked_output(output: str, *inputs: str) -> Path:
 
 def _tell(screen: Screen, contents: ReportContents, asked: ReportOptions) -> None:
     """Say the most important sentences, and all of them to programs."""
-    language = "zh" if asked.language == "zh" else "en"
+    language: Language = "zh" if asked.language == "zh" else "en"
     for metric in contents.metrics:
         screen.emit(
             "metric", name=metric.name, value=metric.value, low=metric.low, high=metric.high,

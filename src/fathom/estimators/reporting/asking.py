@@ -81,7 +81,7 @@ def read_rows(model: FathomEstimator, x: Any) -> Asker:
 
 
 def _say(model: FathomEstimator, x: Any) -> np.ndarray:
-    ask = getattr(model, "predict_proba", None) or model.predict  # type: ignore[attr-defined]
+    ask = getattr(model, "predict_proba", None) or model.predict
     said = np.asarray(ask(x), np.float64)
     return said.reshape(len(said), -1)
 

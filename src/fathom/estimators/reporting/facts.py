@@ -186,8 +186,8 @@ def _on_losses(report: Report) -> list[Finding]:
         code = "search_depth_pays" if best < rival else "search_depth_idle"
         found.append(find(code, loss_name=name, linear=rival, deep=best))
     if together is not None and report.baseline_loss > 0:
-        facts = {"loss_name": name, "baseline": report.baseline_loss, "gain": report.gain}
-        found.append(find("search_baseline", **facts))
+        baseline, gain = report.baseline_loss, report.gain
+        found.append(find("search_baseline", loss_name=name, baseline=baseline, gain=gain))
     return found
 
 

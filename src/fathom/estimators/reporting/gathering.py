@@ -140,12 +140,12 @@ def _read_truth(y: Any, target: Target) -> tuple[np.ndarray, np.ndarray]:
     """Return class numbers (n,), or labels or numbers (n, outputs), and which rows have them."""
     if target.task == "classes":
         numbers = read_target(y if isinstance(y, pl.Series) else np.asarray(y), target)
-        return numbers, numbers >= 0
+        return numbers, np.asarray(numbers >= 0)
     values = np.asarray(dense_target(y), np.float64)
     values = values.reshape(len(values), -1)
     if values.shape[1] != target.n_outputs:
         raise InputError(f"{target.n_outputs} columns of target", got=f"{values.shape[1]}")
-    return values, np.isfinite(values).all(axis=1)
+    return values, np.asarray(np.isfinite(values).all(axis=1))
 
 
 def _names(target: Target, name: str) -> tuple[Any, ...]:

@@ -114,7 +114,7 @@ def _headline(
     return find("report_labels", **facts)
 
 
-def _ends(metric: Metric) -> dict[str, float | None]:
+def _ends(metric: Metric) -> dict[str, Any]:
     value = metric.value
     low, high = (value if end is None else end for end in (metric.low, metric.high))
     return {"value": value, "low": low, "high": high}
@@ -124,7 +124,7 @@ def _against(evaluation: Evaluation, guess: Evaluation) -> Finding:
     """Say whether the model is better than an answer that looks at nothing."""
     name = "RMSE" if evaluation.task == "numbers" else "log loss"
     one, baseline = evaluation[name], guess[name].value or 0.0
-    facts = {"measure": name, **_ends(one), "baseline": baseline}
+    facts = {**_ends(one), "measure": name, "baseline": baseline}
     low, high = facts["low"] or 0.0, facts["high"] or 0.0
     if low > baseline:
         return find("report_worse", "warning", **facts)
