@@ -396,7 +396,7 @@ EXPECTED_FAILURES = {
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
 @parametrize_with_checks(
-    [FathomClassifier(time_limit=0.5), FathomRegressor(time_limit=0.5)],
+    [FathomClassifier(time_limit=0.5), FathomRegressor(time_limit=1)],
     expected_failed_checks=lambda estimator: EXPECTED_FAILURES,
 )
 def test_scikit_learn_check(estimator, check):

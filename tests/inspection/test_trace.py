@@ -120,9 +120,9 @@ def loss_of(architecture, network, x, y, key):
     return reduce_loss(values, jnp.ones(len(values)), architecture.reduction)
 
 
-def close(found, expected):
+def close(found, expected, scale=1e-4):
     expected = np.asarray(expected)
-    scale = max(float(np.abs(expected).max(initial=0)), 1e-4)  # some are 0 but for rounding
+    scale = max(float(np.abs(expected).max(initial=0)), scale)  # some are 0 but for rounding
     np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9 * scale)
 
 
@@ -153,9 +153,11 @@ def test_gradients_are_those_of_jax_on_random_networks(drawn, seed, is_learning)
         close(traced.loss, expected_loss)
         pairs = list(parameters_of(traced.layers, gradient.layers))
         assert sum(p.value.size for p, _ in pairs) == architecture.n_parameters
+        # Behind a BatchNorm large errors cancel: what is left over is as exact as they are.
+        largest = max(float(np.abs(layer.x_gradient).max(initial=0)) for layer in traced.layers)
         for parameter, expected in pairs:
-            close(parameter.gradient, expected)
-        close(traced.layers[0].x_gradient, to_x(jnp.asarray(x)))
+            close(parameter.gradient, expected, largest)
+        close(traced.layers[0].x_gradient, to_x(jnp.asarray(x)), largest)
         if key is None:
             close(traced.output, network(jnp.asarray(x)))
 

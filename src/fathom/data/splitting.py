@@ -128,11 +128,20 @@ def make_folds(
     splitter = _splitter(min(parts, distinct), seed, classes, groups)
     with warnings.catch_warnings():  # a class of few rows is told of elsewhere
         warnings.simplefilter("ignore", UserWarning)
-        folds = splitter.split(np.zeros((n, 1)), classes, groups)
-        found = [Fold(np.sort(training), np.sort(held_out)) for training, held_out in folds]
+        found = _divide(splitter, n, classes, groups)
+        if not all(len(fold.held_out) for fold in found):  # for the shares of classes' sake
+            whole_groups = GroupKFold(len(found), shuffle=True, random_state=seed)
+            found = _divide(whole_groups, n, classes, groups)
     if classes is not None and groups is None:
         found = [_with_single_rows(fold, classes) for fold in found]
     return tuple(found if n_folds > 1 else found[:1])
+
+
+def _divide(
+    splitter: BaseCrossValidator, n: int, classes: np.ndarray | None, groups: np.ndarray | None
+) -> list[Fold]:
+    folds = splitter.split(np.zeros((n, 1)), classes, groups)
+    return [Fold(np.sort(training), np.sort(held_out)) for training, held_out in folds]
 
 
 def _with_single_rows(fold: Fold, classes: np.ndarray) -> Fold:

@@ -5,11 +5,11 @@ from types import MappingProxyType
 CHINESE: MappingProxyType[str, str] = MappingProxyType(
     {
         # space
-        "probe_rises": "线性{probe}在输入上的{score}为 {first:.3f}，在最后一个隐藏层（{layer}）"
+        "probe_rises": "线性模型在输入上的{score}为 {first:.3f}，在最后一个隐藏层（{layer}）"
         "上为 {last:.3f}：各层使问题容易了 {gain:.3f}。",
-        "probe_flat": "线性{probe}在最后一个隐藏层（{layer}，{score} {last:.3f}）"
+        "probe_flat": "线性模型在最后一个隐藏层（{layer}，{score} {last:.3f}）"
         "上并不比在输入上（{first:.3f}）更好：差值在其区间 {low:+.3f} 到 {high:+.3f} 之内。",
-        "probe_falls": "线性{probe}在最后一个隐藏层（{layer}，{score} {last:.3f}）"
+        "probe_falls": "线性模型在最后一个隐藏层（{layer}，{score} {last:.3f}）"
         "上不如在输入上（{first:.3f}）：各层丢失了它所需要的信息。",
         "probe_steps": "逐层来看，{n_steps} 步中有 {n_up} 步上升，其中 {n_clear} 步上升明显。",
         "probe_best": "最好的一层不是最后一层：{layer} 的{score}为 {best:.3f}，高出 "

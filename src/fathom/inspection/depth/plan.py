@@ -85,7 +85,7 @@ def make_plan(
     Examples
     --------
     >>> make_plan(120, epoch_s=0.2, curve_epoch_s=0.2, aim=40)
-    Plan(epochs=40, n_seeds=8, has_sizes=True)
+    Plan(epochs=34, n_seeds=8, has_sizes=True)
     """
     has_sizes, tuning_s = curve_epoch_s > 0, RATES_TRIED * n_tuning * epoch_s
     if seconds == math.inf:
