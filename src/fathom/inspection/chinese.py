@@ -14,12 +14,12 @@ CHINESE: MappingProxyType[str, str] = MappingProxyType(
         "probe_steps": "逐层来看，{n_steps} 步中有 {n_up} 步上升，其中 {n_clear} 步上升明显。",
         "probe_best": "最好的一层不是最后一层：{layer} 的{score}为 {best:.3f}，高出 "
         "{difference:.3f}。",
-        "learned_beats_svm": "在同样的行上，最后一个隐藏层加线性{probe}（{ours:.3f}）"
+        "learned_beats_svm": "在同样的行上，最后一个隐藏层加线性模型（{ours:.3f}）"
         "比最好的支持向量机 {rival}（{theirs:.3f}）高 {difference:.3f}。",
-        "learned_ties_svm": "在同样的行上，最后一个隐藏层加线性{probe}（{ours:.3f}）"
+        "learned_ties_svm": "在同样的行上，最后一个隐藏层加线性模型（{ours:.3f}）"
         "与最好的支持向量机 {rival}（{theirs:.3f}）互在对方的区间之内。",
         "learned_behind_svm": "在同样的行上，最好的支持向量机 {rival}（{theirs:.3f}）"
-        "比最后一个隐藏层加线性{probe}（{ours:.3f}）高 {difference:.3f}。",
+        "比最后一个隐藏层加线性模型（{ours:.3f}）高 {difference:.3f}。",
         "boosting_stages": "{rival} 用 {n_stages} 个阶段达到最后一个隐藏层的水平（{ours:.3f}）。",
         "boosting_never": "{rival} 用 {n_stages} 个阶段也达不到最后一个隐藏层的水平（{ours:.3f}）："
         "止于 {theirs:.3f}。",
