@@ -10,6 +10,7 @@ from fathom.values import Value
 MOST_SHOWN = 10  # starts in a table
 _COLUMNS = ("start", "epoch kept", "loss learned from", "loss held out")
 
+EngineName: TypeAlias = Literal["xla", "loops"]
 EventKind: TypeAlias = Literal["rolled_back", "shortened", "stopped"]
 NetworkStatus: TypeAlias = Literal["begun", "cut", "complete", "failed", "chosen", "dropped"]
 
@@ -113,10 +114,13 @@ class Steps(Value):
     hurried : tuple of tuple of int
         Calls begun with time for fewer than were left: how many ended well before, and how many
         calls the schedule was stretched over, itself included.
+    engine : {"xla", "loops"}
+        What took the steps; the other's differ in rounding and in what dropout drops.
     """
 
     n_calls: int = Field(ge=0)
     hurried: tuple[tuple[int, int], ...] = ()
+    engine: EngineName = "xla"
 
 
 class StartHistory(Value):

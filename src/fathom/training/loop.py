@@ -1,19 +1,28 @@
 """The loop: one network walks down the error surface, epoch by epoch."""
 
 import math
+import operator
 import time
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Key
 
 from fathom.errors import TrainingError
 from fathom.nn.architecture import Architecture
 from fathom.nn.network import Network
-from fathom.training.history import Epoch, Event, EventKind, StartHistory, Steps
+from fathom.training.compiled import Row
+from fathom.training.engines import choose_program
+from fathom.training.history import (
+    EngineName,
+    Epoch,
+    Event,
+    EventKind,
+    StartHistory,
+    Steps,
+)
 from fathom.training.metrics import score
 from fathom.training.monitor import Deadline, Monitor
 from fathom.training.program import (
@@ -21,9 +30,7 @@ from fathom.training.program import (
     Examples,
     Knobs,
     Plan,
-    State,
     Sums,
-    make_program,
 )
 from fathom.training.recipe import Recipe
 from fathom.training.schedules import learning_rate_factor
@@ -48,6 +55,7 @@ def train(
     monitor: Monitor | None = None,
     deadline: Deadline | None = None,
     steps: Steps | None = None,
+    engine: EngineName | None = None,
 ) -> tuple[Network, StartHistory]:
     """Train one network and return it with its best weights.
 
@@ -76,6 +84,8 @@ def train(
         When to be done: the learning rate is brought down in the time there is.
     steps : Steps, optional
         What the clock made of an earlier training: the same is done again, whatever the time.
+    engine : {"xla", "loops"}, optional
+        What takes the steps; chosen by `fathom.training.engines` where left out.
 
     Returns
     -------
@@ -91,9 +101,14 @@ def train(
     is_scanned = not (network.has_convolution and jax.default_backend() == "cpu")
     if rows is None:
         rows = np.arange(len(examples.weight))
+    deadline = deadline or Deadline(None)
+    program = choose_program(
+        make_plan(architecture, recipe, is_scanned), network, examples.x,
+        engine=engine if steps is None else steps.engine, deadline=deadline,
+    )  # fmt: skip
     walk = _Walk(
         architecture, recipe, examples, held_out, start, rows, judge,
-        monitor or Monitor(), deadline or Deadline(None), is_scanned, steps,
+        monitor or Monitor(), deadline, program, is_scanned, steps,
     )  # fmt: skip
     return walk.run(network)
 
@@ -129,9 +144,11 @@ class RowStream:
         return rows[:count]
 
 
-def pad_for_evaluation(examples: Examples) -> Examples:
+def pad_for_evaluation(examples: Examples, batch: int = EVALUATION_BATCH) -> Examples:
     """Fill up examples with weightless ones to a multiple of the evaluation batch."""
-    missing = -len(examples.weight) % EVALUATION_BATCH
+    missing = -len(examples.weight) % batch
+    if not missing:
+        return examples
     pad = lambda part: jnp.pad(part, [(0, missing)] + [(0, 0)] * (part.ndim - 1))  # noqa: E731
     return jax.tree.map(pad, examples)
 
@@ -166,17 +183,18 @@ class _Walk:
         judge: Judge | None,
         monitor: Monitor,
         deadline: Deadline,
+        program: Any,  # a Program or a LoopProgram, whose functions are the same
         is_scanned: bool,
         replayed: Steps | None,
     ) -> None:
         self.recipe, self.examples, self.start = recipe, examples, start
-        self.held_out = None if held_out is None else pad_for_evaluation(held_out)
         self.n_held_out = 0 if held_out is None else len(held_out.weight)
         self.judge = judge
         self.monitor, self.deadline, self.replayed = monitor, deadline, replayed
         self.hurried: dict[int, int] = {}  # calls planned for by a call, where the time was short
         self.activation = architecture.output_activation
-        self.program = make_program(make_plan(architecture, recipe, is_scanned))
+        self.program = program
+        self.held_out = held_out and pad_for_evaluation(held_out, program.evaluation_batch)
         n = len(rows)
         self.batch = min(recipe.batch_size, n)
         n_steps = math.ceil(n / self.batch)
@@ -185,7 +203,6 @@ class _Walk:
         )
         self.knobs = Knobs(jnp.float32(recipe.weight_decay), jnp.float32(recipe.label_smoothing))
         self.rows = RowStream(rows, np.random.default_rng([recipe.seed, start]))
-        self.key: Key[Array, ""] = jax.random.fold_in(jax.random.key(recipe.seed), start)
         self.epochs: list[Epoch] = []
         self.events: list[Event] = []
         self.best = Best()
@@ -198,23 +215,27 @@ class _Walk:
 
     def run(self, network: Network) -> tuple[Network, StartHistory]:
         state, reason = self.program.start(network), None
+        kept = self.program.weights(state)
         while reason is None:
             state = self._epoch(state, len(self.epochs) + 1)
             if self.best.epoch == len(self.epochs):
-                network = state.network
+                kept = self.program.weights(state)
             reason = self._why_stop()
         self._say("stopped", reason)
-        return network, StartHistory(
+        return self.program.network(kept), StartHistory(
             epochs=tuple(self.epochs), events=tuple(self.events), best_epoch=self.best.epoch,
-            steps=Steps(n_calls=self.n_calls, hurried=tuple(self.hurried.items())),
+            steps=Steps(
+                n_calls=self.n_calls, hurried=tuple(self.hurried.items()),
+                engine=self.program.name,
+            ),
         )  # fmt: skip
 
-    def _epoch(self, state: State, number: int) -> State:
+    def _epoch(self, state: Any, number: int) -> Any:
         """Train until an epoch ends well, from the last good weights each time it does not."""
         while not self.has_given_up:
             trained, sums = self._advance(state, number)
             if sums is not None:
-                held_out_loss, held_out_score = self._evaluate(trained.network)
+                held_out_loss, held_out_score = self._evaluate(self.program.weights(trained))
                 if held_out_loss is None or math.isfinite(held_out_loss):
                     self._record(number, sums, held_out_loss, held_out_score)
                     return trained
@@ -228,22 +249,23 @@ class _Walk:
             )
         return state
 
-    def _advance(self, state: State, number: int) -> tuple[State, Sums | None]:
+    def _advance(self, state: Any, number: int) -> tuple[Any, Sums | None]:
         """Run the calls of one epoch; None for the sums where something was not finite."""
         total: Sums | None = None
+        state = self.program.fresh(state)
         for call in range(self.calls):
             if call > 0 and (self.monitor.should_stop() or self._is_late() or self._is_replayed()):
                 break
             rates = self._plan_rates((self.recipe.epochs - number) * self.calls + self.calls - call)
             rows = self.rows.take(self.steps * self.batch).reshape(self.steps, self.batch)
-            key = jax.random.fold_in(self.key, self.n_calls)
+            key = self.program.draw(self.recipe.seed, self.start, self.n_calls)
             state, sums, is_finite = self.program.advance(
                 state, self.examples, rows, key, rates, self.knobs
             )
             if not is_finite:
                 return state, None
             self._note_call()
-            total = sums if total is None else jax.tree.map(jnp.add, total, sums)
+            total = sums if total is None else jax.tree.map(operator.add, total, sums)
         return state, total
 
     def _plan_rates(self, calls_left: int) -> np.ndarray:
@@ -281,22 +303,22 @@ class _Walk:
         elif self.n_calls > 2:
             self.call_seconds += 0.2 * (seconds - self.call_seconds)
 
-    def _evaluate(self, network: Network) -> tuple[float | None, float | None]:
+    def _evaluate(self, weights: Network | Row) -> tuple[float | None, float | None]:
         if self.held_out is None:
             return None, None
         began = time.monotonic()
-        loss, rated = self._rate(network, self.held_out)
+        loss, rated = self._rate(weights, self.held_out)
         if self.epochs:
             self.reserve = 0.02 + 2 * (time.monotonic() - began)
         else:
             self.mark = time.monotonic()  # the first evaluation compiles, which says nothing
         return loss, rated
 
-    def _rate(self, network: Network, held_out: Examples) -> tuple[float, float]:
+    def _rate(self, weights: Any, held_out: Examples) -> tuple[float, float]:
         if self.judge is not None:
-            z = self.program.combine(network, held_out.x)
+            z = self.program.combine(weights, held_out.x)
             return self.judge(np.asarray(z)[: self.n_held_out])
-        sums = self.program.evaluate(network, held_out)
+        sums = self.program.evaluate(weights, held_out)
         weight = float(sums.weight)
         return float(sums.loss) / weight, score(sums.score, weight, self.activation)
 

@@ -3,6 +3,7 @@
 from typing import Literal
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 
@@ -47,7 +48,7 @@ def score_sums(
     return jnp.concatenate([squares, jnp.sum(column * target, axis=0)])
 
 
-def score(sums: Float[Array, "parts"], weight: float, activation: str) -> float:
+def score(sums: Float[Array | np.ndarray, "parts"], weight: float, activation: str) -> float:
     """Return accuracy, or R² = 1 - Σ w e² / Σ w (y - ȳ)² taken over all outputs together.
 
     Parameters

@@ -1,6 +1,7 @@
 """Populations: many different networks trained at once, spread over the cores."""
 
 import atexit
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -13,15 +14,16 @@ import numpy as np
 from fathom.errors import TrainingError
 from fathom.nn.architecture import Architecture
 from fathom.nn.network import Network, build
+from fathom.training.engines import choose_program, is_prepared, one_core_each, prepare
 from fathom.training.history import Epoch, Event, StartHistory
 from fathom.training.loop import Judge, make_plan, pad_for_evaluation, train
 from fathom.training.monitor import Deadline, Monitor
-from fathom.training.program import Examples, make_program
+from fathom.training.program import Examples
 from fathom.training.recipe import Recipe
 from fathom.training.starts import n_workers
 
 WAIT_S = 0.02  # before a thread without work asks again
-GRACE_S = 0.2  # past the deadline in which threads may still bring a network
+GRACE_S = 0.2  # past the deadline, or a request to stop, in which threads may still bring a network
 THREAD_NAME = "fathom-population"
 
 
@@ -169,9 +171,12 @@ def train_population(
         threading.Thread(target=work.run, name=f"{THREAD_NAME}-{number}", daemon=True)
         for number in range(workers)
     ]
-    for thread in threads:
-        thread.start()
-    work.wait(threads)
+    if jax.default_backend() == "cpu":
+        prepare()
+    with one_core_each(workers):
+        for thread in threads:
+            thread.start()
+        work.wait(threads)
 
 
 class _Work:
@@ -215,9 +220,12 @@ class _Work:
     def wait(self, threads: list[threading.Thread]) -> None:
         """Wait for the threads; past the end only as long as there is no network at all."""
         try:
+            stopped = math.inf  # when a stop was first heard of
             while any(thread.is_alive() for thread in threads) and self._failure is None:
-                is_late = self._deadline.remaining() < -GRACE_S or self._monitor.should_stop()
-                if is_late and self._has_result:
+                if self._monitor.should_stop():
+                    stopped = min(stopped, time.monotonic())
+                over_s = max(-self._deadline.remaining(), time.monotonic() - stopped)
+                if over_s > GRACE_S and self._has_result:
                     break  # what is compiling just now cannot be interrupted, only left behind
                 time.sleep(WAIT_S)
         finally:  # Ctrl-C included
@@ -241,12 +249,16 @@ def _train_job(
             network, job.architecture, job.recipe, job.examples, job.held_out,
             start=job.fold, rows=job.rows, judge=job.judge, deadline=deadline,
             monitor=_JobMonitor(job, director, monitor, lock),
+            engine=None if is_prepared() else "xla",
         )  # fmt: skip
     except TrainingError as error:
         event = Event(epoch=1, kind="stopped", text=f"left out: {error}")
         history = StartHistory(events=(event,))
         return Trained(job, None, None, history, time.monotonic() - began)
-    program = make_program(make_plan(job.architecture, job.recipe))
-    padded = pad_for_evaluation(job.held_out)
+    program = choose_program(
+        make_plan(job.architecture, job.recipe), network, job.examples.x,
+        engine=history.steps.engine if history.steps else None,
+    )  # fmt: skip
+    padded = pad_for_evaluation(job.held_out, program.evaluation_batch)
     z = np.asarray(program.combine(network, padded.x))[: len(job.held_out.weight)]
     return Trained(job, network, z, history, time.monotonic() - began)

@@ -17,6 +17,7 @@ from fathom.nn.layer import partition
 from fathom.nn.losses import LOSSES, reduce_loss
 from fathom.nn.network import Network
 from fathom.training.augmentation import augment
+from fathom.training.history import EngineName
 from fathom.training.metrics import score_sums
 from fathom.training.optimizers import BY_MATRIX, DECOUPLED, make_optimizer, rate_factors
 from fathom.training.recipe import Augmentation
@@ -100,8 +101,16 @@ class Program(NamedTuple):
 
     Attributes
     ----------
+    name : str
+        What the engine is called in a history.
+    evaluation_batch : int
+        Examples are evaluated in multiples of so many.
     start : callable
         network → state.
+    fresh : callable
+        state → state that `advance` may overwrite.
+    draw : callable
+        seed, number of the start, number of the call → what a call's random choices come from.
     advance : callable
         state, examples, rows (steps, batch), key, learning rates (steps,), knobs → state, sums,
         and whether everything is still finite.
@@ -109,12 +118,26 @@ class Program(NamedTuple):
         network, examples (a multiple of `EVALUATION_BATCH`) → sums.
     combine : callable
         network, inputs (a multiple of `EVALUATION_BATCH`) → sums z of the output layer.
+    weights : callable
+        state → what `evaluate`, `combine` and `network` take; it outlasts later steps.
+    network : callable
+        weights → network.
+
+    Notes
+    -----
+    `fathom.training.compiled.LoopProgram` has the same functions for networks that loops can train.
     """
 
+    name: EngineName
+    evaluation_batch: int
     start: Callable[[Network], State]
     advance: Callable[..., tuple[State, Sums, Bool[Array, ""]]]
     evaluate: Callable[[Network, Examples], Sums]
     combine: Callable[[Network, Num[Array, "rows *shape"]], Float[Array, "rows out"]]
+    fresh: Callable[[State], State]
+    weights: Callable[[State], Network]
+    network: Callable[[Network], Network]
+    draw: Callable[[int, int, int], Key[Array, ""]]
 
 
 @lru_cache(maxsize=128)
@@ -161,7 +184,16 @@ def make_program(plan: Plan) -> Program:
         z = jax.lax.map(lambda chunk: network.combine(chunk.astype(jnp.float32)), chunks)
         return z.reshape(x.shape[0], -1)
 
-    return Program(start, jax.jit(advance), jax.jit(evaluate), jax.jit(combine))
+    return Program(
+        "xla", EVALUATION_BATCH, start, jax.jit(advance), jax.jit(evaluate), jax.jit(combine),
+        fresh=lambda state: state, weights=lambda state: state.network,
+        network=lambda network: network, draw=_draw,
+    )  # fmt: skip
+
+
+def _draw(seed: int, start: int, call: int) -> Key[Array, ""]:
+    """Return the key of a call of a start."""
+    return jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), start), call)
 
 
 def _gather(

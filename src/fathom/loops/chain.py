@@ -1,0 +1,222 @@
+"""The chain of layers, forward and backward: combination, activation, node errors, gradients."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from fathom.loops.activations import activate
+from fathom.loops.columns import backward_columns, forward_columns
+from fathom.loops.compiling import loop
+from fathom.loops.moving import copy, fill, turn_round
+from fathom.loops.numerics import ZERO, random_bits
+from fathom.loops.records import ACTIVATION, COLUMNS, DENSE, DROPOUT, GAIN
+
+LEARNING, AT_REST = np.int64(1), np.int64(0)
+
+
+class Chain(NamedTuple):
+    """A network without its parameters.
+
+    Attributes
+    ----------
+    layers : numpy.ndarray
+        A record of each layer, dtype `LAYER`.
+    one_hot, embedded : numpy.ndarray
+        Codes of a columns layer, dtype `CODE`.
+    places : int
+        Places an example in the working row.
+    widest : int
+        The most values a layer takes or gives.
+    """
+
+    layers: np.ndarray
+    one_hot: np.ndarray
+    embedded: np.ndarray
+    places: int
+    widest: int
+
+
+@loop
+def _room(work, place, batch, n):  # type: ignore[no-untyped-def]
+    """Return the part of the working row that a layer's values for a batch lie in."""
+    return work[place * batch : (place + n) * batch].reshape(batch, n)
+
+
+@loop
+def gather(chain, x, rows, inputs):  # type: ignore[no-untyped-def]
+    """Collect a batch of examples, laid out as the first layer wants them."""
+    if chain.layers[0].kind == COLUMNS:
+        columns = inputs.reshape(x.shape[1], len(rows))
+        for place in range(len(rows)):
+            for column in range(x.shape[1]):
+                columns[column, place] = x[rows[place], column]
+    else:
+        batch = inputs.reshape(len(rows), x.shape[1])
+        for place in range(len(rows)):
+            copy(x[rows[place]], batch[place])
+
+
+@loop
+def forward(chain, parameters, inputs, batch, work, features, seed, is_learning):  # type: ignore[no-untyped-def]
+    """Compute every layer for a batch; the output layer's sums z are returned.
+
+    Parameters
+    ----------
+    chain : Chain
+        The network.
+    parameters : numpy.ndarray
+        Its parameters.
+    inputs : numpy.ndarray
+        The batch as `gather` laid it out.
+    batch : int
+        Its examples.
+    work : numpy.ndarray
+        The working row, where activations and slopes stay for `backward`.
+    features : numpy.ndarray
+        Room for a columns layer.
+    seed : numpy.uint32
+        Seed of the dropout.
+    is_learning : int
+        `LEARNING` where values are dropped, `AT_REST` where not.
+    """
+    a = inputs[: batch * chain.layers[0].n_in].reshape(batch, chain.layers[0].n_in)
+    for k in range(len(chain.layers)):
+        layer, x = chain.layers[k], a
+        a = _room(work, layer.a, batch, layer.n_out)
+        slope = _room(work, layer.slope, batch, layer.n_out)
+        if layer.kind == DENSE:
+            is_output = k == len(chain.layers) - 1
+            _forward_dense(layer, parameters, x, a if is_output else slope)
+            if not is_output:
+                activate(layer.activation, slope.reshape(-1), a.reshape(-1))
+        elif layer.kind == COLUMNS:
+            columns = inputs[: batch * layer.n_in].reshape(layer.n_in, batch)
+            shown = features[: layer.n_out * batch].reshape(layer.n_out, batch)
+            forward_columns(layer, chain.one_hot, chain.embedded, parameters, columns, shown, a)
+        elif layer.kind == GAIN:
+            _times_row(x, parameters[layer.weight : layer.weight + layer.n_in], a)
+        elif layer.kind == ACTIVATION:
+            copy(x.reshape(-1), slope.reshape(-1))
+            activate(layer.activation, slope.reshape(-1), a.reshape(-1))
+        elif is_learning:
+            _drop(layer.keep, np.uint32(seed + np.uint32(k)), x, a, slope)
+        else:
+            copy(x.reshape(-1), a.reshape(-1))
+    return a
+
+
+@loop
+def _forward_dense(layer, parameters, x, z):  # type: ignore[no-untyped-def]
+    """Form each neuron's weighted sum: z = W x + b."""
+    weight = parameters[layer.weight : layer.weight + layer.n_out * layer.n_in]
+    np.dot(x, weight.reshape(layer.n_out, layer.n_in).T, z)
+    if layer.bias >= 0:
+        bias = parameters[layer.bias : layer.bias + layer.n_out]
+        for r in range(len(z)):
+            for j in range(len(bias)):
+                z[r, j] += bias[j]
+
+
+@loop
+def _drop(keep, seed, x, a, slope):  # type: ignore[no-untyped-def]
+    """Keep each value with a probability, and divide it by that."""
+    border = np.uint32(min(keep * 4294967296.0, 4294967295.0))
+    kept, n = np.float32(1.0 / keep), x.shape[1]
+    for r in range(len(x)):
+        for i in range(n):
+            factor = kept if random_bits(seed, np.uint32(r * n + i)) < border else ZERO
+            slope[r, i] = factor
+            a[r, i] = x[r, i] * factor
+
+
+@loop
+def backward_layer(chain, k, parameters, inputs, batch, work, features, error, back, gradient):  # type: ignore[no-untyped-def]
+    """Pass node errors back through one layer, and work out its gradient.
+
+    Parameters
+    ----------
+    chain, parameters, inputs, batch, work, features
+        As for `forward`.
+    k : int
+        Which layer.
+    error : numpy.ndarray
+        ∂E/∂a of the layer, of the output layer ∂E/∂z, shape (batch, n_out); overwritten with the
+        node errors δ = ∂E/∂z.
+    back : numpy.ndarray
+        Room for ∂E/∂x, shape (batch, n_in).
+    gradient : numpy.ndarray
+        Gradient of all parameters, of which this layer's part is written.
+    """
+    layer = chain.layers[k]
+    slope = _room(work, layer.slope, batch, layer.n_out)
+    if layer.kind == COLUMNS:
+        columns = inputs[: batch * layer.n_in].reshape(layer.n_in, batch)
+        turned = features[: layer.n_out * batch].reshape(layer.n_out, batch)
+        turn_round(error, turned)
+        backward_columns(layer, chain.embedded, parameters, columns, turned, gradient)
+        return
+    if k > 0:
+        x = _room(work, chain.layers[k - 1].a, batch, layer.n_in)
+    else:
+        x = inputs[: batch * layer.n_in].reshape(batch, layer.n_in)
+    if layer.kind == DENSE:
+        if k < len(chain.layers) - 1:
+            _times(error, slope, error)  # δ = ∂E/∂a f′(z)
+        _backward_dense(layer, parameters, x, error, back, gradient)
+    elif layer.kind == GAIN:
+        of_gain = gradient[layer.weight : layer.weight + layer.n_in]
+        fill(of_gain, ZERO)
+        for r in range(batch):
+            for i in range(len(of_gain)):
+                of_gain[i] += error[r, i] * x[r, i]
+        _times_row(error, parameters[layer.weight : layer.weight + layer.n_in], back)
+    elif layer.kind in (DROPOUT, ACTIVATION):
+        _times(error, slope, back)
+
+
+@loop
+def _backward_dense(layer, parameters, x, delta, back, gradient):  # type: ignore[no-untyped-def]
+    """Work out ∂E/∂W = δᵀ x and ∂E/∂b = Σ δ, and ∂E/∂x = δ W."""
+    n_weights = layer.n_out * layer.n_in
+    of_weight = gradient[layer.weight : layer.weight + n_weights]
+    np.dot(delta.T, x, of_weight.reshape(layer.n_out, layer.n_in))
+    if layer.bias >= 0:
+        of_bias = gradient[layer.bias : layer.bias + layer.n_out]
+        fill(of_bias, ZERO)
+        for r in range(len(delta)):
+            for j in range(len(of_bias)):
+                of_bias[j] += delta[r, j]
+    if layer.passes_back:
+        weight = parameters[layer.weight : layer.weight + n_weights]
+        np.dot(delta, weight.reshape(layer.n_out, layer.n_in), back)
+
+
+@loop
+def _times(left, right, product):  # type: ignore[no-untyped-def]
+    for r in range(len(left)):
+        for i in range(left.shape[1]):
+            product[r, i] = left[r, i] * right[r, i]
+
+
+@loop
+def _times_row(left, row, product):  # type: ignore[no-untyped-def]
+    for r in range(len(left)):
+        for i in range(len(row)):
+            product[r, i] = left[r, i] * row[i]
+
+
+@loop
+def combine(chain, parameters, x, at_once, z):  # type: ignore[no-untyped-def]
+    """Write the sums z of the output layer for all examples, so many at once, as when trained."""
+    width = max(chain.widest, x.shape[1])
+    work = np.empty(at_once * chain.places, np.float32)
+    features, inputs = np.empty(at_once * width, np.float32), np.empty(at_once * width, np.float32)
+    rows = np.empty(at_once, np.int32)
+    for begin in range(0, len(x), at_once):
+        end = min(begin + at_once, len(x))
+        batch = end - begin
+        for place in range(batch):
+            rows[place] = begin + place
+        gather(chain, x, rows[:batch], inputs[: batch * x.shape[1]])
+        found = forward(chain, parameters, inputs, batch, work, features, np.uint32(0), AT_REST)
+        copy(found.reshape(-1), z[begin:end].reshape(-1))

@@ -1,0 +1,190 @@
+"""The columns of a table into a network, and the errors of its first neurons back.
+
+A batch lies here column by column, so that one formula runs over all its rows at once: the inputs
+as (columns, batch), what comes out as (features, batch), turned round at the end.
+"""
+
+import numpy as np
+
+from fathom.loops.compiling import loop
+from fathom.loops.moving import copy, fill, turn_round
+from fathom.loops.numerics import HALF, ONE, ZERO, cosine, sine
+from fathom.loops.records import AS_IS, PERIODIC, PIECEWISE, THERMOMETER
+
+_TURN = np.float32(6.283185307179586)
+_PER_TURN = np.float32(1 / 6.283185307179586)
+
+
+@loop
+def forward_columns(layer, one_hot, embedded, parameters, x, features, a):  # type: ignore[no-untyped-def]
+    """Bring every column into the form the dense layers get.
+
+    Parameters
+    ----------
+    layer : record
+        The columns layer.
+    one_hot, embedded : numpy.ndarray
+        Its codes.
+    parameters : numpy.ndarray
+        All parameters of the network.
+    x : numpy.ndarray
+        Inputs, shape (columns, batch).
+    features : numpy.ndarray
+        Room for what comes out, shape (features, batch).
+    a : numpy.ndarray
+        The same turned round, shape (batch, features): what the next layer gets.
+    """
+    n, place = layer.n_numbers, 0
+    if layer.form == AS_IS:
+        place = _pass(x, 0, n, features, 0)
+    elif layer.form == THERMOMETER:
+        place = _thermometers(layer, x, features)
+    else:
+        place = _mixtures(layer, parameters, x, features)
+    place = _pass(x, n, layer.n_plain, features, place)
+    codes = x[n + layer.n_plain :]
+    for k in range(len(one_hot)):
+        column, code = codes[one_hot[k].column], np.float32(one_hot[k].code)
+        feature = features[place]
+        for r in range(len(column)):
+            feature[r] = ONE if column[r] == code else ZERO
+        place += 1
+    for k in range(len(embedded)):
+        column, first = codes[embedded[k].column], embedded[k].code
+        for unit in range(layer.category_units):
+            feature = features[place]
+            for r in range(len(column)):
+                row = first + np.int64(column[r])
+                feature[r] = parameters[layer.table + row * layer.category_units + unit]
+            place += 1
+    turn_round(features, a)
+
+
+@loop
+def _pass(x, first, n, features, place):  # type: ignore[no-untyped-def]
+    """Let n columns through as they are; return the next place."""
+    for column in range(n):
+        copy(x[first + column], features[place + column])
+    return place + n
+
+
+@loop
+def _thermometers(layer, x, features):  # type: ignore[no-untyped-def]
+    place = 0
+    for number in range(layer.n_numbers):
+        column = x[number]
+        for step in range(1, layer.parts):
+            feature, height = features[place], np.float32(step)
+            for r in range(len(column)):
+                feature[r] = ONE if column[r] >= height else ZERO
+            place += 1
+    return place
+
+
+@loop
+def _wave(layer, parameters, number, part, column, h):  # type: ignore[no-untyped-def]
+    """Work out h_part of a number, before it is mixed."""
+    if layer.form == PIECEWISE:
+        begin = np.float32(part)
+        for r in range(len(column)):
+            h[r] = min(max(column[r] - begin, ZERO), ONE) - HALF
+    else:
+        place = number * layer.parts + part
+        frequency = parameters[layer.frequency + place]
+        phase = parameters[layer.phase + place] * _PER_TURN
+        for r in range(len(column)):
+            h[r] = cosine(column[r] * frequency + phase)
+
+
+@loop
+def _mixtures(layer, parameters, x, features):  # type: ignore[no-untyped-def]
+    """Mix for every number its parts h: W h + c, behind the numbers as they are if periodic."""
+    h, place = np.empty(x.shape[1], np.float32), 0
+    if layer.form == PERIODIC:
+        place = _pass(x, 0, layer.n_numbers, features, 0)
+    for number in range(layer.n_numbers):
+        for unit in range(layer.units):
+            fill(features[place + unit], parameters[layer.shift + number * layer.units + unit])
+        for part in range(layer.parts):
+            _wave(layer, parameters, number, part, x[number], h)
+            mix = layer.mix + (number * layer.parts + part) * layer.units
+            for unit in range(layer.units):
+                weight, feature = parameters[mix + unit], features[place + unit]
+                for r in range(len(h)):
+                    feature[r] += weight * h[r]
+        place += layer.units
+    return place
+
+
+@loop
+def backward_columns(layer, embedded, parameters, x, errors, gradient):  # type: ignore[no-untyped-def]
+    """Work out the gradient of the embeddings from the errors of the features.
+
+    Parameters
+    ----------
+    layer : record
+        The columns layer.
+    embedded : numpy.ndarray
+        Its embedded codes.
+    parameters, gradient : numpy.ndarray
+        All parameters of the network, and their gradient, of which this layer's part is written.
+    x : numpy.ndarray
+        Inputs, shape (columns, batch).
+    errors : numpy.ndarray
+        ∂E/∂feature, shape (features, batch).
+    """
+    fill(gradient[layer.begin : layer.end], ZERO)
+    if layer.form in (PIECEWISE, PERIODIC):
+        _backward_mixtures(layer, parameters, x, errors, gradient)
+    place = len(errors) - len(embedded) * layer.category_units
+    codes = x[layer.n_numbers + layer.n_plain :]
+    for k in range(len(embedded)):
+        column, first = codes[embedded[k].column], embedded[k].code
+        for unit in range(layer.category_units):
+            error = errors[place]
+            for r in range(len(column)):
+                row = first + np.int64(column[r])
+                gradient[layer.table + row * layer.category_units + unit] += error[r]
+            place += 1
+
+
+@loop
+def _backward_mixtures(layer, parameters, x, errors, gradient):  # type: ignore[no-untyped-def]
+    h, back = np.empty(x.shape[1], np.float32), np.empty(x.shape[1], np.float32)
+    place = layer.n_numbers if layer.form == PERIODIC else 0
+    for number in range(layer.n_numbers):
+        column = x[number]
+        for unit in range(layer.units):
+            total, error = ZERO, errors[place + unit]
+            for r in range(len(error)):
+                total += error[r]
+            gradient[layer.shift + number * layer.units + unit] = total
+        for part in range(layer.parts):
+            _wave(layer, parameters, number, part, column, h)
+            mix = layer.mix + (number * layer.parts + part) * layer.units
+            fill(back, ZERO)
+            for unit in range(layer.units):
+                weight, error, total = parameters[mix + unit], errors[place + unit], ZERO
+                for r in range(len(h)):
+                    total += error[r] * h[r]
+                    back[r] += weight * error[r]
+                gradient[mix + unit] = total
+            if layer.form == PERIODIC:
+                _backward_wave(
+                    layer, parameters, number * layer.parts + part, column, back, gradient
+                )
+        place += layer.units
+
+
+@loop
+def _backward_wave(layer, parameters, place, column, back, gradient):  # type: ignore[no-untyped-def]
+    """Pass errors back: h = cos(2π f x + φ), ∂h/∂φ = -sin(2π f x + φ), ∂h/∂f = 2π x ∂h/∂φ."""
+    frequency = parameters[layer.frequency + place]
+    phase = parameters[layer.phase + place] * _PER_TURN
+    of_phase, of_frequency = ZERO, ZERO
+    for r in range(len(column)):
+        down = -back[r] * sine(column[r] * frequency + phase)
+        of_phase += down
+        of_frequency += down * column[r]
+    gradient[layer.phase + place] = of_phase
+    gradient[layer.frequency + place] = of_frequency * _TURN

@@ -1,0 +1,191 @@
+"""Gradient descent: a run of steps down the error surface, for one network."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from fathom.loops.chain import LEARNING, backward_layer, forward, gather
+from fathom.loops.compiling import loop
+from fathom.loops.losses import compare
+from fathom.loops.moving import copy
+
+BETA_1, EPSILON = 0.9, 1e-8  # of Adam
+
+
+class Known(NamedTuple):
+    """Examples as arrays.
+
+    Attributes
+    ----------
+    x : numpy.ndarray
+        Inputs, shape (rows, columns), float32.
+    classes : numpy.ndarray
+        Number of each example's class, int32; empty where targets are values.
+    values : numpy.ndarray
+        Targets, shape (rows, outputs), float32; empty where targets are classes.
+    weight : numpy.ndarray
+        Weight of each example, float32.
+    """
+
+    x: np.ndarray
+    classes: np.ndarray
+    values: np.ndarray
+    weight: np.ndarray
+
+
+class Rules(NamedTuple):
+    """How a network learns.
+
+    Attributes
+    ----------
+    loss, output : int
+        Codes of the loss, and of the output layer's activation function.
+    counts_right : bool
+        Whether the score is a share of right answers.
+    is_mean : bool
+        Whether the loss of a batch is the mean over its examples rather than their total.
+    smoothing, decay : float
+        Label smoothing and weight decay.
+    is_decoupled : bool
+        Whether decay acts on the weights themselves rather than through the gradient.
+    beta_2 : float
+        Share of the running mean of squares that is kept each step.
+    """
+
+    loss: int
+    output: int
+    counts_right: bool
+    is_mean: bool
+    smoothing: float
+    decay: float
+    is_decoupled: bool
+    beta_2: float
+
+
+class Learner(NamedTuple):
+    """What changes as a network learns: parameters, and Adam's running means of g and of g²."""
+
+    parameters: np.ndarray
+    mean: np.ndarray
+    square: np.ndarray
+
+
+class Room(NamedTuple):
+    """Memory that steps work in: nothing in it outlasts a step."""
+
+    work: np.ndarray
+    features: np.ndarray
+    inputs: np.ndarray
+    error: np.ndarray
+    back: np.ndarray
+    gradient: np.ndarray
+
+
+@loop
+def advance(chain, pieces, rules, learner, room, known, rows, rates, seeds, n_before, sums):  # type: ignore[no-untyped-def]
+    """Take steps: each example forward, errors back, and every weight a little down the slope.
+
+    Parameters
+    ----------
+    chain : Chain
+        The network.
+    pieces : numpy.ndarray
+        Parameters that take steps of one size, dtype `PIECE`, in their order.
+    rules : Rules
+        How it learns.
+    learner : Learner
+        What changes.
+    room : Room
+        Memory to work in.
+    known : Known
+        All examples.
+    rows : numpy.ndarray
+        Which examples each step learns from, shape (steps, batch), int32.
+    rates : numpy.ndarray
+        Learning rate of each step.
+    seeds : numpy.ndarray
+        Seed of each step's dropout, uint32.
+    n_before : int
+        Steps taken before.
+    sums : numpy.ndarray
+        Added to: loss, weight, and the parts of the score.
+    """
+    batch, n_layers = rows.shape[1], len(chain.layers)
+    share = np.float32(1.0 / batch if rules.is_mean else 1.0)
+    n_outputs = chain.layers[n_layers - 1].n_out
+    classes = np.zeros(batch, np.int32)
+    values = np.zeros((batch, known.values.shape[1]), np.float32)
+    weight = np.empty(batch, np.float32)
+    for step in range(len(rows)):
+        chosen = rows[step]
+        for r in range(batch):
+            weight[r] = known.weight[chosen[r]]
+            if len(known.classes):
+                classes[r] = known.classes[chosen[r]]
+            else:
+                copy(known.values[chosen[r]], values[r])
+        gather(chain, known.x, chosen, room.inputs[: batch * known.x.shape[1]])
+        z = forward(
+            chain,
+            learner.parameters,
+            room.inputs,
+            batch,
+            room.work,
+            room.features,
+            seeds[step],
+            LEARNING,
+        )
+        error = room.error[: batch * n_outputs].reshape(batch, n_outputs)
+        compare(rules, z, classes, values, weight, share, error, sums)
+        last_piece, spare, other = len(pieces), room.back, room.error
+        for k in range(n_layers - 1, -1, -1):
+            layer = chain.layers[k]
+            back = spare[: batch * layer.n_in].reshape(batch, layer.n_in)
+            backward_layer(
+                chain,
+                k,
+                learner.parameters,
+                room.inputs,
+                batch,
+                room.work,
+                room.features,
+                error,
+                back,
+                room.gradient,
+            )
+            while last_piece > 0 and pieces[last_piece - 1].begin >= layer.begin:
+                last_piece -= 1
+                _update(
+                    pieces[last_piece],
+                    rules,
+                    learner,
+                    room.gradient,
+                    rates[step],
+                    n_before + step + 1,
+                )
+            if not layer.passes_back:
+                break
+            error, spare, other = back, other, spare
+
+
+@loop
+def _update(piece, rules, learner, gradient, rate, n_steps):  # type: ignore[no-untyped-def]
+    """Take Adam's step: m ← β₁ m + (1-β₁) g, v ← β₂ v + (1-β₂) g², W ← W - η m̂ / (√v̂ + ε)."""
+    one = np.float32(1.0)
+    beta_1, beta_2 = np.float32(BETA_1), np.float32(rules.beta_2)
+    new_1, new_2 = one - beta_1, one - beta_2
+    correct = np.float32(1.0 / (1.0 - BETA_1**n_steps))
+    correct_root = np.float32(math.sqrt(1.0 / (1.0 - rules.beta_2**n_steps)))
+    epsilon, size = np.float32(EPSILON), np.float32(rate * piece.rate) * correct
+    decay = np.float32(rules.decay * piece.decays)
+    through = np.float32(0.0) if rules.is_decoupled else decay
+    beside = np.float32(rate) * decay if rules.is_decoupled else np.float32(0.0)
+    parameters, g = learner.parameters[piece.begin : piece.end], gradient[piece.begin : piece.end]
+    mean, square = learner.mean[piece.begin : piece.end], learner.square[piece.begin : piece.end]
+    for i in range(len(parameters)):
+        slope = g[i] + through * parameters[i]
+        mean[i] = beta_1 * mean[i] + new_1 * slope
+        square[i] = beta_2 * square[i] + new_2 * slope * slope
+        root = np.sqrt(square[i]) * correct_root
+        parameters[i] -= size * mean[i] / (root + epsilon) + beside * parameters[i]

@@ -1,0 +1,114 @@
+"""Losses: what a batch adds to loss and score, and the node errors of the output layer."""
+
+import math
+
+import numpy as np
+
+from fathom.loops.activations import activate
+from fathom.loops.compiling import loop
+from fathom.loops.numerics import HALF, ONE, TWO, ZERO, exponential
+from fathom.loops.records import BINARY_CROSS_ENTROPY, CROSS_ENTROPY
+
+
+@loop
+def compare(rules, z, classes, values, weight, share, error, sums):  # type: ignore[no-untyped-def]
+    """Compare prediction with truth: add up loss and score, and write the node errors δ = ∂E/∂z.
+
+    Parameters
+    ----------
+    rules : Rules
+        Loss, smoothing, and the output layer's activation function.
+    z : numpy.ndarray
+        Sums of the output layer, shape (batch, outputs).
+    classes : numpy.ndarray
+        Number of each example's class, shape (batch,); not looked at where there are none.
+    values : numpy.ndarray
+        Targets that are labels or numbers, shape (batch, outputs); not looked at where there are
+        none.
+    weight : numpy.ndarray
+        Weight of each example.
+    share : float
+        What the loss of one example counts in that of the batch.
+    error : numpy.ndarray
+        Room for the node errors, shape (batch, outputs).
+    sums : numpy.ndarray
+        Added to, float64: loss, weight, then the parts of the score.
+    """
+    if rules.loss == CROSS_ENTROPY:
+        _cross_entropy(rules, z, classes, weight, share, error, sums)
+    elif rules.loss == BINARY_CROSS_ENTROPY:
+        _binary_cross_entropy(rules, z, values, weight, share, error, sums)
+    else:
+        _squared_error(rules, z, values, weight, share, error, sums)
+
+
+@loop
+def _cross_entropy(rules, z, classes, weight, share, error, sums):  # type: ignore[no-untyped-def]
+    """E = -Σ y ln a, a = softmax(z); δ = a - y."""
+    n = z.shape[1]
+    spread = np.float32(rules.smoothing / n)
+    peak = np.float32(1.0 - rules.smoothing)
+    for r in range(len(z)):
+        row, delta, truth = z[r], error[r], classes[r]
+        highest, chosen, total, sum_z = row[0], 0, ZERO, ZERO
+        for k in range(n):
+            if row[k] > highest:
+                highest, chosen = row[k], k
+        for k in range(n):
+            delta[k] = exponential(row[k] - highest)
+        for k in range(n):
+            total += delta[k]
+            sum_z += row[k]
+        loss = math.log(total) + highest - peak * row[truth] - spread * sum_z
+        factor = weight[r] * share
+        for k in range(n):
+            delta[k] = factor * (delta[k] / total - spread)
+        delta[truth] -= factor * peak
+        sums[0] += weight[r] * loss
+        sums[1] += weight[r]
+        sums[2] += weight[r] if chosen == truth else ZERO
+
+
+@loop
+def _binary_cross_entropy(rules, z, values, weight, share, error, sums):  # type: ignore[no-untyped-def]
+    """E = Σ (softplus(z) - y z); δ = a - y, a = sigmoid(z)."""
+    n = z.shape[1]
+    spread, peak = np.float32(rules.smoothing / 2), np.float32(1.0 - rules.smoothing)
+    for r in range(len(z)):
+        loss, n_right = 0.0, 0
+        for k in range(n):
+            height, truth = z[r, k], peak * values[r, k] + spread
+            low = exponential(-abs(height))
+            loss += max(height, ZERO) + math.log1p(low) - truth * height
+            a = ONE / (ONE + low) if height >= ZERO else low / (ONE + low)
+            error[r, k] = weight[r] * share * (a - truth)
+            n_right += (a >= HALF) == (truth >= HALF)
+        sums[0] += weight[r] * loss
+        sums[1] += weight[r]
+        sums[2] += weight[r] * n_right / n
+
+
+@loop
+def _squared_error(rules, z, values, weight, share, error, sums):  # type: ignore[no-untyped-def]
+    """E = ½ Σ (a - y)², a = f(z); δ = (a - y) f′(z)."""
+    n = z.shape[1]
+    a = np.empty(n, np.float32)
+    for r in range(len(z)):
+        activate(rules.output, z[r], a)
+        square, size = ZERO, ZERO
+        n_right = 0
+        for k in range(n):
+            off, truth = a[k] - values[r, k], values[r, k]
+            error[r, k] = weight[r] * share * off * z[r, k]
+            square += off * off
+            size += truth * truth
+            n_right += (a[k] >= HALF) == (truth >= HALF)
+        sums[0] += weight[r] * square / TWO
+        sums[1] += weight[r]
+        if rules.counts_right:
+            sums[2] += weight[r] * n_right / n
+        else:
+            sums[2] += weight[r] * square
+            sums[3] += weight[r] * size
+            for k in range(n):
+                sums[4 + k] += weight[r] * values[r, k]

@@ -1,0 +1,29 @@
+"""Moving numbers from place to place, in plain loops: slices take the compiler seconds each."""
+
+from fathom.loops.compiling import loop
+
+
+@loop
+def fill(row, value):  # type: ignore[no-untyped-def]
+    """Write a value into every place of a row."""
+    for i in range(len(row)):
+        row[i] = value
+
+
+@loop
+def copy(row, room):  # type: ignore[no-untyped-def]
+    """Write a row into another of the same length."""
+    for i in range(len(row)):
+        room[i] = row[i]
+
+
+@loop
+def turn_round(columns, rows):  # type: ignore[no-untyped-def]
+    """Write (features, batch) as (batch, features), in squares that stay in the nearest memory."""
+    n_features, n_rows = columns.shape
+    side = 16
+    for first_row in range(0, n_rows, side):
+        last_row = min(first_row + side, n_rows)
+        for feature in range(n_features):
+            for r in range(first_row, last_row):
+                rows[r, feature] = columns[feature, r]

@@ -1,0 +1,89 @@
+"""Float32 arithmetic that fills vector registers: exponentials, waves, random bits.
+
+The mathematical library's functions are called number by number; these are a few products and sums
+each, which the compiler works out for sixteen numbers at a time.
+"""
+
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+from fathom.loops.compiling import exact
+
+ZERO, ONE, TWO, HALF = np.float32(0), np.float32(1), np.float32(2), np.float32(0.5)
+_LOG2_E = np.float32(1.4426950408889634)
+_LN_2_HIGH, _LN_2_LOW = np.float32(0.693359375), np.float32(-2.12194440e-4)
+_LOWEST, _HIGHEST = np.float32(-87.0), np.float32(88.0)
+_E5, _E4, _E3 = (
+    np.float32(1.9875691500e-4),
+    np.float32(1.3981999507e-3),
+    np.float32(8.3334519073e-3),
+)
+_E2, _E1, _E0 = np.float32(4.1665795894e-2), np.float32(1.6666665459e-1), np.float32(0.50000001201)
+_QUARTER, _TURN = np.float32(0.25), np.float32(6.283185307179586)
+_S3, _S5, _S7 = np.float32(-1 / 6), np.float32(1 / 120), np.float32(-1 / 5040)
+_S9, _S11 = np.float32(1 / 362880), np.float32(-1 / 39916800)
+
+
+@intrinsic
+def _as_float(typing_context: Any, bits: Any) -> Any:
+    """Read the bits of an int32 as a float32."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.bitcast(arguments[0], ir.FloatType())
+
+    return types.float32(types.int32), generate
+
+
+@exact
+def exponential(x: np.float32) -> np.float32:
+    """Return e^x for -87 ≤ x ≤ 88, and e^-87 or e^88 beyond; relative error below 3e-7.
+
+    e^x = 2^n e^r with n the nearest whole number to x / ln 2; e^r by a polynomial, 2^n by writing n
+    where a float32 keeps its exponent.
+
+    References
+    ----------
+    Moshier (1989). Methods and programs for mathematical functions (the polynomial).
+    """
+    x = min(max(x, _LOWEST), _HIGHEST)
+    n = np.floor(x * _LOG2_E + HALF)
+    r = x - n * _LN_2_HIGH - n * _LN_2_LOW
+    series = ((((_E5 * r + _E4) * r + _E3) * r + _E2) * r + _E1) * r + _E0
+    exponent = np.int32((np.int32(n) + np.int32(127)) << 23)
+    return (series * r * r + r + ONE) * _as_float(exponent)  # type: ignore[call-arg]
+
+
+@exact
+def sine(turns: np.float32) -> np.float32:
+    """Return sin(2π t); error below 2e-7, besides what t itself is rounded by."""
+    t = turns - np.floor(turns + HALF)  # from -½ to ½
+    quarter = _QUARTER - abs(abs(t) - _QUARTER)  # sin(π - x) = sin(x)
+    x = _TURN * quarter
+    square = x * x
+    series = (((_S11 * square + _S9) * square + _S7) * square + _S5) * square + _S3
+    height = x + x * square * series
+    return height if t >= ZERO else -height
+
+
+@exact
+def cosine(turns: np.float32) -> np.float32:
+    """Return cos(2π t) = sin(2π (t + ¼))."""
+    return sine(turns + _QUARTER)
+
+
+@exact
+def random_bits(seed: np.uint32, place: np.uint32) -> np.uint32:
+    """Return 32 random bits for a place, the same for the same seed.
+
+    References
+    ----------
+    Appleby (2011), the finalizer of MurmurHash3, which spreads every bit over all others.
+    """
+    bits = np.uint32(seed + np.uint32(place * np.uint32(0x9E3779B9)))
+    bits = np.uint32((bits ^ (bits >> np.uint32(16))) * np.uint32(0x85EBCA6B))
+    bits = np.uint32((bits ^ (bits >> np.uint32(13))) * np.uint32(0xC2B2AE35))
+    return np.uint32(bits ^ (bits >> np.uint32(16)))

@@ -1,0 +1,52 @@
+"""A network as the loops see it: one record a layer, one long row of parameters.
+
+Every layer's parameters lie one after another in the row; `weight`, `bias` and the others say
+where. A layer's activations a and slopes f′ for a batch lie in a working row, at so many places an
+example.
+"""
+
+import numpy as np
+
+COLUMNS, GAIN, DENSE, DROPOUT, ACTIVATION = range(5)
+AS_IS, PIECEWISE, THERMOMETER, PERIODIC = range(4)
+CROSS_ENTROPY, BINARY_CROSS_ENTROPY, SQUARED_ERROR = range(3)
+
+LAYER = np.dtype(
+    [
+        ("kind", np.int64),
+        ("activation", np.int64),
+        ("n_in", np.int64),
+        ("n_out", np.int64),
+        ("a", np.int64),  # places an example before its activations in the working row
+        ("slope", np.int64),  # the same for its slopes
+        ("passes_back", np.int64),  # whether a layer before it has parameters
+        ("begin", np.int64),  # first parameter
+        ("end", np.int64),
+        ("weight", np.int64),
+        ("bias", np.int64),  # -1: none
+        ("keep", np.float64),  # share that a dropout keeps
+        # columns only
+        ("form", np.int64),
+        ("n_numbers", np.int64),
+        ("n_plain", np.int64),
+        ("parts", np.int64),  # bins, or waves
+        ("units", np.int64),  # mixtures a number
+        ("frequency", np.int64),
+        ("phase", np.int64),
+        ("mix", np.int64),
+        ("shift", np.int64),
+        ("table", np.int64),
+        ("category_units", np.int64),
+    ],
+    align=True,
+)
+
+PIECE = np.dtype(
+    [("begin", np.int64), ("end", np.int64), ("rate", np.float64), ("decays", np.float64)],
+    align=True,
+)
+"""Parameters that take steps of one size: from where to where, the factor of their learning rate,
+and 1 where they decay."""
+
+CODE = np.dtype([("column", np.int64), ("code", np.int64)], align=True)
+"""A column of codes, and a code of it (one-hot) or its first row in the table (embedded)."""

@@ -1,0 +1,185 @@
+"""Training by loops that are compiled once for all networks, behind the interface of a program."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
+from typing import Any, ClassVar
+
+import numpy as np
+
+from fathom.loops.activations import ACTIVATION_CODES
+from fathom.loops.chain import combine
+from fathom.loops.descent import Known, Learner, Room, Rules, advance
+from fathom.loops.losses import compare
+from fathom.loops.records import BINARY_CROSS_ENTROPY, CROSS_ENTROPY, SQUARED_ERROR
+from fathom.nn.network import Network
+from fathom.training.history import EngineName
+from fathom.training.packing import Packing, can_pack, pack, pack_parameters
+from fathom.training.program import Examples, Knobs, Plan, Sums
+
+_LOSSES = {
+    "cross_entropy": CROSS_ENTROPY, "binary_cross_entropy": BINARY_CROSS_ENTROPY,
+    "squared_error": SQUARED_ERROR,
+}  # fmt: skip
+_OPTIMIZERS = ("adam", "adamw")
+EVALUATION_ROWS = 256  # examples evaluated at once: their activations stay near the core
+
+
+@dataclass(frozen=True)
+class Row:
+    """A network's parameters in one row, and how to make the network of them."""
+
+    packing: Packing
+    parameters: np.ndarray
+
+
+@dataclass
+class Walker:
+    """All that changes in training, and the memory that steps work in."""
+
+    packing: Packing
+    learner: Learner
+    n_steps: int
+    room: Room | None = None
+
+
+def can_loop(plan: Plan, network: Network, x: Any) -> bool:
+    """Tell whether the loops can train a network as a plan asks.
+
+    They know networks of columns, gains, dense layers and dropout on rows of float32, learning by
+    Adam; everything else is left to XLA.
+    """
+    is_known = plan.optimizer in _OPTIMIZERS and plan.activation in (*ACTIVATION_CODES, "softmax")
+    is_plain = plan.gradient_clip is None and plan.augmentation is None
+    is_soft_square = plan.activation == "softmax" and plan.loss != "cross_entropy"
+    is_rows = x.ndim == 2 and x.dtype == np.float32
+    return is_known and is_plain and not is_soft_square and is_rows and can_pack(network)
+
+
+@dataclass(frozen=True)
+class LoopProgram:
+    """The functions of one plan, by loops; see `fathom.training.program.Program`."""
+
+    plan: Plan
+
+    name: ClassVar[EngineName] = "loops"
+    evaluation_batch: ClassVar[int] = 1
+
+    def start(self, network: Network) -> Walker:
+        """Return the state in which a network begins."""
+        parameters = pack_parameters(network)
+        packing = pack(network, is_by_role=self.plan.rates == "by_role")
+        means = np.zeros_like(parameters), np.zeros_like(parameters)
+        return Walker(packing, Learner(parameters, *means), 0)
+
+    def fresh(self, state: Walker) -> Walker:
+        """Return a copy that `advance` may overwrite."""
+        learner = Learner(*(part.copy() for part in state.learner))
+        return replace(state, learner=learner)
+
+    def weights(self, state: Walker) -> Row:
+        """Return what the network is now; it stays so until the state is advanced."""
+        return Row(state.packing, state.learner.parameters)
+
+    def network(self, weights: Row) -> Network:
+        """Return the network with these weights."""
+        return weights.packing.unpack(weights.parameters)
+
+    def draw(self, seed: int, start: int, call: int) -> int:
+        """Return the seed of a call's dropout."""
+        return int(np.random.SeedSequence([seed, start, call]).generate_state(1)[0])
+
+    def advance(
+        self,
+        state: Walker,
+        examples: Examples,
+        rows: np.ndarray,
+        key: int,
+        rates: np.ndarray,
+        knobs: Knobs,
+    ) -> tuple[Walker, Sums, bool]:
+        """Take steps; the state is overwritten."""
+        if state.room is None or len(state.room.error) < rows.shape[1] * state.packing.chain.widest:
+            state.room = _make_room(state.packing, rows.shape[1])
+        rules = self._rules(float(knobs.label_smoothing), float(knobs.weight_decay))
+        known = _as_arrays(examples)
+        sums = np.zeros(4 + known.values.shape[1])
+        seeds = np.random.default_rng(key).integers(0, 2**32, len(rows), np.uint32)
+        advance(
+            state.packing.chain, state.packing.pieces, rules, state.learner, state.room, known,
+            rows, rates.astype(np.float64), seeds, state.n_steps, sums,
+        )  # fmt: skip
+        state.n_steps += len(rows)
+        is_finite = bool(np.isfinite(sums[0]) and np.isfinite(state.learner.parameters).all())
+        return state, self._as_sums(sums), is_finite
+
+    def combine(self, weights: Row | Network, x: Any) -> np.ndarray:
+        """Return the sums z of the output layer for rows."""
+        row, x = self._as_row(weights), _fixed(x, np.float32)
+        chain = row.packing.chain
+        z = np.empty((len(x), int(chain.layers[-1]["n_out"])), np.float32)
+        combine(chain, row.parameters, x, EVALUATION_ROWS, z)
+        return z
+
+    def evaluate(self, weights: Row | Network, examples: Examples) -> Sums:
+        """Return loss and score of examples."""
+        z, known = self.combine(weights, examples.x), _as_arrays(examples)
+        sums = np.zeros(4 + known.values.shape[1])
+        compare(
+            self._rules(0.0, 0.0), z, known.classes.copy(), known.values.copy(),
+            known.weight.copy(), np.float32(1), np.empty_like(z), sums,
+        )  # fmt: skip
+        return self._as_sums(sums)
+
+    def _as_row(self, weights: Row | Network) -> Row:
+        if isinstance(weights, Row):
+            return weights
+        is_by_role = self.plan.rates == "by_role"
+        packing = pack(weights, is_by_role=is_by_role)
+        return Row(packing, pack_parameters(weights))
+
+    def _rules(self, smoothing: float, decay: float) -> Rules:
+        plan = self.plan
+        return Rules(
+            _LOSSES[plan.loss], ACTIVATION_CODES.get(plan.activation, 0), self._counts_right,
+            plan.reduction == "mean", smoothing, decay, plan.optimizer == "adamw", plan.beta_2,
+        )  # fmt: skip
+
+    @cached_property
+    def _counts_right(self) -> bool:
+        return self.plan.activation in ("softmax", "sigmoid")
+
+    def _as_sums(self, sums: np.ndarray) -> Sums:
+        score = sums[2:3] if self._counts_right else sums[2:]
+        return Sums(sums[0], score, sums[1])  # type: ignore[arg-type]
+
+
+@lru_cache(maxsize=128)
+def make_loop_program(plan: Plan) -> LoopProgram:
+    """Return the program of a plan."""
+    return LoopProgram(plan)
+
+
+def _as_arrays(examples: Examples) -> Known:
+    """Return examples as the loops take them; arrays on a processor are not copied."""
+    y = np.asarray(examples.y)
+    is_classes = y.ndim == 1
+    classes = y if is_classes else np.zeros(0, np.int32)
+    values = np.zeros((0, 0), np.float32) if is_classes else y
+    return Known(
+        _fixed(examples.x, np.float32), _fixed(classes, np.int32), _fixed(values, np.float32),
+        _fixed(examples.weight, np.float32),
+    )  # fmt: skip
+
+
+def _fixed(values: Any, kind: type) -> np.ndarray:
+    """Return an array that cannot be written to, as those of JAX are: one kind to compile for."""
+    fixed: np.ndarray = np.ascontiguousarray(values, kind).view()
+    fixed.flags.writeable = False
+    return fixed
+
+
+def _make_room(packing: Packing, batch: int) -> Room:
+    chain = packing.chain
+    wide = batch * chain.widest
+    sizes = (batch * chain.places, wide, wide, wide, wide, int(chain.layers[-1]["end"]))
+    return Room(*(np.empty(size, np.float32) for size in sizes))

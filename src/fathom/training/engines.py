@@ -1,0 +1,124 @@
+"""Engines: loops compiled once for all networks, or XLA, which compiles every structure anew."""
+
+import contextlib
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import threadpoolctl
+
+from fathom.loops.descent import advance
+from fathom.nn.architecture import Architecture
+from fathom.nn.dense import Dense
+from fathom.nn.network import Network, build
+from fathom.training.compiled import LoopProgram, can_loop, make_loop_program
+from fathom.training.history import EngineName
+from fathom.training.monitor import Deadline
+from fathom.training.program import Examples, Knobs, Plan, Program, make_program
+
+COMPILE_S = 40.0  # time there has to be left for the loops to be compiled first, once a machine
+_WARM_UP = "from fathom.training.engines import warm_up; warm_up()"
+
+
+class _Preparation:
+    """What is known of the compiled loops in this process."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.is_ready = False
+        self.process: subprocess.Popen[bytes] | None = None
+
+
+_PREPARATION = _Preparation()
+
+
+def choose_program(
+    plan: Plan,
+    network: Network,
+    x: Any,
+    *,
+    engine: EngineName | None = None,
+    deadline: Deadline | None = None,
+) -> Program | LoopProgram:
+    """Return the functions that train a network.
+
+    Parameters
+    ----------
+    plan : Plan
+        What changes the equations.
+    network : Network
+        The network.
+    x : array
+        Inputs it is to learn from.
+    engine : {"loops", "xla"}, optional
+        The engine; loops where they know all the plan asks for, on a processor, and are compiled or
+        there is time for that.
+    deadline : Deadline, optional
+        When training has to be over.
+    """
+    is_known = jax.default_backend() == "cpu" and can_loop(plan, network, x)
+    if engine is None and is_known and not is_prepared():
+        seconds = (deadline or Deadline(None)).remaining()
+        engine = "loops" if seconds > COMPILE_S else "xla"
+        if engine == "xla":
+            prepare()
+    return make_program(plan) if engine == "xla" or not is_known else make_loop_program(plan)
+
+
+def is_prepared() -> bool:
+    """Tell whether the loops are compiled, in this process or for it."""
+    if not _PREPARATION.is_ready:
+        folder = Path(advance.stats.cache_path)  # type: ignore[attr-defined]
+        line = advance.py_func.__code__.co_firstlineno  # type: ignore[attr-defined]
+        _PREPARATION.is_ready = any(folder.glob(f"descent.advance-{line}.py*.nbi"))
+    return _PREPARATION.is_ready
+
+
+def prepare() -> None:
+    """See to it that the loops are compiled, by a process of its own where they are not.
+
+    Compiling takes some ten seconds of one core, once a machine. A process of its own neither
+    holds up this one nor ends with it.
+    """
+    with _PREPARATION.lock:
+        if is_prepared() or _PREPARATION.process is not None:
+            return
+        with contextlib.suppress(OSError):  # without it XLA trains
+            _PREPARATION.process = subprocess.Popen(
+                [sys.executable, "-c", _WARM_UP], start_new_session=True,
+                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                env={**os.environ, "JAX_PLATFORMS": "cpu"},
+            )  # fmt: skip
+
+
+def warm_up() -> None:
+    """Compile the loops, or read them, by training a network of two neurons for a step."""
+    layers = (Dense(units=2), Dense(units=2, activation="softmax"))
+    described = Architecture(input_shape=(2,), layers=layers, loss="cross_entropy")
+    plan = Plan("cross_entropy", "mean", "softmax", "adam", 0.9, 0.999, "equal", None, None, True)
+    program = make_loop_program(plan)
+    state = program.start(build(described, jax.random.key(0)))
+    examples = Examples(
+        jnp.zeros((2, 2), jnp.float32), jnp.zeros(2, jnp.int32), jnp.ones(2, jnp.float32)
+    )
+    knobs = Knobs(jnp.float32(0), jnp.float32(0))
+    rows = np.zeros((1, 2), np.int32)
+    state, _, _ = program.advance(state, examples, rows, 0, np.zeros(1, np.float32), knobs)
+    program.evaluate(program.weights(state), examples)
+
+
+@contextlib.contextmanager
+def one_core_each(workers: int) -> Iterator[None]:
+    """Have matrix products stay on the core that asks for them while several networks train."""
+    if workers == 1:
+        yield
+        return
+    with threadpoolctl.threadpool_limits(1, user_api="blas"):
+        yield

@@ -1,0 +1,179 @@
+"""Compiled loops: on every kind of network, loss and rule they take XLA's steps."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from fathom.nn.activations import ACTIVATIONS
+from fathom.nn.architecture import Architecture
+from fathom.nn.blocks import Activation, Dropout
+from fathom.nn.dense import Dense
+from fathom.nn.embedding import Columns, Gain
+from fathom.nn.network import build
+from fathom.nn.normalization import BatchNorm
+from fathom.training.compiled import can_loop, make_loop_program
+from fathom.training.loop import make_plan, pad_for_evaluation, train
+from fathom.training.program import Examples, Knobs, make_program
+from fathom.training.recipe import Recipe
+
+ROWS, STEPS, BATCH = 90, 5, 17
+RNG = np.random.default_rng(0)
+NUMBERS = RNG.normal(size=(ROWS, 9)).astype(np.float32)
+BINS, CODES = 4 * np.abs(RNG.normal(size=(ROWS, 5))), RNG.integers(0, (4, 30), (ROWS, 2))
+COLUMNS = np.concatenate([BINS, NUMBERS[:, :2], CODES], axis=1).astype(np.float32)
+CLASSES = RNG.integers(0, 4, ROWS).astype(np.int32)
+VALUES = RNG.normal(size=(ROWS, 2)).astype(np.float32)
+LABELS = (VALUES > 0).astype(np.float32)
+WEIGHT = RNG.uniform(0.5, 1.5, ROWS).astype(np.float32)
+SOFTMAX = Dense(units=4, activation="softmax")
+
+
+def described(*layers, loss="cross_entropy", reduction="mean"):
+    return Architecture(input_shape=(9,), layers=layers, loss=loss, reduction=reduction)
+
+
+def columns(form):
+    return Columns(n_numbers=5, n_plain=2, codes=(4, 30), form=form, spread=0.5)
+
+
+def examples(x, y):
+    return Examples(jnp.asarray(x), jnp.asarray(y), jnp.asarray(WEIGHT))
+
+
+def assert_same_steps(architecture, recipe, x, y):
+    """Take the same steps by loops and by XLA, and compare everything that comes of them."""
+    network = build(architecture, jax.random.key(0))
+    plan, known = make_plan(architecture, recipe), examples(x, y)
+    assert can_loop(plan, network, known.x)
+    rng = np.random.default_rng(1)
+    rows = rng.integers(0, ROWS, (STEPS, BATCH)).astype(np.int32)
+    rates = rng.uniform(0.005, 0.02, STEPS).astype(np.float32)
+    knobs = Knobs(jnp.float32(recipe.weight_decay), jnp.float32(recipe.label_smoothing))
+    xla, loops = make_program(plan), make_loop_program(plan)
+    by_xla, sums, _ = xla.advance(xla.start(network), known, rows, jax.random.key(0), rates, knobs)
+    by_loops, ours, is_finite = loops.advance(loops.start(network), known, rows, 0, rates, knobs)
+    assert is_finite
+    np.testing.assert_allclose(ours.loss, sums.loss, rtol=1e-4)
+    np.testing.assert_allclose(ours.score, sums.score, rtol=1e-4, atol=1e-3)
+    weights = loops.weights(by_loops)
+    pairs = zip(
+        jax.tree.leaves(loops.network(weights)), jax.tree.leaves(by_xla.network), strict=True
+    )
+    for found, expected in pairs:
+        np.testing.assert_allclose(found, expected, rtol=1e-3, atol=2e-5)
+    padded = pad_for_evaluation(known)
+    z = xla.combine(by_xla.network, padded.x)[:ROWS]
+    np.testing.assert_allclose(loops.combine(weights, known.x), z, rtol=1e-3, atol=3e-4)
+    expected, found = xla.evaluate(by_xla.network, padded), loops.evaluate(weights, known)
+    np.testing.assert_allclose(found.loss, expected.loss, rtol=1e-3)
+    np.testing.assert_allclose(found.score, expected.score, rtol=1e-3, atol=1e-2)
+    np.testing.assert_allclose(found.weight, expected.weight, rtol=1e-5)
+
+
+@pytest.mark.parametrize("activation", [name for name in ACTIVATIONS if name != "softmax"])
+def test_every_activation_function(activation):
+    layers = Dense(units=16, activation=activation), Dense(units=12, activation=activation)
+    assert_same_steps(described(*layers, SOFTMAX), Recipe(optimizer="adam"), NUMBERS, CLASSES)
+
+
+@pytest.mark.parametrize("form", ["as_is", "piecewise", "thermometer", "periodic"])
+def test_every_form_of_numbers(form):
+    architecture = described(columns(form), Gain(), Dense(units=11, activation="selu"), SOFTMAX)
+    recipe = Recipe(rates="by_role", beta_2=0.95, weight_decay=0.1, label_smoothing=0.05)
+    assert_same_steps(architecture, recipe, COLUMNS, CLASSES)
+
+
+@pytest.mark.parametrize("reduction", ["mean", "total"])
+@pytest.mark.parametrize("optimizer", ["adam", "adamw"])
+@pytest.mark.parametrize(
+    ("loss", "activation", "y"),
+    [
+        ("binary_cross_entropy", "sigmoid", LABELS),
+        ("squared_error", "identity", VALUES),
+        ("squared_error", "sigmoid", LABELS),
+        ("squared_error", "tanh", VALUES),
+    ],
+)
+def test_every_loss_and_rule(loss, activation, y, optimizer, reduction):
+    layers = (
+        Gain(), Dense(units=8, activation="identity", has_bias=False),
+        Activation(activation="mish"), Dense(units=2, activation=activation),
+    )  # fmt: skip
+    architecture = described(*layers, loss=loss, reduction=reduction)
+    recipe = Recipe(optimizer=optimizer, weight_decay=0.2, label_smoothing=0.1)
+    assert_same_steps(architecture, recipe, NUMBERS, y)
+
+
+def test_dropout_drops_its_share_and_keeps_the_mean():
+    architecture = described(Dropout(rate=0.25), Dense(units=9, activation="identity"),
+                             loss="squared_error")  # fmt: skip
+    network = build(architecture, jax.random.key(0))
+    weight = jnp.eye(9, dtype=jnp.float32)
+    network = eqx.tree_at(lambda n: n.layers[1].weight, network, weight)
+    plan = make_plan(architecture, Recipe(optimizer="adam"))
+    loops = make_loop_program(plan)
+    n = 4000
+    ones = np.ones((n, 9), np.float32)
+    known = Examples(jnp.asarray(ones), jnp.zeros((n, 9)), jnp.ones(n))
+    rows = np.arange(n, dtype=np.int32)[None]
+    knobs = Knobs(jnp.float32(0), jnp.float32(0))
+    losses = []
+    for key in (0, 0, 1):
+        _, sums, _ = loops.advance(
+            loops.start(network), known, rows, key, np.zeros(1, np.float32), knobs
+        )
+        losses.append(float(sums.loss))
+    assert losses[0] == losses[1] != losses[2]  # the same seed drops the same
+    # ½ Σ (m / ¾)² over 9 values kept with probability ¾ has the mean ½ · 9 · 4/3.
+    assert losses[0] / n == pytest.approx(6.0, abs=0.06)
+
+
+def test_what_the_loops_do_not_know_is_left_to_xla():
+    x = jnp.asarray(NUMBERS)
+    plain = described(Dense(units=3), SOFTMAX)
+
+    def can(architecture=plain, x=x, **recipe):
+        recipe = Recipe(**recipe)
+        return can_loop(make_plan(architecture, recipe), build(architecture, jax.random.key(0)), x)
+
+    assert can()
+    assert not can(optimizer="muon")
+    assert not can(gradient_clip=1.0)
+    assert not can(x=x.astype(jnp.int32))
+    assert not can(described(Dense(units=3), BatchNorm(), SOFTMAX))
+    assert not can(described(SOFTMAX, loss="squared_error"))
+
+
+def test_a_loss_that_is_not_finite_is_told():
+    architecture = described(Dense(units=3), SOFTMAX)
+    program = make_loop_program(make_plan(architecture, Recipe()))
+    x = NUMBERS.copy()
+    x[3, 4] = np.nan
+    rows = np.arange(BATCH, dtype=np.int32)[None]
+    knobs = Knobs(jnp.float32(0), jnp.float32(0))
+    state = program.start(build(architecture, jax.random.key(0)))
+    known, rates = examples(x, CLASSES), np.full(1, 0.1, np.float32)
+    kept = program.weights(state).parameters.copy()
+    after, _, is_finite = program.advance(program.fresh(state), known, rows, 0, rates, knobs)
+    assert not is_finite
+    assert after is not state
+    np.testing.assert_array_equal(program.weights(state).parameters, kept)
+
+
+@pytest.mark.parametrize("engine", ["loops", "xla"])
+def test_the_loop_trains_by_either_engine_and_says_by_which(engine):
+    architecture = described(Dense(units=8, activation="tanh"), Dropout(rate=0.1), SOFTMAX)
+    recipe = Recipe(epochs=40, learning_rate=0.05)
+    y = (NUMBERS[:, 0] > 0).astype(np.int32)
+
+    def run():
+        network = build(architecture, jax.random.key(1))
+        return train(network, architecture, recipe, examples(NUMBERS, y), None, engine=engine)
+
+    (first, history), (second, _) = run(), run()
+    assert history.steps.engine == engine
+    assert history.epochs[-1].train_score > 0.9
+    for one, other in zip(jax.tree.leaves(first), jax.tree.leaves(second), strict=True):
+        np.testing.assert_array_equal(one, other)
