@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from engine_cases import CASES, CHANNELS, HELD_OUT, RATE, Case
+from engine_cases import CASES, CHANNELS, RATE, Case
 
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 METHODS = {
@@ -157,8 +157,8 @@ class FathomPopulation:
         weight = np.ones(len(y), np.float32)
         whole = [jnp.asarray(part) for part in (x, y.astype(np.int32), weight)]
         self._examples = Examples(*whole)
-        self._held_out = Examples(*(part[-HELD_OUT:] for part in whole))
-        self._classes = y[-HELD_OUT:]
+        self._held_out = Examples(*(part[-case.n_held_out :] for part in whole))
+        self._classes = y[-case.n_held_out :]
 
     def measure(self, seconds: float) -> tuple[float, dict[str, float]]:
         """Train all networks for some epochs; return seconds a network-step with all cores busy.

@@ -178,7 +178,10 @@ def _first_epoch_s(folder: Path, *, to_end: bool) -> float:
         sys.executable, "-m", "fathom", "train", str(folder / "table.csv"), "--target", "bought",
         "--time-limit", str(TABLE_SECONDS), "--output", str(folder / "model.fathom"), "--json",
     ]  # fmt: skip
-    environment = {**os.environ, "FATHOM_CACHE": str(folder / "cache")}
+    environment = {
+        **os.environ, "FATHOM_CACHE": str(folder / "cache"),
+        "NUMBA_CACHE_DIR": str(folder / "loops"),
+    }  # fmt: skip
     began, found = time.perf_counter(), float("nan")
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment

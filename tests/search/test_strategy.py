@@ -12,7 +12,8 @@ from fathom.data.splitting import make_folds
 from fathom.nn.network import build
 from fathom.search.material import Material
 from fathom.search.portfolio import first_members
-from fathom.search.strategy import Strategy
+from fathom.search.space import Genes
+from fathom.search.strategy import COMPILE_S, Strategy
 from fathom.training.history import Epoch, Event, StartHistory
 from fathom.training.monitor import Deadline, Monitor
 from fathom.training.population import Trained
@@ -234,10 +235,19 @@ def test_in_little_time_there_are_fewer_epochs_and_something_all_the_same():
     assert relaxed._usual.epochs == 64
 
 
-def test_two_networks_of_a_structure_nobody_has_compiled_are_not_begun_at_once():
+def test_two_networks_of_a_structure_nobody_has_compiled_are_not_begun_at_once(monkeypatch):
+    monkeypatch.setattr("fathom.search.strategy.are_loops_ready", lambda: False)
     strategy = make(n_folds=1, workers=4)
     structures = [strategy.tried[strategy.next_job()().number].genes.structure for _ in range(4)]
     assert len(set(structures)) == 4
+
+
+def test_where_loops_are_compiled_no_structure_costs_anything_to_begin(monkeypatch):
+    costs = []
+    for is_ready in (False, True):
+        monkeypatch.setattr("fathom.search.strategy.are_loops_ready", lambda r=is_ready: r)
+        costs.append(make(n_folds=1)._preparation(Genes()))
+    assert costs == [COMPILE_S, 0.0]
 
 
 def test_the_same_seed_asks_for_the_same_networks():

@@ -12,6 +12,7 @@ from fathom.search.portfolio import first_members
 from fathom.search.report import Candidate
 from fathom.search.space import FEWEST_EPOCHS, WIDTHS, Genes, draw_genes, mutate
 from fathom.search.tried import CURVE_POINTS, Tried, as_candidate, make_job
+from fathom.training.engines import are_loops_ready
 from fathom.training.history import Epoch
 from fathom.training.monitor import Deadline, Monitor
 from fathom.training.population import Job, Trained
@@ -123,7 +124,7 @@ class Strategy:
         tried.started.add(fold)
         self._running += 1
         structure = tried.genes.structure
-        if structure not in self._compiled:
+        if not self._has_program(structure):
             self._compiling.add(structure)
             tried.is_first = fold == 0
         return lambda: make_job(tried, fold, self.material, self.seed)
@@ -208,10 +209,14 @@ class Strategy:
         flop = 6.0 * n * (architecture.n_parameters + 3000)
         return flop / self._speed + OVERHEAD_S
 
+    def _has_program(self, structure: object) -> bool:
+        """Tell whether networks of a structure can be trained at once, nothing compiled first."""
+        return structure in self._compiled or are_loops_ready()
+
     def _is_worth_compiling(self, genes: Genes, remaining: float) -> bool:
         """Tell whether the genes' program is there, or there is time enough to make it."""
         known = len(self._compiled) + len(self._compiling)
-        if genes.structure in self._compiled or known == 0:
+        if self._has_program(genes.structure) or known == 0:
             return True
         if known < FEW_STRUCTURES:
             return 2 * self._compile_s < remaining
@@ -224,7 +229,7 @@ class Strategy:
 
     def _preparation(self, genes: Genes) -> float:
         """Return the seconds before the first step: compiling, and growing trees."""
-        new = 0.0 if genes.structure in self._compiled else self._compile_s
+        new = 0.0 if self._has_program(genes.structure) else self._compile_s
         return new + (self.material.seconds_for_trees() if genes.has_trees else 0.0)
 
     def _fit_in(self, genes: Genes, remaining: float) -> Genes | None:

@@ -109,7 +109,9 @@ class LoopProgram:
             rows, rates.astype(np.float64), seeds, state.n_steps, sums,
         )  # fmt: skip
         state.n_steps += len(rows)
-        is_finite = bool(np.isfinite(sums[0]) and np.isfinite(state.learner.parameters).all())
+        # A sum of squares is not finite where any of them is not.
+        size = np.dot(state.learner.parameters, state.learner.parameters)
+        is_finite = bool(np.isfinite(sums[0]) and np.isfinite(size))
         return state, self._as_sums(sums), is_finite
 
     def combine(self, weights: Row | Network, x: Any) -> np.ndarray:

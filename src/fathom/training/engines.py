@@ -64,7 +64,7 @@ def choose_program(
         When training has to be over.
     """
     is_known = jax.default_backend() == "cpu" and can_loop(plan, network, x)
-    if engine is None and is_known and not is_prepared():
+    if engine is None and is_known and not are_loops_ready():
         seconds = (deadline or Deadline(None)).remaining()
         engine = "loops" if seconds > COMPILE_S else "xla"
         if engine == "xla":
@@ -72,8 +72,12 @@ def choose_program(
     return make_program(plan) if engine == "xla" or not is_known else make_loop_program(plan)
 
 
-def is_prepared() -> bool:
-    """Tell whether the loops are compiled, in this process or for it."""
+def are_loops_ready() -> bool:
+    """Tell whether networks can be trained by loops that are compiled already."""
+    return jax.default_backend() == "cpu" and _is_compiled()
+
+
+def _is_compiled() -> bool:
     if not _PREPARATION.is_ready:
         folder = Path(advance.stats.cache_path)  # type: ignore[attr-defined]
         line = advance.py_func.__code__.co_firstlineno  # type: ignore[attr-defined]
@@ -88,7 +92,7 @@ def prepare() -> None:
     holds up this one nor ends with it.
     """
     with _PREPARATION.lock:
-        if is_prepared() or _PREPARATION.process is not None:
+        if _is_compiled() or _PREPARATION.process is not None:
             return
         with contextlib.suppress(OSError):  # without it XLA trains
             _PREPARATION.process = subprocess.Popen(

@@ -14,7 +14,7 @@ import numpy as np
 from fathom.errors import TrainingError
 from fathom.nn.architecture import Architecture
 from fathom.nn.network import Network, build
-from fathom.training.engines import choose_program, is_prepared, one_core_each, prepare
+from fathom.training.engines import are_loops_ready, choose_program, one_core_each, prepare
 from fathom.training.history import Epoch, Event, StartHistory
 from fathom.training.loop import Judge, make_plan, pad_for_evaluation, train
 from fathom.training.monitor import Deadline, Monitor
@@ -249,7 +249,7 @@ def _train_job(
             network, job.architecture, job.recipe, job.examples, job.held_out,
             start=job.fold, rows=job.rows, judge=job.judge, deadline=deadline,
             monitor=_JobMonitor(job, director, monitor, lock),
-            engine=None if is_prepared() else "xla",
+            engine=None if are_loops_ready() else "xla",
         )  # fmt: skip
     except TrainingError as error:
         event = Event(epoch=1, kind="stopped", text=f"left out: {error}")
