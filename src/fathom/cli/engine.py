@@ -17,3 +17,11 @@ def prepare_engine() -> None:
     jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_compilation_cache_max_size", XLA_CACHE_BYTES)
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+
+
+def prepare_training() -> None:
+    """Prepare the engine, and have the loops compiled while data are read, once a machine."""
+    from fathom.training.engines import prepare
+
+    prepare_engine()
+    prepare()

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fathom.cli.engine import prepare_engine
+from fathom.cli.engine import prepare_training
 from fathom.cli.screen import STOPPED, Screen, StopRequest, report_error
 from fathom.cli.tables import (
     TableOptions,
@@ -63,7 +63,7 @@ def run_train(
     refuse_overwriting(place, options.path)
     require_writable(place)
     screen = Screen(is_json)
-    prepare_engine()
+    prepare_training()
     whole, options = read_with_target(options)
     table = take_apart(whole, options)
     given = _given(table, options)
