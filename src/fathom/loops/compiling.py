@@ -16,11 +16,17 @@ def loop(function: Function) -> Function:
     What is kept is found again by the file of the function alone: whoever changes a loop that
     others call removes ``__pycache__`` of this room.
     """
-    return cast(
-        Function, njit(nogil=True, cache=True, error_model="numpy", fastmath=_RELAXED)(function)
-    )
+    return _compile(function, _RELAXED)
 
 
 def exact(function: Function) -> Function:
     """Compile a formula of single numbers, in the order it is written."""
-    return cast(Function, njit(nogil=True, cache=True, error_model="numpy")(function))
+    return _compile(function, False)
+
+
+def _compile(function: Function, relaxed: set[str] | bool) -> Function:
+    options = {"nogil": True, "error_model": "numpy", "fastmath": relaxed}
+    try:
+        return cast(Function, njit(cache=True, **options)(function))
+    except RuntimeError:  # there is no folder to keep it in
+        return cast(Function, njit(**options)(function))

@@ -79,9 +79,11 @@ def are_loops_ready() -> bool:
 
 def _is_compiled() -> bool:
     if not _PREPARATION.is_ready:
-        folder = Path(advance.stats.cache_path)  # type: ignore[attr-defined]
+        kept = advance.stats.cache_path  # type: ignore[attr-defined]
+        if kept is None:  # nowhere to keep it: compiled by each process that has the time
+            return bool(advance.signatures)  # type: ignore[attr-defined]
         line = advance.py_func.__code__.co_firstlineno  # type: ignore[attr-defined]
-        _PREPARATION.is_ready = any(folder.glob(f"descent.advance-{line}.py*.nbi"))
+        _PREPARATION.is_ready = any(Path(kept).glob(f"descent.advance-{line}.py*.nbi"))
     return _PREPARATION.is_ready
 
 
