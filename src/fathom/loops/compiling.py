@@ -25,7 +25,7 @@ def exact(function: Function) -> Function:
 
 
 def _compile(function: Function, relaxed: set[str] | bool) -> Function:
-    options = {"nogil": True, "error_model": "numpy", "fastmath": relaxed}
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": relaxed}
     try:
         return cast(Function, njit(cache=True, **options)(function))
     except RuntimeError:  # there is no folder to keep it in
