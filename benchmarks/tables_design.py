@@ -5,7 +5,7 @@
 DIR holds CSV files and ``suite.json``. Of the training part of split 0 (as `benchmarks/tables.py`
 divides) three quarters train and one quarter tests; the test part is not touched. Every result is a
 line of the output, and what is there is not run again. Printed: for each variant the geometric mean
-over the tables of its log loss or RMSE against the shipped search.
+over the tables of its log loss or RMSE against the shipped search, and of the epochs it trained.
 """
 
 import argparse
@@ -21,14 +21,19 @@ from unittest.mock import patch
 import numpy as np
 from sklearn.model_selection import train_test_split
 
-from fathom import FathomClassifier, FathomRegressor
+from fathom import FathomClassifier, FathomRegressor, Monitor
 from fathom.search import strategy
 from fathom.search.space import Genes
+from fathom.training import engines, population
 from tables import read_frame
 
 TABLES = (
     "german_credit,titanic,phoneme,wine_quality,spambase,concrete,california_housing,bike_sharing"
 )
+OWNERS: dict[str, Any] = {
+    "strategy": strategy, "Strategy": strategy.Strategy, "engines": engines,
+    "population": population,
+}  # fmt: skip
 EMBEDDED = ("periodic", "periodic_quantile", "piecewise", "thermometer")
 SHIPPED, CONTINUED = "as shipped", "half the time, then continued for the other half"
 first_members, mutate, draw_genes = strategy.first_members, strategy.mutate, strategy.draw_genes
@@ -85,8 +90,19 @@ def no_breeding(self: Any, remaining: float) -> Any:
     return None
 
 
+def not_ready() -> bool:
+    return False
+
+
 VARIANTS: dict[str, dict[str, Any]] = {
     SHIPPED: {},
+    "trained by XLA": {
+        "strategy.are_loops_ready": not_ready,
+        "population.are_loops_ready": not_ready,
+        "engines.are_loops_ready": not_ready,
+        "engines.prepare": lambda: None,
+        "population.prepare": lambda: None,
+    },
     "no embeddings of numbers": {
         "first_members": only(lambda g: g.input_form not in EMBEDDED),
         "mutate": plain_mutate,
@@ -105,6 +121,16 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 
 
+class Counter(Monitor):
+    """Counts the epochs of all networks."""
+
+    epochs = 0
+
+    def on_epoch(self, start: int, epoch: Any) -> None:
+        """Count one more."""
+        self.epochs += 1
+
+
 def run(folder: Path, table: dict[str, Any], variant: str, seconds: float) -> dict[str, Any]:
     frame = read_frame(folder / table["file"])
     y = frame.pop(table["target"])
@@ -120,13 +146,11 @@ def run(folder: Path, table: dict[str, Any], variant: str, seconds: float) -> di
     )
     with ExitStack() as stack:
         for name, value in VARIANTS[variant].items():
-            owner: Any = strategy
-            if name.startswith("Strategy."):
-                owner, name = strategy.Strategy, name.removeprefix("Strategy.")
-            stack.enter_context(patch.object(owner, name, value))
-        began = time.monotonic()
+            owner, _, attribute = name.rpartition(".")
+            stack.enter_context(patch.object(OWNERS[owner or "strategy"], attribute, value))
+        began, counter = time.monotonic(), Counter()
         for _ in range(1 + is_continued):
-            model.fit(frame.iloc[training], y.iloc[training])
+            model.fit(frame.iloc[training], y.iloc[training], monitor=counter)
         spent = time.monotonic() - began
     if is_numbers:
         error = model.predict(frame.iloc[test]) - y.iloc[test].to_numpy()
@@ -136,26 +160,34 @@ def run(folder: Path, table: dict[str, Any], variant: str, seconds: float) -> di
         number = {label: at for at, label in enumerate(model.classes_.tolist())}
         at = [number[label] for label in y.iloc[test]]
         loss = float(-np.mean(np.log(np.maximum(p[np.arange(len(at)), at], 1e-7))))
-    return {"loss": loss, "seconds": spent, "tried": len(model.report_.candidates)}
+    return {
+        "loss": loss, "seconds": spent, "tried": len(model.report_.candidates),
+        "epochs": counter.epochs,
+    }  # fmt: skip
 
 
 def report(lines: list[dict[str, Any]]) -> None:
     losses = {(line["table"], line["variant"]): line["loss"] for line in lines}
+    epochs = {(line["table"], line["variant"]): line["epochs"] for line in lines}
     tables = sorted({table for table, _ in losses})
-    print("| variant | " + " | ".join(tables) + " | against the shipped |")
-    print("|---" * (len(tables) + 2) + "|")
+    print("| variant | " + " | ".join(tables) + " | against the shipped | epochs |")
+    print("|---" * (len(tables) + 3) + "|")
     for variant in VARIANTS:
         cells = [f"{losses[t, variant]:.4g}" if (t, variant) in losses else "" for t in tables]
         both = [t for t in tables if (t, variant) in losses and (t, SHIPPED) in losses]
-        ratios = [math.log(losses[t, variant] / losses[t, SHIPPED]) for t in both]
-        mean = f"{math.exp(np.mean(ratios)):.3f}" if ratios else ""
-        print(f"| {variant} | " + " | ".join(cells) + f" | {mean} |")
+        means = [
+            f"{math.exp(np.mean([math.log(of[t, variant] / of[t, SHIPPED]) for t in both])):.3f}"
+            if both else ""
+            for of in (losses, epochs)
+        ]  # fmt: skip
+        print(f"| {variant} | " + " | ".join([*cells, *means]) + " |")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--tables", default=TABLES)
+    parser.add_argument("--variants", help="names, with commas; left out: all")
     parser.add_argument("--time-limit", type=float, default=20.0)
     parser.add_argument("--output", type=Path, default=Path("tables_design.jsonl"))
     given = parser.parse_args()
@@ -165,7 +197,7 @@ def main() -> None:
         lines = [json.loads(line) for line in given.output.read_text().splitlines()]
     done = {(line["table"], line["variant"]) for line in lines}
     for name in given.tables.split(","):
-        for variant in VARIANTS:
+        for variant in given.variants.split(",") if given.variants else VARIANTS:
             if (name, variant) in done:
                 continue
             line = {"table": name, "variant": variant}
