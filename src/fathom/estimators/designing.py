@@ -201,7 +201,7 @@ def _parse_again(frame: pl.DataFrame, given: Given, schema: Schema, n_rows: int)
     is_same = isinstance(table, TableInput) and schema.target == given.target
     if not is_same or frame.height != n_rows:
         raise InputError(
-            f"the {n_rows:,} rows and the target of the first fit, to go on with its search",
+            f"the {n_rows:,} rows and the target of the first fit, to go on with it or replay it",
             got=f"{frame.height:,} rows" if is_same else "another target",
             hint="fit the same table again, or begin anew",
         )
