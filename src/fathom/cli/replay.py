@@ -148,7 +148,7 @@ def words(
     changed: tuple[str, ...],
     is_same_file: bool,
 ) -> list[str]:
-    """Say in plain words whether a model trained again is the same.
+    r"""Say in plain words whether a model trained again is the same.
 
     Parameters
     ----------

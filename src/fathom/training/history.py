@@ -111,8 +111,8 @@ class Steps(Value):
     n_calls : int
         Calls of the compiled program, each of several steps, that ended well.
     hurried : tuple of tuple of int
-        Calls begun with time for fewer than were left: how many ended well before, and how many
-        calls the schedule was stretched over, itself included.
+        Calls begun with time for fewer than were left: calls that ended well and rollbacks before,
+        together, and how many calls the schedule was stretched over, itself included.
     """
 
     n_calls: int = Field(ge=0)
