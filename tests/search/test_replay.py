@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import jax
 import numpy as np
 import polars as pl
 import pytest
@@ -84,7 +85,7 @@ def require_same(found, replayed):
 def plain():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(trees, "N_FOREST", 40)
-        return search()
+        return search(seconds=5.0)
 
 
 CASES = [("classes", True, 2), ("numbers", True, 1), ("numbers", False, 2), ("labels", False, 1)]
@@ -106,8 +107,8 @@ def test_it_does_not_matter_which_thread_trains_what(plain, monkeypatch, workers
 
 def test_what_differs_is_said(plain):
     member = plain.members[0]
-    network = plain.members[0].networks[0]
-    biased = dataclasses.replace(member, networks=(network,) * len(member.networks))
+    doubled = tuple(jax.tree.map(lambda w: 2 * w, network) for network in member.networks)
+    biased = dataclasses.replace(member, networks=doubled)
     changed = dataclasses.replace(plain, members=(biased, *plain.members[1:]), sharpness=2.0)
     said = " ".join(find_differences(plain, changed, PARSED))
     assert "weights of networks" in said
@@ -177,12 +178,12 @@ def test_only_which_groups_are_equal_counts():
 def test_a_model_without_its_record_is_refused(plain):
     with pytest.raises(InputError, match="an older version made it"):
         again(dataclasses.replace(plain, record=None))
-    fewer = plain.record.model_copy(update={"networks": plain.record.networks[:1]})
+    more = plain.record.model_copy(update={"networks": 2 * plain.record.networks})
     starts = tuple(s.model_copy(update={"steps": None}) for s in plain.history.starts)
     forgetful = plain.history.model_copy(update={"starts": starts})
     moved = [one.model_copy(update={"number": one.number + 1}) for one in plain.record.networks]
     moved = plain.record.model_copy(update={"networks": tuple(moved)})
-    for change in ({"record": fewer}, {"history": forgetful}, {"record": moved}):
+    for change in ({"record": more}, {"history": forgetful}, {"record": moved}):
         with pytest.raises(InputError, match="a record"):
             again(dataclasses.replace(plain, **change))
 
