@@ -188,6 +188,24 @@ def test_a_model_without_its_record_is_refused(plain):
             again(dataclasses.replace(plain, **change))
 
 
+@pytest.mark.parametrize("growth", [None, (10**5, 5, 9), (0, 5, 9), (9, 0, 0), (9, 4, 9)])
+def test_trees_that_cannot_be_grown_are_refused(plain, growth):
+    networks = tuple(one.model_copy(update={"growth": (9, 5, 9)}) for one in plain.record.networks)
+    if growth is not None:
+        networks = tuple(one.model_copy(update={"growth": growth}) for one in networks)
+    record = plain.record.model_copy(update={"networks": networks})
+    shown = tuple(
+        dataclasses.replace(member, genes=member.genes.model_copy(update={"has_trees": True}))
+        for member in plain.members
+    )
+    view = trees.TreeView(None, None, np.zeros(1), np.ones(1), growth=None)
+    changed = dataclasses.replace(plain, record=record)
+    if growth is None:
+        changed = dataclasses.replace(changed, members=shown, trees=(view,) * len(plain.encodings))
+    with pytest.raises(InputError, match="how far trees were grown"):
+        again(changed)
+
+
 def test_going_on_from_what_cannot_be_done_again_cannot_be_done_again_either(plain):
     forgotten = dataclasses.replace(plain, record=None)
     found = search(seconds=1.0, plan=Plan(5, earlier=forgotten))

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from fathom.data.parsing import ParsedTable
-from fathom.data.trees import Growth
+from fathom.data.trees import MOST_BOOSTED_CLASSES, Growth
 from fathom.errors import InputError, TrainingError
 from fathom.search.design import Design, Plan, assemble, calibrate, divide
 from fathom.search.material import Material
@@ -119,15 +119,13 @@ def _generations(found: Design, record: Record) -> list[Generation]:
     """
     last = {fold: found.trees[fold].growth for m in found.members if m.genes.has_trees
             for fold in m.folds}  # fmt: skip
-    known = {fold: growth for fold, growth in last.items() if growth is not None}
-    if len(known) < len(last):
-        raise InputError("a record of how far trees were grown, to replay a model", got="none")
+    known = {fold: _known(growth, found) for fold, growth in last.items()}
     generations: list[Generation] = [(known, [])]
     for one in record.networks:
-        growth = grown_alike(one)
-        if growth is None:
+        if one.growth is None:
             generations[0][1].append(one)
             continue
+        growth = _known(grown_alike(one), found)
         for grown, networks in generations:
             if grown.setdefault(one.fold, growth) == growth:
                 networks.append(one)
@@ -135,6 +133,18 @@ def _generations(found: Design, record: Record) -> list[Generation]:
         else:
             generations.append(({one.fold: growth}, [one]))
     return generations
+
+
+def _known(growth: Growth | None, found: Design) -> Growth:
+    """Return how far trees were grown, once that is known, and is what such trees can be."""
+    can_boost = len(found.target.classes) <= MOST_BOOSTED_CLASSES
+    if growth is None or not growth.is_possible or (growth.rounds > 0) != can_boost:
+        raise InputError(
+            "a record of how far trees were grown, to replay a model",
+            got="none" if growth is None else str(tuple(growth)),
+            hint="train anew to get a model that can be replayed",
+        )
+    return growth
 
 
 class _Again:
