@@ -15,7 +15,7 @@ import pytest
 
 from fathom.cli import main
 
-VERBS = ("train", "predict", "evaluate", "compare", "depth", "inspect", "report")
+VERBS = ("train", "replay", "predict", "evaluate", "compare", "depth", "inspect", "report")
 
 
 @dataclass(frozen=True)

@@ -335,6 +335,8 @@ COLUMN = {"name": "a", "kind": "category", "categories": ["x"]}
 MEMBER = ("design", "members", 1)
 CANDIDATES = ("design", "report", "candidates")
 COLUMNS = ("model_schema", "input", "columns")
+NETWORK = {"number": 0, "fold": 0}
+RECORD = {"rows": "0" * 64, "networks": [NETWORK]}
 CHANGED_CARDS = [
     at("design", value=None), at("design", value={}), at("design", "secret\nx", value=1),
     at("design", "members", value=[]), at(*MEMBER, "weight", value=0.9),
@@ -351,6 +353,9 @@ CHANGED_CARDS = [
     at("design", "n_rows", value=-1),
     at("design", "column_kinds", value={"a\nb": "code"}),
     at("design", "feature_names", value=["a"] * 3),
+    *(at("design", "record", value=value) for value in ({}, {"rows": "x", "networks": [NETWORK]},
+      RECORD | {"networks": []}, RECORD | {"secret": 1}, RECORD | {"networks": [NETWORK] * 10_001},
+      RECORD | {"made_with": ["x" * 201]}, RECORD | {"networks": [NETWORK | {"growth": [1, 2]}]})),
     at("design", "feature_names", value=["a"] * 200_000),
     at("design", "report", "n_folds", value=1), at("design", "report", "n_folds", value=3),
     at("design", "report", "n_folds", value=10**9),

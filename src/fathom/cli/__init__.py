@@ -100,6 +100,15 @@ def train(
         str | None,
         typer.Option("--continue", metavar="MODEL", help="Go on with the search of this model."),
     ] = None,
+    replayed: Annotated[
+        str | None,
+        typer.Option(
+            "--replay",
+            metavar="MODEL",
+            help="Train the networks of this model again, in the time it takes, and say whether "
+            "they are the same to the last byte.",
+        ),
+    ] = None,
     task: Annotated[str, typer.Option(help="auto, classes, labels or numbers.")] = "auto",
     kind: Annotated[
         list[str] | None,
@@ -132,11 +141,17 @@ def train(
     from fathom.cli.tables import TableOptions, parse_kinds
     from fathom.cli.train import run_train
 
+    if continued is not None and replayed is not None:
+        raise InputError("--continue or --replay", got="both")
     options = TableOptions(
         path=file, target=_named(target), task=task, group=group, time=time, weight=weight,
         class_weight=class_weight, drop_missing_target=drop_missing_target,
         kinds=parse_kinds(kind), seed=seed, **reading,
     )  # fmt: skip
+    if replayed is not None:
+        from fathom.cli.replay import run_replay
+
+        raise typer.Exit(run_replay(options, replayed, output, json))
     raise typer.Exit(run_train(options, time_limit, output, continued, json))
 
 

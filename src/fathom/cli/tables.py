@@ -309,8 +309,8 @@ def join_run(known: TableOptions, asked: TableOptions) -> TableOptions:
         elif value != before:
             flag = f"--{'kind' if one.name == 'kinds' else one.name.replace('_', '-')}"
             raise InputError(
-                f"{flag} as in the first training, or left out, to go on with it", got="another",
-                hint="train anew, without --continue, to change it",
+                f"{flag} as in the first training, or left out", got="another",
+                hint="train anew, without --continue or --replay, to change it",
             )  # fmt: skip
     return replace(known, **changes)
 

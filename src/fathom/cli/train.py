@@ -52,13 +52,8 @@ def run_train(
     check_numbers(time_limit, options.seed)
     before = None
     if continued is not None:
-        before, options = _earlier(Path(continued), options)
-    if not options.path:
-        hint = "fathom train TABLE.csv --target COLUMN"
-        raise InputError("a table to learn from", got="none", hint=hint)
-    if not options.target:
-        hint = "name a column of the table: --target COLUMN"
-        raise InputError("--target, the column to predict", got="none", hint=hint)
+        before, options = earlier(Path(continued), options, "--continue")
+    require_table(options)
     place = Path(output or continued or "model.fathom")
     refuse_overwriting(place, options.path)
     require_writable(place)
@@ -66,8 +61,8 @@ def run_train(
     prepare_training()
     whole, options = read_with_target(options)
     table = take_apart(whole, options)
-    given = _given(table, options)
-    _introduce(screen, table, options)
+    given = to_given(table, options)
+    introduce(screen, table, options)
     reserve = SAVE_S + SAVE_S_PER_CELL * table.features.height * table.features.width
     spent = time.monotonic() - began
     left = max(time_limit - spent - reserve, LEAST_S)
@@ -88,6 +83,22 @@ def run_train(
         record_run(path, options, whole.decimal)
         _conclude(screen, found.design.report, path, time.monotonic() - began, options)
     return STOPPED if stop.is_asked else 0
+
+
+def require_table(options: TableOptions) -> None:
+    """Refuse to learn without a table or a target.
+
+    Raises
+    ------
+    InputError
+        If either is not named.
+    """
+    if not options.path:
+        hint = "fathom train TABLE.csv --target COLUMN"
+        raise InputError("a table to learn from", got="none", hint=hint)
+    if not options.target:
+        hint = "name a column of the table: --target COLUMN"
+        raise InputError("--target, the column to predict", got="none", hint=hint)
 
 
 def _warn_of_little_time(screen: Screen, limit: float, spent: float, rest: float) -> None:
@@ -117,25 +128,32 @@ def check_numbers(time_limit: float, seed: int) -> None:
         raise InputError("--seed from 0 to 4,294,967,295", got=f"{seed}")
 
 
-def _earlier(path: Path, options: TableOptions) -> tuple[Any, TableOptions]:
-    """Return the model to go on with, and what it was trained on."""
+def earlier(path: Path, options: TableOptions, flag: str) -> tuple[Any, TableOptions]:
+    """Return the model to go on with or to replay, as the flag says, and what it was trained on.
+
+    Raises
+    ------
+    InputError
+        If it is no model of a table, or what it was trained on is not known.
+    """
     model = load(path)
     if not isinstance(model.schema_.input, TableInput):
-        raise InputError("a model of a table to continue", got=f"{path}, which is none")
+        raise InputError(f"a model of a table for {flag}", got=f"{path}, which is none")
     known = recall_run(path)
     if known is None and (not options.path or not options.target):
         raise InputError(
             "the table a model was trained on", got=f"no record of it for {path}",
-            hint=f"name it: fathom train TABLE --target COLUMN --continue {path}",
+            hint=f"name it: fathom train TABLE --target COLUMN {flag} {path}",
         )  # fmt: skip
     if known is not None:
         return model, join_run(known, options)
     if options.kinds:
-        raise InputError("--kind where a search begins", got="--kind with --continue")
+        raise InputError("--kind where a search begins", got=f"--kind with {flag}")
     return model, options
 
 
-def _given(table: TrainingTable, options: TableOptions) -> Given:
+def to_given(table: TrainingTable, options: TableOptions) -> Given:
+    """Return what a search is given besides the features."""
     weight = np.ones(len(table.y)) if table.weight is None else table.weight
     if options.class_weight is not None:
         if table.target.task != "classes":
@@ -175,7 +193,8 @@ def _model(
     return model.restore_design(found.schema, found.design)
 
 
-def _introduce(screen: Screen, table: TrainingTable, options: TableOptions) -> None:
+def introduce(screen: Screen, table: TrainingTable, options: TableOptions) -> None:
+    """Say what the table is, and what is predicted."""
     target, name = table.target, ", ".join(options.target)
     what = {
         "classes": f"one of {len(target.classes)} classes",

@@ -126,6 +126,13 @@ class Growth(NamedTuple):
     n_folds: int  # inner ones of boosting; 0 where there is none
     rounds: int  # of boosting in each of them
 
+    @property
+    def is_possible(self) -> bool:
+        """Whether trees are ever grown that far, by whatever a file says of them."""
+        is_boosted = self.n_folds in (INNER_FOLDS, FEWER_FOLDS) and self.rounds > 0
+        is_plain = self.n_folds == self.rounds == 0
+        return 0 < self.n_trees <= N_FOREST and (is_plain or is_boosted)
+
 
 @dataclass(frozen=True)
 class TreeView:
@@ -290,7 +297,7 @@ def _grow_forest(
         grown.fit(x, y)
         spent, n_trees = time.monotonic() - began, len(grown.estimators_)
         is_late = wanted is None and spent * (1 + FEW_TREES / n_trees) > seconds
-        if n_trees >= (wanted or N_FOREST) or is_late:
+        if n_trees >= min(wanted or N_FOREST, N_FOREST) or is_late:
             break
         grown.set_params(n_estimators=min(n_trees + FEW_TREES, N_FOREST))
     present = np.asarray(grown.classes_ if n_classes else [0], int)

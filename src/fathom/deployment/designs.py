@@ -33,6 +33,7 @@ from fathom.nn.architecture import Architecture
 from fathom.nn.network import Network, draw
 from fathom.search.design import Design, Member
 from fathom.search.material import TargetScale
+from fathom.search.record import Record
 from fathom.search.report import Report
 from fathom.search.space import Genes
 from fathom.training.calibration import LEAST_SHARPNESS, MOST_SHARPNESS
@@ -87,6 +88,8 @@ class DesignCard(Value):
         The estimator's parameter.
     feature_names : tuple of str or None
         Names of the columns as they were given, where they had any.
+    record : Record or None
+        What it takes to train the networks again; None in older files.
     """
 
     members: tuple[MemberCard, ...] = Field(min_length=1, max_length=1000)
@@ -98,6 +101,7 @@ class DesignCard(Value):
     growth: tuple[GrowthCard | None, ...] = Field(default=(), max_length=1000)
     column_kinds: dict[Name, ColumnKind] | None = Field(max_length=MAX_COLUMNS)
     feature_names: tuple[Name, ...] | None = Field(max_length=MAX_COLUMNS)
+    record: Record | None = None
 
     @model_validator(mode="after")
     def _belongs_together(self) -> Self:
@@ -141,6 +145,7 @@ def describe_design(model: FathomEstimator) -> DesignCard:
         growth=tuple(trees.growth for trees in found.trees),
         column_kinds=None if kinds is None else dict(kinds),
         feature_names=None if names is None else tuple(map(str, names)),
+        record=found.record,
     )
 
 
@@ -231,6 +236,7 @@ def restore_design(
         target=target, encodings=encodings, trees=trees, members=members,
         sharpness=card.sharpness, scales=scales, low=low, high=high,
         report=card.report, history=history, seed=card.seed, n_rows=card.n_rows,
+        record=card.record,
     )  # fmt: skip
 
 

@@ -23,6 +23,8 @@ from fathom.data.schema import ColumnKind, Schema, TableInput, Target
 from fathom.data.splitting import Fold
 from fathom.errors import InputError
 from fathom.search.design import Design, Plan, design
+from fathom.search.material import Grown
+from fathom.search.replay import replay
 from fathom.search.tried import Tried
 from fathom.training.monitor import Deadline, Monitor
 
@@ -116,6 +118,8 @@ class Searched(NamedTuple):
         How rows were divided.
     n_rows : int
         Rows it was given.
+    grown : dict of int to trees
+        The trees of each fold.
     """
 
     schema: Schema
@@ -123,6 +127,7 @@ class Searched(NamedTuple):
     tried: tuple[Tried, ...]
     folds: tuple[Fold, ...]
     n_rows: int
+    grown: Grown
 
 
 class Given(NamedTuple):
@@ -177,23 +182,73 @@ def search_on(
     InputError
         If the rows or the target are not those of the first search.
     """
-    table = schema.input
     found = before.design if isinstance(before, Searched) else before
     n_rows = before.n_rows if isinstance(before, Searched) else found.n_rows
+    parsed = _parse_again(frame, given, schema, n_rows)
+    if isinstance(before, Searched):
+        plan = Plan(
+            found.seed, earlier=before.tried, folds=before.folds, grown=before.grown,
+            record=found.record,
+        )  # fmt: skip
+    else:
+        plan = Plan(found.seed, earlier=found)
+    return _search(schema, parsed, given, plan, found.report.notes, monitor, deadline)
+
+
+def _parse_again(frame: pl.DataFrame, given: Given, schema: Schema, n_rows: int) -> ParsedTable:
+    """Parse the table of an earlier search, once rows and target can be those it had."""
+    table = schema.input
     is_same = isinstance(table, TableInput) and schema.target == given.target
     if not is_same or frame.height != n_rows:
         raise InputError(
-            f"the {n_rows:,} rows and the target of the first fit, to go on with its search",
+            f"the {n_rows:,} rows and the target of the first fit, to go on with it or replay it",
             got=f"{frame.height:,} rows" if is_same else "another target",
             hint="fit the same table again, or begin anew",
         )
     assert isinstance(table, TableInput)
-    parsed = parse_table(frame, table.columns, is_named=table.is_named)
-    if isinstance(before, Searched):
-        plan = Plan(found.seed, earlier=before.tried, folds=before.folds)
-    else:
-        plan = Plan(found.seed, earlier=found)
-    return _search(schema, parsed, given, plan, found.report.notes, monitor, deadline)
+    return parse_table(frame, table.columns, is_named=table.is_named)
+
+
+def replay_search(
+    frame: pl.DataFrame,
+    given: Given,
+    schema: Schema,
+    found: Design,
+    *,
+    monitor: Monitor | None = None,
+) -> tuple[Design, ParsedTable]:
+    """Train the networks of a model again, step by step as they were; see `replay`.
+
+    Parameters
+    ----------
+    frame : polars.DataFrame
+        The features the search was given.
+    given : Given
+        What it was given besides.
+    schema, found : Schema, Design
+        The model.
+    monitor : Monitor, optional
+        Told of every epoch and every network, and asked whether to stop.
+
+    Returns
+    -------
+    tuple of Design and ParsedTable
+        The model anew, and the rows.
+
+    Raises
+    ------
+    InputError
+        If the model does not record enough, or these are not the rows it was trained on.
+    TrainingError
+        If it was stopped before every network was trained.
+    """
+    parsed = _parse_again(frame, given, schema, found.n_rows)
+    rows = _rows_that_count(given.weight)
+    again = replay(
+        found, parsed.take(rows), given.y[rows], given.weight[rows].astype(np.float32),
+        _rows_of(given.groups, rows), _rows_of(given.order, rows), monitor=monitor,
+    )  # fmt: skip
+    return again, parsed
 
 
 def _search(
@@ -221,7 +276,10 @@ def _search(
     )  # fmt: skip
     report = found.report.model_copy(update={"notes": notes})
     found = replace(found, report=report, n_rows=n_rows)
-    return Searched(schema, found, tuple(strategy.tried), strategy.material.folds, n_rows)
+    material = strategy.material
+    return Searched(
+        schema, found, tuple(strategy.tried), material.folds, n_rows, dict(material.grown)
+    )
 
 
 def _rows_that_count(weight: np.ndarray) -> np.ndarray:

@@ -2,7 +2,8 @@
 
 import math
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 import jax
 import numpy as np
@@ -11,18 +12,27 @@ from fathom.data.features import TableEncoding
 from fathom.data.parsing import ParsedTable
 from fathom.data.schema import Target
 from fathom.data.splitting import Fold, make_folds
-from fathom.data.trees import TreeView
+from fathom.data.trees import Growth, TreeView
 from fathom.errors import TrainingError
 from fathom.nn.architecture import Architecture
 from fathom.nn.network import Network
-from fathom.search.material import Material, TargetScale
+from fathom.search.material import Grown, Material, TargetScale
+from fathom.search.record import (
+    NO_RECORD,
+    NetworkRecord,
+    Record,
+    digest_rows,
+    find_obstacle,
+    grown_alike,
+    made_with,
+)
 from fathom.search.report import Report, Score
 from fathom.search.scoring import score_predictions
 from fathom.search.space import Genes
 from fathom.search.strategy import Strategy
 from fathom.search.tried import Tried, retrace
 from fathom.training.calibration import fit_sharpness, sharpen
-from fathom.training.history import History
+from fathom.training.history import History, StartHistory
 from fathom.training.monitor import Deadline, Monitor
 from fathom.training.population import train_population
 from fathom.training.starts import n_cores
@@ -73,6 +83,8 @@ class Design:
         Seed of the search; with the same rows it gives the same division again.
     n_rows : int
         Rows the search was given.
+    record : Record or None
+        What it takes to train the networks again; None where it was not recorded.
     """
 
     target: Target
@@ -87,6 +99,7 @@ class Design:
     history: History
     seed: int = 0
     n_rows: int = 0
+    record: Record | None = None
 
 
 @dataclass(frozen=True)
@@ -104,6 +117,10 @@ class Plan:
         it, whose candidates are brought back as far as they are known.
     folds : tuple of Fold or None
         The divisions of that earlier search; worked out again where left out.
+    grown : dict of int to trees
+        Its trees, where they are still there.
+    record : Record or None
+        Its record; that of the ensemble counts where ``earlier`` is one.
     """
 
     seed: int = 0
@@ -111,6 +128,8 @@ class Plan:
     order: np.ndarray | None = None
     earlier: tuple[Tried, ...] | Design = ()
     folds: tuple[Fold, ...] | None = None
+    grown: Grown = field(default_factory=dict)
+    record: Record | None = None
 
 
 def design(
@@ -158,22 +177,27 @@ def design(
     affordable = deadline.remaining() / (1 + TEXT_COST * n_texts)
     folds = plan.folds or divide(len(y), classes, plan, affordable)
     material = Material(parsed, target, y, weight, folds, plan.seed)
+    rows = digest_rows(parsed, y, weight, plan.groups, plan.order)
+    if plan.record is not None and plan.record.rows == rows:
+        material.grown.update(plan.grown)
     reserve = RESERVE_S + RESERVE_SHARE * min(deadline.remaining(), 600.0)
     training = Deadline(_seconds(max(deadline.remaining() - reserve, 0.05)))
     workers = n_cores() if jax.default_backend() == "cpu" else 1
-    earlier = plan.earlier
+    earlier, before = plan.earlier, plan.record
     if isinstance(earlier, Design):
+        before = earlier.record
         earlier = bring_back(earlier, material)
     for tried in earlier:
         _reopen(tried, len(folds))
     strategy = Strategy(material, training, plan.seed, workers, earlier, monitor)
     train_population(strategy, monitor=monitor, deadline=training, workers=workers)
-    return _finish(strategy, began, monitor), strategy
+    obstacle = find_obstacle(before, rows) if earlier else ""
+    return _finish(strategy, began, monitor, rows, obstacle), strategy
 
 
 def bring_back(found: Design, material: Material) -> tuple[Tried, ...]:
     """Return the candidates of an ensemble, its networks with their held-out predictions."""
-    members, back = iter(found.members), []
+    members, back, recorded = iter(found.members), [], _recorded(found)
     for candidate in found.report.candidates:
         tried = Tried(
             candidate.number, candidate.genes, candidate.origin, status=candidate.status,
@@ -185,8 +209,22 @@ def bring_back(found: Design, material: Material) -> tuple[Tried, ...]:
         if candidate.status != "kept":
             continue
         member = next(members)  # members stand in the order of their candidates
-        retrace(tried, material, dict(zip(member.folds, member.networks, strict=True)))
+        networks = dict(zip(member.folds, member.networks, strict=True))
+        told = [next(recorded) for _ in networks]
+        histories = dict(zip(networks, (history for history, _ in told), strict=True))
+        retrace(tried, material, networks, histories)
+        tried.growth = {fold: growth for fold, (_, growth) in zip(networks, told, strict=True)}
     return tuple(back)
+
+
+def _recorded(found: Design) -> Iterator[tuple[StartHistory, Growth | None]]:
+    """Return of each network what happened, and how far the trees it saw were grown, if known."""
+    n = sum(len(member.networks) for member in found.members)
+    starts = found.history.starts if len(found.history.starts) == n else (StartHistory(),) * n
+    record = found.record
+    if record is None or len(record.networks) != n:
+        return zip(starts, [None] * n, strict=True)
+    return zip(starts, map(grown_alike, record.networks), strict=True)
 
 
 def _reopen(tried: Tried, n_folds: int) -> None:
@@ -218,12 +256,13 @@ def divide(n: int, classes: np.ndarray | None, plan: Plan, seconds: float) -> tu
     )  # fmt: skip
 
 
-def _finish(strategy: Strategy, began: float, monitor: Monitor | None) -> Design:
+def _finish(
+    strategy: Strategy, began: float, monitor: Monitor | None, rows: str, obstacle: str
+) -> Design:
     """Make the model of what is there: the chosen ensemble, or what comes nearest to one."""
     material = strategy.material
     kept = [t for t in strategy.tried if t.weight > 0 and t.trained] or _nearest(strategy)
-    members = tuple(_member(tried, material) for tried in kept)
-    sharpness, loss, scores = _calibrate(kept, strategy)
+    sharpness, loss, scores = calibrate(kept, material)
     if monitor is not None and monitor.should_stop():
         strategy.stopped = monitor.stop_reason
     first, numbers = material.folds[0], material.target.task == "numbers"
@@ -248,6 +287,49 @@ def _finish(strategy: Strategy, began: float, monitor: Monitor | None) -> Design
         score_name="r2" if numbers else "accuracy",
         seconds=seconds,
     )
+    record = _record(kept, material, rows, obstacle)
+    found = assemble(kept, material, sharpness, report, history)
+    return replace(found, seed=strategy.seed, record=record)
+
+
+def _record(kept: Sequence[Tried], material: Material, rows: str, obstacle: str) -> Record:
+    """Return what it takes to train the kept networks again."""
+    networks = []
+    for tried in kept:
+        for fold in sorted(tried.trained):
+            growth = tried.growth.get(fold)
+            if growth is None and tried.genes.has_trees:
+                growth = material.trees(fold).growth
+            networks.append(NetworkRecord(number=tried.number, fold=fold, growth=growth))
+    trained = [one for tried in kept for one in tried.trained.values()]
+    if not obstacle and any(one.history.steps is None for one in trained):
+        obstacle = NO_RECORD
+    return Record(
+        rows=rows, networks=tuple(networks), made_with=made_with(), obstacle=obstacle
+    )  # fmt: skip
+
+
+def assemble(
+    kept: Sequence[Tried],
+    material: Material,
+    sharpness: float,
+    report: Report,
+    history: History,
+) -> Design:
+    """Make the model of candidates that are trained.
+
+    Parameters
+    ----------
+    kept : sequence of Tried
+        The candidates, with their weights.
+    material : Material
+        The table as they see it.
+    sharpness : float
+        The exponent that calibrates probabilities.
+    report, history : Report, History
+        What the model says of how it came about.
+    """
+    members = tuple(_member(tried, material) for tried in kept)
     y = material.y.reshape(len(material.y), -1)
     used = sorted({fold for member in members for fold in member.folds})
     looked_at = {fold for m in members if m.genes.has_trees for fold in m.folds}
@@ -259,15 +341,14 @@ def _finish(strategy: Strategy, began: float, monitor: Monitor | None) -> Design
     return Design(
         material.target, encodings, trees, members, sharpness, dict(material.scales),
         y.min(axis=0).astype(np.float64), y.max(axis=0).astype(np.float64), report, history,
-        strategy.seed,
     )  # fmt: skip
 
 
-def _calibrate(
-    kept: list[Tried], strategy: Strategy
+def calibrate(
+    kept: Sequence[Tried], material: Material
 ) -> tuple[float, float | None, tuple[Score, ...]]:
     """Return the sharpness that calibrates the kept networks' mean, its loss and scores then."""
-    material, rows = strategy.material, strategy.held_out
+    rows = material.held_out_rows
     total = sum(t.weight * t.predictions for t in kept if t.predictions is not None)
     mean = np.asarray(total)
     is_known = np.isfinite(mean).all(axis=1)  # rows of folds there was time for

@@ -1,8 +1,9 @@
 """The material: a table as every network of a search needs to see it."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import jax.numpy as jnp
 import numpy as np
@@ -11,7 +12,7 @@ from fathom.data.features import Layout, TableEncoding, join_trees, with_trees
 from fathom.data.parsing import ParsedTable
 from fathom.data.schema import Target
 from fathom.data.splitting import Fold
-from fathom.data.trees import TreeView, n_tree_columns
+from fathom.data.trees import Growth, TreeView, n_tree_columns
 from fathom.data.views import View
 from fathom.training.calibration import (
     binary_log_loss,
@@ -23,6 +24,7 @@ from fathom.training.loop import Judge
 from fathom.training.program import Examples
 
 LARGEST_LOG = 1e300  # target of whose logarithm there is a way back
+Grown: TypeAlias = dict[int, tuple[TreeView, np.ndarray]]  # trees of a fold, and what they say
 SKEWED = 1.0  # skewness from which the logarithm of a target is worth trying
 
 
@@ -124,6 +126,8 @@ class Material:
         Which rows train and which are held out, for each fold.
     seed : int
         Seed of the encodings.
+    growth : mapping of int to Growth, optional
+        How far to grow the trees of some folds, whatever the time.
     """
 
     def __init__(
@@ -134,13 +138,15 @@ class Material:
         weight: np.ndarray,
         folds: tuple[Fold, ...],
         seed: int,
+        growth: Mapping[int, Growth] | None = None,
     ) -> None:
         self.parsed, self.target, self.y, self.weight = parsed, target, y, weight
         self.folds, self._seed = folds, seed
         self._encodings: dict[int, tuple[TableEncoding, np.ndarray]] = {}
         self._matrices: dict[tuple[int, View, bool], jnp.ndarray] = {}
         self.tree_seconds = 60.0  # that growing the trees of one fold may take
-        self._trees: dict[int, tuple[TreeView, np.ndarray]] = {}
+        self.grown: Grown = {}
+        self._growth = growth or {}
         self._lock, self._tree_lock = threading.RLock(), threading.Lock()
         self.scales: dict[bool, TargetScale] = {}
         trained = np.unique(np.concatenate([fold.training for fold in folds]))
@@ -153,6 +159,11 @@ class Material:
         self._learned = self.scales[False].encode(y) if self.scales else y
         self._aims = {is_log: self._aim(is_log) for is_log in list(self.scales) or [False]}
         self._weight = jnp.asarray(weight)
+
+    @property
+    def held_out_rows(self) -> np.ndarray:
+        """Rows that some fold holds out, fold after fold."""
+        return np.concatenate([fold.held_out for fold in self.folds])
 
     @property
     def can_log(self) -> bool:
@@ -205,13 +216,13 @@ class Material:
 
     def seconds_for_trees(self) -> float:
         """Return how long growing the trees that are not there yet may take."""
-        return self.tree_seconds * (len(self.folds) - len(self._trees))
+        return self.tree_seconds * (len(self.folds) - len(self.grown))
 
     def _grown(self, fold: int) -> tuple[TreeView, np.ndarray]:
         """Return a fold's trees and what they say of all rows, of training rows out of bag."""
         encoding, means = self._fitted(fold)
         with self._tree_lock:
-            if fold not in self._trees:
+            if fold not in self.grown:
                 rows = self.folds[fold].training
                 matrix = encoding.encode(self.parsed, "robust", means)
                 y = self._learned[rows] if self.y.ndim == 1 else self._learned[rows, 0]
@@ -222,12 +233,13 @@ class Material:
                     self._seed,
                     encoding.layout.codes,
                     seconds=self.tree_seconds,
+                    growth=self._growth.get(fold),
                 )
                 every = np.empty((len(matrix), own.shape[1]))
                 others = np.setdiff1d(np.arange(len(matrix)), rows)
                 every[rows], every[others] = own, view.show(matrix[others])
-                self._trees[fold] = view, every
-            return self._trees[fold]
+                self.grown[fold] = view, every
+            return self.grown[fold]
 
     def examples(self, fold: int, view: View, is_log: bool, has_trees: bool) -> Examples:
         """Return all rows as a network of that fold and view sees them."""

@@ -359,7 +359,7 @@ class Strategy:
     @property
     def held_out(self) -> np.ndarray:
         """Rows that some fold holds out, fold after fold."""
-        return np.concatenate([fold.held_out for fold in self.material.folds])
+        return self.material.held_out_rows
 
     def _places(self, fold: int) -> slice:
         sizes = [len(f.held_out) for f in self.material.folds]

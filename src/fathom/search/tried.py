@@ -1,15 +1,17 @@
 """Candidates as a search knows them: networks, their predictions, and what became of them."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from fathom.data.trees import Growth
 from fathom.nn.network import Network
 from fathom.search.material import Material
 from fathom.search.report import Candidate, Status
 from fathom.search.space import Genes
-from fathom.training.history import StartHistory
+from fathom.training.history import StartHistory, Steps
 from fathom.training.loop import make_plan, pad_for_evaluation
 from fathom.training.population import Job, Trained
 from fathom.training.program import make_program
@@ -19,7 +21,11 @@ CURVE_POINTS = 20
 
 @dataclass
 class Tried:
-    """A candidate as the strategy knows it."""
+    """A candidate as the strategy knows it.
+
+    ``growth`` is, for networks of an earlier search, how far the trees were grown that they
+    learned with.
+    """
 
     number: int
     genes: Genes
@@ -37,6 +43,7 @@ class Tried:
     seconds: float = 0.0
     curve: np.ndarray = field(default_factory=lambda: np.full(CURVE_POINTS, np.inf))
     reason: str = ""
+    growth: dict[int, Growth | None] = field(default_factory=dict)
 
     @property
     def best_share(self) -> float:
@@ -63,8 +70,14 @@ class Tried:
         return float(np.mean(np.sqrt(2 * np.array(losses) / jobs[0].n_outputs)))
 
 
-def retrace(tried: Tried, material: Material, networks: dict[int, Network]) -> None:
+def retrace(
+    tried: Tried,
+    material: Material,
+    networks: dict[int, Network],
+    histories: Mapping[int, StartHistory] | None = None,
+) -> None:
     """Give a candidate its networks back, with what they predict for the rows held out."""
+    histories = histories or {}
     ends = np.cumsum([len(fold.held_out) for fold in material.folds])
     for fold, network in sorted(networks.items()):
         job = make_job(tried, fold, material, 0)
@@ -73,15 +86,17 @@ def retrace(tried: Tried, material: Material, networks: dict[int, Network]) -> N
         z = np.asarray(program.combine(network, padded.x))[: len(job.held_out.weight)]
         shown = material.predict(z, tried.genes.is_log_target)
         tried.losses[fold] = material.loss(shown, material.folds[fold].held_out)
-        tried.trained[fold] = Trained(job, network, z, StartHistory(), 0.0)
+        tried.trained[fold] = Trained(job, network, z, histories.get(fold, StartHistory()), 0.0)
         if tried.predictions is None:
             tried.predictions = np.full((ends[-1], shown.shape[1]), np.nan)
         tried.predictions[ends[fold] - len(shown) : ends[fold]] = shown
     tried.started = set(networks)
 
 
-def make_job(tried: Tried, fold: int, material: Material, seed: int) -> Job:
-    """Make the job of training a candidate on a fold."""
+def make_job(
+    tried: Tried, fold: int, material: Material, seed: int, steps: Steps | None = None
+) -> Job:
+    """Make the job of training a candidate on a fold, or of training it again by its steps."""
     genes = tried.genes
     return Job(
         number=tried.number,
@@ -92,6 +107,7 @@ def make_job(tried: Tried, fold: int, material: Material, seed: int) -> Job:
         held_out=material.held_out(fold, genes.view, genes.is_log_target, genes.has_trees),
         rows=material.folds[fold].training,
         judge=material.judge(fold, genes.is_log_target),
+        steps=steps,
     )
 
 

@@ -112,8 +112,8 @@ class Steps(Value):
     n_calls : int
         Calls of the compiled program, each of several steps, that ended well.
     hurried : tuple of tuple of int
-        Calls begun with time for fewer than were left: how many ended well before, and how many
-        calls the schedule was stretched over, itself included.
+        Calls begun with time for fewer than were left: calls that ended well and rollbacks before,
+        together, and how many calls the schedule was stretched over, itself included.
     engine : {"xla", "loops"}
         What took the steps; the other's differ in rounding and in what dropout drops.
     """

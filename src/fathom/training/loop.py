@@ -274,8 +274,9 @@ class _Walk:
         The schedule is stretched over the calls that are left, or over those there is time for.
         """
         affordable = (self.deadline.remaining() - self.reserve) / self.call_seconds
+        begun = self.n_calls + self.n_rollbacks  # each call's own, also where it is taken back
         if self.replayed is not None:
-            calls_left = dict(self.replayed.hurried).get(self.n_calls, calls_left)
+            calls_left = dict(self.replayed.hurried).get(begun, calls_left)
         elif affordable < calls_left:
             if not self.is_shortened and affordable < 0.95 * calls_left:
                 self.is_shortened = True
@@ -285,7 +286,7 @@ class _Walk:
                     f"time for about {done:.0f} of {self.recipe.epochs} epochs: "
                     "the learning rate falls accordingly",
                 )
-            calls_left = self.hurried[self.n_calls] = max(1, int(affordable))
+            calls_left = self.hurried[begun] = max(1, int(affordable))
         share = (1.0 - self.progress) / calls_left
         middle = self.progress + share * (np.arange(self.steps) + 0.5) / self.steps
         self.progress += share

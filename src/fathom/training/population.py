@@ -15,7 +15,7 @@ from fathom.errors import TrainingError
 from fathom.nn.architecture import Architecture
 from fathom.nn.network import Network, build
 from fathom.training.engines import are_loops_ready, choose_program, one_core_each, prepare
-from fathom.training.history import Epoch, Event, StartHistory
+from fathom.training.history import Epoch, Event, StartHistory, Steps
 from fathom.training.loop import Judge, make_plan, pad_for_evaluation, train
 from fathom.training.monitor import Deadline, Monitor
 from fathom.training.program import Examples
@@ -45,6 +45,8 @@ class Job:
         Positions of the examples it trains on.
     judge : callable
         Loss and score of the held-out examples from their sums z.
+    steps : Steps or None
+        What the clock made of an earlier training that is to be done again, whatever the time.
     """
 
     number: int
@@ -55,6 +57,7 @@ class Job:
     held_out: Examples
     rows: np.ndarray
     judge: Judge
+    steps: Steps | None = None
 
 
 @dataclass(frozen=True)
@@ -248,7 +251,7 @@ def _train_job(
         network, history = train(
             network, job.architecture, job.recipe, job.examples, job.held_out,
             start=job.fold, rows=job.rows, judge=job.judge, deadline=deadline,
-            monitor=_JobMonitor(job, director, monitor, lock),
+            monitor=_JobMonitor(job, director, monitor, lock), steps=job.steps,
             engine=None if are_loops_ready() else "xla",
         )  # fmt: skip
     except TrainingError as error:
