@@ -73,7 +73,8 @@ def run_fathom(*arguments, cwd, is_terminal=False):
         for verb in VERBS:
             module = importlib.import_module(f"fathom.cli.{verb}")  # not the function of that name
             patch.setattr(module, "started_at", time.monotonic)
-            patch.setattr(module, "prepare_engine", lambda: None)
+            patch.setattr(module, "prepare_engine", lambda: None, raising=False)
+            patch.setattr(module, "prepare_training", lambda: None, raising=False)
         try:
             code = main() or 0
         except SystemExit as end:

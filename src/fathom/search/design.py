@@ -32,6 +32,7 @@ from fathom.search.space import Genes
 from fathom.search.strategy import Strategy
 from fathom.search.tried import Tried, retrace
 from fathom.training.calibration import fit_sharpness, sharpen
+from fathom.training.engines import one_core_each
 from fathom.training.history import History, StartHistory
 from fathom.training.monitor import Deadline, Monitor
 from fathom.training.population import train_population
@@ -172,27 +173,28 @@ def design(
         If no network found a finite loss.
     """
     began = time.monotonic()
-    classes = y if target.task == "classes" else None
-    n_texts = sum(column.kind == "text" for column in parsed.columns)
-    affordable = deadline.remaining() / (1 + TEXT_COST * n_texts)
-    folds = plan.folds or divide(len(y), classes, plan, affordable)
-    material = Material(parsed, target, y, weight, folds, plan.seed)
-    rows = digest_rows(parsed, y, weight, plan.groups, plan.order)
-    if plan.record is not None and plan.record.rows == rows:
-        material.grown.update(plan.grown)
-    reserve = RESERVE_S + RESERVE_SHARE * min(deadline.remaining(), 600.0)
-    training = Deadline(_seconds(max(deadline.remaining() - reserve, 0.05)))
     workers = n_cores() if jax.default_backend() == "cpu" else 1
-    earlier, before = plan.earlier, plan.record
-    if isinstance(earlier, Design):
-        before = earlier.record
-        earlier = bring_back(earlier, material)
-    for tried in earlier:
-        _reopen(tried, len(folds))
-    strategy = Strategy(material, training, plan.seed, workers, earlier, monitor)
-    train_population(strategy, monitor=monitor, deadline=training, workers=workers)
-    obstacle = find_obstacle(before, rows) if earlier else ""
-    return _finish(strategy, began, monitor, rows, obstacle), strategy
+    with one_core_each(workers):  # which also decides the last bits of what encodings learn
+        classes = y if target.task == "classes" else None
+        n_texts = sum(column.kind == "text" for column in parsed.columns)
+        affordable = deadline.remaining() / (1 + TEXT_COST * n_texts)
+        folds = plan.folds or divide(len(y), classes, plan, affordable)
+        material = Material(parsed, target, y, weight, folds, plan.seed)
+        rows = digest_rows(parsed, y, weight, plan.groups, plan.order)
+        if plan.record is not None and plan.record.rows == rows:
+            material.grown.update(plan.grown)
+        reserve = RESERVE_S + RESERVE_SHARE * min(deadline.remaining(), 600.0)
+        training = Deadline(_seconds(max(deadline.remaining() - reserve, 0.05)))
+        earlier, before = plan.earlier, plan.record
+        if isinstance(earlier, Design):
+            before = earlier.record
+            earlier = bring_back(earlier, material)
+        for tried in earlier:
+            _reopen(tried, len(folds))
+        strategy = Strategy(material, training, plan.seed, workers, earlier, monitor)
+        train_population(strategy, monitor=monitor, deadline=training, workers=workers)
+        obstacle = find_obstacle(before, rows) if earlier else ""
+        return _finish(strategy, began, monitor, rows, obstacle), strategy
 
 
 def bring_back(found: Design, material: Material) -> tuple[Tried, ...]:
