@@ -1,0 +1,102 @@
+"""Spreading: many rows in parts that fit a cache, on all cores."""
+
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache, lru_cache
+
+import numpy as np
+from threadpoolctl import ThreadpoolController
+
+VALUES_AT_ONCE = 2**17  # numbers of the widest layer in one part: what a core's cache holds
+LEAST_AT_ONCE = 256  # rows of a part, so that a product of matrices is worth its call
+MOST_VALUES_AT_ONCE = 2**22  # which bounds the memory, whatever the width
+WORTH_THREADS = 4e6  # multiplications below which a second thread costs more than it saves
+
+_SPREADING = threading.Lock()  # one at a time: the threads of BLAS are the whole process's
+
+
+def over_rows(
+    work: Callable[[int, int], bool], n_rows: int, widest: int, n_products: int
+) -> bool:
+    """Call ``work(begin, end)`` for every part of the rows, on several cores where that pays.
+
+    Parameters
+    ----------
+    work : callable
+        Computes rows ``begin`` to ``end`` and tells whether it could; no part overlaps another.
+        Floating point errors pass in silence inside.
+    n_rows : int
+        Number of rows, 0 or more.
+    widest : int
+        Most numbers that are made of one row at once.
+    n_products : int
+        Multiplications that one row costs.
+
+    Returns
+    -------
+    bool
+        Whether all parts could be computed; the first that cannot ends its thread's work.
+
+    Notes
+    -----
+    As many threads as BLAS may use now, which itself gets one in the meantime: its own threads
+    would divide the products of matrices only. A second call at the same time keeps to its thread.
+    """
+    most = max(1, min(max(LEAST_AT_ONCE, VALUES_AT_ONCE // widest), MOST_VALUES_AT_ONCE // widest))
+    if n_rows <= most and n_rows * n_products < WORTH_THREADS:
+        with np.errstate(all="ignore"):
+            return work(0, n_rows)
+    n_parts = -(-n_rows // most)
+    if n_rows * n_products < WORTH_THREADS or not _SPREADING.acquire(blocking=False):
+        return _in_turn(work, _bounds(n_rows, n_parts))
+    try:
+        blas = _blas()
+        n_threads = max((library.num_threads for library in blas.lib_controllers), default=1)
+        n_threads = min(n_threads, n_rows)
+        if n_threads == 1:
+            return _in_turn(work, _bounds(n_rows, n_parts))
+        with blas.limit(limits=1):
+            bounds = _bounds(n_rows, -(-n_parts // n_threads) * n_threads)
+            return _side_by_side(work, bounds, n_threads)
+    finally:
+        _SPREADING.release()
+
+
+def _bounds(n_rows: int, n_parts: int) -> list[tuple[int, int]]:
+    ends = [n_rows * place // n_parts for place in range(n_parts + 1)]
+    return list(zip(ends[:-1], ends[1:], strict=True))
+
+
+def _in_turn(work: Callable[[int, int], bool], bounds: list[tuple[int, int]]) -> bool:
+    with np.errstate(all="ignore"):  # a thread of its own does not inherit the caller's
+        return all(work(begin, end) for begin, end in bounds)
+
+
+def _side_by_side(
+    work: Callable[[int, int], bool], bounds: list[tuple[int, int]], n_threads: int
+) -> bool:
+    share = len(bounds) // n_threads
+    shares = [bounds[place * share : (place + 1) * share] for place in range(n_threads)]
+    workers = _workers(os.getpid(), n_threads - 1)
+    futures = [workers.submit(_in_turn, work, part) for part in shares[1:]]
+    try:
+        is_done = _in_turn(work, shares[0])
+    finally:
+        others = [future.exception() for future in futures]  # none may outlive the call
+    for error in others:
+        if error is not None:
+            raise error
+    return is_done and all(future.result() for future in futures)
+
+
+@lru_cache(maxsize=1)
+def _workers(process: int, n_threads: int) -> ThreadPoolExecutor:
+    """Return the threads that wait for work; a forked process, which has none, gets its own."""
+    return ThreadPoolExecutor(n_threads, thread_name_prefix="fathom-rows")
+
+
+@cache
+def _blas() -> ThreadpoolController:
+    return ThreadpoolController().select(user_api="blas")
