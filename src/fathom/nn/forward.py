@@ -55,25 +55,44 @@ class Forward:
     last digits with the rows beside it, as BLAS multiplies small matrices in another order.
     """
 
-    def __init__(self, network: Network) -> None:
-        preparation = _Preparation()
+    def __init__(self, network: Network, factor: np.ndarray | None = None) -> None:
         output = network.output
-        sums = DenseLayer(output.weight, output.bias, "identity")
-        self._steps, _ = preparation.chain((*network.layers[:-1], sums), GIVEN, ())
-        self._network = network
-        self._activate = IN_PLACE[output.activation]
-        self._is_probability = output.activation in ("softmax", "sigmoid")
+        layers = (*network.layers[:-1], DenseLayer(output.weight, output.bias, "identity"))
+        preparation = _Preparation(factor)
+        self._steps, _ = preparation.chain(layers, GIVEN, ())
+        self._given = network, factor
+        self._activation = output.activation
         self.n_outputs = len(output.weight)
         self.widest, self.n_products = preparation.widest, preparation.n_products
 
     @staticmethod
-    def of(network: Network) -> "Forward | None":
-        """Prepare a network; None where it has a layer this cannot compute, as a convolution."""
-        return Forward(network) if _is_computable(network.layers) else None
+    def of(network: Network, factor: np.ndarray | None = None) -> "Forward | None":
+        """Prepare a network.
 
-    def __reduce__(self) -> tuple[type["Forward"], tuple[Network]]:
-        """Travel as the network alone."""
-        return Forward, (self._network,)
+        Parameters
+        ----------
+        network : Network
+            The network.
+        factor : numpy.ndarray, optional
+            What every input is yet to be multiplied by; the rows then have a last column of ones.
+            Only for a network that begins with a dense layer, in whose weights it goes.
+
+        Returns
+        -------
+        Forward or None
+            None where it has a layer this cannot compute, as a convolution, or cannot take the
+            factor.
+        """
+        if not _is_computable(network.layers):
+            return None
+        first = next(layer for layer in network.layers if not isinstance(layer, PASSING))
+        if factor is not None and not isinstance(first, DenseLayer):
+            return None
+        return Forward(network, factor)
+
+    def __reduce__(self) -> tuple[type["Forward"], tuple[Network, np.ndarray | None]]:
+        """Travel as what it was made of."""
+        return Forward, self._given
 
     def combine(self, x: np.ndarray) -> np.ndarray:
         """Return the sums z of the output layer, float32 of shape (rows, outputs)."""
@@ -89,12 +108,7 @@ class Forward:
 
     def write_outputs(self, x: np.ndarray, out: np.ndarray) -> None:
         """Write a for rows of float32 of one part, shape (rows, inputs), as float64."""
-        z = self._run(x)
-        if self._is_probability:
-            z = z.astype(np.float64)
-        if self._activate is not None:
-            self._activate(z, _SPACE)
-        out[...] = z.T
+        out[...] = activate_outputs(self._run(x), self._activation).T
 
     def _run(self, x: np.ndarray) -> np.ndarray:
         """Return z, shape (outputs, rows), valid until this thread computes again."""
@@ -116,6 +130,30 @@ class Forward:
         return out
 
 
+def activate_outputs(z: np.ndarray, activation: str) -> np.ndarray:
+    """Return a = f(z) of an output layer's sums, shape (outputs, rows).
+
+    Parameters
+    ----------
+    z : numpy.ndarray
+        The sums, float32, which may be written over.
+    activation : str
+        Name of the output layer's activation function.
+
+    Returns
+    -------
+    numpy.ndarray
+        Probabilities of a softmax or sigmoid layer in float64, so that they sum to 1 as nearly as
+        numbers do; other outputs in float32.
+    """
+    activate = IN_PLACE[activation]
+    if activation in ("softmax", "sigmoid"):
+        z = z.astype(np.float64)
+    if activate is not None:
+        activate(z, _SPACE)
+    return z
+
+
 def _is_computable(layers: tuple[AbstractLayer, ...]) -> bool:
     """Tell whether every layer is known, and no picture comes to one that needs rows."""
     kinds = [type(layer) for layer in layers]
@@ -129,8 +167,9 @@ def _is_computable(layers: tuple[AbstractLayer, ...]) -> bool:
 class _Preparation:
     """Turns layers into steps; each writes to a slot of memory other than that it reads."""
 
-    def __init__(self) -> None:
+    def __init__(self, factor: np.ndarray | None) -> None:
         self.widest, self.n_products = 1, 1
+        self._factor = factor
 
     def chain(
         self, layers: tuple[AbstractLayer, ...], source: int, held: tuple[int, ...]
@@ -155,7 +194,7 @@ class _Preparation:
     def _joints(self, layers: tuple[AbstractLayer, ...], place: int) -> tuple[bool, bool]:
         """Tell whether a dense layer gets a row of ones from one before, and gives one on."""
         after = layers[place + 1] if place + 1 < len(layers) else None
-        gets = place > 0 and isinstance(layers[place - 1], DenseLayer)
+        gets = isinstance(layers[place - 1], DenseLayer) if place else self._factor is not None
         return gets, isinstance(after, DenseLayer)
 
     def _note(self, features: int, n_products: int = 0) -> None:
@@ -164,6 +203,8 @@ class _Preparation:
 
     def _dense(self, layer: DenseLayer, target: int, gets_ones: bool, gives_ones: bool) -> Step:
         weight, column = as_float32(layer.weight), None
+        if self._factor is not None:
+            weight, self._factor = as_float32(weight * self._factor), None
         n_out = len(weight)
         bias = None if layer.bias is None else as_float32(layer.bias)[:, None]
         if gets_ones:

@@ -14,6 +14,7 @@ from scipy.special import erfc
 
 SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772  # Klambauer et al. 2017
 N_SLOTS = 3  # a layer's input and output, and what a residual block keeps
+ZERO = np.float32(0)
 SCRATCH = N_SLOTS  # the slot for what a layer needs on the way
 
 
@@ -64,7 +65,7 @@ def _tanh(z: np.ndarray, space: Space) -> None:
 
 
 def _relu(z: np.ndarray, space: Space) -> None:
-    np.maximum(z, 0, out=z)
+    np.maximum(z, ZERO, out=z)
 
 
 def _leaky_relu(z: np.ndarray, space: Space) -> None:
@@ -75,7 +76,7 @@ def _elu(z: np.ndarray, space: Space, alpha: float = 1.0) -> None:
     below = np.minimum(z, 0, out=_scratch_like(z, space))
     np.expm1(below, out=below)
     below *= alpha
-    np.maximum(z, 0, out=z)
+    np.maximum(z, ZERO, out=z)
     z += below
 
 
@@ -109,7 +110,7 @@ def _mish(z: np.ndarray, space: Space) -> None:
 def _softplus(z: np.ndarray, space: Space) -> None:
     rest = _scratch_like(z, space)
     _softplus_rest_into(z, rest)
-    np.maximum(z, 0, out=z)
+    np.maximum(z, ZERO, out=z)
     z += rest
 
 

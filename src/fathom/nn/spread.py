@@ -2,8 +2,9 @@
 
 import os
 import threading
+from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from functools import cache, lru_cache
 
 import numpy as np
@@ -44,51 +45,57 @@ def over_rows(
     As many threads as BLAS may use now, which itself gets one in the meantime: its own threads
     would divide the products of matrices only. A second call at the same time keeps to its thread.
     """
-    most = max(1, min(max(LEAST_AT_ONCE, VALUES_AT_ONCE // widest), MOST_VALUES_AT_ONCE // widest))
-    if n_rows <= most and n_rows * n_products < WORTH_THREADS:
+    is_little = n_rows * n_products < WORTH_THREADS
+    if is_little and n_rows * widest <= VALUES_AT_ONCE:
         with np.errstate(all="ignore"):
             return work(0, n_rows)
+    most = max(1, min(max(LEAST_AT_ONCE, VALUES_AT_ONCE // widest), MOST_VALUES_AT_ONCE // widest))
     n_parts = -(-n_rows // most)
-    if n_rows * n_products < WORTH_THREADS or not _SPREADING.acquire(blocking=False):
-        return _in_turn(work, _bounds(n_rows, n_parts))
+    if is_little or not _SPREADING.acquire(blocking=False):
+        return _work_off(work, _parts(n_rows, n_parts))
     try:
         blas = _blas()
         n_threads = max((library.num_threads for library in blas.lib_controllers), default=1)
         n_threads = min(n_threads, n_rows)
         if n_threads == 1:
-            return _in_turn(work, _bounds(n_rows, n_parts))
+            return _work_off(work, _parts(n_rows, n_parts))
         with blas.limit(limits=1):
-            bounds = _bounds(n_rows, -(-n_parts // n_threads) * n_threads)
-            return _side_by_side(work, bounds, n_threads)
+            parts = _parts(n_rows, -(-n_parts // n_threads) * n_threads)
+            return _side_by_side(work, parts, n_threads)
     finally:
         _SPREADING.release()
 
 
-def _bounds(n_rows: int, n_parts: int) -> list[tuple[int, int]]:
+def _parts(n_rows: int, n_parts: int) -> deque[tuple[int, int]]:
     ends = [n_rows * place // n_parts for place in range(n_parts + 1)]
-    return list(zip(ends[:-1], ends[1:], strict=True))
+    return deque(zip(ends[:-1], ends[1:], strict=True))
 
 
-def _in_turn(work: Callable[[int, int], bool], bounds: list[tuple[int, int]]) -> bool:
+def _work_off(work: Callable[[int, int], bool], parts: deque[tuple[int, int]]) -> bool:
+    """Take parts until none is left; the threads share them, so a slow one takes fewer."""
     with np.errstate(all="ignore"):  # a thread of its own does not inherit the caller's
-        return all(work(begin, end) for begin, end in bounds)
+        while True:
+            try:
+                begin, end = parts.popleft()
+            except IndexError:
+                return True
+            if not work(begin, end):
+                parts.clear()
+                return False
 
 
 def _side_by_side(
-    work: Callable[[int, int], bool], bounds: list[tuple[int, int]], n_threads: int
+    work: Callable[[int, int], bool], parts: deque[tuple[int, int]], n_threads: int
 ) -> bool:
-    share = len(bounds) // n_threads
-    shares = [bounds[place * share : (place + 1) * share] for place in range(n_threads)]
     workers = _workers(os.getpid(), n_threads - 1)
-    futures = [workers.submit(_in_turn, work, part) for part in shares[1:]]
+    others = [workers.submit(_work_off, work, parts) for _ in range(n_threads - 1)]
     try:
-        is_done = _in_turn(work, shares[0])
+        is_done = _work_off(work, parts)
     finally:
-        others = [future.exception() for future in futures]  # none may outlive the call
-    for error in others:
-        if error is not None:
-            raise error
-    return is_done and all(future.result() for future in futures)
+        parts.clear()
+        wait(other for other in others if not other.cancel())  # who has not begun need not
+    results = [other.result() for other in others if not other.cancelled()]
+    return is_done and all(results)
 
 
 @lru_cache(maxsize=1)

@@ -3,6 +3,7 @@
 import math
 import time
 from dataclasses import dataclass
+from functools import cached_property
 
 import jax
 import numpy as np
@@ -14,6 +15,7 @@ from fathom.data.splitting import Fold, make_folds
 from fathom.data.trees import TreeView
 from fathom.errors import TrainingError
 from fathom.nn.architecture import Architecture
+from fathom.nn.forward import Forward
 from fathom.nn.network import Network
 from fathom.search.material import Material, TargetScale
 from fathom.search.report import Report, Score
@@ -43,6 +45,11 @@ class Member:
     architecture: Architecture
     folds: tuple[int, ...]
     networks: tuple[Network, ...]
+
+    @cached_property
+    def forwards(self) -> tuple[Forward, ...]:
+        """The networks as NumPy computes them; a search makes none with convolutions."""
+        return tuple(map(Forward, self.networks))
 
 
 @dataclass(frozen=True)

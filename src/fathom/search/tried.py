@@ -5,14 +5,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from fathom.nn.forward import Forward
 from fathom.nn.network import Network
 from fathom.search.material import Material
 from fathom.search.report import Candidate, Status
 from fathom.search.space import Genes
 from fathom.training.history import StartHistory
-from fathom.training.loop import make_plan, pad_for_evaluation
 from fathom.training.population import Job, Trained
-from fathom.training.program import make_program
 
 CURVE_POINTS = 20
 
@@ -68,9 +67,7 @@ def retrace(tried: Tried, material: Material, networks: dict[int, Network]) -> N
     ends = np.cumsum([len(fold.held_out) for fold in material.folds])
     for fold, network in sorted(networks.items()):
         job = make_job(tried, fold, material, 0)
-        program = make_program(make_plan(job.architecture, job.recipe))
-        padded = pad_for_evaluation(job.held_out)
-        z = np.asarray(program.combine(network, padded.x))[: len(job.held_out.weight)]
+        z = Forward(network).combine(np.asarray(job.held_out.x))
         shown = material.predict(z, tried.genes.is_log_target)
         tried.losses[fold] = material.loss(shown, material.folds[fold].held_out)
         tried.trained[fold] = Trained(job, network, z, StartHistory(), 0.0)
