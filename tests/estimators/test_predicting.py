@@ -33,7 +33,7 @@ def described(output, loss, *first):
 
 def fit(kind=FathomClassifier, y=Y, output=None, loss="cross_entropy", starts=1, first=()):
     output = output or Dense(units=2, activation="softmax")
-    recipe = QUICK.model_copy(update={"starts": starts})
+    recipe = QUICK.model_copy(update={"n_starts": starts, "combine": "average"})
     return kind(described(output, loss, *first), recipe, random_state=0).fit(X, y)
 
 
@@ -108,13 +108,13 @@ def test_rows_in_any_order_in_memory(model):
         (X[:, :4], ValueError, "X has 4 features, but FathomClassifier is expecting 5"),
         (X[:0], ValueError, "minimum of 1 is required"),
         (X[0], ValueError, "Expected 2D array, got 1D array"),
-        (X[None], ValueError, ""),
+        (X[None], ValueError, "X has 1500 features"),
         (np.where(np.eye(300, 5), np.nan, X), ValueError, "Input X contains NaN"),
         (np.where(np.eye(300, 5), np.inf, X), ValueError, "Input X contains infinity"),
         (np.where(np.eye(300, 5), -np.inf, X).astype(np.float32), ValueError, "contains infinity"),
         (X.astype(complex), ValueError, "Complex data not supported"),
-        (X.astype(str)[:, :1], ValueError, ""),
-        (None, ValueError, ""),
+        (X.astype(str)[:, :1], ValueError, "X has 1 features"),
+        (None, ValueError, "Expected 2D array"),
     ],
 )
 def test_what_cannot_be_used_is_refused_as_ever(model, x, error, message):
@@ -193,7 +193,7 @@ def test_travels_with_the_estimator(model):
 
 def test_a_prediction_compiles_nothing(model):
     compiled = []
-    listen = lambda name, *_, **__: compiled.append(name)  # noqa: E731
+    listen = lambda name, *_, **__: compiled.append(name)
     jax.monitoring.register_event_duration_secs_listener(listen)
     try:
         for n in (1, 3, 17, 300):

@@ -103,12 +103,14 @@ def test_every_output_and_hidden_function_in_a_network(name):
 
 @settings(max_examples=8, deadline=None)
 @given(
-    st.lists(st.sampled_from((*INNER, *(Residual(layers=(layer,)) for layer in INNER))), max_size=5),
+    st.lists(st.sampled_from((*INNER, *(Residual(layers=(one,)) for one in INNER))), max_size=5),
     st.integers(0, 5), st.integers(0, 40),
 )  # fmt: skip
 def test_chains_of_any_layers(layers, seed, n):
     network, x = make(layers, seed), rows(n, seed=seed)
-    np.testing.assert_allclose(Forward.of(network)(x), run(network, jnp.asarray(x))[1], rtol=2e-4, atol=2e-5)
+    np.testing.assert_allclose(
+        Forward.of(network)(x), run(network, jnp.asarray(x))[1], rtol=2e-4, atol=2e-5
+    )
 
 
 @pytest.mark.parametrize("dtype", ["float64", "int32", "uint8", "bool", "float16"])
@@ -128,7 +130,9 @@ def test_what_it_cannot_compute_it_leaves():
         assert Forward.of(make(layers, input_shape=shape)) is None
     network = make((Activation(), Flatten(), Dense(units=3)), input_shape=shape)
     x = np.random.default_rng(0).normal(size=(7, *shape)).astype(np.float32)
-    np.testing.assert_allclose(Forward.of(network)(x), run(network, jnp.asarray(x))[1], rtol=2e-5, atol=2e-6)
+    np.testing.assert_allclose(
+        Forward.of(network)(x), run(network, jnp.asarray(x))[1], rtol=2e-5, atol=2e-6
+    )
 
 
 def test_a_row_does_not_depend_on_its_neighbours_beyond_rounding():

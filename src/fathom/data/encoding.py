@@ -89,9 +89,10 @@ class NearStandardization:
         if not self.is_possible:
             return
         self.inverse = 1 / scale
-        self._center, self._center_32 = center, center.astype(np.float32)
-        if (np.abs(self._center_32 - center) > ROUNDING * scale).any():
-            self._center_32 = center
+        near = center.astype(np.float32)
+        is_exact = bool((np.abs(near - center) <= ROUNDING * scale).all())
+        self._center: np.ndarray = center
+        self._center_32: np.ndarray = near if is_exact else center
         self._farthest = FARTHEST * scale
         self._surely_near = float(self._farthest.min()) ** 2
 

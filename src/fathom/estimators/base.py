@@ -255,9 +255,7 @@ class FathomEstimator(BaseEstimator):
         predictor: Predictor | None = self.__dict__.get("_predictor")
         if predictor is not None and predictor.networks is not self.networks_:  # they were changed
             assert self.encoding_ is not None
-            predictor = Predictor(
-                self.networks_, self.schema_, self.architecture_, self.encoding_
-            )
+            predictor = Predictor(self.networks_, self.schema_, self.architecture_, self.encoding_)
         if predictor is not None and "feature_names_in_" not in self.__dict__:
             outputs = predictor.try_plain(x)
             if outputs is not None:

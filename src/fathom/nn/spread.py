@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from functools import cache, lru_cache
+from itertools import pairwise
 
 import numpy as np
 from threadpoolctl import ThreadpoolController
@@ -18,9 +19,7 @@ WORTH_THREADS = 4e6  # multiplications below which a second thread costs more th
 _SPREADING = threading.Lock()  # one at a time: the threads of BLAS are the whole process's
 
 
-def over_rows(
-    work: Callable[[int, int], bool], n_rows: int, widest: int, n_products: int
-) -> bool:
+def over_rows(work: Callable[[int, int], bool], n_rows: int, widest: int, n_products: int) -> bool:
     """Call ``work(begin, end)`` for every part of the rows, on several cores where that pays.
 
     Parameters
@@ -68,7 +67,7 @@ def over_rows(
 
 def _parts(n_rows: int, n_parts: int) -> deque[tuple[int, int]]:
     ends = [n_rows * place // n_parts for place in range(n_parts + 1)]
-    return deque(zip(ends[:-1], ends[1:], strict=True))
+    return deque(pairwise(ends))
 
 
 def _work_off(work: Callable[[int, int], bool], parts: deque[tuple[int, int]]) -> bool:
