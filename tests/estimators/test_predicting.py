@@ -113,7 +113,7 @@ def test_rows_in_any_order_in_memory(model):
         (np.where(np.eye(300, 5), np.inf, X), ValueError, "Input X contains infinity"),
         (np.where(np.eye(300, 5), -np.inf, X).astype(np.float32), ValueError, "contains infinity"),
         (X.astype(complex), ValueError, "Complex data not supported"),
-        (X.astype(str)[:, :1], ValueError, "X has 1 features"),
+        (X.astype(str)[:, :1], ValueError, "not compatible with arrays of bytes"),
         (None, ValueError, "Expected 2D array"),
     ],
 )

@@ -145,6 +145,14 @@ def test_a_row_does_not_depend_on_its_neighbours_beyond_rounding():
         np.testing.assert_allclose(forward(x[-n:]), whole[-n:], atol=1e-6)
 
 
+def test_the_order_of_rows_changes_nothing():
+    network = make((Dense(units=50), Dense(units=20, activation="tanh")))
+    forward = Forward.of(network)
+    for n in (1, 2, 60, 65, 700):
+        x, order = rows(n), np.random.default_rng(0).permutation(n)
+        np.testing.assert_allclose(forward(x[order]), forward(x)[order], rtol=1e-7, atol=1e-9)
+
+
 def test_threads_do_not_write_into_each_other():
     network = make((Dense(units=64), Residual(layers=(Dense(units=64),))))
     forward, x = Forward.of(network), rows(6000)

@@ -16,7 +16,6 @@ from fathom.inspection.findings import Finding, find
 from fathom.inspection.pictures import picture_grid
 from fathom.inspection.representations import as_rows, label, last_hidden, run_in_batches
 from fathom.nn.embedding import ColumnsLayer
-from fathom.nn.forward import Forward
 from fathom.nn.network import Network
 from fathom.values import Value
 
@@ -269,9 +268,6 @@ def inputs_of(layer: ColumnsLayer) -> np.ndarray:
 
 
 def _sums(network: Network, x: np.ndarray, output: int) -> np.ndarray:
-    forward = Forward.of(network)
-    if forward is not None:
-        return forward.combine(x)[:, output].astype(np.float64)
     (sums,) = run_in_batches(lambda part: (_combine(network, part)[:, output],), x)
     return sums.astype(np.float64)
 

@@ -14,11 +14,12 @@ from fathom.nn.layer import AbstractLayer
 from fathom.nn.network import Network
 from fathom.nn.normalization import BatchNormLayer, LayerNormLayer
 from fathom.nn.pointwise import IN_PLACE, N_SLOTS, SCRATCH, Space
-from fathom.nn.spread import over_rows
+from fathom.nn.spread import TILE, over_rows
 
 Step: TypeAlias = Callable[[np.ndarray, Space], np.ndarray]
 
 GIVEN = -1  # where the caller's rows lie, which are never written to
+FEW = 1024  # rows below which BLAS takes other ways for other layouts in memory
 PASSING = (DropoutLayer, FlattenLayer)  # which change no row of numbers
 FLAT = (DenseLayer, BatchNormLayer, LayerNormLayer, GainLayer, ColumnsLayer, ResidualLayer)
 _SPACE = Space()
@@ -51,8 +52,9 @@ class Forward:
     -----
     Values lie features first, so that every step runs along memory, and in the memory of the
     thread that computes them; between dense layers a row of ones carries the biases. Sums are
-    float32; probabilities are worked out from them in float64. A row's result differs in its
-    last digits with the rows beside it, as BLAS multiplies small matrices in another order.
+    float32; probabilities are worked out from them in float64. Rows are filled up to whole tiles
+    of BLAS, so that their order changes nothing; with their number a result may differ in its last
+    digits, as BLAS multiplies small matrices in another way.
     """
 
     def __init__(self, network: Network, factor: np.ndarray | None = None) -> None:
@@ -112,10 +114,15 @@ class Forward:
 
     def _run(self, x: np.ndarray) -> np.ndarray:
         """Return z, shape (outputs, rows), valid until this thread computes again."""
+        n_rows = len(x)
+        missing = -n_rows % TILE
         values = x.T
+        if missing or n_rows < FEW:
+            values = np.zeros((x.shape[1], n_rows + missing), np.float32)
+            values[:, :n_rows] = x.T
         for step in self._steps:
             values = step(values, _SPACE)
-        return values
+        return values[:, :n_rows] if missing else values
 
     def _over(
         self, x: np.ndarray, out: np.ndarray, write: Callable[[np.ndarray, np.ndarray], None]
@@ -213,12 +220,16 @@ class _Preparation:
         else:
             column = bias
         activate = IN_PLACE[layer.activation]
+        if n_out == 1:  # a second row, of zeros: BLAS multiplies by one row in another order
+            weight = np.concatenate([weight, np.zeros_like(weight)])
+        n_sums = len(weight)
         self._note(max(weight.shape) + 1, weight.size)
 
         def step(x: np.ndarray, space: Space) -> np.ndarray:
-            values = space.take(target, n_out + gives_ones, x.shape[1])
+            values = space.take(target, max(n_sums, n_out + gives_ones), x.shape[1])
+            np.dot(weight, x, out=values[:n_sums])
+            values = values[: n_out + gives_ones]
             z = values[:n_out] if gives_ones else values
-            np.dot(weight, x, out=z)
             if column is not None:
                 z += column
             if activate is not None:

@@ -14,6 +14,7 @@ from threadpoolctl import ThreadpoolController
 VALUES_AT_ONCE = 2**17  # numbers of the widest layer in one part: what a core's cache holds
 LEAST_AT_ONCE = 256  # rows of a part, so that a product of matrices is worth its call
 MOST_VALUES_AT_ONCE = 2**22  # which bounds the memory, whatever the width
+TILE = 16  # rows that BLAS takes at once, or a multiple: fewer are computed in another order
 WORTH_THREADS = 4e6  # multiplications below which a second thread costs more than it saves
 
 _SPREADING = threading.Lock()  # one at a time: the threads of BLAS are the whole process's
@@ -66,7 +67,8 @@ def over_rows(work: Callable[[int, int], bool], n_rows: int, widest: int, n_prod
 
 
 def _parts(n_rows: int, n_parts: int) -> deque[tuple[int, int]]:
-    ends = [n_rows * place // n_parts for place in range(n_parts + 1)]
+    tiles = -(-n_rows // TILE)
+    ends = [min(tiles * place // n_parts * TILE, n_rows) for place in range(n_parts + 1)]
     return deque(pairwise(ends))
 
 
@@ -78,7 +80,7 @@ def _work_off(work: Callable[[int, int], bool], parts: deque[tuple[int, int]]) -
                 begin, end = parts.popleft()
             except IndexError:
                 return True
-            if not work(begin, end):
+            if end > begin and not work(begin, end):
                 parts.clear()
                 return False
 
