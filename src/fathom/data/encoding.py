@@ -6,6 +6,8 @@ from typing import Self
 import numpy as np
 
 FARTHEST = 1e6  # encoded values beyond this many standard deviations are drawn in to it
+SPAN = 1e15  # centers and scales within it, and its inverse, keep float32 from under- and overflow
+ROUNDING = 3e-8  # of a standard deviation: half the last digit of a float32 about 1
 
 
 @dataclass(frozen=True)
@@ -51,3 +53,68 @@ class Standardization:
         if x.dtype == np.uint8 and top > 1:
             top = 255.0
         return cls(np.zeros(1), np.full(1, max(top, 1.0)))
+
+
+class NearStandardization:
+    """The center taken from rows that are finite and not far, which is nearly all, in float32.
+
+    The scale is left to whatever multiplies next: `inverse` is what to multiply by.
+
+    Parameters
+    ----------
+    whole : Standardization
+        What it stands for.
+    n_features : int
+        Numbers per row.
+
+    Attributes
+    ----------
+    is_possible : bool
+        Whether centers and scales are such that float32 neither under- nor overflows.
+    inverse : numpy.ndarray
+        1 / scale of each column, float64.
+
+    Notes
+    -----
+    The center is taken from a float32 row in float32 where it is exact enough there, otherwise in
+    float64, so that no digits are lost in columns that lie far from 0.
+    """
+
+    def __init__(self, whole: Standardization, n_features: int) -> None:
+        center = np.broadcast_to(whole.center, n_features).astype(np.float64)
+        scale = np.broadcast_to(whole.scale, n_features).astype(np.float64)
+        self.is_possible = bool(
+            (np.abs(center) < SPAN).all() and (scale > 1 / SPAN).all() and (scale < SPAN).all()
+        )
+        if not self.is_possible:
+            return
+        self.inverse = 1 / scale
+        near = center.astype(np.float32)
+        is_exact = bool((np.abs(near - center) <= ROUNDING * scale).all())
+        self._center: np.ndarray = center
+        self._center_32: np.ndarray = near if is_exact else center
+        self._farthest = FARTHEST * scale
+        self._surely_near = float(self._farthest.min()) ** 2
+
+    def center_into(self, x: np.ndarray, room: np.ndarray) -> bool:
+        """Write x - center of float32 or float64 rows, and a last column of ones.
+
+        Parameters
+        ----------
+        x : numpy.ndarray
+            Rows, shape (n, columns).
+        room : numpy.ndarray
+            Where to: float32, shape (n, columns + 1), row after row in memory.
+
+        Returns
+        -------
+        bool
+            Whether all are finite and nearer than `FARTHEST`; if not, what was written is void.
+        """
+        center = self._center_32 if x.dtype.char == "f" else self._center
+        room[:, -1] = 1
+        found = np.subtract(x, center, out=room[:, :-1], casting="same_kind")
+        flat = room.reshape(-1)
+        if np.dot(flat, flat) < self._surely_near:  # False for NaN, too
+            return True
+        return bool((np.abs(found) <= self._farthest).all())

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping
 from numbers import Integral, Real
 from typing import Any, Self
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import polars as pl
@@ -35,6 +34,7 @@ from fathom.estimators.designing import (
     search_anew,
     search_on,
 )
+from fathom.estimators.predicting import Predictor, encode_rows, is_ink
 from fathom.estimators.showing import summarize
 from fathom.nn.architecture import Architecture
 from fathom.nn.layer import Shape
@@ -47,13 +47,7 @@ from fathom.training.program import Examples
 from fathom.training.recipe import Recipe
 from fathom.training.starts import train_starts
 
-PREDICTION_ROWS = 256  # rows of one call; fewer are filled up, so that nothing is recompiled
-PREDICTION_VALUES = 2**26  # numbers a layer may make in one call; very large pictures come in fewer
-
-
-@jax.jit
-def _outputs(network: Network, x: jax.Array) -> jax.Array:
-    return network(x.astype(jnp.float32))
+FEW = 1000  # numbers
 
 
 class FathomEstimator(BaseEstimator):
@@ -186,6 +180,7 @@ class FathomEstimator(BaseEstimator):
         self.encoding_: Standardization | None = None
         self.target_encoding_: Standardization | None = None
         self.n_features_in_ = schema.input.n_features
+        self._predictor: Predictor | None = None
         return self
 
     def _html_repr(self) -> str:
@@ -225,7 +220,10 @@ class FathomEstimator(BaseEstimator):
         return parse_table(frame, table.columns, is_named=is_named)
 
     def _require_finite(self, outputs: np.ndarray) -> np.ndarray:
-        if not np.isfinite(outputs).all():
+        flat = outputs.reshape(-1)
+        # Of few, the sum of squares tells sooner; it may overflow, so it has not the last word.
+        is_surely = len(flat) <= FEW and math.isfinite(np.dot(flat, flat))
+        if not (is_surely or np.isfinite(flat).all()):
             raise InputError(
                 "a network that gives finite outputs", got="NaN or infinity",
                 hint="its weights are damaged: train it again",
@@ -249,26 +247,25 @@ class FathomEstimator(BaseEstimator):
         self.n_features_in_ = schema.input.n_features
         if isinstance(schema.input, NumbersInput) and schema.input.names:
             self.feature_names_in_ = np.asarray(schema.input.names, object)
+        self._predictor = Predictor(networks, schema, architecture, encoding)
         return self
 
     def _predict_outputs(self, x: Any) -> np.ndarray:
         """Return the networks' outputs, averaged, as float64 of shape (rows, outputs)."""
+        predictor: Predictor | None = self.__dict__.get("_predictor")
+        if predictor is not None and predictor.networks is not self.networks_:  # they were changed
+            assert self.encoding_ is not None
+            predictor = Predictor(self.networks_, self.schema_, self.architecture_, self.encoding_)
+        if predictor is not None and "feature_names_in_" not in self.__dict__:
+            outputs = predictor.try_plain(x)
+            if outputs is not None:
+                return self._require_finite(outputs)
         check_is_fitted(self, "networks_")
         if isinstance(self.schema_.input, TableInput):
             return self._require_finite(predict(self.design_, self._parse_rows(x)))
         rows = self._check_rows(x)
-        outputs = np.empty((len(rows), self.architecture_.n_outputs))
-        largest = max(math.prod(shape) for shape in self.architecture_.shapes)
-        at_once = max(1, min(PREDICTION_ROWS, PREDICTION_VALUES // largest))
-        for begin in range(0, len(rows), at_once):
-            part = rows[begin : begin + at_once]
-            assert self.encoding_ is not None
-            encoded = encode_rows(self.encoding_, part, self.schema_, self.architecture_)
-            missing = at_once - len(part)
-            padded = np.pad(encoded, [(0, missing)] + [(0, 0)] * (encoded.ndim - 1))
-            each = [np.asarray(_outputs(network, padded)) for network in self.networks_]
-            outputs[begin : begin + len(part)] = np.mean(each, axis=0)[: len(part)]
-        return self._require_finite(outputs)
+        assert predictor is not None
+        return self._require_finite(predictor.outputs(rows))
 
     def _check_rows(self, x: Any) -> np.ndarray:
         """Return rows of numbers, or pictures laid out, once they are what they were in fit."""
@@ -373,11 +370,6 @@ def describe_input(
     return ImageInput(height=height, width=width, channels=channels, is_ink=has_only_ink)
 
 
-def is_ink(schema: Schema) -> bool:
-    """Tell whether one example is a picture of ink and paper only."""
-    return isinstance(schema.input, ImageInput) and schema.input.is_ink
-
-
 def dense_target(y: Any) -> np.ndarray:
     """Return a target that may have come as a sparse matrix as an array."""
     return np.asarray(y.toarray() if issparse(y) else y)
@@ -452,15 +444,6 @@ def _fit_target_encoding(
 def has_target_encoding(architecture: Architecture, target: Target) -> bool:
     """Tell whether targets are standardized: numbers, from an output layer that can give any."""
     return target.task == "numbers" and architecture.output_activation == "identity"
-
-
-def encode_rows(
-    encoding: Standardization, x: np.ndarray, schema: Schema, architecture: Architecture
-) -> np.ndarray:
-    """Return rows as the network takes them; ink stays one byte per pixel."""
-    is_exact = is_ink(schema) and x.dtype.kind in "bu"
-    encoded = x.astype(np.uint8) if is_exact else encoding.encode(x)
-    return encoded.reshape(len(x), *architecture.input_shape)
 
 
 def aim_of(

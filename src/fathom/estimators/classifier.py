@@ -217,6 +217,8 @@ class FathomClassifier(ClassifierMixin, FathomEstimator):
             return outputs
         if outputs.shape[1] == 1:
             return np.hstack([1 - outputs, outputs])
+        if self.architecture_.output_activation == "softmax":
+            return outputs
         return outputs / np.maximum(outputs.sum(axis=1, keepdims=True), np.finfo(float).tiny)
 
     def predict(self, X: ArrayLike) -> np.ndarray:

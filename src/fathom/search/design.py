@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import jax
 import numpy as np
@@ -15,6 +16,7 @@ from fathom.data.splitting import Fold, make_folds
 from fathom.data.trees import Growth, TreeView
 from fathom.errors import TrainingError
 from fathom.nn.architecture import Architecture
+from fathom.nn.forward import Forward
 from fathom.nn.network import Network
 from fathom.search.material import Grown, Material, TargetScale
 from fathom.search.record import (
@@ -54,6 +56,11 @@ class Member:
     architecture: Architecture
     folds: tuple[int, ...]
     networks: tuple[Network, ...]
+
+    @cached_property
+    def forwards(self) -> tuple[Forward, ...]:
+        """The networks as NumPy computes them; a search makes none with convolutions."""
+        return tuple(map(Forward, self.networks))
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,7 @@ from fathom.search.material import Material
 from fathom.search.report import Candidate, Status
 from fathom.search.space import Genes
 from fathom.training.history import StartHistory, Steps
-from fathom.training.loop import make_plan, pad_for_evaluation
-from fathom.training.population import Job, Trained
-from fathom.training.program import make_program
+from fathom.training.population import Job, Trained, combine_held_out
 
 CURVE_POINTS = 20
 
@@ -81,9 +79,7 @@ def retrace(
     ends = np.cumsum([len(fold.held_out) for fold in material.folds])
     for fold, network in sorted(networks.items()):
         job = make_job(tried, fold, material, 0)
-        program = make_program(make_plan(job.architecture, job.recipe))
-        padded = pad_for_evaluation(job.held_out)
-        z = np.asarray(program.combine(network, padded.x))[: len(job.held_out.weight)]
+        z = combine_held_out(job, network)
         shown = material.predict(z, tried.genes.is_log_target)
         tried.losses[fold] = material.loss(shown, material.folds[fold].held_out)
         tried.trained[fold] = Trained(job, network, z, histories.get(fold, StartHistory()), 0.0)

@@ -13,12 +13,13 @@ import numpy as np
 
 from fathom.errors import TrainingError
 from fathom.nn.architecture import Architecture
+from fathom.nn.forward import Forward
 from fathom.nn.network import Network, build
-from fathom.training.engines import are_loops_ready, choose_program, one_core_each, prepare
+from fathom.training.engines import are_loops_ready, one_core_each, prepare
 from fathom.training.history import Epoch, Event, StartHistory, Steps
 from fathom.training.loop import Judge, make_plan, pad_for_evaluation, train
 from fathom.training.monitor import Deadline, Monitor
-from fathom.training.program import Examples
+from fathom.training.program import Examples, make_program
 from fathom.training.recipe import Recipe
 from fathom.training.starts import n_workers
 
@@ -258,10 +259,15 @@ def _train_job(
         event = Event(epoch=1, kind="stopped", text=f"left out: {error}")
         history = StartHistory(events=(event,))
         return Trained(job, None, None, history, time.monotonic() - began)
-    program = choose_program(
-        make_plan(job.architecture, job.recipe), network, job.examples.x,
-        engine=history.steps.engine if history.steps else None,
-    )  # fmt: skip
-    padded = pad_for_evaluation(job.held_out, program.evaluation_batch)
-    z = np.asarray(program.combine(network, padded.x))[: len(job.held_out.weight)]
+    z = combine_held_out(job, network)
     return Trained(job, network, z, history, time.monotonic() - began)
+
+
+def combine_held_out(job: Job, network: Network) -> np.ndarray:
+    """Return the sums z of a network's output layer for the examples its job holds out."""
+    forward = Forward.of(network)
+    if forward is not None:
+        return forward.combine(np.asarray(job.held_out.x))
+    program = make_program(make_plan(job.architecture, job.recipe))
+    padded = pad_for_evaluation(job.held_out)
+    return np.asarray(program.combine(network, padded.x))[: len(job.held_out.weight)]

@@ -1,0 +1,158 @@
+"""Networks of an estimator, ready to predict rows of numbers or pictures."""
+
+import math
+from collections.abc import Callable
+from functools import cached_property
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from fathom.data.encoding import NearStandardization, Standardization
+from fathom.data.schema import ImageInput, Schema
+from fathom.nn.architecture import Architecture
+from fathom.nn.forward import Forward, activate_outputs
+from fathom.nn.network import Network
+from fathom.nn.spread import over_rows
+
+COMPILED_ROWS = 256  # rows of one call; fewer are filled up, so that nothing is recompiled
+COMPILED_VALUES = 2**26  # numbers a layer may make in one call; very large pictures come in fewer
+
+
+@jax.jit
+def _combine(network: Network, x: jax.Array) -> jax.Array:
+    return network.combine(x.astype(jnp.float32))
+
+
+class _Mean:
+    """The mean of the outputs of networks."""
+
+    def __init__(self, forwards: tuple[Forward, ...]) -> None:
+        self._forwards = forwards
+        self._widest = max(forward.widest for forward in forwards)
+        self._n_products = sum(forward.n_products for forward in forwards)
+
+    @classmethod
+    def of(cls, networks: tuple[Network, ...], factor: np.ndarray | None) -> "_Mean | None":
+        """Prepare networks; None where NumPy cannot compute one of them."""
+        found = [Forward.of(network, factor) for network in networks]
+        forwards = tuple(forward for forward in found if forward is not None)
+        return cls(forwards) if len(forwards) == len(networks) else None
+
+    def over_rows(self, work: Callable[[int, int], bool], n_rows: int) -> bool:
+        return over_rows(work, n_rows, self._widest, self._n_products)
+
+    def write(self, rows: np.ndarray, out: np.ndarray) -> None:
+        """Write the outputs for one part of the rows."""
+        first, *others = self._forwards
+        first.write_outputs(rows, out)
+        if others:
+            one = np.empty_like(out)
+            for forward in others:
+                forward.write_outputs(rows, one)
+                out += one
+            out /= len(self._forwards)
+
+
+class Predictor:
+    """Outputs of networks, averaged: by NumPy, and of those with convolutions by a compiled one.
+
+    Parameters
+    ----------
+    networks : tuple of Network
+        The networks.
+    schema : Schema
+        What goes in.
+    architecture : Architecture
+        What they have in common.
+    encoding : Standardization
+        How rows are brought to their liking.
+    """
+
+    def __init__(
+        self,
+        networks: tuple[Network, ...],
+        schema: Schema,
+        architecture: Architecture,
+        encoding: Standardization,
+    ) -> None:
+        self.networks, self.encoding = networks, encoding
+        self._schema, self._architecture = schema, architecture
+        self._n_features, self._n_outputs = schema.input.n_features, architecture.n_outputs
+        self._near = NearStandardization(encoding, self._n_features)
+        self._plain: _Mean | None = None
+        if self._near.is_possible and schema.input.kind == "numbers":
+            self._plain = _Mean.of(networks, self._near.inverse)
+
+    @cached_property
+    def _mean(self) -> _Mean | None:
+        """The networks for encoded rows; None where some have convolutions."""
+        return _Mean.of(self.networks, None)
+
+    def try_plain(self, x: object) -> np.ndarray | None:
+        """Return the outputs for an array of numbers that needs no further look, else None.
+
+        That is one of float32 or float64, of as many columns as in training and a row at least,
+        all finite.
+        """
+        mean = self._plain
+        if mean is None or type(x) is not np.ndarray or x.dtype.char not in "fd":
+            return None
+        if x.ndim != 2 or x.shape[1] != self._n_features or not len(x):
+            return None
+        rows: np.ndarray = x
+        outputs = np.empty((len(rows), self._n_outputs))
+
+        def work(begin: int, end: int) -> bool:
+            room = np.empty((end - begin, self._n_features + 1), np.float32)
+            if not self._near.center_into(rows[begin:end], room):
+                return False
+            mean.write(room, outputs[begin:end])
+            return True
+
+        return outputs if mean.over_rows(work, len(rows)) else None
+
+    def outputs(self, x: np.ndarray) -> np.ndarray:
+        """Return the outputs for rows that have been checked, float64 of shape (rows, outputs)."""
+        outputs = np.empty((len(x), self._n_outputs))
+        mean = self._mean
+        if mean is None:
+            self._write_compiled(x, outputs)
+            return outputs
+
+        def work(begin: int, end: int) -> bool:
+            encoded = self._encode(x[begin:end]).reshape(end - begin, self._n_features)
+            mean.write(encoded.astype(np.float32, copy=False), outputs[begin:end])
+            return True
+
+        mean.over_rows(work, len(x))
+        return outputs
+
+    def _encode(self, x: np.ndarray) -> np.ndarray:
+        return encode_rows(self.encoding, x, self._schema, self._architecture)
+
+    def _write_compiled(self, x: np.ndarray, out: np.ndarray) -> None:
+        largest = max(math.prod(shape) for shape in self._architecture.shapes)
+        at_once = max(1, min(COMPILED_ROWS, COMPILED_VALUES // largest))
+        activation = self._architecture.output_activation
+        for begin in range(0, len(x), at_once):
+            encoded = self._encode(x[begin : begin + at_once])
+            n = len(encoded)
+            padded = np.pad(encoded, [(0, at_once - n)] + [(0, 0)] * (encoded.ndim - 1))
+            sums = [np.array(_combine(network, padded))[:n] for network in self.networks]
+            each = [activate_outputs(z.T, activation).T for z in sums]
+            out[begin : begin + n] = np.mean(each, axis=0)
+
+
+def is_ink(schema: Schema) -> bool:
+    """Tell whether one example is a picture of ink and paper only."""
+    return isinstance(schema.input, ImageInput) and schema.input.is_ink
+
+
+def encode_rows(
+    encoding: Standardization, x: np.ndarray, schema: Schema, architecture: Architecture
+) -> np.ndarray:
+    """Return rows as the network takes them; ink stays one byte per pixel."""
+    is_exact = is_ink(schema) and x.dtype.kind in "bu"
+    encoded = x.astype(np.uint8) if is_exact else encoding.encode(x)
+    return encoded.reshape(len(x), *architecture.input_shape)

@@ -1,0 +1,336 @@
+"""The forward pass in NumPy: a trained network predicts, and nothing is compiled for it."""
+
+import math
+from collections.abc import Callable
+from typing import TypeAlias
+
+import numpy as np
+
+from fathom.nn.blocks import ActivationLayer, DropoutLayer, FlattenLayer, ResidualLayer
+from fathom.nn.dense import DenseLayer
+from fathom.nn.embedding import ColumnsLayer, GainLayer
+from fathom.nn.intake import as_float32, columns_parts
+from fathom.nn.layer import AbstractLayer
+from fathom.nn.network import Network
+from fathom.nn.normalization import BatchNormLayer, LayerNormLayer
+from fathom.nn.pointwise import IN_PLACE, N_SLOTS, SCRATCH, Space
+from fathom.nn.spread import TILE, over_rows
+
+Step: TypeAlias = Callable[[np.ndarray, Space], np.ndarray]
+
+GIVEN = -1  # where the caller's rows lie, which are never written to
+FEW = 1024  # rows below which BLAS takes other ways for other layouts in memory
+PASSING = (DropoutLayer, FlattenLayer)  # which change no row of numbers
+FLAT = (DenseLayer, BatchNormLayer, LayerNormLayer, GainLayer, ColumnsLayer, ResidualLayer)
+_SPACE = Space()
+
+
+class Forward:
+    """A network prepared for prediction: y = f_L(... f_1(x)) by NumPy, for any number of rows.
+
+    Attributes
+    ----------
+    n_outputs : int
+        Outputs of the network.
+    widest : int
+        Most numbers it makes of one row at once.
+    n_products : int
+        Multiplications that one row costs.
+
+    Examples
+    --------
+    >>> import jax
+    >>> from fathom import Architecture, Dense, build
+    >>> network = build(Architecture(
+    ...     input_shape=(2,), layers=(Dense(units=3, activation="softmax"),), loss="cross_entropy",
+    ... ), jax.random.key(0))
+    >>> forward = Forward.of(network)
+    >>> forward(np.zeros((4, 2))).shape
+    (4, 3)
+
+    Notes
+    -----
+    Values lie features first, so that every step runs along memory, and in the memory of the
+    thread that computes them; between dense layers a row of ones carries the biases. Sums are
+    float32; probabilities are worked out from them in float64. Rows are filled up to whole tiles
+    of BLAS, so that their order changes nothing; with their number a result may differ in its last
+    digits, as BLAS multiplies small matrices in another way.
+    """
+
+    def __init__(self, network: Network, factor: np.ndarray | None = None) -> None:
+        output = network.output
+        layers = (*network.layers[:-1], DenseLayer(output.weight, output.bias, "identity"))
+        preparation = _Preparation(factor)
+        self._steps, _ = preparation.chain(layers, GIVEN, ())
+        self._given = network, factor
+        self._activation = output.activation
+        self.n_outputs = len(output.weight)
+        self.widest, self.n_products = preparation.widest, preparation.n_products
+
+    @staticmethod
+    def of(network: Network, factor: np.ndarray | None = None) -> "Forward | None":
+        """Prepare a network.
+
+        Parameters
+        ----------
+        network : Network
+            The network.
+        factor : numpy.ndarray, optional
+            What every input is yet to be multiplied by; the rows then have a last column of ones.
+            Only for a network that begins with a dense layer, in whose weights it goes.
+
+        Returns
+        -------
+        Forward or None
+            None where it has a layer this cannot compute, as a convolution, or cannot take the
+            factor.
+        """
+        if not _is_computable(network.layers):
+            return None
+        first = next(layer for layer in network.layers if not isinstance(layer, PASSING))
+        if factor is not None and not isinstance(first, DenseLayer):
+            return None
+        return Forward(network, factor)
+
+    def __reduce__(self) -> tuple[type["Forward"], tuple[Network, np.ndarray | None]]:
+        """Travel as what it was made of."""
+        return Forward, self._given
+
+    def combine(self, x: np.ndarray) -> np.ndarray:
+        """Return the sums z of the output layer, float32 of shape (rows, outputs)."""
+        return self._over(x, np.empty((len(x), self.n_outputs), np.float32), self.write_sums)
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        """Return the network's outputs a = f(z), float64 of shape (rows, outputs)."""
+        return self._over(x, np.empty((len(x), self.n_outputs)), self.write_outputs)
+
+    def write_sums(self, x: np.ndarray, out: np.ndarray) -> None:
+        """Write z for rows of float32 of one part, shape (rows, inputs)."""
+        out[...] = self._run(x).T
+
+    def write_outputs(self, x: np.ndarray, out: np.ndarray) -> None:
+        """Write a for rows of float32 of one part, shape (rows, inputs), as float64."""
+        out[...] = activate_outputs(self._run(x), self._activation).T
+
+    def _run(self, x: np.ndarray) -> np.ndarray:
+        """Return z, shape (outputs, rows), valid until this thread computes again."""
+        n_rows = len(x)
+        missing = -n_rows % TILE
+        values = x.T
+        if missing or n_rows < FEW:
+            values = np.zeros((x.shape[1], n_rows + missing), np.float32)
+            values[:, :n_rows] = x.T
+        for step in self._steps:
+            values = step(values, _SPACE)
+        return values[:, :n_rows] if missing else values
+
+    def _over(
+        self, x: np.ndarray, out: np.ndarray, write: Callable[[np.ndarray, np.ndarray], None]
+    ) -> np.ndarray:
+        rows = x.reshape(len(x), math.prod(x.shape[1:]))
+
+        def work(begin: int, end: int) -> bool:
+            write(np.asarray(rows[begin:end], np.float32), out[begin:end])
+            return True
+
+        over_rows(work, len(rows), self.widest, self.n_products)
+        return out
+
+
+def activate_outputs(z: np.ndarray, activation: str) -> np.ndarray:
+    """Return a = f(z) of an output layer's sums, shape (outputs, rows).
+
+    Parameters
+    ----------
+    z : numpy.ndarray
+        The sums, float32, which may be written over.
+    activation : str
+        Name of the output layer's activation function.
+
+    Returns
+    -------
+    numpy.ndarray
+        Probabilities of a softmax or sigmoid layer in float64, so that they sum to 1 as nearly as
+        numbers do; other outputs in float32.
+    """
+    activate = IN_PLACE[activation]
+    if activation in ("softmax", "sigmoid"):
+        z = z.astype(np.float64)
+    if activate is not None:
+        activate(z, _SPACE)
+    return z
+
+
+def _is_computable(layers: tuple[AbstractLayer, ...]) -> bool:
+    """Tell whether every layer is known, and no picture comes to one that needs rows."""
+    kinds = [type(layer) for layer in layers]
+    if FlattenLayer in kinds and any(kind in FLAT for kind in kinds[: kinds.index(FlattenLayer)]):
+        return False
+    inner = [layer.layers for layer in layers if isinstance(layer, ResidualLayer)]
+    known = (*PASSING, *FLAT, ActivationLayer)
+    return all(kind in known for kind in kinds) and all(map(_is_computable, inner))
+
+
+class _Preparation:
+    """Turns layers into steps; each writes to a slot of memory other than that it reads."""
+
+    def __init__(self, factor: np.ndarray | None) -> None:
+        self.widest, self.n_products = 1, 1
+        self._factor = factor
+
+    def chain(
+        self, layers: tuple[AbstractLayer, ...], source: int, held: tuple[int, ...]
+    ) -> tuple[list[Step], int]:
+        """Return the steps of layers whose input lies in a slot, and the slot they end in.
+
+        Slots that are held are not written to.
+        """
+        layers = tuple(layer for layer in layers if not isinstance(layer, PASSING))
+        steps: list[Step] = []
+        for place, layer in enumerate(layers):
+            target = next(s for s in range(N_SLOTS) if s not in (source, *held))
+            if isinstance(layer, DenseLayer):
+                steps.append(self._dense(layer, target, *self._joints(layers, place)))
+            elif isinstance(layer, ResidualLayer):
+                steps.append(self._residual(layer, source, target))
+            else:
+                steps.append(self._simple(layer, target))
+            source = target
+        return steps, source
+
+    def _joints(self, layers: tuple[AbstractLayer, ...], place: int) -> tuple[bool, bool]:
+        """Tell whether a dense layer gets a row of ones from one before, and gives one on."""
+        after = layers[place + 1] if place + 1 < len(layers) else None
+        gets = isinstance(layers[place - 1], DenseLayer) if place else self._factor is not None
+        return gets, isinstance(after, DenseLayer)
+
+    def _note(self, features: int, n_products: int = 0) -> None:
+        self.widest = max(self.widest, features)
+        self.n_products += n_products
+
+    def _dense(self, layer: DenseLayer, target: int, gets_ones: bool, gives_ones: bool) -> Step:
+        weight, column = as_float32(layer.weight), None
+        if self._factor is not None:
+            weight, self._factor = as_float32(weight * self._factor), None
+        n_out = len(weight)
+        bias = None if layer.bias is None else as_float32(layer.bias)[:, None]
+        if gets_ones:
+            last = np.zeros((n_out, 1), np.float32) if bias is None else bias
+            weight = np.concatenate([weight, last], axis=1)
+        else:
+            column = bias
+        activate = IN_PLACE[layer.activation]
+        if n_out == 1:  # a second row, of zeros: BLAS multiplies by one row in another order
+            weight = np.concatenate([weight, np.zeros_like(weight)])
+        n_sums = len(weight)
+        self._note(max(weight.shape) + 1, weight.size)
+
+        def step(x: np.ndarray, space: Space) -> np.ndarray:
+            values = space.take(target, max(n_sums, n_out + gives_ones), x.shape[1])
+            np.dot(weight, x, out=values[:n_sums])
+            values = values[: n_out + gives_ones]
+            z = values[:n_out] if gives_ones else values
+            if column is not None:
+                z += column
+            if activate is not None:
+                activate(z, space)
+            if gives_ones:
+                values[n_out] = 1
+            return values
+
+        return step
+
+    def _residual(self, layer: ResidualLayer, source: int, target: int) -> Step:
+        steps, _ = self.chain(layer.layers, source, (source,))
+        projection = None if layer.projection is None else as_float32(layer.projection)
+        if projection is not None:
+            self._note(max(projection.shape), projection.size)
+
+        def step(x: np.ndarray, space: Space) -> np.ndarray:
+            y = x
+            for inner in steps:
+                y = inner(y, space)
+            if projection is None:
+                shortcut = x
+            else:
+                shortcut = space.take(SCRATCH, *y.shape)
+                np.dot(projection, x, out=shortcut)
+            return np.add(shortcut, y, out=space.take(target, *y.shape))
+
+        return step
+
+    def _simple(self, layer: AbstractLayer, target: int) -> Step:
+        """Return the step of a layer that has no weights between its inputs."""
+        if isinstance(layer, ActivationLayer):
+            return _activation(layer, target)
+        if isinstance(layer, LayerNormLayer):
+            return _layer_norm(layer, target)
+        if isinstance(layer, BatchNormLayer):
+            variance = as_float32(layer.running_variance.value)
+            factor = as_float32(layer.scale) / np.sqrt(variance + np.float32(layer.epsilon))
+            shift = as_float32(layer.shift) - as_float32(layer.running_mean.value) * factor
+            return _affine(factor, shift, target)
+        if isinstance(layer, GainLayer):
+            return _affine(as_float32(layer.gain), None, target)
+        assert isinstance(layer, ColumnsLayer)
+        return self._columns(layer, target)
+
+    def _columns(self, layer: ColumnsLayer, target: int) -> Step:
+        parts = columns_parts(layer)
+        ends = np.cumsum([0, *(part.n_features for part in parts)]).tolist()
+        widest = max(ends[-1], *(part.n_between for part in parts))
+        self._note(widest, sum(part.n_products for part in parts))
+        writes = [
+            (part.write, slice(*bounds))
+            for part, *bounds in zip(parts, ends[:-1], ends[1:], strict=True)
+        ]
+
+        def step(x: np.ndarray, space: Space) -> np.ndarray:
+            values = space.take(target, ends[-1], x.shape[1])
+            for write, place in writes:
+                write(x, values[place], space)
+            return values
+
+        return step
+
+
+def _activation(layer: ActivationLayer, target: int) -> Step:
+    activate = IN_PLACE[layer.activation]
+
+    def step(x: np.ndarray, space: Space) -> np.ndarray:
+        values = space.take(target, *x.shape)
+        np.copyto(values, x)
+        if activate is not None:
+            activate(values, space)
+        return values
+
+    return step
+
+
+def _affine(factor: np.ndarray, shift: np.ndarray | None, target: int) -> Step:
+    factors = factor[:, None]
+    shifts = None if shift is None else shift[:, None]
+
+    def step(x: np.ndarray, space: Space) -> np.ndarray:
+        values = np.multiply(x, factors, out=space.take(target, *x.shape))
+        if shifts is not None:
+            values += shifts
+        return values
+
+    return step
+
+
+def _layer_norm(layer: LayerNormLayer, target: int) -> Step:
+    scale, shift = as_float32(layer.scale)[:, None], as_float32(layer.shift)[:, None]
+    share = np.full(len(scale), 1 / len(scale), np.float32)
+    epsilon = np.float32(layer.epsilon)
+
+    def step(x: np.ndarray, space: Space) -> np.ndarray:
+        values = np.subtract(x, np.dot(share, x), out=space.take(target, *x.shape))
+        squares = np.multiply(values, values, out=space.take(SCRATCH, *x.shape))
+        values /= np.sqrt(np.dot(share, squares) + epsilon)
+        values *= scale
+        values += shift
+        return values
+
+    return step
