@@ -173,7 +173,8 @@ class FathomPopulation:
         epochs = int(min(max(wanted, FEWEST_EPOCHS), MOST_EPOCHS))
         director = _Queue([self._job(number, epochs) for number in range(len(case.members))])
         began = time.perf_counter()
-        train_population(director, workers=min(CORES, len(case.members)))
+        n = min(CORES, len(case.members))
+        train_population(director, workers=n, cores=CORES // n)
         wall = time.perf_counter() - began
         spent = [_seconds(trained.history.epochs) for trained in director.trained]
         workers = min(CORES, len(spent))

@@ -146,7 +146,8 @@ def test_what_is_brought_back_predicts_held_out_rows_as_before(searched):
     back = bring_back(found, material)
     assert len(back) == len(found.report.candidates)
     for tried, old in zip(back, before.tried, strict=True):
-        if old.status == "kept" and len(old.trained) == len(material.folds):
+        is_whole = old.status == "kept" and len(old.trained) == len(material.folds)
+        if is_whole and not old.genes.has_trees:  # trees are grown anew, as far as time allows
             np.testing.assert_allclose(tried.predictions, old.predictions, atol=1e-5)
             assert tried.losses == pytest.approx(old.losses, rel=1e-4)
 

@@ -34,7 +34,7 @@ from fathom.search.space import Genes
 from fathom.search.strategy import Strategy
 from fathom.search.tried import Tried, retrace
 from fathom.training.calibration import fit_sharpness, sharpen
-from fathom.training.engines import one_core_each
+from fathom.training.engines import cores_each
 from fathom.training.history import History, StartHistory
 from fathom.training.monitor import Deadline, Monitor
 from fathom.training.population import train_population
@@ -181,7 +181,7 @@ def design(
     """
     began = time.monotonic()
     workers = n_cores() if jax.default_backend() == "cpu" else 1
-    with one_core_each(workers):  # which also decides the last bits of what encodings learn
+    with cores_each(1):  # which also decides the last bits of what encodings learn
         classes = y if target.task == "classes" else None
         n_texts = sum(column.kind == "text" for column in parsed.columns)
         affordable = deadline.remaining() / (1 + TEXT_COST * n_texts)

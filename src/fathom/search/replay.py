@@ -20,11 +20,10 @@ from fathom.search.record import (
     require_record,
 )
 from fathom.search.tried import Tried, make_job, retrace
-from fathom.training.engines import one_core_each
+from fathom.training.engines import cores_each
 from fathom.training.history import Epoch, NetworkEvent, StartHistory, Steps
 from fathom.training.monitor import Monitor
 from fathom.training.population import Job, Trained, train_population
-from fathom.training.starts import n_workers
 
 Generation = tuple[dict[int, Growth], list[NetworkRecord]]
 Key = tuple[int, int]  # number of a candidate, and fold
@@ -105,7 +104,7 @@ def replay(
     classes = y if found.target.task == "classes" else None
     plan = Plan(found.seed, groups, order, earlier=found)
     folds = divide(len(y), classes, plan, 0.0)
-    with one_core_each(n_workers()):
+    with cores_each(1):
         generations = [
             (Material(parsed, found.target, y, weight, folds, found.seed, growth), networks)
             for growth, networks in _generations(found, record)

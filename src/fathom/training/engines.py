@@ -121,10 +121,11 @@ def warm_up() -> None:
 
 
 @contextlib.contextmanager
-def one_core_each(workers: int) -> Iterator[None]:
-    """Have matrix products stay on the core that asks for them while several networks train."""
-    if workers == 1:
-        yield
-        return
-    with threadpoolctl.threadpool_limits(1, user_api="blas"):
+def cores_each(cores: int) -> Iterator[None]:
+    """Have a matrix product use so many cores, whatever else goes on.
+
+    With one, networks that train side by side do not get in each other's way; how many there are
+    decides the order of its sums, and so the last bits of everything.
+    """
+    with threadpoolctl.threadpool_limits(cores, user_api="blas"):
         yield

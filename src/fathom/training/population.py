@@ -15,7 +15,7 @@ from fathom.errors import TrainingError
 from fathom.nn.architecture import Architecture
 from fathom.nn.forward import Forward
 from fathom.nn.network import Network, build
-from fathom.training.engines import are_loops_ready, one_core_each, prepare
+from fathom.training.engines import are_loops_ready, cores_each, prepare
 from fathom.training.history import Epoch, Event, StartHistory, Steps
 from fathom.training.loop import Judge, make_plan, pad_for_evaluation, train
 from fathom.training.monitor import Deadline, Monitor
@@ -139,6 +139,7 @@ def train_population(
     monitor: Monitor | None = None,
     deadline: Deadline | None = None,
     workers: int | None = None,
+    cores: int = 1,
 ) -> None:
     """Train what the director asks for until it is done, the time is over, or a stop is asked.
 
@@ -155,6 +156,8 @@ def train_population(
         When every training is to end; each brings its learning rate down by then.
     workers : int, optional
         Networks trained at once; the number of cores where left out.
+    cores : int, default 1
+        Cores for the matrix products of each.
 
     References
     ----------
@@ -177,7 +180,7 @@ def train_population(
     ]
     if jax.default_backend() == "cpu":
         prepare()
-    with one_core_each(workers):
+    with cores_each(cores):
         for thread in threads:
             thread.start()
         work.wait(threads)
