@@ -1,0 +1,87 @@
+"""Engines: which one trains what, and how the loops come to be compiled."""
+
+import subprocess
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import threadpoolctl
+
+from fathom.nn.architecture import Architecture
+from fathom.nn.dense import Dense
+from fathom.nn.network import build
+from fathom.nn.normalization import LayerNorm
+from fathom.training import engines
+from fathom.training.engines import choose_program, cores_each, prepare, warm_up
+from fathom.training.loop import make_plan
+from fathom.training.monitor import Deadline
+from fathom.training.recipe import Recipe
+
+SOFTMAX = Dense(units=2, activation="softmax")
+X = jnp.zeros((5, 3))
+
+
+def chosen(*hidden, **how):
+    architecture = Architecture(input_shape=(3,), layers=(*hidden, SOFTMAX), loss="cross_entropy")
+    network = build(architecture, jax.random.key(0))
+    return choose_program(make_plan(architecture, Recipe()), network, X, **how).name
+
+
+@pytest.fixture
+def uncompiled(monkeypatch):
+    """Have the loops not be compiled, and note the processes that are to compile them."""
+    begun = []
+    monkeypatch.setattr(engines, "_PREPARATION", engines._Preparation())
+    monkeypatch.setattr(engines, "_is_compiled", lambda: False)
+    monkeypatch.setattr(subprocess, "Popen", lambda command, **_: begun.append(command) or command)
+    return begun
+
+
+def test_dense_networks_are_trained_by_loops_and_others_by_xla():
+    warm_up()
+    assert engines.are_loops_ready()
+    assert chosen(Dense(units=4)) == "loops"
+    assert chosen(LayerNorm(), Dense(units=4)) == "xla"
+    assert chosen(Dense(units=4), engine="xla") == "xla"
+
+
+def test_loops_are_waited_for_only_where_there_is_time(uncompiled):
+    assert chosen(Dense(units=4), deadline=Deadline(5.0)) == "xla"
+    assert len(uncompiled) == 1  # for the next time
+    assert chosen(Dense(units=4), deadline=Deadline(None)) == "loops"
+    assert len(uncompiled) == 1
+
+
+def test_one_process_compiles_for_all(uncompiled):
+    prepare()
+    prepare()
+    (command,) = uncompiled
+    assert "warm_up()" in command[-1]
+
+
+def test_nothing_is_begun_where_loops_are_compiled(monkeypatch, uncompiled):
+    monkeypatch.setattr(engines, "_is_compiled", lambda: True)
+    prepare()
+    assert not uncompiled
+
+
+def test_a_machine_that_can_start_no_process_trains_all_the_same(monkeypatch, uncompiled):
+    def fail(*_, **__):
+        raise OSError("no more processes")
+
+    monkeypatch.setattr(subprocess, "Popen", fail)
+    prepare()
+    assert chosen(Dense(units=4), deadline=Deadline(1.0)) == "xla"
+
+
+def test_products_keep_to_their_cores_and_are_let_go_again():
+    def threads():
+        np.dot(np.ones((2, 2)), np.ones((2, 2)))
+        return [one["num_threads"] for one in threadpoolctl.threadpool_info()
+                if one["user_api"] == "blas"]  # fmt: skip
+
+    before = threads()
+    with cores_each(1):
+        assert set(threads()) == {1}
+    assert threads() == before
