@@ -15,7 +15,9 @@ import pytest
 
 from fathom.cli import main
 
-VERBS = ("train", "predict", "evaluate", "compare", "depth", "inspect", "report")
+VERBS = (
+    "train", "predict", "evaluate", "compare", "depth", "descent", "inspect", "report", "space",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -51,8 +51,7 @@ CHINESE: MappingProxyType[str, str] = MappingProxyType(
         "neuron_mixed": "它并不偏向任何一类：响应最强的 {n_strongest} 行分属 {n_classes} 类。",
         "neuron_dead": "它在这 {n_rows:,} 行上从不激活。",
         # attribution
-        "attribution_incomplete": "在最差的一行上，各项贡献之和与输出之差相差 {gap:.2g}："
-        "请增加步数。",
+        "attribution_incomplete": "在最差的一行上，各项贡献之和与输出之差相差 {gap:.2g}。",
         "importance_main": "{column} 最重要：把它的值打乱，{score}下降 {drop:.3f}（{low:.3f} 到 "
         "{high:.3f}）。",
         "importance_none": "{n_all} 列中有 {n_columns} 列与噪声无法区分：{columns}。",

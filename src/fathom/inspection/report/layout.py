@@ -73,6 +73,7 @@ STYLE = (
     "font-size:.8125rem;white-space:nowrap}"
     ".tag.kept{border-color:var(--good);color:var(--good)}"
     ".bad{color:var(--warning)}"
+    "tr:has(:target){background:var(--wash)}"
     "details{margin:12px 0}summary{cursor:pointer;color:var(--accent)}"
     ".cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(270px,1fr));gap:12px;"
     "margin:12px 0}"
