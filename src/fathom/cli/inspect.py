@@ -87,7 +87,9 @@ def run_inspect(
         _show_parts(screen, opened.network, traced, asked, command)
     elif asked.attribution:
         _introduce(screen, model, model_path, opened, example, asked)
-        show_contributions(screen, model, Path(model_path), options, opened)
+        show_contributions(
+            screen, model, Path(model_path), options, opened, example.cells
+        )  # fmt: skip
     else:
         _introduce(screen, model, model_path, opened, example, asked)
         _show_inputs(screen, opened, example)
@@ -255,10 +257,12 @@ def _introduce(
 ) -> None:
     """Say which network looks at which row, and what the whole model says of it."""
     said, expected = _verdict(model, example)
+    sharpness = _sharpness(model)
     screen.emit(
         "example", origin=example.origin, prediction=said, expected=expected,
         network=opened.member + 1, networks=opened.n_members, fold=opened.fold + 1,
         folds=opened.n_folds, share=round(opened.weight, 6), units=opened.units,
+        sharpness=sharpness,
     )  # fmt: skip
     which = f"network {opened.member + 1} of {opened.n_members}" if opened.n_members > 1 else (
         "its network"
@@ -269,6 +273,11 @@ def _introduce(
     truth = f"; it is {expected}" if expected is not None else ""
     whole = "The whole model says" if opened.n_members * opened.n_folds > 1 else "It says"
     screen.say(f"{whole} {said}{truth}.")
+    if sharpness is not None:
+        screen.say(
+            "Its probabilities are calibrated: those of its networks, averaged, to the power "
+            f"{sharpness:.2f}, then made to add up to 1."
+        )
     if opened.units:
         screen.say(f"Outputs are in units of their own: a = {opened.units}.")
     screen.say()
@@ -280,6 +289,14 @@ def _introduce(
     if not asked.attribution:
         screen.say(write_formula(opened.architecture))
         screen.say()
+
+
+def _sharpness(model: FathomClassifier | FathomRegressor) -> float | None:
+    """Return the power that calibrates probabilities; None where they are the networks' own."""
+    if model.schema_.target.task != "classes" or not hasattr(model, "design_"):
+        return None
+    sharpness = float(model.design_.sharpness)
+    return sharpness if abs(sharpness - 1) > 0.005 else None
 
 
 def _verdict(

@@ -194,8 +194,8 @@ def spread_codes(network: Network, x: Any) -> np.ndarray:
     ...     input_shape=(2,), loss="squared_error",
     ...     layers=(Columns(n_numbers=1, codes=(3,)), Dense(units=1, activation="identity")),
     ... ), jax.random.key(0))
-    >>> spread_codes(network, [[0.5, 0.0], [0.7, 2.0]]).tolist()
-    [[0.5, 1.0, 0.0], [0.699999988079071, 0.0, 1.0]]
+    >>> spread_codes(network, [[0.5, 0.0], [0.75, 2.0]]).tolist()
+    [[0.5, 1.0, 0.0], [0.75, 0.0, 1.0]]
     """
     rows, first = as_rows(network, x), network.layers[0]
     if not isinstance(first, ColumnsLayer):
