@@ -139,7 +139,7 @@ class Health(Value):
 
 
 def _small(value: float | None) -> str:
-    return "" if value is None else f"{value:.1e}"
+    return "" if value is None else f"{value:.2g}"
 
 
 def check_network(

@@ -121,6 +121,13 @@ def _network(candidate: Candidate) -> NetworkFacts:
         reason = find("search_behind")
         if at:
             reason = find("search_cut_at", epoch=int(at[1]), n_planned=int(at[2]))
+        fold = re.match(
+            r"cut after the first of (\d+) folds: its loss was (\d+)%", candidate.reason
+        )
+        if fold:
+            # A loss on the first fold alone is no match for those on all of them.
+            reason = find("search_cut_fold", n_folds=int(fold[1]), behind=int(fold[2]))
+            candidate = candidate.model_copy(update={"loss": None, "train_loss": None})
     return NetworkFacts(
         number=candidate.number + 1, state=candidate.status, weight=candidate.weight,
         loss=candidate.loss, train_loss=candidate.train_loss, n_hidden=genes.depth,

@@ -12,7 +12,6 @@ from fathom.inspection.report.layout import (
     charts,
     folded,
     found,
-    number,
     percent,
     table,
     tag,
@@ -33,7 +32,7 @@ MOST_VALUES = 8  # of a row that are shown at once
 
 def quality_section(contents: ReportContents, labels: Labels) -> Section:
     """Show every metric with its interval, beside what guessing has."""
-    head = [labels.metric, labels.value, "95 %", labels.guessing.format("").strip(" :：")]
+    head = [labels.metric, labels.value, "95%", labels.guessing.format("").strip(" :：")]
     lines = []
     for one in contents.metrics:
         ends = "–"
@@ -53,7 +52,7 @@ def _per_class(contents: ReportContents, labels: Labels) -> str:
     name = labels.class_name if contents.task == "classes" else labels.label_name
     head = [name, labels.precision, labels.recall, "F1", labels.rows]
     lines = [
-        [escaped(one.label), percent(one.precision), percent(one.recall), number(one.f1, 3),
+        [escaped(one.label), percent(one.precision), percent(one.recall), write("F1", one.f1),
          f"{one.n_rows:,}"]
         for one in contents.per_class
     ]  # fmt: skip
