@@ -83,6 +83,8 @@ CHINESE: MappingProxyType[str, str] = MappingProxyType(
         "几乎学不到东西。",
         "updates_large": "第 {number} 层（{layer}）：一步改变其权重的 {ratio:.2g}，"
         "超过了它能承受的程度。",
+        "updates_settle": "第 {number} 层（{layer}）：按完整的学习率，一步会改变其权重的 "
+        "{ratio:.2g}；随着学习率下降，权重才稳定下来。",
         "updates_sound": "每一层每步改变其权重的比例都适当，{low:.2g} 到 {high:.2g}。",
         "gap_large": "有一部分是死记硬背：在所保留的轮次，未见过的行上的损失是学过的行上的 "
         "{ratio:.2g} 倍（{validation:.4g} 对 {train:.4g}），即有过拟合。",

@@ -111,6 +111,8 @@ ENGLISH: MappingProxyType[str, str] = MappingProxyType(
         "their size, so it hardly learns.",
         "updates_large": "Layer {number} ({layer}): a step changes its weights by {ratio:.2g} of "
         "their size, which is more than it can use.",
+        "updates_settle": "Layer {number} ({layer}): at the full learning rate a step would change "
+        "its weights by {ratio:.2g} of their size; they settle as the rate comes down.",
         "updates_sound": "Every layer moves by a sound share of its weights at a step, "
         "{low:.2g} to {high:.2g}.",
         "gap_large": "It learned some by heart: at the epoch kept, the loss on rows it has not "
