@@ -11,7 +11,7 @@ from fathom.estimators.base import FathomEstimator
 from fathom.inspection.findings import Finding, find
 from fathom.inspection.report.contents import ColumnFacts, CurveFacts, NetworkFacts
 from fathom.search.report import Candidate, Report
-from fathom.training.history import History, StartHistory
+from fathom.training.history import StartHistory
 
 MOST_NAMED = 4  # categories named
 MOST_STRANGE = 3  # columns with strange values that are spoken of
@@ -200,7 +200,7 @@ def _on_losses(report: Report) -> list[Finding]:
 
 def curve_facts(model: FathomEstimator) -> tuple[CurveFacts, ...]:
     """Return the trainings of the kept networks, the heaviest first, one of each."""
-    history: History = model.history_
+    history = model._comparable_history()
     if getattr(model, "report_", None) is None:
         kept = [n for n in history.kept if history.starts[n].epochs]
         return tuple(_curve(n + 1, history.starts[n]) for n in kept[:MOST_CURVES])
