@@ -15,7 +15,10 @@ import pytest
 
 from fathom.cli import main
 
-VERBS = ("train", "replay", "predict", "evaluate", "compare", "depth", "inspect", "report")
+VERBS = (
+    "train", "replay", "predict", "evaluate", "compare", "depth", "descent", "inspect", "report",
+    "space",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

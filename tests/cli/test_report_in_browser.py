@@ -115,6 +115,13 @@ def test_a_report_needs_no_script_and_its_links_work(browser, request, tmp_path,
         assert page.locator(f"{target} h2").is_visible()
     images = page.locator("img")
     assert images.count() == (12 if kind == "of_pictures" else 0)
+    cells = page.locator("svg.fathom-chart a")
+    assert cells.count() > 0
+    for cell in cells.all():  # a cell of the matrix leads to the numbers of its rows
+        target = cell.get_attribute("href")
+        assert page.locator(target).count() == 1
+    cells.last.click()
+    assert page.locator(target).is_visible()
     page.locator("nav a").last.click()
     assert page.url.endswith("#health")
     page.context.close()

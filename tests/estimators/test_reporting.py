@@ -183,6 +183,12 @@ def test_numbers_against_scikit_learn():
     assert worst == np.argmax(np.abs(np.asarray(y[300:]) - predicted))
     assert found.importance.columns[0].column in ("s5", "bmi")
     assert "report_numbers" in codes(found.verdict)
+    # Losses of rows learned and of rows held out are told in one unit, or a gap would be none.
+    kept = [one.train_loss for one in model.report_.kept]
+    trained = [epoch.train_loss for start in model.history_.starts for epoch in start.epochs]
+    assert found.gap.train_loss == pytest.approx(np.mean(kept), rel=0.3)
+    assert max(found.curves[0].train) <= np.sqrt(2 * max(trained)) * (1 + 1e-9)
+    assert found.gap.validation_loss < 1.5 * found.gap.train_loss
     assert len(write_report(found, "zh")) < 1_000_000
 
 

@@ -359,9 +359,8 @@ def study():
 
 def test_a_study_has_every_part_and_tells_of_each(study):
     found, told = study
-    assert [name for name, _ in found.parts() if name != "between"] == [
-        name for name in TITLES if name != "between"
-    ]
+    assert [name for name, _ in found.parts()] == list(TITLES)
+    assert found.between == found.fog.surface
     assert set(told) == {name for name, _ in found.parts()}
     assert LEADS.keys() == TITLES.keys()
     assert found.left_out == ()
@@ -385,7 +384,7 @@ def test_a_study_without_time_says_what_it_left_out():
     )
     assert found.left_out == ("starts", "rates", "initializers", "optimizers")
     assert found.starts is None
-    assert found.fog.surface == found.path
+    assert found.fog.surface == found.path == found.between
 
 
 def test_more_time_affords_more_epochs_and_more_rows_fewer():

@@ -148,11 +148,16 @@ def test_a_step_by_the_size_of_the_weights():
 
 
 @pytest.mark.parametrize(
-    ("rate", "code"), [(1e-9, "updates_small"), (5.0, "updates_large"), (1e-3, "updates_sound")]
-)
-def test_steps_too_small_and_too_large_are_said(rate, code):
+    ("rate", "schedule", "code"),
+    [
+        (1e-9, "constant", "updates_small"), (5.0, "constant", "updates_large"),
+        (5.0, "cosine", "updates_settle"), (1e-3, "constant", "updates_sound"),
+    ],
+)  # fmt: skip
+def test_steps_too_small_and_too_large_are_said(rate, schedule, code):
     described = describe(Dense(units=5, activation="tanh"), SOFTMAX)
-    assert code in codes(check(described, recipe=Recipe(optimizer="adam", learning_rate=rate)))
+    recipe = Recipe(optimizer="adam", learning_rate=rate, schedule=schedule)
+    assert code in codes(check(described, recipe=recipe))
 
 
 @pytest.mark.parametrize(

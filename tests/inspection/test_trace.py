@@ -123,7 +123,8 @@ def loss_of(architecture, network, x, y, key):
 def close(found, expected, scale=1e-4):
     expected = np.asarray(expected)
     scale = max(float(np.abs(expected).max(initial=0)), scale)  # some are 0 but for rounding
-    np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9 * scale)
+    # Ten times as close as is promised; the last digits are each machine's own.
+    np.testing.assert_allclose(found, expected, rtol=1e-7, atol=1e-7 * scale)
 
 
 def parameters_of(layers, module_layers):

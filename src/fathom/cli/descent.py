@@ -8,13 +8,13 @@ import numpy as np
 
 from fathom.cli.engine import prepare_engine
 from fathom.cli.plots import Mark, draw_curve, draw_map
-from fathom.cli.rows import read_known_rows
+from fathom.cli.rows import parse_network, read_known_rows
 from fathom.cli.screen import Screen
 from fathom.cli.tables import TableOptions, refuse_overwriting, started_at
 from fathom.deployment.archive import load
 from fathom.deployment.container import require_writable
 from fathom.errors import InputError
-from fathom.estimators.opening import open_model
+from fathom.estimators.opening import count_networks, open_model
 from fathom.inspection.comparisons import INITIALIZERS, OPTIMIZERS
 from fathom.inspection.curve import LossCurve
 from fathom.inspection.descent_study import (
@@ -72,8 +72,8 @@ def run_descent(
     screen = Screen(is_json)
     prepare_engine()
     model = load(model_path)
+    member, fold = parse_network(asked.network, count_networks(model))
     rows = read_known_rows(model, Path(model_path), options, asked.rows)
-    member, fold = _parse_network(asked.network)
     opened = open_model(model, rows.x, rows.y, member=member, fold=fold)
     effort = Effort(n_points=41, seconds=asked.time_limit - (time.monotonic() - began))
     n_walks = 1 + effort.n_starts + 5 + effort.n_seeds * len(INITIALIZERS) + 5 * len(OPTIMIZERS)
@@ -106,17 +106,6 @@ def _check(asked: DescentOptions, source: str) -> None:
             raise InputError("--output with a name in .html, .json", got=asked.output[:200])
         refuse_overwriting(asked.output, source)
         require_writable(Path(asked.output))
-
-
-def _parse_network(text: str) -> tuple[int, int]:
-    """Return member and fold, from 0, of ``2`` or ``2.3``."""
-    parts = text.split(".")
-    if len(parts) > 2 or not all(part.isdecimal() and int(part) for part in parts):
-        raise InputError(
-            "--network with the number of a network, for example 2, or 2.3 for its third fold",
-            got=repr(text),
-        )
-    return int(parts[0]) - 1, int(parts[1]) - 1 if len(parts) == 2 else 0
 
 
 def _conclude(screen: Screen, study: DescentStudy, asked: DescentOptions, began: float) -> None:

@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from fathom.cli.contributions import show_contributions
 from fathom.cli.drawing import draw_reading
 from fathom.cli.engine import prepare_engine
 from fathom.cli.evaluate import right_numbers
 from fathom.cli.predict import collect_pictures
+from fathom.cli.rows import parse_network
 from fathom.cli.screen import Screen
 from fathom.cli.tables import TableOptions, read_more, recall_run, shown_path, started_at
 from fathom.data.cells import quoted
@@ -50,6 +52,7 @@ class InspectOptions:
     network: str = "1"
     formula: bool = False
     latex: bool = False
+    attribution: bool = False
 
 
 @dataclass(frozen=True)
@@ -70,19 +73,23 @@ def run_inspect(
     began = started_at()
     screen = Screen(is_json)
     prepare_engine()
-    member, fold = _parse_network(asked.network)
     if asked.row < 1:
         raise InputError("--row from 1", got=f"{asked.row}")
     model = load(model_path)
-    _require_network(count_networks(model), member, fold)
+    member, fold = parse_network(asked.network, count_networks(model))
     example = _read_example(model, Path(model_path), options, asked.row)
-    opened = open_model(model, example.x, example.y, member=member - 1, fold=fold - 1)
+    opened = open_model(model, example.x, example.y, member=member, fold=fold)
     traced = opened.trace()
     command = f"fathom inspect {model_path} --row {asked.row}"
     command += f" --data {shown_path(options.path)}" if options.path else ""
     command += f" --network {asked.network}" if asked.network != "1" else ""
     if asked.why or asked.formula or asked.latex:
         _show_parts(screen, opened.network, traced, asked, command)
+    elif asked.attribution:
+        _introduce(screen, model, model_path, opened, example, asked)
+        show_contributions(
+            screen, model, Path(model_path), options, opened, example.cells
+        )  # fmt: skip
     else:
         _introduce(screen, model, model_path, opened, example, asked)
         _show_inputs(screen, opened, example)
@@ -92,7 +99,7 @@ def run_inspect(
                 "\nWhat it should have said is not known, so nothing flows back; give rows with "
                 "their target to see how the network learns from them."
             )
-        _show_next(screen, command, traced)
+        _show_next(screen, command, traced, is_model=True)
     screen.emit("done", seconds=round(time.monotonic() - began, 3))
 
 
@@ -118,29 +125,6 @@ def _show_example(screen: Screen, network: Network, traced: Trace) -> None:
     layer, its_description = softmax_layer()
     _show_trace(screen, trace(layer, [SUMS], [0], loss=its_description.loss))
     _show_next(screen, "fathom inspect --example", traced)
-
-
-def _parse_network(text: str) -> tuple[int, int]:
-    """Return member and fold, from 1, of ``2`` or ``2.3``."""
-    parts = text.split(".")
-    if len(parts) > 2 or not all(part.isdecimal() and int(part) for part in parts):
-        raise InputError(
-            "--network with the number of a network, for example 2, or 2.3 for its third fold",
-            got=repr(text),
-        )
-    return int(parts[0]), int(parts[1]) if len(parts) == 2 else 1
-
-
-def _require_network(counts: tuple[int, ...], member: int, fold: int) -> None:
-    if member > len(counts):
-        wanted = "--network 1, the only one" if len(counts) == 1 else (
-            f"--network from 1 to {len(counts)}"
-        )  # fmt: skip
-        raise InputError(wanted, got=f"{member}")
-    if fold > counts[member - 1]:
-        raise InputError(
-            f"a fold of network {member} from 1 to {counts[member - 1]}", got=f"{fold}"
-        )
 
 
 def _read_example(
@@ -273,10 +257,12 @@ def _introduce(
 ) -> None:
     """Say which network looks at which row, and what the whole model says of it."""
     said, expected = _verdict(model, example)
+    sharpness = _sharpness(model)
     screen.emit(
         "example", origin=example.origin, prediction=said, expected=expected,
         network=opened.member + 1, networks=opened.n_members, fold=opened.fold + 1,
         folds=opened.n_folds, share=round(opened.weight, 6), units=opened.units,
+        sharpness=sharpness,
     )  # fmt: skip
     which = f"network {opened.member + 1} of {opened.n_members}" if opened.n_members > 1 else (
         "its network"
@@ -287,6 +273,11 @@ def _introduce(
     truth = f"; it is {expected}" if expected is not None else ""
     whole = "The whole model says" if opened.n_members * opened.n_folds > 1 else "It says"
     screen.say(f"{whole} {said}{truth}.")
+    if sharpness is not None:
+        screen.say(
+            "Its probabilities are calibrated: those of its networks, averaged, to the power "
+            f"{sharpness:.2f}, then made to add up to 1."
+        )
     if opened.units:
         screen.say(f"Outputs are in units of their own: a = {opened.units}.")
     screen.say()
@@ -295,8 +286,17 @@ def _introduce(
         p = model.predict_proba(example.x)[0]
         screen.say(draw_reading(example.picture, classes, p, blocks=screen.can_draw))
         screen.say()
-    screen.say(write_formula(opened.architecture))
-    screen.say()
+    if not asked.attribution:
+        screen.say(write_formula(opened.architecture))
+        screen.say()
+
+
+def _sharpness(model: FathomClassifier | FathomRegressor) -> float | None:
+    """Return the power that calibrates probabilities; None where they are the networks' own."""
+    if model.schema_.target.task != "classes" or not hasattr(model, "design_"):
+        return None
+    sharpness = float(model.design_.sharpness)
+    return sharpness if abs(sharpness - 1) > 0.005 else None
 
 
 def _verdict(
@@ -381,13 +381,15 @@ def _show_further(screen: Screen, explained: Explanation, command: str) -> None:
         screen.say(f"\nAsk on, for example: {command} --why {name}")
 
 
-def _show_next(screen: Screen, command: str, traced: Trace) -> None:
+def _show_next(screen: Screen, command: str, traced: Trace, *, is_model: bool = False) -> None:
     first = traced.layers[0]
     name = f"{first.name}.neuron{','.join('1' for _ in first.a.shape[1:])}"
     steps = {f"{command} --why output.neuron1.a": "why an output is what it is"}
     if traced.loss is not None:
         steps[f"{command} --why {name}.delta"] = "why a node error is"
     steps[f"{command} --formula"] = "the network as a function"
+    if is_model:
+        steps[f"{command} --attribution"] = "what each input contributed, and rows like it"
     width = max(map(len, steps))
     screen.say("\nNext:")
     for step, purpose in steps.items():

@@ -14,6 +14,11 @@ Seed = Annotated[int, typer.Option(help="Seed of every random choice.")]
 Reading: TypeAlias = dict[str, Any]  # how a table is read: what the options of `_reading` were
 
 
+def named_columns(columns: str) -> tuple[str, ...]:
+    """Return what names columns, still in one; the table tells whether commas part it."""
+    return (columns.strip(),) if columns.strip() else ()
+
+
 def _reading(
     separator: Annotated[
         str | None, typer.Option(metavar="SIGN", help="What parts values; found out if left out.")

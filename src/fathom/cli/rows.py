@@ -31,6 +31,8 @@ class KnownRows:
         How many there are.
     n_all : int
         Of how many with a known target they were drawn.
+    numbers : numpy.ndarray
+        Number of each in the data, from 1.
     """
 
     x: Any
@@ -38,10 +40,50 @@ class KnownRows:
     origin: str
     n_rows: int
     n_all: int
+    numbers: np.ndarray
 
     def __str__(self) -> str:
         of_all = "" if self.n_rows == self.n_all else f" of {self.n_all:,}"
         return f"{self.n_rows:,}{of_all} {'row' if self.n_rows == 1 else 'rows'} of {self.origin}"
+
+
+def parse_network(text: str, counts: tuple[int, ...]) -> tuple[int, int]:
+    """Return member and fold, from 0, of a network named ``2``, or ``2.3`` for its third fold.
+
+    Parameters
+    ----------
+    text : str
+        As the user named it.
+    counts : tuple of int
+        How many networks each member has, as `fathom.estimators.opening.count_networks` says.
+
+    Raises
+    ------
+    InputError
+        If there is no such network.
+
+    Examples
+    --------
+    >>> parse_network("2.3", (1, 5))
+    (1, 2)
+    """
+    parts = text.split(".")
+    if len(parts) > 2 or not all(part.isdecimal() and int(part) for part in parts):
+        raise InputError(
+            "--network with the number of a network, for example 2, or 2.3 for its third fold",
+            got=repr(text)[:80],
+        )
+    member, fold = int(parts[0]), int(parts[1]) if len(parts) == 2 else 1
+    if member > len(counts):
+        wanted = "--network 1, the only one" if len(counts) == 1 else (
+            f"--network from 1 to {len(counts)}"
+        )  # fmt: skip
+        raise InputError(wanted, got=f"{member}")
+    if fold > counts[member - 1]:
+        raise InputError(
+            f"a fold of network {member} from 1 to {counts[member - 1]}", got=f"{fold}"
+        )
+    return member - 1, fold - 1
 
 
 def read_known_rows(
@@ -49,6 +91,8 @@ def read_known_rows(
     model_path: Path,
     options: TableOptions,
     most: int,
+    *,
+    is_fresh: bool = False,
 ) -> KnownRows:
     """Read rows with their target for a model, at most so many, drawn by the options' seed.
 
@@ -63,6 +107,8 @@ def read_known_rows(
         on, or the bundled digits.
     most : int
         How many rows at most.
+    is_fresh : bool, default False
+        Whether pictures are those kept for testing rather than those learned from.
 
     Raises
     ------
@@ -71,7 +117,7 @@ def read_known_rows(
     """
     described = model.schema_.input
     if isinstance(described, ImageInput):
-        return _read_pictures(described, model.schema_.target, options, most)
+        return _read_pictures(described, model.schema_.target, options, most, is_fresh=is_fresh)
     if not options.path:
         known = recall_run(model_path)
         if known is None or not Path(known.path).is_file():
@@ -88,7 +134,8 @@ def read_known_rows(
     chosen = _draw(len(rows), most, options.seed)
     features = frame.drop(names)[rows[chosen]]
     x = _numbers(features, described) if isinstance(described, NumbersInput) else features
-    return KnownRows(x, y[chosen], shown_path(options.path), len(chosen), len(rows))
+    where = shown_path(options.path)
+    return KnownRows(x, y[chosen], where, len(chosen), len(rows), rows[chosen] + 1)
 
 
 def _draw(n: int, most: int, seed: int) -> np.ndarray:
@@ -152,11 +199,13 @@ def _numbers(frame: pl.DataFrame, described: NumbersInput) -> Any:
 
 
 def _read_pictures(
-    described: ImageInput, target: Target, options: TableOptions, most: int
+    described: ImageInput, target: Target, options: TableOptions, most: int, *, is_fresh: bool
 ) -> KnownRows:
     source = options.path or "digits"
     digits = load_digits(source, seed=options.seed)
     pictures, classes = digits.x_train, digits.y_train
+    if is_fresh:
+        pictures, classes = digits.x_test, digits.y_test
     if pictures.shape[1:] != (described.height, described.width):
         raise InputError(
             f"--data with pictures of {described.height}×{described.width} pixels",
@@ -167,4 +216,7 @@ def _read_pictures(
         raise InputError(f"pictures of {listing(list(map(str, target.classes)))}", got="none")
     chosen = known[_draw(len(known), most, options.seed)]
     name = "the bundled digits" if source == "digits" else source
-    return KnownRows(pictures[chosen], classes[chosen], name, len(chosen), len(known))
+    name += " kept for testing" if is_fresh else ""
+    return KnownRows(
+        pictures[chosen], classes[chosen], name, len(chosen), len(known), chosen + 1
+    )  # fmt: skip

@@ -35,7 +35,7 @@ from fathom.estimators.designing import (
     search_on,
 )
 from fathom.estimators.predicting import Predictor, encode_rows, is_ink
-from fathom.estimators.showing import summarize
+from fathom.estimators.showing import in_one_unit, summarize
 from fathom.nn.architecture import Architecture
 from fathom.nn.layer import Shape
 from fathom.nn.network import Network
@@ -188,7 +188,14 @@ class FathomEstimator(BaseEstimator):
         shown = str(estimator_html_repr(self))
         if not hasattr(self, "networks_"):
             return shown
-        return shown + summarize(self.architecture_, self.history_, getattr(self, "report_", None))
+        report = getattr(self, "report_", None)
+        return shown + summarize(self.architecture_, self._comparable_history(), report)
+
+    def _comparable_history(self) -> History:
+        """Return the history with losses of rows learned and of rows held out in one unit."""
+        if hasattr(self, "design_") and self.schema_.target.task == "numbers":
+            return in_one_unit(self.history_, self.architecture_.n_outputs)
+        return self.history_
 
     @property
     def leaderboard_(self) -> list[dict[str, Any]]:

@@ -8,6 +8,39 @@ from fathom.training.history import History
 MOST_NETWORKS = 10
 
 
+def in_one_unit(history: History, n_outputs: int) -> History:
+    """Return a history of a search for numbers with all losses in the unit of the held-out ones.
+
+    What is minimized is half the sum of the squared errors of the outputs; what judges a network
+    on rows held out is their root mean square.
+
+    Parameters
+    ----------
+    history : History
+        As a search for numbers keeps it.
+    n_outputs : int
+        Numbers a network predicts of a row.
+
+    Examples
+    --------
+    >>> from fathom.training.history import Epoch, StartHistory
+    >>> epoch = Epoch(epoch=1, train_loss=0.02, train_score=0.96, validation_loss=0.21,
+    ...               validation_score=0.95, learning_rate=0.1, seconds=1)
+    >>> start = StartHistory(epochs=(epoch,), best_epoch=1)
+    >>> history = History(starts=(start,), kept=(0,), score_name="r2", seconds=1)
+    >>> in_one_unit(history, 1).starts[0].epochs[0].train_loss
+    0.2
+    """
+    starts = []
+    for start in history.starts:
+        epochs = tuple(
+            epoch.model_copy(update={"train_loss": (2 * epoch.train_loss / n_outputs) ** 0.5})
+            for epoch in start.epochs
+        )
+        starts.append(start.model_copy(update={"epochs": epochs}))
+    return history.model_copy(update={"starts": tuple(starts)})
+
+
 def summarize(architecture: Architecture, history: History, report: Report | None) -> str:
     """Return HTML on a fitted estimator: how good it is, and which networks it is made of.
 

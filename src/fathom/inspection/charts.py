@@ -5,8 +5,9 @@ lines have dashes, points have marks, cells and bars have numbers.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TypeAlias
 
 import numpy as np
@@ -320,6 +321,7 @@ def matrix_chart(
     y_label: str = "",
     as_text: Callable[[float], str] = number_text,
     cell: float = 34,
+    links: Mapping[tuple[int, int], str] = MappingProxyType({}),
     description: str = "",
 ) -> str:
     """Draw a matrix as a table whose cells are the darker the larger their number.
@@ -337,6 +339,8 @@ def matrix_chart(
         as a hint of the browser.
     cell : float
         Side of a cell in pixels.
+    links : mapping of (row, column) to str
+        Where cells lead to, for example ``#rows-3-5``.
     description : str
         What the chart shows, for those who cannot see it.
 
@@ -366,7 +370,9 @@ def matrix_chart(
             share = (value - low) / spread if spread > 0 else 0.0
             where = (frame.left + column * cell, y)
             hint = f"{name}, {column_names[column]}: {as_text(value)}"
-            frame.add(_cell(where, cell, share, as_text(value), hint))
+            drawn = _cell(where, cell, share, as_text(value), hint)
+            to = links.get((row, column))
+            frame.add(element("a", drawn, href=to) if to else drawn)
     frame.name_axis()
     return frame.done()
 

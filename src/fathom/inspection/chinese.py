@@ -51,8 +51,7 @@ CHINESE: MappingProxyType[str, str] = MappingProxyType(
         "neuron_mixed": "它并不偏向任何一类：响应最强的 {n_strongest} 行分属 {n_classes} 类。",
         "neuron_dead": "它在这 {n_rows:,} 行上从不激活。",
         # attribution
-        "attribution_incomplete": "在最差的一行上，各项贡献之和与输出之差相差 {gap:.2g}："
-        "请增加步数。",
+        "attribution_incomplete": "在最差的一行上，各项贡献之和与输出之差相差 {gap:.2g}。",
         "importance_main": "{column} 最重要：把它的值打乱，{score}下降 {drop:.3f}（{low:.3f} 到 "
         "{high:.3f}）。",
         "importance_none": "{n_all} 列中有 {n_columns} 列与噪声无法区分：{columns}。",
@@ -76,15 +75,17 @@ CHINESE: MappingProxyType[str, str] = MappingProxyType(
         "saturated": "第 {number} 层（{layer}）：{share:.0%} 的响应落在激活函数 {function} "
         "的平坦区。",
         "vanishing": "误差在反向传播途中消失：在第 {number} 层（{layer}）只有最后一个隐藏层处的 "
-        "{ratio:.1e}。",
+        "{ratio:.2g}。",
         "exploding": "误差在反向传播途中爆炸：在第 {number} 层（{layer}）达到最后一个隐藏层处的 "
-        "{ratio:.1e} 倍。",
+        "{ratio:.2g} 倍。",
         "steady_gradients": "误差反向传播到第一层时，是最后一个隐藏层处的 {ratio:.2g} 倍。",
-        "updates_small": "第 {number} 层（{layer}）：一步只改变其权重的 {ratio:.1e}，"
+        "updates_small": "第 {number} 层（{layer}）：一步只改变其权重的 {ratio:.2g}，"
         "几乎学不到东西。",
-        "updates_large": "第 {number} 层（{layer}）：一步改变其权重的 {ratio:.1e}，"
+        "updates_large": "第 {number} 层（{layer}）：一步改变其权重的 {ratio:.2g}，"
         "超过了它能承受的程度。",
-        "updates_sound": "每一层每步改变其权重的比例都适当，{low:.1e} 到 {high:.1e}。",
+        "updates_settle": "第 {number} 层（{layer}）：按完整的学习率，一步会改变其权重的 "
+        "{ratio:.2g}；随着学习率下降，权重才稳定下来。",
+        "updates_sound": "每一层每步改变其权重的比例都适当，{low:.2g} 到 {high:.2g}。",
         "gap_large": "有一部分是死记硬背：在所保留的轮次，未见过的行上的损失是学过的行上的 "
         "{ratio:.2g} 倍（{validation:.4g} 对 {train:.4g}），即有过拟合。",
         "gap_small": "在所保留的轮次没有过拟合的迹象：未见过的行上损失 {validation:.4g}，"
@@ -154,6 +155,7 @@ CHINESE: MappingProxyType[str, str] = MappingProxyType(
         "search_depth_idle": "隐藏层在这里没有带来好处：有隐藏层的最好网络的{loss_name}为 "
         "{deep:.4f}，最好的线性网络为 {linear:.4f}。",
         "search_cut_at": "在 {n_planned} 轮中的第 {epoch} 轮终止：落后于当时的最佳损失。",
+        "search_cut_fold": "在 {n_folds} 折中的第一折之后终止：损失落后当时最佳 {behind}%。",
         "search_behind": "落后于最佳损失。",
         "search_starts": "同一网络从 {n_starts} 个随机起点训练，保留其中 {n_kept} 个，取其平均。",
         "network_share": "画出的是模型 {n_networks} 个网络中权重最大的一个（占预测的 {share:.0%}）"

@@ -97,7 +97,7 @@ class DescentStudy(Measured):
     fog : Fog
         What could be seen on the first walk: of the plane of its path, or, where another start
         found a deeper valley, of the plane through both.
-    between : LossSurface or None
+    between : LossSurface
         That plane, revealed.
     rates, optimizers, initializers : Comparison or None
         Walks side by side.
@@ -113,7 +113,7 @@ class DescentStudy(Measured):
     path: LossSurface
     starts: Starts | None = None
     fog: Fog
-    between: LossSurface | None = None
+    between: LossSurface
     rates: Comparison | None = None
     optimizers: Comparison | None = None
     initializers: Comparison | None = None
@@ -354,9 +354,9 @@ class _Study:
             walks = walk_together(*given, walkers, n_looks=n_looks)
             self.keep("starts", gather_starts(*given[:3], walks))
             between = self.reveal(walks)
-        self.keep("fog", under_fog(between or self.found["path"]))
-        if between is not None:
-            self.keep("between", between)
+        whole = between or self.found["path"]
+        self.keep("fog", under_fog(whole))
+        self.keep("between", whole)
         rates = effort.rates or tuple(self.recipe.learning_rate * 10.0**n for n in range(-2, 3))
         if self.has_time("rates", len(rates)):
             self.keep("rates", compare_learning_rates(*given, rates=rates, n_looks=n_looks))

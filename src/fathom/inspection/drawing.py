@@ -21,7 +21,7 @@ from fathom.inspection.svg import (
 )
 
 MOST_NEURONS = 8  # of a stage that are drawn
-MOST_NUMBERED = 12  # synapses between two stages up to which their weights are written
+MOST_NUMBERED = 8  # synapses between two stages up to which their weights are written
 RADIUS, SPACING, GAP = 21.0, 104.0, 170.0
 BOX_WIDTH, TOP, MARGIN = 96.0, 46.0, 26.0
 NAME_WIDTH = 110.0
@@ -127,6 +127,7 @@ def draw_network(
     first = RADIUS if stages[0].values is not None else BOX_WIDTH / 2
     left = MARGIN + (NAME_WIDTH if stages[0].names else 0) + first
     right = MARGIN + (NAME_WIDTH if stages[-1].names else 0) + RADIUS + 20
+    right = max(right, MARGIN + GAP / 2)  # the title above the last column
     xs = [left + GAP * place for place in range(len(stages))]
     ys = [_heights(count, max(slots)) for count in slots]
     synapses: list[str] = []
@@ -238,7 +239,7 @@ def _draw_stage(
     is_last: bool,
 ) -> list[str]:
     """Draw a column: its title, and a box or its neurons."""
-    drawn = [words(x, 18, shortened(stage.title, GAP - 10), "middle", class_="f-title",
+    drawn = [words(x, 18, shortened(stage.title, GAP - 10, 12), "middle", class_="f-title",
                    style="font-size:12px")]  # fmt: skip
     if stage.values is None:
         return [*drawn, *_draw_box(stage, x, ys[0])]

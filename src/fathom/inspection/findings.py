@@ -102,17 +102,19 @@ ENGLISH: MappingProxyType[str, str] = MappingProxyType(
         "saturated": "Layer {number} ({layer}): {share:.0%} of its answers lie where the "
         "{function} function is flat.",
         "vanishing": "The error fades on its way back: at layer {number} ({layer}) it is "
-        "{ratio:.1e} of what it is at the last hidden layer.",
+        "{ratio:.2g} of what it is at the last hidden layer.",
         "exploding": "The error grows on its way back: at layer {number} ({layer}) it is "
-        "{ratio:.1e} times what it is at the last hidden layer.",
+        "{ratio:.2g} times what it is at the last hidden layer.",
         "steady_gradients": "The error comes back to the first layer at {ratio:.2g} times its size "
         "at the last hidden layer.",
-        "updates_small": "Layer {number} ({layer}): a step changes its weights by {ratio:.1e} of "
+        "updates_small": "Layer {number} ({layer}): a step changes its weights by {ratio:.2g} of "
         "their size, so it hardly learns.",
-        "updates_large": "Layer {number} ({layer}): a step changes its weights by {ratio:.1e} of "
+        "updates_large": "Layer {number} ({layer}): a step changes its weights by {ratio:.2g} of "
         "their size, which is more than it can use.",
+        "updates_settle": "Layer {number} ({layer}): at the full learning rate a step would change "
+        "its weights by {ratio:.2g} of their size; they settle as the rate comes down.",
         "updates_sound": "Every layer moves by a sound share of its weights at a step, "
-        "{low:.1e} to {high:.1e}.",
+        "{low:.2g} to {high:.2g}.",
         "gap_large": "It learned some by heart: at the epoch kept, the loss on rows it has not "
         "seen is {ratio:.2g} times that on those it learned ({validation:.4g} against "
         "{train:.4g}).",
@@ -138,12 +140,12 @@ ENGLISH: MappingProxyType[str, str] = MappingProxyType(
         "of it.",
         "sampled": "Worked out on {n_used:,} rows drawn at random from {n_rows:,}.",
         # report
-        "report_accuracy": "It is right in {value:.1%} of these {n_rows:,} rows (95 % interval "
+        "report_accuracy": "It is right in {value:.1%} of these {n_rows:,} rows (95% interval "
         "{low:.1%} to {high:.1%}); always saying {guess} would be right in {baseline:.1%}.",
-        "report_labels": "Of the labels of {n_rows:,} rows {value:.1%} are right (95 % interval "
+        "report_labels": "Of the labels of {n_rows:,} rows {value:.1%} are right (95% interval "
         "{low:.1%} to {high:.1%}); always giving each label the same answer would be right in "
         "{baseline:.1%}.",
-        "report_numbers": "It explains {value:.1%} of how {target} differs from row to row (95 % "
+        "report_numbers": "It explains {value:.1%} of how {target} differs from row to row (95% "
         "interval {low:.1%} to {high:.1%}); its mean error is {error:.4g}, and {baseline:.4g} by "
         "always saying the mean.",
         "report_better": "Clearly better than guessing: it does away with {gain:.0%} of the loss "
@@ -196,6 +198,8 @@ ENGLISH: MappingProxyType[str, str] = MappingProxyType(
         "search_depth_idle": "Hidden layers do not pay here: the best network with them has "
         "{loss_name} {deep:.4f}, the best linear one {linear:.4f}.",
         "search_cut_at": "Cut at epoch {epoch} of {n_planned}: behind the best loss there.",
+        "search_cut_fold": "Cut after the first of {n_folds} folds: its loss there was {behind}% "
+        "behind the best.",
         "search_behind": "Behind the best loss.",
         "search_starts": "The same network was trained from {n_starts} random "
         "{n_starts:start/starts}; {n_kept} {n_kept:is/are} kept and averaged.",
@@ -205,8 +209,8 @@ ENGLISH: MappingProxyType[str, str] = MappingProxyType(
         "worst_surest": "It was surest of a mistake in row {row}: it said {said} with "
         "{sureness:.1%}, but it is {truth}, to which it gave {share:.2%}.",
         "worst_number": "It was farthest off in row {row}: it said {said}, but it is {truth}.",
-        "worst_few": "The worst 1 % of the rows make up {share:.0%} of the squared error.",
-        "worst_share": "The worst 1 % of the rows make up {share:.0%} of the loss.",
+        "worst_few": "The worst 1% of the rows make up {share:.0%} of the squared error.",
+        "worst_share": "The worst 1% of the rows make up {share:.0%} of the loss.",
         "residual_centered": "Its errors lean to neither side: {mean:+.3g} on average, interval "
         "{low:+.3g} to {high:+.3g}.",
         "residual_high": "It predicts too much, by {mean:.3g} on average ({low:.3g} to "

@@ -139,7 +139,7 @@ class Health(Value):
 
 
 def _small(value: float | None) -> str:
-    return "" if value is None else f"{value:.1e}"
+    return "" if value is None else f"{value:.2g}"
 
 
 def check_network(
@@ -241,7 +241,7 @@ def check_network(
         kinds.append([passage.activation for passage in _with_activation(mine)])
     return Health(
         n_rows=len(x), loss=float(loss) / len(x), layers=tuple(layers),
-        findings=tuple(_findings(layers, kinds, len(x))),
+        findings=(*_findings(layers, kinds, len(x)), *_on_steps(layers, recipe)),
     )  # fmt: skip
 
 
@@ -363,7 +363,6 @@ def _findings(layers: list[LayerHealth], kinds: list[list[str]], n_rows: int) ->
     if not n_dead:
         yield find("no_dead_units", "good", n_rows=n_rows)
     yield from _on_errors(layers[:-1])
-    yield from _on_steps(layers)
 
 
 def _on_errors(hidden: list[LayerHealth]) -> Iterator[Finding]:
@@ -383,18 +382,20 @@ def _on_errors(hidden: list[LayerHealth]) -> Iterator[Finding]:
     yield find("steady_gradients", "good", ratio=hidden[0].error / last)
 
 
-def _on_steps(layers: list[LayerHealth]) -> Iterator[Finding]:
+def _on_steps(layers: list[LayerHealth], recipe: Recipe | None) -> Iterator[Finding]:
+    """Say whether steps suit the weights; what is too large at first may settle later."""
     ratios = [(one, one.update_ratio) for one in layers if one.update_ratio is not None]
     if not ratios:
         return
-    bad = [
-        find(
-            "updates_small" if ratio < SMALLEST_UPDATE else "updates_large", "warning",
-            number=one.number, layer=one.name, ratio=ratio,
-        )
-        for one, ratio in ratios
-        if not SMALLEST_UPDATE <= ratio <= LARGEST_UPDATE
-    ]  # fmt: skip
+    comes_down = recipe is not None and recipe.schedule != "constant"
+    bad = []
+    for one, ratio in ratios:
+        facts = {"number": one.number, "layer": one.name, "ratio": ratio}
+        if ratio < SMALLEST_UPDATE:
+            bad.append(find("updates_small", "warning", **facts))
+        elif ratio > LARGEST_UPDATE:
+            code = "updates_settle" if comes_down else "updates_large"
+            bad.append(find(code, "note" if comes_down else "warning", **facts))
     yield from bad
     if not bad:
         every = [ratio for _, ratio in ratios]

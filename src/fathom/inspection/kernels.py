@@ -1,5 +1,6 @@
 """Kernels: which rows are alike to the last hidden layer, beside a kernel that was never taught."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,12 @@ from fathom.inspection.findings import Finding, find
 from fathom.inspection.judging import Contest, Score, ScoreName, read_target, set_contest
 from fathom.inspection.pictures import heat_map, side_by_side
 from fathom.inspection.probes import require_pairs
-from fathom.inspection.representations import draw_rows, label, representations
+from fathom.inspection.representations import (
+    draw_rows,
+    label,
+    representations,
+    spread_codes,
+)
 from fathom.nn.network import Network
 from fathom.values import Value
 
@@ -195,7 +201,8 @@ def learn_kernel(
     rows = draw_rows(len(judged), most_rows, seed)
     task, numbers = read_target(np.asarray(target)[rows])
     wanted = target_gram(numbers, is_classes=task == "classes")
-    seen = representations(network, np.asarray(judged)[rows])
+    first, *others = representations(network, np.asarray(judged)[rows])
+    seen = [replace(first, values=spread_codes(network, first.values)), *others]
     grams = [linear_gram(layer.flat) for layer in seen]
     rbf = rbf_gram(seen[0].flat)
     layers = tuple(

@@ -176,6 +176,35 @@ def representations(network: Network, x: Any) -> tuple[Representation, ...]:
     )
 
 
+def spread_codes(network: Network, x: Any) -> np.ndarray:
+    """Return rows with each code of a category spread out over 0 and 1, as linear models need it.
+
+    Parameters
+    ----------
+    network : Network
+        The network, whose first layer says which inputs are codes; rows of any other are returned
+        as they are.
+    x : array-like
+        Rows as the network takes them.
+
+    Examples
+    --------
+    >>> from fathom import Architecture, Columns, Dense, build
+    >>> network = build(Architecture(
+    ...     input_shape=(2,), loss="squared_error",
+    ...     layers=(Columns(n_numbers=1, codes=(3,)), Dense(units=1, activation="identity")),
+    ... ), jax.random.key(0))
+    >>> spread_codes(network, [[0.5, 0.0], [0.75, 2.0]]).tolist()
+    [[0.5, 1.0, 0.0], [0.75, 0.0, 1.0]]
+    """
+    rows, first = as_rows(network, x), network.layers[0]
+    if not isinstance(first, ColumnsLayer):
+        return rows
+    begin = first.n_numbers + first.n_plain
+    codes = [column[:, None] == np.unique(column)[None, :] for column in rows[:, begin:].T]
+    return np.concatenate([rows[:, :begin], *codes], axis=1, dtype=rows.dtype)
+
+
 def last_hidden(network: Network, x: Any) -> Representation:
     """Return what the last hidden layer makes of rows; the rows themselves where there is none."""
     rows = as_rows(network, x)

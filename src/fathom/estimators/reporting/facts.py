@@ -11,7 +11,7 @@ from fathom.estimators.base import FathomEstimator
 from fathom.inspection.findings import Finding, find
 from fathom.inspection.report.contents import ColumnFacts, CurveFacts, NetworkFacts
 from fathom.search.report import Candidate, Report
-from fathom.training.history import History, StartHistory
+from fathom.training.history import StartHistory
 
 MOST_NAMED = 4  # categories named
 MOST_STRANGE = 3  # columns with strange values that are spoken of
@@ -121,6 +121,13 @@ def _network(candidate: Candidate) -> NetworkFacts:
         reason = find("search_behind")
         if at:
             reason = find("search_cut_at", epoch=int(at[1]), n_planned=int(at[2]))
+        fold = re.match(
+            r"cut after the first of (\d+) folds: its loss was (\d+)%", candidate.reason
+        )
+        if fold:
+            # A loss on the first fold alone is no match for those on all of them.
+            reason = find("search_cut_fold", n_folds=int(fold[1]), behind=int(fold[2]))
+            candidate = candidate.model_copy(update={"loss": None, "train_loss": None})
     return NetworkFacts(
         number=candidate.number + 1, state=candidate.status, weight=candidate.weight,
         loss=candidate.loss, train_loss=candidate.train_loss, n_hidden=genes.depth,
@@ -193,7 +200,7 @@ def _on_losses(report: Report) -> list[Finding]:
 
 def curve_facts(model: FathomEstimator) -> tuple[CurveFacts, ...]:
     """Return the trainings of the kept networks, the heaviest first, one of each."""
-    history: History = model.history_
+    history = model._comparable_history()
     if getattr(model, "report_", None) is None:
         kept = [n for n in history.kept if history.starts[n].epochs]
         return tuple(_curve(n + 1, history.starts[n]) for n in kept[:MOST_CURVES])

@@ -129,7 +129,7 @@ def gather_report(
         metrics=metric_facts(answers.evaluation, guess),
         per_class=class_facts(answers.evaluation),
         networks=network_facts(model), loss_name=_loss_name(model),
-        curves=curve_facts(model), gap=check_gap(model.history_),
+        curves=curve_facts(model), gap=check_gap(model._comparable_history()),
         importance=importance, dependence=dependence, dependence_of=of,
         mistakes=find_mistakes(answers, target, importance),
         **about, **parts, **look_inside(answers, target, seed),

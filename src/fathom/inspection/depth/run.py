@@ -349,7 +349,11 @@ class _Study:
             raise InputError(
                 "time enough to train networks of some depths",
                 got=f"{time.monotonic() - self.began:.1f} s for it, in which none came to its end",
-                hint="give a longer time limit, fewer depths or shapes",
+                hint=(
+                    "it was asked to stop; let it go on"
+                    if self.laboratory.monitor.should_stop()
+                    else "give a longer time limit, fewer depths or shapes"
+                ),
             )
         rows = [self._row(place, n, starts) for place in self.places]
         order = {shape: number for number, shape in enumerate(SHAPES)}

@@ -12,7 +12,6 @@ from fathom.inspection.report.layout import (
     charts,
     folded,
     found,
-    number,
     percent,
     table,
     tag,
@@ -22,17 +21,18 @@ from fathom.inspection.report.layout import (
 )
 from fathom.inspection.report.overview import write
 from fathom.inspection.svg import element, escaped
-from fathom.inspection.trust import Calibration, Confusion
+from fathom.inspection.trust import Calibration, Cell, Confusion
 
 MOST_CLASSES = 30  # in a matrix or a table that is shown at once
 MOST_BESIDE = 10  # classes of a matrix that fits beside another chart
 MOST_CELLS, MOST_ROWS = 8, 8
+MOST_LISTED = 200  # cells of mistakes, all together
 MOST_VALUES = 8  # of a row that are shown at once
 
 
 def quality_section(contents: ReportContents, labels: Labels) -> Section:
     """Show every metric with its interval, beside what guessing has."""
-    head = [labels.metric, labels.value, "95 %", labels.guessing.format("").strip(" :：")]
+    head = [labels.metric, labels.value, "95%", labels.guessing.format("").strip(" :：")]
     lines = []
     for one in contents.metrics:
         ends = "–"
@@ -52,7 +52,7 @@ def _per_class(contents: ReportContents, labels: Labels) -> str:
     name = labels.class_name if contents.task == "classes" else labels.label_name
     head = [name, labels.precision, labels.recall, "F1", labels.rows]
     lines = [
-        [escaped(one.label), percent(one.precision), percent(one.recall), number(one.f1, 3),
+        [escaped(one.label), percent(one.precision), percent(one.recall), write("F1", one.f1),
          f"{one.n_rows:,}"]
         for one in contents.per_class
     ]  # fmt: skip
@@ -92,24 +92,42 @@ def draw_confusion(confusion: Confusion, labels: Labels) -> str:
         counts.astype(float), row_names=names, column_names=names, title=labels.confusion,
         x_label=labels.predicted, y_label=labels.true, cell=max(34.0, 8.0 * widest + 6),
         as_text=lambda n: f"{n:,.0f}" if n else "", description=told(confusion.findings, labels),
+        links={(c.truth, c.prediction): f"#{_place(c)}" for c in _mistaken(confusion)},
     )  # fmt: skip
 
 
+def _mistaken(confusion: Confusion) -> list[Cell]:
+    """Return the cells of mistakes that are listed, the most frequent first."""
+    return [cell for cell in confusion.cells if cell.truth != cell.prediction][:MOST_LISTED]
+
+
+def _place(cell: Cell) -> str:
+    return f"rows-{cell.truth}-{cell.prediction}"
+
+
 def _cells(confusion: Confusion, labels: Labels) -> str:
-    """List the most frequent mistakes with the numbers of their rows."""
-    worst = [cell for cell in confusion.cells if cell.truth != cell.prediction][:MOST_CELLS]
-    if not worst:
+    """List the mistakes with the numbers of their rows, where the cells of the matrix lead."""
+    mistaken = _mistaken(confusion)
+    if not mistaken:
         return ""
-    names, lines = confusion.classes, []
-    totals = confusion.counts.sum(axis=1)
-    for cell in worst:
-        truth, taken = escaped(names[cell.truth]), escaped(names[cell.prediction])
-        rows = ", ".join(f"{row:,}" for row in cell.rows[:MOST_ROWS])
-        rows += ", …" if cell.n > MOST_ROWS else ""
-        mistake = labels.cell_line.format(truth=f"<b>{truth}</b>", prediction=f"<b>{taken}</b>")
-        lines.append([mistake, f"{cell.n:,}", percent(cell.n / totals[cell.truth]), rows])
     head = [labels.cell, labels.rows, labels.share, labels.row_numbers]
-    return text("h3", labels.worst_cells) + table(head, lines, left=(0, 3))
+    totals = confusion.counts.sum(axis=1)
+    lines = [_cell_line(cell, confusion, int(totals[cell.truth]), labels) for cell in mistaken]
+    shown = text("h3", labels.worst_cells) + table(head, lines[:MOST_CELLS], left=(0, 3))
+    if len(lines) > MOST_CELLS:
+        summary = labels.more_cells.format(n=len(lines) - MOST_CELLS)
+        shown += folded(summary, table(head, lines[MOST_CELLS:], left=(0, 3)))
+    return shown
+
+
+def _cell_line(cell: Cell, confusion: Confusion, total: int, labels: Labels) -> list[str]:
+    truth, taken = (
+        tag("b", escaped(confusion.classes[place])) for place in (cell.truth, cell.prediction)
+    )
+    rows = ", ".join(f"{row:,}" for row in cell.rows[:MOST_ROWS])
+    rows += ", …" if cell.n > MOST_ROWS else ""
+    mistake = labels.cell_line.format(truth=truth, prediction=taken)
+    return [tag("span", mistake, id=_place(cell)), f"{cell.n:,}", percent(cell.n / total), rows]
 
 
 def draw_calibration(calibration: Calibration, labels: Labels) -> str:

@@ -10,7 +10,7 @@ from fathom.inspection.charts import Series, bar_chart, line_chart
 from fathom.inspection.dependence import Dependence
 from fathom.inspection.drawing import Labels as DrawingLabels
 from fathom.inspection.drawing import Stage, draw_network
-from fathom.inspection.health import Health
+from fathom.inspection.health import Health, LayerHealth
 from fathom.inspection.importance import Importance
 from fathom.inspection.pictures import picture_grid
 from fathom.inspection.report.contents import CurveFacts, NetworkFacts, ReportContents
@@ -66,7 +66,7 @@ def _networks(contents: ReportContents, networks: tuple[NetworkFacts, ...], labe
             escaped(shape), escaped(", ".join(traits)), epochs, escaped(reason),
         ])  # fmt: skip
     muted = [one.state != "kept" for one in networks]
-    return table(head, lines, left=(1, 5, 6, 8), muted=muted)
+    return table(head, lines, left=(1, 5, 6, 8), broad=(6, 8), muted=muted)
 
 
 def _trait(name: str, value: str | float, labels: Labels) -> str:
@@ -199,15 +199,22 @@ def health_section(contents: ReportContents, labels: Labels) -> Section | None:
     head = [labels.layer, labels.neurons, labels.dead, labels.flat, "|∂L/∂a|"]
     head += [labels.by_size]
     lines = [
-        [f"{one.number} {escaped(name_layer(one.name, labels.language))}", f"{one.n_neurons:,}",
-         f"{one.n_dead:,}", f"{one.share_saturated:.0%}", f"{one.error:.1e}",
-         "–" if one.update_ratio is None else f"{one.update_ratio:.1e}"]
+        [f"{one.number} {escaped(name_layer(one.name, labels.language))}", *_counted(one),
+         f"{one.error:.2g}",
+         "–" if one.update_ratio is None else f"{one.update_ratio:.2g}"]
         for one in health.layers
     ]  # fmt: skip
     body = (
         found(health.findings, labels) + table(head, lines) + charts(_draw_health(health, labels))
     )
     return Section("health", labels.health, labels.about_health, body)
+
+
+def _counted(one: LayerHealth) -> tuple[str, str, str]:
+    """Return how many neurons a layer has, dead ones and flat answers; dashes where none count."""
+    if not one.n_neurons:
+        return "–", "–", "–"
+    return f"{one.n_neurons:,}", f"{one.n_dead:,}", f"{one.share_saturated:.0%}"
 
 
 def _draw_health(health: Health, labels: Labels) -> list[str]:

@@ -62,6 +62,7 @@ class Labels:
     predicted: str
     true: str
     worst_cells: str
+    more_cells: str
     cell: str
     cell_line: str
     row_numbers: str
@@ -175,7 +176,7 @@ ENGLISH = Labels(
     heading_plain="How well {model} predicts",
     subtitle_table="{n} rows of {data}, {n_columns} columns",
     subtitle_pictures="{n} pictures of {data}, {size} pixels each",
-    end="Written by Fathom {version}. Figures in brackets and whiskers are 95 % intervals.",
+    end="Written by Fathom {version}. Figures in brackets and whiskers are 95% intervals.",
     verdict="In short",
     guessing="guessing: {}",
     interval="{low} to {high}",
@@ -211,6 +212,7 @@ ENGLISH = Labels(
     predicted="predicted",
     true="true",
     worst_cells="The most frequent mistakes, and rows to look at (the surest first)",
+    more_cells="{n} more kinds of mistake",
     cell="mistake",
     cell_line="{truth} taken for {prediction}",
     row_numbers="rows",
@@ -357,6 +359,7 @@ CHINESE = Labels(
     predicted="预测",
     true="实际",
     worst_cells="最常见的错误及可供查看的行（最有把握的在前）",
+    more_cells="另外 {n} 种错误",
     cell="错误",
     cell_line="把 {truth} 当作 {prediction}",
     row_numbers="行号",

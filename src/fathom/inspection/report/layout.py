@@ -59,7 +59,7 @@ STYLE = (
     ".charts>*{max-width:100%}"
     ".fathom-chart{--fathom-ground:var(--card);display:block}"
     ".wide{overflow-x:auto;margin:12px 0;max-width:100%}"
-    ".wide .fathom-chart{max-width:none}"
+    "@media (max-width:899px){.wide .fathom-chart{max-width:none}}"
     "table{border-collapse:collapse;font-size:.875rem;font-variant-numeric:tabular-nums;"
     "width:100%}"
     "th,td{text-align:right;padding:5px 0 5px 14px;border-bottom:1px solid var(--line);"
@@ -67,12 +67,13 @@ STYLE = (
     "th,th.left{font-weight:600;color:var(--soft);white-space:nowrap}"
     ".left{text-align:left;overflow-wrap:anywhere;white-space:normal}"
     "th:first-child,td:first-child{padding-left:0}"
-    ".wide .left{min-width:5.5em;max-width:26em}"
+    ".wide .left{min-width:5.5em;max-width:26em}.wide .broad{min-width:10em}"
     "tr.muted td{color:var(--soft)}"
     ".tag{display:inline-block;padding:0 8px;border-radius:99px;border:1px solid var(--line);"
     "font-size:.8125rem;white-space:nowrap}"
     ".tag.kept{border-color:var(--good);color:var(--good)}"
     ".bad{color:var(--warning)}"
+    "tr:has(:target){background:var(--wash)}"
     "details{margin:12px 0}summary{cursor:pointer;color:var(--accent)}"
     ".cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(270px,1fr));gap:12px;"
     "margin:12px 0}"
@@ -86,7 +87,8 @@ STYLE = (
     "footer{padding-bottom:40px;color:var(--soft);font-size:.8125rem}"
     "@media (max-width:600px){main,header,footer{padding:0 12px}header{padding-top:20px}"
     "section{padding:16px 14px;border-radius:12px}h1{font-size:1.4rem}"
-    ".figures{grid-template-columns:1fr 1fr}.figure b{font-size:1.35rem}}"
+    ".figures{grid-template-columns:1fr 1fr}.figure b{font-size:1.35rem}"
+    "th,td{padding-left:9px}}"
     "@media print{body{background:none}section{break-inside:avoid;border:0;padding:8px 0}"
     "nav{display:none}}"
 )
@@ -141,6 +143,7 @@ def table(
     lines: Iterable[Sequence[str]],
     *,
     left: Sequence[int] = (0,),
+    broad: Sequence[int] = (),
     muted: Sequence[bool] = (),
 ) -> str:
     """Write a table that scrolls in itself where there is no room.
@@ -153,15 +156,18 @@ def table(
         Cells as markup, already escaped.
     left : sequence of int
         Columns of words.
+    broad : sequence of int
+        Those among them of many words, which keep some width.
     muted : sequence of bool
         Lines that matter less.
     """
 
     def cells(name: str, line: Sequence[str]) -> str:
-        return "".join(
-            tag(name, cell, class_="left" if place in left else None)
-            for place, cell in enumerate(line)
-        )
+        kinds = [
+            "left broad" if place in broad else "left" if place in left else None
+            for place in range(len(line))
+        ]
+        return "".join(tag(name, cell, class_=kind) for cell, kind in zip(line, kinds, strict=True))
 
     top = tag("thead", tag("tr", cells("th", [escaped(title) for title in head])))
     rows = [

@@ -115,7 +115,7 @@ def _columns(columns: tuple[ColumnFacts, ...], labels: Labels) -> str:
         line.append(f"{column.n_strange:,}" if column.n_strange else "–")
         lines.append(line)
     muted = [column.kind in ("identifier", "constant") for column in columns]
-    return table(head, lines, left=(0, 1, 2), muted=muted)
+    return table(head, lines, left=(0, 1, 2), broad=(0, 2), muted=muted)
 
 
 def _share(value: float | None) -> str:
