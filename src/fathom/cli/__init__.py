@@ -9,7 +9,7 @@ import typer
 import fathom
 from fathom.cli.inside import inside
 from fathom.cli.options import Json, Reading, Seed, named_columns, reads_table
-from fathom.errors import FathomError
+from fathom.errors import FathomError, InputError
 
 app = typer.Typer(
     name="fathom",
