@@ -104,7 +104,8 @@ def test_a_descent_is_what_training_does(optimizer):
     walk = descend(SMALL, X, Y, recipe, start=2, n_looks=3)
     assert history.best_epoch == 6
     assert walk.descent.steps_per_epoch == 4
-    np.testing.assert_allclose(row_of(walk.network), row_of(trained), atol=2e-6)
+    # Another engine may have trained, whose sums are rounded otherwise.
+    np.testing.assert_allclose(row_of(walk.network), row_of(trained), atol=2e-5)
 
 
 @pytest.mark.parametrize("batch_size", [5, 1000])

@@ -229,7 +229,8 @@ class FathomEstimator(BaseEstimator):
     def _require_finite(self, outputs: np.ndarray) -> np.ndarray:
         flat = outputs.reshape(-1)
         # Of few, the sum of squares tells sooner; it may overflow, so it has not the last word.
-        is_surely = len(flat) <= FEW and math.isfinite(np.dot(flat, flat))
+        with np.errstate(over="ignore", invalid="ignore"):
+            is_surely = len(flat) <= FEW and math.isfinite(np.dot(flat, flat))
         if not (is_surely or np.isfinite(flat).all()):
             raise InputError(
                 "a network that gives finite outputs", got="NaN or infinity",

@@ -138,35 +138,34 @@ def advance(chain, pieces, rules, learner, room, known, rows, rates, seeds, n_be
         )
         error = room.error[: batch * n_outputs].reshape(batch, n_outputs)
         compare(rules, z, classes, values, weight, share, error, sums)
-        last_piece, spare, other = len(pieces), room.back, room.error
-        for k in range(n_layers - 1, -1, -1):
-            layer = chain.layers[k]
-            back = spare[: batch * layer.n_in].reshape(batch, layer.n_in)
-            backward_layer(
-                chain,
-                k,
-                learner.parameters,
-                room.inputs,
-                batch,
-                room.work,
-                room.features,
-                error,
-                back,
-                room.gradient,
-            )
-            while last_piece > 0 and pieces[last_piece - 1].begin >= layer.begin:
-                last_piece -= 1
-                _update(
-                    pieces[last_piece],
-                    rules,
-                    learner,
-                    room.gradient,
-                    rates[step],
-                    n_before + step + 1,
-                )
-            if not layer.passes_back:
-                break
-            error, spare, other = back, other, spare
+        _learn(chain, pieces, rules, learner, room, error, batch, rates[step], n_before + step + 1)
+
+
+@loop
+def _learn(chain, pieces, rules, learner, room, error, batch, rate, n_steps):  # type: ignore[no-untyped-def]
+    """Pass the errors of the output layer back, and change the weights of each layer passed."""
+    last_piece, spare, other = len(pieces), room.back, room.error
+    for k in range(len(chain.layers) - 1, -1, -1):
+        layer = chain.layers[k]
+        back = spare[: batch * layer.n_in].reshape(batch, layer.n_in)
+        backward_layer(
+            chain,
+            k,
+            learner.parameters,
+            room.inputs,
+            batch,
+            room.work,
+            room.features,
+            error,
+            back,
+            room.gradient,
+        )
+        while last_piece > 0 and pieces[last_piece - 1].begin >= layer.begin:
+            last_piece -= 1
+            _update(pieces[last_piece], rules, learner, room.gradient, rate, n_steps)
+        if not layer.passes_back:
+            break
+        error, spare, other = back, other, spare
 
 
 @loop

@@ -110,7 +110,8 @@ class LoopProgram:
         )  # fmt: skip
         state.n_steps += len(rows)
         # A sum of squares is not finite where any of them is not.
-        size = np.dot(state.learner.parameters, state.learner.parameters)
+        with np.errstate(over="ignore", invalid="ignore"):
+            size = np.dot(state.learner.parameters, state.learner.parameters)
         is_finite = bool(np.isfinite(sums[0]) and np.isfinite(size))
         return state, self._as_sums(sums), is_finite
 
