@@ -166,7 +166,8 @@ CHINESE: MappingProxyType[str, str] = MappingProxyType(
         "worst_number": "误差最大的是第 {row} 行：预测 {said}，实际 {truth}。",
         "worst_few": "误差最大的 1% 的行占平方误差之和的 {share:.0%}。",
         "worst_share": "损失最大的 1% 的行占总损失的 {share:.0%}。",
-        "residual_centered": "误差没有系统偏向：平均 {mean:+.3g}，区间 {low:+.3g} 到 {high:+.3g}。",
+        "residual_centered": "误差没有明显的系统偏向：平均 {mean:+.3g}，区间 {low:+.3g} 到 "
+        "{high:+.3g}。",
         "residual_high": "预测普遍偏高：平均高出 {mean:.3g}（{low:.3g} 到 {high:.3g}）。",
         "residual_low": "预测普遍偏低：平均低 {mean:.3g}（{low:.3g} 到 {high:.3g}）。",
         "residual_grows": "误差随预测值增大：预测最大的十分之一的行，误差是最小的十分之一的 "

@@ -211,7 +211,7 @@ ENGLISH: MappingProxyType[str, str] = MappingProxyType(
         "worst_number": "It was farthest off in row {row}: it said {said}, but it is {truth}.",
         "worst_few": "The worst 1% of the rows make up {share:.0%} of the squared error.",
         "worst_share": "The worst 1% of the rows make up {share:.0%} of the loss.",
-        "residual_centered": "Its errors lean to neither side: {mean:+.3g} on average, interval "
+        "residual_centered": "Its errors hardly lean to one side: {mean:+.3g} on average, interval "
         "{low:+.3g} to {high:+.3g}.",
         "residual_high": "It predicts too much, by {mean:.3g} on average ({low:.3g} to "
         "{high:.3g}).",

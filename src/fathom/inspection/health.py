@@ -360,7 +360,7 @@ def _findings(layers: list[LayerHealth], kinds: list[list[str]], n_rows: int) ->
         if squashing and one is not layers[-1] and one.share_saturated > MUCH_SATURATED:
             share = one.share_saturated
             yield find("saturated", "warning", **name, share=share, function=squashing[0])
-    if not n_dead:
+    if not n_dead and any(one.n_neurons for one in layers):
         yield find("no_dead_units", "good", n_rows=n_rows)
     yield from _on_errors(layers[:-1])
 

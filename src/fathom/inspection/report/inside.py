@@ -53,7 +53,9 @@ def networks_section(contents: ReportContents, labels: Labels) -> Section | None
 def _networks(contents: ReportContents, networks: tuple[NetworkFacts, ...], labels: Labels) -> str:
     loss = labels.loss.format(labels.term(contents.loss_name))
     head = [labels.network, labels.state, labels.share, loss, labels.train_loss, labels.shape]
-    head += [labels.settings, labels.epoch, labels.why]
+    head += [labels.settings, labels.epoch]
+    has_reasons = any(one.reason for one in networks)
+    head += [labels.why] * has_reasons
     lines = []
     for one in networks:
         shape = f"{one.n_hidden} × {one.width}" if one.n_hidden else labels.linear
@@ -63,7 +65,8 @@ def _networks(contents: ReportContents, networks: tuple[NetworkFacts, ...], labe
         lines.append([
             f"{one.number}", text("span", labels.states[one.state], class_=f"tag {one.state}"),
             f"{one.weight:.0%}" if one.weight else "–", number(one.loss), number(one.train_loss),
-            escaped(shape), escaped(", ".join(traits)), epochs, escaped(reason),
+            escaped(shape), escaped(", ".join(traits)), epochs,
+            *[escaped(reason)] * has_reasons,
         ])  # fmt: skip
     muted = [one.state != "kept" for one in networks]
     return table(head, lines, left=(1, 5, 6, 8), broad=(6, 8), muted=muted)
@@ -126,7 +129,7 @@ def draw_importance(importance: Importance, labels: Labels) -> str:
         [one.column for one in shown], [one.drop for one in shown], title=labels.importance,
         x_label=labels.importance_axis.format(labels.term(importance.score_name)),
         low=[one.low for one in shown], high=[one.high for one in shown],
-        as_text=lambda drop: f"{drop:.3f}", width=CHART_WIDTH,
+        as_text=lambda drop: f"{round(drop, 3) + 0.0:.3f}", width=CHART_WIDTH,
         description=told(importance.findings, labels),
     )  # fmt: skip
 
@@ -181,6 +184,7 @@ def _translated(stage: Stage, labels: Labels) -> Stage:
     """Return a column of the drawing with its title in the reader's language."""
     known = {"input": labels.input, "features": labels.features}
     title = known.get(stage.title) or name_layer(stage.title, labels.language)
+    title = title.removesuffix(" ·")  # an output layer that bends nothing
     if title.startswith("layer") and labels.language == "zh":
         title = f"{labels.layer} {title.removeprefix('layer')}"
     if stage.values is None and title != labels.input:  # a box: what it is above, its shape inside

@@ -67,7 +67,7 @@ STYLE = (
     "th,th.left{font-weight:600;color:var(--soft);white-space:nowrap}"
     ".left{text-align:left;overflow-wrap:anywhere;white-space:normal}"
     "th:first-child,td:first-child{padding-left:0}"
-    ".wide .left{min-width:5.5em;max-width:26em}.wide .broad{min-width:10em}"
+    ".wide .left{min-width:5.5em;max-width:26em}.wide .broad{min-width:8.5em}"
     "tr.muted td{color:var(--soft)}"
     ".tag{display:inline-block;padding:0 8px;border-radius:99px;border:1px solid var(--line);"
     "font-size:.8125rem;white-space:nowrap}"
