@@ -59,7 +59,7 @@ def test_named_weights_are_those_shown(fathom, model, customers, tmp_path):
         (("--network", "x"), "--network with the number of a network"),
         (("--rows", 0), "--rows from 1 to 100,000"),
         (("--time-limit", 0), "--time-limit from 1"),
-        (("--weights", "layer9.neuron1.bias"), "layer9"),
+        (("--weights", "layer99.neuron1.bias"), "layer99"),
         (("--output", "d.png"), "--output with a name in .html, .json"),
         (("--data", "absent.csv"), "absent.csv"),
         (("--example",), "a model file or --example"),

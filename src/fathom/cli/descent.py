@@ -31,6 +31,7 @@ from fathom.inspection.descents import Descent
 from fathom.inspection.fog import Fog
 from fathom.inspection.surface import LossSurface
 from fathom.inspection.valleys import Starts
+from fathom.inspection.weights import position_of
 
 MOST_EPOCHS = 1000
 SHARE = 0.5  # of the time, for walking; the rest is for compiling and maps
@@ -88,6 +89,8 @@ def run_descent(
     about = f"{which}, {opened.architecture.n_parameters:,} weights, on {rows}"
     screen.say(about)
     weights = tuple(name.strip() for name in asked.weights.split(",") if name.strip())
+    for name in weights:  # what is not there is refused before the walk rather than after it
+        position_of(opened.network, name)
     view = _View(screen)
     study = study_descent(
         opened.architecture, opened.x, opened.y, recipe, network=opened.network, weights=weights,
