@@ -54,6 +54,13 @@ def test_classes_that_are_unknown_are_left_out_and_said(evaluate, customers):
     assert found["metrics"] == known["metrics"]
 
 
+def test_figures_on_the_rows_of_training_are_called_too_good(fathom, trained):
+    folder, _ = trained
+    asked = ("evaluate", folder / "m.fathom", folder / "customers.csv")
+    assert fathom(*asked).out.count("trained on these very rows") == 1
+    assert "very rows, so" in fathom(*asked, "--json").events[0]["notes"][0]
+
+
 def test_one_row_can_be_evaluated(evaluate, customers):
     run = evaluate(customers.head(1))
     assert run.code == 0

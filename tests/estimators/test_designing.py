@@ -274,11 +274,6 @@ def test_a_class_of_one_row_is_known():
     assert model.predict_proba(X).shape == (N, 3)
 
 
-def test_a_target_that_never_changes_is_predicted():
-    model = regressor().fit(X, np.full(N, 7.0))
-    np.testing.assert_array_equal(model.predict(X), np.full(N, 7.0))
-
-
 def test_ten_thousand_columns_take_bounded_time():
     x = RNG.normal(size=(200, 10_000)).astype(np.float32)
     began = time.monotonic()
@@ -327,6 +322,10 @@ def test_a_warm_start_goes_on_with_the_same_rows_only():
     for x, y in ((X[:-1], Y[:-1]), (X, Y + 1), (X[:, :2], Y)):
         with pytest.raises(ValueError, match=r"first fit|columns"):
             model.fit(x, y)
+    for y, more in ((1 - Y, {}), (Y, {"groups": np.arange(N) // 9}), (Y, {"sample_weight": 1 + Y}),
+                    (Y, {"order": np.arange(N)})):  # fmt: skip
+        with pytest.raises(InputError, match="the very rows the model was trained on"):
+            model.fit(X, y, **more)
     fresh = clone(model).fit(X, Y)
     assert fresh.report_.candidates[0].number == 0
 

@@ -1,5 +1,6 @@
 """The verb ``evaluate``: how good a model is on rows whose target is known."""
 
+import os
 import time
 from collections.abc import Collection
 from pathlib import Path
@@ -12,6 +13,7 @@ from fathom.cli.screen import Screen
 from fathom.cli.tables import (
     TableOptions,
     read_more,
+    recall_run,
     shown_notes,
     shown_path,
     split_names,
@@ -32,6 +34,11 @@ from fathom.estimators.evaluation import (
     evaluate_numbers,
 )
 
+SEEN = (
+    "the model was trained on these very rows, so the figures are too good; rows it has not seen "
+    "tell how good it is"
+)
+
 
 def run_evaluate(model_path: str, options: TableOptions, is_json: bool) -> None:
     """Predict the rows of a table and hold the predictions against the truth."""
@@ -50,7 +57,8 @@ def run_evaluate(model_path: str, options: TableOptions, is_json: bool) -> None:
         features, schema.input.columns, is_named=schema.input.is_named, ignored=schema.target.names
     )
     evaluation, notes = evaluate(model, features, table.frame.select(names))
-    notes = (*table.notes, *parsed.notes, *notes)
+    notes = (*_if_seen(model, Path(model_path), options, table.frame.height), *table.notes,
+             *parsed.notes, *notes)  # fmt: skip
     shown = shown_path(options.path)
     screen.say(f"{model_path} on {table.frame.height:,} rows of {shown}")
     for line in shown_notes(notes):
@@ -61,6 +69,20 @@ def run_evaluate(model_path: str, options: TableOptions, is_json: bool) -> None:
     first = evaluation.metrics[0]
     seconds = round(time.monotonic() - began, 3)
     screen.emit("done", metric=first.name, score=first.value, seconds=seconds, output=None)
+
+
+def _if_seen(
+    model: FathomClassifier | FathomRegressor, path: Path, options: TableOptions, n_rows: int
+) -> tuple[str, ...]:
+    """Say so where the table is the file the model was trained on, on this machine."""
+    known = recall_run(path)
+    if known is None or known.query != options.query or model.design_.n_rows > n_rows:
+        return ()
+    try:
+        is_same = os.path.samefile(known.path, options.path)
+    except (OSError, ValueError):
+        return ()
+    return (SEEN,) if is_same else ()
 
 
 def target_names(

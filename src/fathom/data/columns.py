@@ -26,6 +26,7 @@ from fathom.data.cells import (
 from fathom.data.readings import (
     FEW_ROWS,
     Reading,
+    count_distinct,
     find_unread,
     first_cell,
     group_words,
@@ -201,7 +202,7 @@ def _guess_words(given: _Given) -> Column:
 def _number_column(given: _Given, reading: Reading) -> Column:
     values, cells = reading.values, given.cells
     finite = values.filter(values.is_finite())
-    n_distinct = finite.n_unique()
+    n_distinct = count_distinct(finite)
     is_whole = bool(len(finite)) and bool((finite == finite.floor()).all())
     if cells.dtype == pl.String and is_whole:
         zeros = cells.filter(cells.str.contains(r"^[+-]?0\d+$"))
@@ -267,7 +268,7 @@ def _note_unread(given: _Given, reading: Reading, what: str) -> None:
 
 def _note_number_style(given: _Given, reading: Reading) -> None:
     cells, name = given.cells, quoted(given.name)
-    if cells.dtype != pl.String:
+    if cells.dtype != pl.String or (reading.style == "plain" and _are_bare(cells)):
         return
     is_signed = cells.str.contains(r"^[^\d]*\d.*[^\d.eE+-]|[^\d.eE+-].*\d").fill_null(False)
     example = next(iter(cells.filter(is_signed).head(1)), "")
@@ -285,6 +286,11 @@ def _note_number_style(given: _Given, reading: Reading) -> None:
         return
     given.note("number style", f"{text} (such as {quoted(example, 30)}); --kind {name}=category "
                "takes them as they are")  # fmt: skip
+
+
+def _are_bare(cells: pl.Series) -> bool:
+    """Tell whether cells hold numbers and nothing beside them, which takes no search to see."""
+    return cells.cast(pl.Float64, strict=False).null_count() == cells.null_count()
 
 
 def _code_column(given: _Given, finite: pl.Series, n_distinct: int) -> Column | None:

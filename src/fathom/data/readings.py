@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import polars as pl
 
 from fathom.data.cells import (
@@ -20,6 +21,7 @@ from fathom.data.cells import (
 
 MOSTLY = 0.95  # share of the values that must be readable
 SAMPLE = 1000
+FEW_TO_COUNT = 10_000
 FEW_ROWS = 20  # below, values that all differ say nothing about what they are
 _NO_SPACES = r"[\x{3040}-\x{30ff}\x{3400}-\x{9fff}\x{ac00}-\x{d7af}\x{0e00}-\x{0eff}]"
 _SEPARATED = r"\d,\d{3}|\d[\s'’]\d{3}"
@@ -62,6 +64,8 @@ def first_cell(cells: pl.Series) -> str:
 
 def find_unread(cells: pl.Series, values: pl.Series) -> pl.Series:
     """Return the rows in which something is written that was not read."""
+    if values.null_count() == cells.null_count():  # a missing cell is never read
+        return pl.Series([], dtype=pl.UInt32)
     return (values.is_null() & cells.is_not_null()).arg_true()
 
 
@@ -74,6 +78,13 @@ def sample_of(cells: pl.Series) -> pl.Series:
 def is_mostly_read(n_unread: int, n_present: int) -> bool:
     """Whether few enough values are unread to call those mistakes; one of five may be."""
     return n_unread <= max((1 - MOSTLY) * n_present, 1 if n_present >= 5 else 0)
+
+
+def count_distinct(numbers: pl.Series) -> int:
+    """Count different numbers; few are counted in one thread, which takes less than to share."""
+    if len(numbers) > FEW_TO_COUNT:
+        return numbers.n_unique()
+    return len(np.unique(numbers.to_numpy()))
 
 
 def read_as_numbers(cells: pl.Series) -> Reading | None:

@@ -16,7 +16,7 @@ from fathom.estimators.base import (
     lay_out,
     picture_shape,
 )
-from fathom.estimators.designing import read_rows
+from fathom.estimators.designing import read_rows, refuse_constant_target
 from fathom.training.monitor import Monitor
 
 
@@ -119,6 +119,7 @@ class FathomRegressor(RegressorMixin, FathomEstimator):
         weight = self._checked_weight(sample_weight, columns)
         target = Target(task="numbers", n_outputs=columns.shape[1], is_flat=numbers.ndim == 1)
         if designs:
+            refuse_constant_target(columns, weight)
             return self._fit_design(x, columns, target, weight, groups, order, monitor, deadline)
         described = describe_input(x, picture_shape(X), getattr(self, "feature_names_in_", ()))
         return self._fit(x, columns, described, target, weight, monitor, deadline)

@@ -27,6 +27,7 @@ from fathom.search.record import (
     find_obstacle,
     grown_alike,
     made_with,
+    require_same_rows,
 )
 from fathom.search.report import Report, Score
 from fathom.search.scoring import score_predictions
@@ -176,6 +177,8 @@ def design(
 
     Raises
     ------
+    InputError
+        If it goes on from a search on other rows.
     TrainingError
         If no network found a finite loss.
     """
@@ -188,20 +191,30 @@ def design(
         folds = plan.folds or divide(len(y), classes, plan, affordable)
         material = Material(parsed, target, y, weight, folds, plan.seed)
         rows = digest_rows(parsed, y, weight, plan.groups, plan.order)
-        if plan.record is not None and plan.record.rows == rows:
-            material.grown.update(plan.grown)
         reserve = RESERVE_S + RESERVE_SHARE * min(deadline.remaining(), 600.0)
         training = Deadline(_seconds(max(deadline.remaining() - reserve, 0.05)))
         earlier, before = plan.earlier, plan.record
         if isinstance(earlier, Design):
             before = earlier.record
+        if before is not None:
+            require_same_rows(before, rows, "go on with it")
+            material.grown.update(plan.grown)
+        if isinstance(earlier, Design):
             earlier = bring_back(earlier, material)
         for tried in earlier:
             _reopen(tried, len(folds))
         strategy = Strategy(material, training, plan.seed, workers, earlier, monitor)
         train_population(strategy, monitor=monitor, deadline=training, workers=workers)
-        obstacle = find_obstacle(before, rows) if earlier else ""
-        return _finish(strategy, began, monitor, rows, obstacle), strategy
+        obstacle = find_obstacle(before) if earlier else ""
+        found = _finish(strategy, began, monitor, rows, obstacle)
+        if earlier and len(strategy.tried) == len(earlier):
+            found = replace(found, report=_with_nothing_new(found.report))
+        return found, strategy
+
+
+def _with_nothing_new(report: Report) -> Report:
+    """Say of a search that went on that it came to no new network."""
+    return report.model_copy(update={"stopped": f"{report.stopped}, before any new network began"})
 
 
 def bring_back(found: Design, material: Material) -> tuple[Tried, ...]:

@@ -17,7 +17,6 @@ from fathom.values import Value
 
 PACKAGES = ("fathom-dnn", "jax", "jaxlib", "numba", "numpy", "scipy", "scikit-learn", "polars")
 NO_RECORD = "goes on from a search that was not recorded"
-OTHER_ROWS = "goes on from a search on other rows, weights, groups or times"
 
 Count: TypeAlias = Annotated[int, Field(ge=0, le=100_000)]
 GrowthRecord: TypeAlias = tuple[Count, Count, Count]
@@ -116,11 +115,25 @@ def made_with() -> tuple[str, ...]:
     )
 
 
-def find_obstacle(before: Record | None, rows: str) -> str:
+def find_obstacle(before: Record | None) -> str:
     """Return why a search that goes on from an earlier one cannot be done again, or nothing."""
-    if before is None:
-        return NO_RECORD
-    return before.obstacle or (OTHER_ROWS if before.rows != rows else "")
+    return NO_RECORD if before is None else before.obstacle
+
+
+def require_same_rows(record: Record, rows: str, purpose: str) -> None:
+    """Refuse rows that are not those a search learned from.
+
+    Raises
+    ------
+    InputError
+        If their digest is another.
+    """
+    if record.rows != rows:
+        raise InputError(
+            f"the very rows the model was trained on, to {purpose}",
+            got="rows of which a value, a target, a weight, a group or a time is another",
+            hint="give the same table, read in the same way, or begin anew",
+        )
 
 
 def require_record(record: Record | None, n_networks: int) -> Record:

@@ -18,6 +18,7 @@ from fathom.search.record import (
     grown_alike,
     made_with,
     require_record,
+    require_same_rows,
 )
 from fathom.search.tried import Tried, make_job, retrace
 from fathom.training.engines import cores_each
@@ -95,12 +96,7 @@ def replay(
         If it was stopped before every network was trained.
     """
     record, monitor = require_replayable(found), monitor or Monitor()
-    if digest_rows(parsed, y, weight, groups, order) != record.rows:
-        raise InputError(
-            "the very rows the model was trained on, to replay it",
-            got="rows of which a value, a target, a weight, a group or a time is another",
-            hint="give the same file, read in the same way",
-        )
+    require_same_rows(record, digest_rows(parsed, y, weight, groups, order), "replay it")
     classes = y if found.target.task == "classes" else None
     plan = Plan(found.seed, groups, order, earlier=found)
     folds = divide(len(y), classes, plan, 0.0)
