@@ -159,8 +159,22 @@ def measure_first_epoch(rounds: int) -> dict[str, float]:
             folder = Path(name)
             _write_table(folder / "table.csv")
             cold.append(_first_epoch_s(folder, to_end=True))
+            _compile_loops(folder)
             warm.append(_first_epoch_s(folder, to_end=False))
     return {"cold": min(cold), "warm": min(warm)}
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    return {
+        **os.environ, "FATHOM_CACHE": str(folder / "cache"),
+        "NUMBA_CACHE_DIR": str(folder / "loops"),
+    }  # fmt: skip
+
+
+def _compile_loops(folder: Path) -> None:
+    """Wait until the loops are compiled, as they are some seconds after a machine's first search."""
+    command = "from fathom.training.engines import warm_up; warm_up()"
+    subprocess.run([sys.executable, "-c", command], env=_environment(folder), check=True)
 
 
 def _write_table(path: Path) -> None:
@@ -178,13 +192,13 @@ def _first_epoch_s(folder: Path, *, to_end: bool) -> float:
         sys.executable, "-m", "fathom", "train", str(folder / "table.csv"), "--target", "bought",
         "--time-limit", str(TABLE_SECONDS), "--output", str(folder / "model.fathom"), "--json",
     ]  # fmt: skip
-    environment = {
-        **os.environ, "FATHOM_CACHE": str(folder / "cache"),
-        "NUMBA_CACHE_DIR": str(folder / "loops"),
-    }  # fmt: skip
     began, found = time.perf_counter(), float("nan")
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env=_environment(folder),
     ) as process:
         assert process.stdout is not None
         for line in process.stdout:

@@ -24,7 +24,10 @@ from fathom.training.monitor import Deadline
 from fathom.training.program import Examples, Knobs, Plan, Program, make_program
 
 COMPILE_S = 40.0  # time there has to be left for the loops to be compiled first, once a machine
-_WARM_UP = "from fathom.training.engines import warm_up; warm_up()"
+_WARM_UP = (
+    "import os; getattr(os, 'nice', int)(10)\n"  # behind whatever trains meanwhile
+    "from fathom.training.engines import warm_up; warm_up()"
+)
 
 
 class _Preparation:
