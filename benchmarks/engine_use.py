@@ -172,7 +172,7 @@ def _environment(folder: Path) -> dict[str, str]:
 
 
 def _compile_loops(folder: Path) -> None:
-    """Wait until the loops are compiled, as they are some seconds after a machine's first search."""
+    """Compile the loops, as they are compiled some time after a first search."""
     command = "from fathom.training.engines import warm_up; warm_up()"
     subprocess.run([sys.executable, "-c", command], env=_environment(folder), check=True)
 
