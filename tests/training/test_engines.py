@@ -1,6 +1,8 @@
 """Engines: which one trains what, and how the loops come to be compiled."""
 
+import os
 import subprocess
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -8,6 +10,7 @@ import numpy as np
 import pytest
 import threadpoolctl
 
+from fathom.loops.descent import advance
 from fathom.nn.architecture import Architecture
 from fathom.nn.dense import Dense
 from fathom.nn.network import build
@@ -85,3 +88,31 @@ def test_products_keep_to_their_cores_and_are_let_go_again():
     with cores_each(1):
         assert set(threads()) == {1}
     assert threads() == before
+
+
+def test_what_was_compiled_of_earlier_loops_does_not_count_and_goes(monkeypatch, tmp_path):
+    stub = SimpleNamespace(
+        stats=SimpleNamespace(cache_path=str(tmp_path)), py_func=advance.py_func, signatures=[]
+    )
+    monkeypatch.setattr(engines, "advance", stub)
+    monkeypatch.setattr(engines, "_PREPARATION", engines._Preparation())
+    kept = tmp_path / "descent.advance-1.py311.nbi"
+    kept.touch()
+    os.utime(kept, (0, 0))
+    assert not engines._is_compiled()
+    engines._drop_older()
+    assert not kept.exists()
+    kept.touch()
+    os.utime(kept, (engines._written() + 1,) * 2)
+    engines._drop_older()
+    assert kept.exists()
+    assert engines._is_compiled()
+
+
+def test_where_nothing_can_be_kept_each_process_compiles_for_itself(monkeypatch):
+    stub = SimpleNamespace(stats=SimpleNamespace(cache_path=None), signatures=[])
+    monkeypatch.setattr(engines, "advance", stub)
+    monkeypatch.setattr(engines, "_PREPARATION", engines._Preparation())
+    assert not engines._is_compiled()
+    stub.signatures.append("compiled")
+    assert engines._is_compiled()

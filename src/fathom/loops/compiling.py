@@ -13,8 +13,8 @@ _RELAXED = {"reassoc", "contract", "arcp", "nsz"}
 def loop(function: Function) -> Function:
     """Compile a loop over arrays when it is first called, and keep it for later processes.
 
-    What is kept is found again by the file of the function alone: whoever changes a loop that
-    others call removes ``__pycache__`` of this room.
+    What is kept is found again by the file of the function alone, so that what is older than any
+    of the loops has to go; `fathom.training.engines` sees to it.
     """
     return _compile(function, _RELAXED)
 

@@ -1,6 +1,7 @@
 """Engines: loops compiled once for all networks, or XLA, which compiles every structure anew."""
 
 import contextlib
+import inspect
 import os
 import subprocess
 import sys
@@ -72,6 +73,8 @@ def choose_program(
         engine = "loops" if seconds > COMPILE_S else "xla"
         if engine == "xla":
             prepare()
+        else:
+            warm_up()
     return make_program(plan) if engine == "xla" or not is_known else make_loop_program(plan)
 
 
@@ -81,13 +84,29 @@ def are_loops_ready() -> bool:
 
 
 def _is_compiled() -> bool:
+    """Tell whether the newest loops are kept compiled; an older version's do not count."""
     if not _PREPARATION.is_ready:
         kept = advance.stats.cache_path  # type: ignore[attr-defined]
-        if kept is None:  # nowhere to keep it: compiled by each process that has the time
+        if kept is None:  # nowhere to keep them: compiled by each process that has the time
             return bool(advance.signatures)  # type: ignore[attr-defined]
-        line = advance.py_func.__code__.co_firstlineno  # type: ignore[attr-defined]
-        _PREPARATION.is_ready = any(Path(kept).glob(f"descent.advance-{line}.py*.nbi"))
+        places = Path(kept).glob("descent.advance-*.nbi")
+        _PREPARATION.is_ready = any(place.stat().st_mtime > _written() for place in places)
     return _PREPARATION.is_ready
+
+
+def _written() -> float:
+    """Return when the newest of the loops was written."""
+    folder = Path(inspect.getfile(advance.py_func)).parent  # type: ignore[attr-defined]
+    return max(place.stat().st_mtime for place in folder.glob("*.py"))
+
+
+def _drop_older() -> None:
+    """Remove what was compiled of earlier loops: it would be taken for that of a changed callee."""
+    kept = advance.stats.cache_path  # type: ignore[attr-defined]
+    for place in Path(kept).glob("*.nb[ic]") if kept else ():
+        if place.stat().st_mtime < _written():
+            with contextlib.suppress(OSError):
+                place.unlink()
 
 
 def prepare() -> None:
@@ -109,6 +128,8 @@ def prepare() -> None:
 
 def warm_up() -> None:
     """Compile the loops, or read them, by training a network of two neurons for a step."""
+    if not _is_compiled():
+        _drop_older()
     layers = (Dense(units=2), Dense(units=2, activation="softmax"))
     described = Architecture(input_shape=(2,), layers=layers, loss="cross_entropy")
     plan = Plan("cross_entropy", "mean", "softmax", "adam", 0.9, 0.999, "equal", None, None, True)
