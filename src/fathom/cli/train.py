@@ -106,8 +106,8 @@ def _warn_of_little_time(screen: Screen, limit: float, spent: float, rest: float
     if spent < limit and spent + rest - limit <= OVERRUN_S:
         return
     text = (
-        f"{limit:g} s is too short: starting and reading took {spent:.1f} s already; it will "
-        f"take about {spent + rest:.0f} s, so that there are networks at all"
+        f"{limit:g} s is too short: starting and reading alone took {spent:.1f} s; it will take "
+        f"about {spent + rest:.0f} s, the least in which a network can be trained"
     )
     screen.emit("note", kind="late", text=text)
     screen.say(f"  · {text}")
