@@ -321,7 +321,7 @@ def test_a_limit_that_cannot_be_kept_is_said(capsys):
     assert capsys.readouterr().out == ""
     train._warn_of_little_time(screen, 1, 2.5, 1.6)
     said = capsys.readouterr().out
-    assert "1 s is too short: starting and reading took 2.5 s already; it will" in said
+    assert "1 s is too short: starting and reading alone took 2.5 s; it will" in said
     assert "take about 4 s" in said
     train._warn_of_little_time(Screen(is_json=True), 0.5, 2.5, 1.6)
     event = json.loads(capsys.readouterr().out)
