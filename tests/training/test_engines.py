@@ -94,7 +94,7 @@ def test_what_was_compiled_of_earlier_loops_does_not_count_and_goes(monkeypatch,
     stub = SimpleNamespace(
         stats=SimpleNamespace(cache_path=str(tmp_path)), py_func=advance.py_func, signatures=[]
     )
-    monkeypatch.setattr(engines, "advance", stub)
+    monkeypatch.setattr(engines, "_steps", lambda: stub)
     monkeypatch.setattr(engines, "_PREPARATION", engines._Preparation())
     kept = tmp_path / "descent.advance-1.py311.nbi"
     kept.touch()
@@ -111,7 +111,7 @@ def test_what_was_compiled_of_earlier_loops_does_not_count_and_goes(monkeypatch,
 
 def test_where_nothing_can_be_kept_each_process_compiles_for_itself(monkeypatch):
     stub = SimpleNamespace(stats=SimpleNamespace(cache_path=None), signatures=[])
-    monkeypatch.setattr(engines, "advance", stub)
+    monkeypatch.setattr(engines, "_steps", lambda: stub)
     monkeypatch.setattr(engines, "_PREPARATION", engines._Preparation())
     assert not engines._is_compiled()
     stub.signatures.append("compiled")

@@ -115,15 +115,14 @@ class LoopProgram:
         is_finite = bool(np.isfinite(sums[0]) and np.isfinite(size))
         return state, self._as_sums(sums), is_finite
 
-    def combine(self, weights: Row | Network, x: Any) -> np.ndarray:
+    def combine(self, weights: Row, x: Any) -> np.ndarray:
         """Return the sums z of the output layer for rows."""
-        row, x = self._as_row(weights), _fixed(x, np.float32)
-        chain = row.packing.chain
+        chain, x = weights.packing.chain, _fixed(x, np.float32)
         z = np.empty((len(x), int(chain.layers[-1]["n_out"])), np.float32)
-        combine(chain, row.parameters, x, EVALUATION_ROWS, z)
+        combine(chain, weights.parameters, x, EVALUATION_ROWS, z)
         return z
 
-    def evaluate(self, weights: Row | Network, examples: Examples) -> Sums:
+    def evaluate(self, weights: Row, examples: Examples) -> Sums:
         """Return loss and score of examples."""
         z, known = self.combine(weights, examples.x), _as_arrays(examples)
         sums = np.zeros(4 + known.values.shape[1])
@@ -132,13 +131,6 @@ class LoopProgram:
             known.weight.copy(), np.float32(1), np.empty_like(z), sums,
         )  # fmt: skip
         return self._as_sums(sums)
-
-    def _as_row(self, weights: Row | Network) -> Row:
-        if isinstance(weights, Row):
-            return weights
-        is_by_role = self.plan.rates == "by_role"
-        packing = pack(weights, is_by_role=is_by_role)
-        return Row(packing, pack_parameters(weights))
 
     def _rules(self, smoothing: float, decay: float) -> Rules:
         plan = self.plan

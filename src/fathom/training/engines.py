@@ -15,14 +15,12 @@ import jax.numpy as jnp
 import numpy as np
 import threadpoolctl
 
-from fathom.loops.descent import advance
 from fathom.nn.architecture import Architecture
 from fathom.nn.dense import Dense
 from fathom.nn.network import Network, build
-from fathom.training.compiled import LoopProgram, can_loop, make_loop_program
 from fathom.training.history import EngineName
 from fathom.training.monitor import Deadline
-from fathom.training.program import Examples, Knobs, Plan, Program, make_program
+from fathom.training.program import Examples, Knobs, Plan, make_program
 
 COMPILE_S = 40.0  # time there has to be left for the loops to be compiled first, once a machine
 _WARM_UP = (
@@ -50,7 +48,7 @@ def choose_program(
     *,
     engine: EngineName | None = None,
     deadline: Deadline | None = None,
-) -> Program | LoopProgram:
+) -> Any:
     """Return the functions that train a network.
 
     Parameters
@@ -66,7 +64,14 @@ def choose_program(
         there is time for that.
     deadline : Deadline, optional
         When training has to be over.
+
+    Returns
+    -------
+    Program or LoopProgram
+        Whose functions are the same.
     """
+    from fathom.training.compiled import can_loop, make_loop_program
+
     is_known = jax.default_backend() == "cpu" and can_loop(plan, network, x)
     if engine is None and is_known and not are_loops_ready():
         seconds = (deadline or Deadline(None)).remaining()
@@ -83,12 +88,19 @@ def are_loops_ready() -> bool:
     return jax.default_backend() == "cpu" and _is_compiled()
 
 
+def _steps() -> Any:
+    """Return the loop that calls all others; who only predicts need not wait for its compiler."""
+    from fathom.loops.descent import advance
+
+    return advance
+
+
 def _is_compiled() -> bool:
     """Tell whether the newest loops are kept compiled; an older version's do not count."""
     if not _PREPARATION.is_ready:
-        kept = advance.stats.cache_path  # type: ignore[attr-defined]
+        kept = _steps().stats.cache_path
         if kept is None:  # nowhere to keep them: compiled by each process that has the time
-            return bool(advance.signatures)  # type: ignore[attr-defined]
+            return bool(_steps().signatures)
         places = Path(kept).glob("descent.advance-*.nbi")
         _PREPARATION.is_ready = any(place.stat().st_mtime > _written() for place in places)
     return _PREPARATION.is_ready
@@ -96,13 +108,13 @@ def _is_compiled() -> bool:
 
 def _written() -> float:
     """Return when the newest of the loops was written."""
-    folder = Path(inspect.getfile(advance.py_func)).parent  # type: ignore[attr-defined]
+    folder = Path(inspect.getfile(_steps().py_func)).parent
     return max(place.stat().st_mtime for place in folder.glob("*.py"))
 
 
 def _drop_older() -> None:
     """Remove what was compiled of earlier loops: it would be taken for that of a changed callee."""
-    kept = advance.stats.cache_path  # type: ignore[attr-defined]
+    kept = _steps().stats.cache_path
     for place in Path(kept).glob("*.nb[ic]") if kept else ():
         if place.stat().st_mtime < _written():
             with contextlib.suppress(OSError):
@@ -128,6 +140,8 @@ def prepare() -> None:
 
 def warm_up() -> None:
     """Compile the loops, or read them, by training a network of two neurons for a step."""
+    from fathom.training.compiled import make_loop_program
+
     if not _is_compiled():
         _drop_older()
     layers = (Dense(units=2), Dense(units=2, activation="softmax"))

@@ -13,7 +13,6 @@ import numpy as np
 from fathom.errors import TrainingError
 from fathom.nn.architecture import Architecture
 from fathom.nn.network import Network
-from fathom.training.compiled import Row
 from fathom.training.engines import choose_program
 from fathom.training.history import (
     EngineName,
@@ -304,7 +303,7 @@ class _Walk:
         elif self.n_calls > 2:
             self.call_seconds += 0.2 * (seconds - self.call_seconds)
 
-    def _evaluate(self, weights: Network | Row) -> tuple[float | None, float | None]:
+    def _evaluate(self, weights: Any) -> tuple[float | None, float | None]:
         if self.held_out is None:
             return None, None
         began = time.monotonic()
