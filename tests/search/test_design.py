@@ -205,9 +205,9 @@ def test_the_time_is_kept():
     search(seconds=1.0)  # compiles
     began = time.monotonic()
     found, _ = search(seconds=2.0)
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < 8
     assert found.report.stopped
-    assert found.report.seconds < 4
+    assert found.report.seconds < 8
 
 
 class StopAtOnce(Monitor):
