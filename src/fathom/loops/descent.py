@@ -64,9 +64,18 @@ class Rules(NamedTuple):
 
 
 class Learner(NamedTuple):
-    """What changes as a network learns: parameters, and Adam's running means of g and of g²."""
+    """What changes as a network learns.
+
+    Attributes
+    ----------
+    parameters, statistics : numpy.ndarray
+        Those of the network.
+    mean, square : numpy.ndarray
+        Adam's running means of g and of g².
+    """
 
     parameters: np.ndarray
+    statistics: np.ndarray
     mean: np.ndarray
     square: np.ndarray
 
@@ -129,6 +138,7 @@ def advance(chain, pieces, rules, learner, room, known, rows, rates, seeds, n_be
         z = forward(
             chain,
             learner.parameters,
+            learner.statistics,
             room.inputs,
             batch,
             room.work,
@@ -152,6 +162,7 @@ def _learn(chain, pieces, rules, learner, room, error, batch, rate, n_steps):  #
             chain,
             k,
             learner.parameters,
+            learner.statistics,
             room.inputs,
             batch,
             room.work,

@@ -1,9 +1,11 @@
 """Training by loops that are compiled once for all networks, behind the interface of a program."""
 
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from typing import Any, ClassVar
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from fathom.loops.activations import ACTIVATION_CODES
@@ -11,7 +13,9 @@ from fathom.loops.chain import combine
 from fathom.loops.descent import Known, Learner, Room, Rules, advance
 from fathom.loops.losses import compare
 from fathom.loops.records import BINARY_CROSS_ENTROPY, CROSS_ENTROPY, SQUARED_ERROR
+from fathom.nn.layer import Shape
 from fathom.nn.network import Network
+from fathom.training.augmentation import augment
 from fathom.training.history import EngineName
 from fathom.training.packing import Packing, can_pack, pack, pack_parameters
 from fathom.training.program import Examples, Knobs, Plan, Sums
@@ -22,6 +26,7 @@ _LOSSES = {
 }  # fmt: skip
 _OPTIMIZERS = ("adam", "adamw")
 EVALUATION_ROWS = 256  # examples evaluated at once: their activations stay near the core
+EVALUATION_PICTURES = 32
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,7 @@ class Row:
 
     packing: Packing
     parameters: np.ndarray
+    statistics: np.ndarray
 
 
 @dataclass
@@ -45,14 +51,15 @@ class Walker:
 def can_loop(plan: Plan, network: Network, x: Any) -> bool:
     """Tell whether the loops can train a network as a plan asks.
 
-    They know networks of columns, gains, dense layers and dropout on rows of float32, learning by
-    Adam; everything else is left to XLA.
+    They know networks of columns, gains, dense layers, convolutions, pooling, batch normalization
+    and dropout, learning by Adam; everything else is left to XLA.
     """
     is_known = plan.optimizer in _OPTIMIZERS and plan.activation in (*ACTIVATION_CODES, "softmax")
-    is_plain = plan.gradient_clip is None and plan.augmentation is None
+    is_plain = plan.gradient_clip is None
     is_soft_square = plan.activation == "softmax" and plan.loss != "cross_entropy"
-    is_rows = x.ndim == 2 and x.dtype == np.float32
-    return is_known and is_plain and not is_soft_square and is_rows and can_pack(network)
+    is_fit = x.ndim == 4 or (x.ndim == 2 and x.dtype == np.float32)
+    is_sound = is_known and is_plain and not is_soft_square and is_fit
+    return is_sound and can_pack(network, x.shape[1:])
 
 
 @dataclass(frozen=True)
@@ -60,6 +67,7 @@ class LoopProgram:
     """The functions of one plan, by loops; see `fathom.training.program.Program`."""
 
     plan: Plan
+    input_shape: Shape
 
     name: ClassVar[EngineName] = "loops"
     evaluation_batch: ClassVar[int] = 1
@@ -67,9 +75,9 @@ class LoopProgram:
     def start(self, network: Network) -> Walker:
         """Return the state in which a network begins."""
         parameters = pack_parameters(network)
-        packing = pack(network, is_by_role=self.plan.rates == "by_role")
+        packing = pack(network, self.input_shape, is_by_role=self.plan.rates == "by_role")
         means = np.zeros_like(parameters), np.zeros_like(parameters)
-        return Walker(packing, Learner(parameters, *means), 0)
+        return Walker(packing, Learner(parameters, packing.statistics.copy(), *means), 0)
 
     def fresh(self, state: Walker) -> Walker:
         """Return a copy that `advance` may overwrite."""
@@ -78,11 +86,11 @@ class LoopProgram:
 
     def weights(self, state: Walker) -> Row:
         """Return what the network is now; it stays so until the state is advanced."""
-        return Row(state.packing, state.learner.parameters)
+        return Row(state.packing, state.learner.parameters, state.learner.statistics)
 
     def network(self, weights: Row) -> Network:
         """Return the network with these weights."""
-        return weights.packing.unpack(weights.parameters)
+        return weights.packing.unpack(weights.parameters, weights.statistics)
 
     def draw(self, seed: int, start: int, call: int) -> int:
         """Return the seed of a call's dropout."""
@@ -101,6 +109,8 @@ class LoopProgram:
         if state.room is None or len(state.room.error) < rows.shape[1] * state.packing.chain.widest:
             state.room = _make_room(state.packing, rows.shape[1])
         rules = self._rules(float(knobs.label_smoothing), float(knobs.weight_decay))
+        if len(self.input_shape) > 1:
+            examples, rows = self._gather(examples, rows, key)
         known = _as_arrays(examples)
         sums = np.zeros(4 + known.values.shape[1])
         seeds = np.random.default_rng(key).integers(0, 2**32, len(rows), np.uint32)
@@ -115,11 +125,34 @@ class LoopProgram:
         is_finite = bool(np.isfinite(sums[0]) and np.isfinite(size))
         return state, self._as_sums(sums), is_finite
 
+    def _gather(
+        self, examples: Examples, rows: np.ndarray, key: int
+    ) -> tuple[Examples, np.ndarray]:
+        """Return the pictures of a call one after another, augmented, and their new row numbers."""
+        chosen = rows.reshape(-1)
+        x = np.asarray(examples.x)[chosen]
+        if self.plan.augmentation is not None:
+            x = np.asarray(_augmented(x, jax.random.key(key), self.plan.augmentation))
+        y, weight = np.asarray(examples.y)[chosen], np.asarray(examples.weight)[chosen]
+        own = np.arange(rows.size, dtype=np.int32).reshape(rows.shape)
+        return Examples(x, y, weight), own
+
     def combine(self, weights: Row, x: Any) -> np.ndarray:
         """Return the sums z of the output layer for rows."""
-        chain, x = weights.packing.chain, _fixed(x, np.float32)
+        chain, x = weights.packing.chain, np.asarray(x)
         z = np.empty((len(x), int(chain.layers[-1]["n_out"])), np.float32)
-        combine(chain, weights.parameters, x, EVALUATION_ROWS, z)
+        at_once = EVALUATION_ROWS if x.ndim == 2 else EVALUATION_PICTURES
+        part = len(x) if x.dtype == np.float32 else EVALUATION_ROWS  # as float32 all at once?
+        for begin in range(0, len(x), max(1, part)):
+            rows = _as_rows(x[begin : begin + part])
+            combine(
+                chain,
+                weights.parameters,
+                weights.statistics,
+                rows,
+                at_once,
+                z[begin : begin + part],
+            )
         return z
 
     def evaluate(self, weights: Row, examples: Examples) -> Sums:
@@ -149,9 +182,14 @@ class LoopProgram:
 
 
 @lru_cache(maxsize=128)
-def make_loop_program(plan: Plan) -> LoopProgram:
-    """Return the program of a plan."""
-    return LoopProgram(plan)
+def make_loop_program(plan: Plan, input_shape: Shape) -> LoopProgram:
+    """Return the program of a plan, for examples of a shape."""
+    return LoopProgram(plan, input_shape)
+
+
+@partial(jax.jit, static_argnames="augmentation")
+def _augmented(x: Any, key: Any, augmentation: Any) -> Any:
+    return augment(x.astype(jnp.float32), key, augmentation)
 
 
 def _as_arrays(examples: Examples) -> Known:
@@ -161,9 +199,15 @@ def _as_arrays(examples: Examples) -> Known:
     classes = y if is_classes else np.zeros(0, np.int32)
     values = np.zeros((0, 0), np.float32) if is_classes else y
     return Known(
-        _fixed(examples.x, np.float32), _fixed(classes, np.int32), _fixed(values, np.float32),
+        _as_rows(examples.x), _fixed(classes, np.int32), _fixed(values, np.float32),
         _fixed(examples.weight, np.float32),
     )  # fmt: skip
+
+
+def _as_rows(x: Any) -> np.ndarray:
+    """Return every example as one row of float32."""
+    rows: np.ndarray = np.asarray(x)
+    return _fixed(rows.reshape(len(rows), -1), np.float32)
 
 
 def _fixed(values: Any, kind: type) -> np.ndarray:

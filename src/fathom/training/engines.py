@@ -80,7 +80,11 @@ def choose_program(
             prepare()
         else:
             warm_up()
-    return make_program(plan) if engine == "xla" or not is_known else make_loop_program(plan)
+    return (
+        make_program(plan)
+        if engine == "xla" or not is_known
+        else make_loop_program(plan, x.shape[1:])
+    )
 
 
 def are_loops_ready() -> bool:
@@ -147,7 +151,7 @@ def warm_up() -> None:
     layers = (Dense(units=2), Dense(units=2, activation="softmax"))
     described = Architecture(input_shape=(2,), layers=layers, loss="cross_entropy")
     plan = Plan("cross_entropy", "mean", "softmax", "adam", 0.9, 0.999, "equal", None, None, True)
-    program = make_loop_program(plan)
+    program = make_loop_program(plan, (2,))
     state = program.start(build(described, jax.random.key(0)))
     examples = Examples(
         jnp.zeros((2, 2), jnp.float32), jnp.zeros(2, jnp.int32), jnp.ones(2, jnp.float32)

@@ -107,7 +107,7 @@ def train(
     )  # fmt: skip
     walk = _Walk(
         architecture, recipe, examples, held_out, start, rows, judge,
-        monitor or Monitor(), deadline, program, is_scanned, steps,
+        monitor or Monitor(), deadline, program, is_scanned or program.name == "loops", steps,
     )  # fmt: skip
     return walk.run(network)
 
@@ -161,7 +161,9 @@ def split_epoch(n_steps: int, architecture: Architecture, batch: int) -> tuple[i
         Calls per epoch and steps per call; together at least ``n_steps`` steps.
     """
     # Each weight is used once per example forward and twice backward, in two operations each.
-    flop = 6.0 * batch * architecture.n_parameters
+    # Those of a convolution are used at every place of its picture.
+    places = [math.prod(shape[:-1]) for shape in architecture.shapes[1:]]
+    flop = 6.0 * batch * sum(map(operator.mul, places, architecture.parameter_counts))
     memory = 4.0 * batch * math.prod(architecture.input_shape)
     most = max(1, int(min(CALL_FLOP / flop, CALL_BYTES / memory)))
     calls = math.ceil(n_steps / most)
@@ -183,7 +185,7 @@ class _Walk:
         monitor: Monitor,
         deadline: Deadline,
         program: Any,  # a Program or a LoopProgram, whose functions are the same
-        is_scanned: bool,
+        takes_runs: bool,
         replayed: Steps | None,
     ) -> None:
         self.recipe, self.examples, self.start = recipe, examples, start
@@ -198,7 +200,7 @@ class _Walk:
         self.batch = min(recipe.batch_size, n)
         n_steps = math.ceil(n / self.batch)
         self.calls, self.steps = (
-            split_epoch(n_steps, architecture, self.batch) if is_scanned else (n_steps, 1)
+            split_epoch(n_steps, architecture, self.batch) if takes_runs else (n_steps, 1)
         )
         self.knobs = Knobs(jnp.float32(recipe.weight_decay), jnp.float32(recipe.label_smoothing))
         self.rows = RowStream(rows, np.random.default_rng([recipe.seed, start]))
