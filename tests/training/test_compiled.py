@@ -153,6 +153,25 @@ def test_many_pictures_are_convolved_part_by_part():
     assert_same_steps(described(*layers, shape=x.shape[1:]), Recipe(), x, CLASSES)
 
 
+@pytest.mark.parametrize("cores", [2, 3])
+def test_a_batch_shared_among_cores_gives_the_same_step(cores):
+    layers = Conv2D(channels=6, activation="tanh"), MaxPool(), Flatten(), SOFTMAX
+    architecture = described(*layers, shape=PICTURES.shape[1:])
+    network, known = build(architecture, jax.random.key(0)), examples(PICTURES, CLASSES)
+    plan = make_plan(architecture, Recipe(weight_decay=0.1))
+    rows = RNG.integers(0, ROWS, (STEPS, BATCH)).astype(np.int32)
+    rates, knobs = np.full(STEPS, 0.01, np.float32), Knobs(jnp.float32(0.1), jnp.float32(0))
+    one, several = (make_loop_program(plan, PICTURES.shape[1:], n) for n in (1, cores))
+    alone, expected, _ = one.advance(one.start(network), known, rows, 0, rates, knobs)
+    shared, found, _ = several.advance(several.start(network), known, rows, 0, rates, knobs)
+    assert len(shared.rooms) == cores
+    np.testing.assert_allclose(found.loss, expected.loss, rtol=1e-5)
+    assert found.score == expected.score
+    np.testing.assert_allclose(
+        shared.learner.parameters, alone.learner.parameters, rtol=1e-4, atol=1e-5
+    )
+
+
 def test_augmented_pictures_are_those_of_the_same_seed():
     changes = Augmentation(shift=2, rotate=10)
     architecture = described(Conv2D(channels=3), Flatten(), SOFTMAX, shape=(10, 10, 1))

@@ -61,15 +61,18 @@ def gather(chain, x, rows, inputs):  # type: ignore[no-untyped-def]
 
 
 @loop
-def forward(chain, parameters, statistics, inputs, batch, work, features, seed, is_learning):  # type: ignore[no-untyped-def] # noqa: C901 (one branch a kind of layer)
+def forward(chain, parameters, statistics, inputs, batch, work, features, seed, is_learning):  # type: ignore[no-untyped-def]
     """Compute every layer for a batch; the output layer's sums z are returned.
 
     Parameters
     ----------
     chain : Chain
         The network.
-    parameters, statistics : numpy.ndarray
-        Its parameters and statistics; while learning, the latter follow the batch.
+    parameters : numpy.ndarray
+        Its parameters.
+    statistics : numpy.ndarray or None
+        Its statistics, which follow the batch while learning; None where it is of rows alone, and
+        what only pictures and normalization need is then not even compiled.
     inputs : numpy.ndarray
         The batch as `gather` laid it out.
     batch : int
@@ -102,18 +105,25 @@ def forward(chain, parameters, statistics, inputs, batch, work, features, seed, 
         elif layer.kind == ACTIVATION:
             copy(x.reshape(-1), slope.reshape(-1))
             activate(layer.activation, slope.reshape(-1), a.reshape(-1))
-        elif layer.kind == CONVOLUTION:
-            forward_convolution(layer, parameters, x, slope)
-            activate(layer.activation, slope.reshape(-1), a.reshape(-1))
-        elif layer.kind == POOL:
-            forward_pool(layer, x, a)
-        elif layer.kind == NORM:
-            forward_norm(layer, parameters, statistics, x, slope, a, is_learning)
-        elif is_learning:
-            _drop(layer.keep, np.uint32(seed + np.uint32(k)), x, a, slope)
-        else:
-            copy(x.reshape(-1), a.reshape(-1))
+        elif layer.kind == DROPOUT:
+            if is_learning:
+                _drop(layer.keep, np.uint32(seed + np.uint32(k)), x, a, slope)
+            else:
+                copy(x.reshape(-1), a.reshape(-1))
+        elif statistics is not None:
+            _forward_of_pictures(layer, parameters, statistics, x, slope, a, is_learning)
     return a
+
+
+@loop
+def _forward_of_pictures(layer, parameters, statistics, x, slope, a, is_learning):  # type: ignore[no-untyped-def]
+    if layer.kind == CONVOLUTION:
+        forward_convolution(layer, parameters, x, slope)
+        activate(layer.activation, slope.reshape(-1), a.reshape(-1))
+    elif layer.kind == POOL:
+        forward_pool(layer, x, a)
+    elif layer.kind == NORM:
+        forward_norm(layer, parameters, statistics, x, slope, a, is_learning)
 
 
 @loop
@@ -141,7 +151,7 @@ def _drop(keep, seed, x, a, slope):  # type: ignore[no-untyped-def]
 
 
 @loop
-def backward_layer(  # type: ignore[no-untyped-def] # noqa: C901 (one branch a kind of layer)
+def backward_layer(  # type: ignore[no-untyped-def]
     chain, k, parameters, statistics, inputs, batch, work, features, error, back, gradient
 ):
     """Pass node errors back through one layer, and work out its gradient.
@@ -183,15 +193,22 @@ def backward_layer(  # type: ignore[no-untyped-def] # noqa: C901 (one branch a k
             for i in range(len(of_gain)):
                 of_gain[i] += error[r, i] * x[r, i]
         _times_row(error, parameters[layer.weight : layer.weight + layer.n_in], back)
-    elif layer.kind == CONVOLUTION:
+    elif layer.kind in (DROPOUT, ACTIVATION):
+        _times(error, slope, back)
+    elif statistics is not None:
+        a = _room(work, layer.a, batch, layer.n_out)
+        _backward_of_pictures(layer, parameters, statistics, x, a, slope, error, back, gradient)
+
+
+@loop
+def _backward_of_pictures(layer, parameters, statistics, x, a, slope, error, back, gradient):  # type: ignore[no-untyped-def]
+    if layer.kind == CONVOLUTION:
         _times(error, slope, error)
         backward_convolution(layer, parameters, x, error, back, gradient)
     elif layer.kind == POOL:
-        backward_pool(layer, x, _room(work, layer.a, batch, layer.n_out), error, back)
+        backward_pool(layer, x, a, error, back)
     elif layer.kind == NORM:
         backward_norm(layer, parameters, statistics, slope, error, back, gradient)
-    elif layer.kind in (DROPOUT, ACTIVATION):
-        _times(error, slope, back)
 
 
 @loop

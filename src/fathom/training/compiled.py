@@ -12,13 +12,21 @@ from fathom.loops.activations import ACTIVATION_CODES
 from fathom.loops.chain import combine
 from fathom.loops.descent import Known, Learner, Room, Rules, advance
 from fathom.loops.losses import compare
+from fathom.loops.pictures import advance_pictures, combine_pictures
 from fathom.loops.records import BINARY_CROSS_ENTROPY, CROSS_ENTROPY, SQUARED_ERROR
 from fathom.nn.layer import Shape
 from fathom.nn.network import Network
 from fathom.training.augmentation import augment
 from fathom.training.history import EngineName
-from fathom.training.packing import Packing, can_pack, pack, pack_parameters
+from fathom.training.packing import (
+    Packing,
+    can_pack,
+    is_divisible,
+    pack,
+    pack_parameters,
+)
 from fathom.training.program import Examples, Knobs, Plan, Sums
+from fathom.training.sharing import advance_together
 
 _LOSSES = {
     "cross_entropy": CROSS_ENTROPY, "binary_cross_entropy": BINARY_CROSS_ENTROPY,
@@ -35,7 +43,7 @@ class Row:
 
     packing: Packing
     parameters: np.ndarray
-    statistics: np.ndarray
+    statistics: np.ndarray | None
 
 
 @dataclass
@@ -45,7 +53,7 @@ class Walker:
     packing: Packing
     learner: Learner
     n_steps: int
-    room: Room | None = None
+    rooms: tuple[Room, ...] = ()
 
 
 def can_loop(plan: Plan, network: Network, x: Any) -> bool:
@@ -68,6 +76,7 @@ class LoopProgram:
 
     plan: Plan
     input_shape: Shape
+    cores: int = 1
 
     name: ClassVar[EngineName] = "loops"
     evaluation_batch: ClassVar[int] = 1
@@ -77,11 +86,11 @@ class LoopProgram:
         parameters = pack_parameters(network)
         packing = pack(network, self.input_shape, is_by_role=self.plan.rates == "by_role")
         means = np.zeros_like(parameters), np.zeros_like(parameters)
-        return Walker(packing, Learner(parameters, packing.statistics.copy(), *means), 0)
+        return Walker(packing, Learner(parameters, _copy(packing.statistics), *means), 0)
 
     def fresh(self, state: Walker) -> Walker:
         """Return a copy that `advance` may overwrite."""
-        learner = Learner(*(part.copy() for part in state.learner))
+        learner = Learner(*map(_copy, state.learner))
         return replace(state, learner=learner)
 
     def weights(self, state: Walker) -> Row:
@@ -106,24 +115,50 @@ class LoopProgram:
         knobs: Knobs,
     ) -> tuple[Walker, Sums, bool]:
         """Take steps; the state is overwritten."""
-        if state.room is None or len(state.room.error) < rows.shape[1] * state.packing.chain.widest:
-            state.room = _make_room(state.packing, rows.shape[1])
         rules = self._rules(float(knobs.label_smoothing), float(knobs.weight_decay))
         if len(self.input_shape) > 1:
             examples, rows = self._gather(examples, rows, key)
         known = _as_arrays(examples)
         sums = np.zeros(4 + known.values.shape[1])
         seeds = np.random.default_rng(key).integers(0, 2**32, len(rows), np.uint32)
-        advance(
-            state.packing.chain, state.packing.pieces, rules, state.learner, state.room, known,
-            rows, rates.astype(np.float64), seeds, state.n_steps, sums,
-        )  # fmt: skip
+        rates = rates.astype(np.float64)
+        self._take_steps(state, rules, known, rows, rates, seeds, sums)
         state.n_steps += len(rows)
         # A sum of squares is not finite where any of them is not.
         with np.errstate(over="ignore", invalid="ignore"):
             size = np.dot(state.learner.parameters, state.learner.parameters)
         is_finite = bool(np.isfinite(sums[0]) and np.isfinite(size))
         return state, self._as_sums(sums), is_finite
+
+    def _take_steps(
+        self,
+        state: Walker,
+        rules: Rules,
+        known: Known,
+        rows: np.ndarray,
+        rates: np.ndarray,
+        seeds: np.ndarray,
+        sums: np.ndarray,
+    ) -> None:
+        """Take steps on one core, or with the batch shared among several where that pays."""
+        packing, batch = state.packing, rows.shape[1]
+        is_shared = is_divisible(packing.others) and packing.statistics is not None
+        n_parts = min(self.cores, batch) if is_shared else 1
+        size = -(-batch // n_parts)
+        chain = packing.chain
+        if len(state.rooms) != n_parts or len(state.rooms[0].error) < size * chain.widest:
+            state.rooms = tuple(_make_room(packing, size) for _ in range(n_parts))
+        where = rules, state.learner
+        if n_parts > 1:
+            advance_together(
+                packing, *where, state.rooms, known, rows, rates, seeds, state.n_steps, sums
+            )
+        else:
+            go = advance if packing.statistics is None else advance_pictures
+            go(
+                chain, packing.pieces, *where, state.rooms[0], known, rows, rates, seeds,
+                state.n_steps, sums,
+            )  # fmt: skip
 
     def _gather(
         self, examples: Examples, rows: np.ndarray, key: int
@@ -143,16 +178,10 @@ class LoopProgram:
         z = np.empty((len(x), int(chain.layers[-1]["n_out"])), np.float32)
         at_once = EVALUATION_ROWS if x.ndim == 2 else EVALUATION_PICTURES
         part = len(x) if x.dtype == np.float32 else EVALUATION_ROWS  # as float32 all at once?
+        go = combine if weights.statistics is None else combine_pictures
         for begin in range(0, len(x), max(1, part)):
-            rows = _as_rows(x[begin : begin + part])
-            combine(
-                chain,
-                weights.parameters,
-                weights.statistics,
-                rows,
-                at_once,
-                z[begin : begin + part],
-            )
+            rows, sums = _as_rows(x[begin : begin + part]), z[begin : begin + part]
+            go(chain, weights.parameters, weights.statistics, rows, at_once, sums)
         return z
 
     def evaluate(self, weights: Row, examples: Examples) -> Sums:
@@ -182,9 +211,13 @@ class LoopProgram:
 
 
 @lru_cache(maxsize=128)
-def make_loop_program(plan: Plan, input_shape: Shape) -> LoopProgram:
-    """Return the program of a plan, for examples of a shape."""
-    return LoopProgram(plan, input_shape)
+def make_loop_program(plan: Plan, input_shape: Shape, cores: int = 1) -> LoopProgram:
+    """Return the program of a plan, for examples of a shape, with so many cores to itself."""
+    return LoopProgram(plan, input_shape, cores)
+
+
+def _copy(part: np.ndarray | None) -> Any:
+    return None if part is None else part.copy()
 
 
 @partial(jax.jit, static_argnames="augmentation")

@@ -55,6 +55,7 @@ def train(
     deadline: Deadline | None = None,
     steps: Steps | None = None,
     engine: EngineName | None = None,
+    cores: int = 1,
 ) -> tuple[Network, StartHistory]:
     """Train one network and return it with its best weights.
 
@@ -85,6 +86,8 @@ def train(
         What the clock made of an earlier training: the same is done again, whatever the time.
     engine : {"xla", "loops"}, optional
         What takes the steps; chosen by `fathom.training.engines` where left out.
+    cores : int, default 1
+        Cores that this network has to itself.
 
     Returns
     -------
@@ -103,7 +106,7 @@ def train(
     deadline = deadline or Deadline(None)
     program = choose_program(
         make_plan(architecture, recipe, is_scanned), network, examples.x,
-        engine=engine if steps is None else steps.engine, deadline=deadline,
+        engine=engine if steps is None else steps.engine, deadline=deadline, cores=cores,
     )  # fmt: skip
     walk = _Walk(
         architecture, recipe, examples, held_out, start, rows, judge,

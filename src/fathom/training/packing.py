@@ -62,8 +62,9 @@ class Packing:
         Its layers, as records.
     pieces : numpy.ndarray
         Parameters that take steps of one size.
-    statistics : numpy.ndarray
-        What no optimizer touches, as it is at first, with room for a batch's own.
+    statistics : numpy.ndarray or None
+        What no optimizer touches, as it is at first, with room for a batch's own; None where
+        `needs_pictures` does not hold.
     others : Network
         Everything of the network but its parameters.
     structure : jax.tree_util.PyTreeDef
@@ -74,12 +75,12 @@ class Packing:
 
     chain: Chain
     pieces: np.ndarray
-    statistics: np.ndarray
+    statistics: np.ndarray | None
     others: Network
     structure: Any
     shapes: tuple[tuple[int, ...], ...]
 
-    def unpack(self, row: np.ndarray, statistics: np.ndarray) -> Network:
+    def unpack(self, row: np.ndarray, statistics: np.ndarray | None) -> Network:
         """Return the network with the parameters of a row, and these statistics."""
         leaves, place = [], 0
         for shape in self.shapes:
@@ -89,7 +90,7 @@ class Packing:
         network: Network = eqx.combine(jax.tree.unflatten(self.structure, leaves), self.others)
         layers, begin = list(network.layers), 0
         for k, layer in enumerate(layers):
-            if isinstance(layer, BatchNormLayer):
+            if isinstance(layer, BatchNormLayer) and statistics is not None:
                 n = len(layer.scale)
                 mean, variance = statistics[begin : begin + 2 * n].reshape(2, n).copy()
                 layers[k] = eqx.tree_at(
@@ -98,6 +99,16 @@ class Packing:
                 )  # fmt: skip
                 begin += _STATISTICS * n
         return Network(tuple(layers))
+
+
+def needs_pictures(network: Network) -> bool:
+    """Tell whether a layer is for pictures, or normalizes: loops that are compiled on their own."""
+    return any(_KINDS.get(type(layer)) in (CONVOLUTION, POOL, NORM) for layer in network.layers)
+
+
+def is_divisible(network: Network) -> bool:
+    """Tell whether a batch may be divided among cores: no example looks at the others."""
+    return not any(isinstance(layer, BatchNormLayer) for layer in network.layers)
 
 
 def can_pack(network: Network, input_shape: Shape) -> bool:
@@ -158,8 +169,8 @@ def pack(network: Network, input_shape: Shape, *, is_by_role: bool) -> Packing:
     leaves = jax.tree.leaves(parameters)
     return Packing(
         _as_chain(network, np.array(records, LAYER), places, widest), np.array(pieces, PIECE),
-        np.concatenate(statistics), others, jax.tree.structure(parameters),
-        tuple(leaf.shape for leaf in leaves),
+        np.concatenate(statistics) if needs_pictures(network) else None,
+        others, jax.tree.structure(parameters), tuple(leaf.shape for leaf in leaves),
     )  # fmt: skip
 
 
