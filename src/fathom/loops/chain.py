@@ -203,8 +203,7 @@ def backward_layer(  # type: ignore[no-untyped-def]
 @loop
 def _backward_of_pictures(layer, parameters, statistics, x, a, slope, error, back, gradient):  # type: ignore[no-untyped-def]
     if layer.kind == CONVOLUTION:
-        _times(error, slope, error)
-        backward_convolution(layer, parameters, x, error, back, gradient)
+        backward_convolution(layer, parameters, x, error, slope, back, gradient)
     elif layer.kind == POOL:
         backward_pool(layer, x, a, error, back)
     elif layer.kind == NORM:

@@ -97,24 +97,19 @@ def forward_convolution(layer, parameters, x, z):  # type: ignore[no-untyped-def
             np.dot(block, weight, more if band else total)
             if band:
                 _add(more.reshape(-1), total.reshape(-1))
-        if layer.bias >= 0:
-            bias = parameters[layer.bias : layer.bias + n_channels]
-            for r in range(len(total)):
-                for channel in range(n_channels):
-                    total[r, channel] += bias[channel]
-        _by_picture(layer, n, total.reshape(-1), z[begin : begin + n], True)
+        _to_pictures(layer, parameters, total, z[begin : begin + n])
 
 
 @loop
-def backward_convolution(layer, parameters, x, delta, back, gradient):  # type: ignore[no-untyped-def]
+def backward_convolution(layer, parameters, x, error, slope, back, gradient):  # type: ignore[no-untyped-def]
     """Work out ∂E/∂K and ∂E/∂b, and ∂E/∂x where a layer before has parameters.
 
     Parameters
     ----------
     layer, parameters, x
         As for `forward_convolution`.
-    delta : numpy.ndarray
-        Node errors δ = ∂E/∂z, shape (batch, n_out).
+    error, slope : numpy.ndarray
+        ∂E/∂a and f′(z), shape (batch, n_out): their product is the node errors δ = ∂E/∂z.
     back : numpy.ndarray
         Room for ∂E/∂x, shape (batch, n_in).
     gradient : numpy.ndarray
@@ -132,24 +127,23 @@ def backward_convolution(layer, parameters, x, delta, back, gradient):  # type: 
         n = min(at_once, len(x) - begin)
         shown = room[: n * _room_for_lines(layer)]
         _lay_out(layer, lines, x[begin : begin + n], shown)
-        error = errors[: n * n_places * n_channels]
-        _by_picture(layer, n, error, delta[begin : begin + n], False)
-        error = error.reshape(n * n_places, n_channels)
+        delta = errors[: n * n_places * n_channels].reshape(n * n_places, n_channels)
+        _from_pictures(layer, error[begin : begin + n], slope[begin : begin + n], delta)
         if layer.bias >= 0:
             of_bias = gradient[layer.bias : layer.bias + n_channels]
-            for r in range(len(error)):
+            for r in range(len(delta)):
                 for channel in range(n_channels):
-                    of_bias[channel] += error[r, channel]
+                    of_bias[channel] += delta[r, channel]
         down = downs[: len(shown) if layer.passes_back else 0]
         fill(down, ZERO)
         for band in range(lines.n_bands):
             block, kernel = _block(layer, lines, band, n, shown), _rows_of(layer, lines, band)
-            np.dot(block.T, error, more)
+            np.dot(block.T, delta, more)
             _add(more.reshape(-1), gradient[kernel[0] : kernel[1]])
             if layer.passes_back:
                 weight = parameters[kernel[0] : kernel[1]].reshape(lines.n_seen, n_channels)
                 seen = piece[: block.size].reshape(block.shape)
-                np.dot(error, weight.T, seen)
+                np.dot(delta, weight.T, seen)
                 _add(seen.reshape(-1), _block(layer, lines, band, n, down).reshape(-1))
         if layer.passes_back:
             _put_back(layer, lines, down, back[begin : begin + n])
@@ -178,18 +172,33 @@ def _add(more, total):  # type: ignore[no-untyped-def]
 
 
 @loop
-def _by_picture(layer, n, by_row, by_picture, is_sums):  # type: ignore[no-untyped-def]
-    """Bring sums from (row, picture) into (picture, row), or errors the other way."""
-    size = layer.width_out * layer.channels_out
+def _to_pictures(layer, parameters, total, z):  # type: ignore[no-untyped-def]
+    """Bring sums from (row, picture) into (picture, row), and add the bias."""
+    wide, n_channels = layer.width_out, layer.channels_out
     for row in range(layer.height_out):
-        for picture in range(n):
-            place, pixels = (row * n + picture) * size, by_picture[picture]
-            if is_sums:
-                for k in range(size):
-                    pixels[row * size + k] = by_row[place + k]
-            else:
-                for k in range(size):
-                    by_row[place + k] = pixels[row * size + k]
+        for picture in range(len(z)):
+            sums, first = z[picture], (row * len(z) + picture) * wide
+            for column in range(wide):
+                place = (row * wide + column) * n_channels
+                if layer.bias >= 0:
+                    for k in range(n_channels):
+                        sums[place + k] = total[first + column, k] + parameters[layer.bias + k]
+                else:
+                    for k in range(n_channels):
+                        sums[place + k] = total[first + column, k]
+
+
+@loop
+def _from_pictures(layer, error, slope, delta):  # type: ignore[no-untyped-def]
+    """Bring δ = ∂E/∂a f′(z) from (picture, row) into (row, picture)."""
+    wide, n_channels = layer.width_out, layer.channels_out
+    for row in range(layer.height_out):
+        for picture in range(len(error)):
+            down, steep, first = error[picture], slope[picture], (row * len(error) + picture) * wide
+            for column in range(wide):
+                place = (row * wide + column) * n_channels
+                for k in range(n_channels):
+                    delta[first + column, k] = down[place + k] * steep[place + k]
 
 
 @loop

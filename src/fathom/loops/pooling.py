@@ -4,7 +4,7 @@ import numpy as np
 
 from fathom.loops.compiling import loop
 from fathom.loops.moving import copy, fill
-from fathom.loops.numerics import ONE, ZERO
+from fathom.loops.numerics import ZERO
 
 
 @loop
@@ -59,36 +59,59 @@ def backward_pool(layer, x, a, error, back):  # type: ignore[no-untyped-def]
         ∂E/∂a, and room for ∂E/∂x.
     """
     channels, line = layer.channels, layer.width * layer.channels
+    is_pairs = layer.is_max and layer.kernel_height == 2 and layer.kernel_width == 2
     fill(back.reshape(-1), ZERO)
-    shares = np.empty(channels, np.float32)
-    fill(shares, np.float32(1.0 / (layer.kernel_height * layer.kernel_width)))
     for picture in range(len(x)):
-        pixels, down = x[picture], back[picture]
+        pixels, kept, errors, down = x[picture], a[picture], error[picture], back[picture]
         for row in range(layer.height_out):
             for column in range(layer.width_out):
                 place = (row * layer.width_out + column) * channels
                 corner = row * layer.kernel_height * line + column * layer.kernel_width * channels
-                kept = a[picture, place : place + channels]
-                errors = error[picture, place : place + channels]
-                if layer.is_max:
-                    _share_of_largest(layer, pixels, corner, kept, shares)
-                for i in range(layer.kernel_height):
-                    for j in range(layer.kernel_width):
-                        source = corner + i * line + j * channels
-                        for k in range(channels):
-                            is_taken = not layer.is_max or pixels[source + k] == kept[k]
-                            down[source + k] = errors[k] * shares[k] if is_taken else ZERO
+                if is_pairs:
+                    _give_pairs(pixels, kept, errors, down, channels, line, place, corner)
+                elif layer.is_max:
+                    _give_largest(layer, pixels, kept, errors, down, place, corner)
+                else:
+                    _give_all(layer, errors, down, place, corner)
 
 
 @loop
-def _share_of_largest(layer, pixels, corner, kept, shares):  # type: ignore[no-untyped-def]
-    """Write 1 over the number of pixels of a square that are as large as its largest."""
+def _give_pairs(pixels, kept, errors, down, channels, line, place, corner):  # type: ignore[no-untyped-def]
+    """Pass the errors of a square of 2 × 2 to its largest pixels: all four at once."""
+    second, third = corner + channels, corner + line
+    fourth = third + channels
+    for k in range(channels):
+        most = kept[place + k]
+        is_1, is_2 = np.float32(pixels[corner + k] == most), np.float32(pixels[second + k] == most)
+        is_3, is_4 = np.float32(pixels[third + k] == most), np.float32(pixels[fourth + k] == most)
+        part = errors[place + k] / (is_1 + is_2 + is_3 + is_4)
+        down[corner + k], down[second + k] = part * is_1, part * is_2
+        down[third + k], down[fourth + k] = part * is_3, part * is_4
+
+
+@loop
+def _give_largest(layer, pixels, kept, errors, down, place, corner):  # type: ignore[no-untyped-def]
+    """Pass the errors of a square to its largest pixels, in equal parts."""
     channels, line = layer.channels, layer.width * layer.channels
-    fill(shares, ZERO)
+    for k in range(channels):
+        count = ZERO
+        for i in range(layer.kernel_height):
+            for j in range(layer.kernel_width):
+                pixel = pixels[corner + i * line + j * channels + k]
+                count += np.float32(pixel == kept[place + k])
+        for i in range(layer.kernel_height):
+            for j in range(layer.kernel_width):
+                source = corner + i * line + j * channels + k
+                if pixels[source] == kept[place + k]:
+                    down[source] = errors[place + k] / count
+
+
+@loop
+def _give_all(layer, errors, down, place, corner):  # type: ignore[no-untyped-def]
+    """Pass the errors of a square to all its pixels, in equal parts."""
+    channels, line = layer.channels, layer.width * layer.channels
+    share = np.float32(1.0 / (layer.kernel_height * layer.kernel_width))
     for i in range(layer.kernel_height):
         for j in range(layer.kernel_width):
-            source = corner + i * line + j * channels
             for k in range(channels):
-                shares[k] += np.float32(pixels[source + k] == kept[k])
-    for k in range(channels):
-        shares[k] = ONE / shares[k]
+                down[corner + i * line + j * channels + k] = errors[place + k] * share

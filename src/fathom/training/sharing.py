@@ -9,6 +9,7 @@ import threadpoolctl
 from fathom.loops.descent import Known, Learner, Room, Rules, find_gradient, update
 from fathom.training.packing import Packing
 
+AT_ONCE = 32  # examples whose activations stay near the core
 _STRIDE = np.uint32(0x9E3779B9)  # from the seed of one part to that of the next
 
 
@@ -32,21 +33,23 @@ def advance_together(
     share = np.float32(1.0 / rows.shape[1] if rules.is_mean else 1.0)
     own = [np.zeros_like(sums) for _ in rooms]
 
-    def find(part: int, chosen: np.ndarray, seed: np.uint32) -> None:
-        find_gradient(
-            packing.chain, rules, learner, rooms[part], known, chosen, share, seed, own[part]
-        )
+    def find(core: int, chosen: np.ndarray, seed: np.uint32) -> np.ndarray:
+        """Find the gradient of a core's part of a batch, a few examples at a time."""
+        room, total = rooms[core], np.zeros(0, np.float32)
+        for begin in range(0, len(chosen), AT_ONCE):
+            few, next_seed = chosen[begin : begin + AT_ONCE], np.uint32(seed ^ np.uint32(begin))
+            find_gradient(
+                packing.chain, rules, learner, room, known, few, share, next_seed, own[core]
+            )
+            total = total + room.gradient if begin else room.gradient.copy()
+        return total
 
     with _controller().limit(limits=1, user_api="blas"), ThreadPoolExecutor(len(rooms)) as pool:
         for step, chosen in enumerate(rows):
             parts = np.array_split(chosen, len(rooms))
             with np.errstate(over="ignore"):
                 own_seeds = seeds[step] + _STRIDE * np.arange(len(rooms), dtype=np.uint32)
-            for _ in pool.map(find, range(len(rooms)), parts, own_seeds):
-                pass
-            total = rooms[0].gradient
-            for room in rooms[1:]:
-                total += room.gradient
+            total = sum(pool.map(find, range(len(rooms)), parts, own_seeds))
             update(packing.pieces, rules, learner, total, rates[step], n_before + step + 1)
     sums += np.sum(own, axis=0)
 
