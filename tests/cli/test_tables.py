@@ -187,7 +187,8 @@ def test_rows_72_and_73_empty_and_far_rows_are_predicted_and_flagged(predict, fe
     rows = features.head(3).with_columns(pl.lit(None).alias(name) for name in features.columns)
     far = features.tail(1).with_columns(age=pl.lit(5000))
     given = pl.concat([rows, far, features.head(1)], how="vertical_relaxed")
-    found = rows_of(predict(given))
+    run = predict(given)
+    found = rows_of(run)
     assert found["is_unusual"].to_list() == [True] * 4 + [False]
     assert library.load(model).find_unusual(given).tolist() == [True] * 4 + [False]
     np.testing.assert_allclose(found[P].sum_horizontal().to_numpy(), 1)
