@@ -8,7 +8,7 @@ import pytest
 
 from fathom.nn.activations import ACTIVATIONS
 from fathom.nn.architecture import Architecture
-from fathom.nn.blocks import Activation, Dropout, Flatten
+from fathom.nn.blocks import Activation, Dropout, Flatten, Residual
 from fathom.nn.convolution import AveragePool, Conv2D, GlobalAveragePool, MaxPool
 from fathom.nn.dense import Dense
 from fathom.nn.embedding import Columns, Gain
@@ -135,6 +135,23 @@ def test_pictures_normalized_and_pooled(pool, end):
     # As bytes: a program turns pictures into float32 itself.
     x = np.round(2 * np.abs(PICTURES)).astype(np.uint8)
     assert_same_steps(architecture, Recipe(), x, CLASSES, atol=2e-4)
+
+
+@pytest.mark.parametrize("shape", [PICTURES.shape[1:], (9,)])
+def test_blocks_with_a_shortcut(shape):
+    """Blocks on the inputs and later, with a projection and without."""
+    is_picture = len(shape) == 3
+    layer = (lambda n: Conv2D(channels=n, activation="tanh")) if is_picture else (
+        lambda n: Dense(units=n, activation="tanh")
+    )  # fmt: skip
+    layers = (
+        Residual(layers=(layer(5), BatchNorm(), layer(shape[-1]))),
+        Residual(layers=(BatchNorm(), layer(7))),
+        Residual(layers=(layer(7), Activation(activation="selu"), layer(7))), Flatten(), SOFTMAX,
+    )  # fmt: skip
+    x = PICTURES if is_picture else NUMBERS
+    recipe = Recipe(weight_decay=0.1, rates="by_role")
+    assert_same_steps(described(*layers, shape=shape), recipe, x, CLASSES, atol=1e-4)
 
 
 def test_pools_come_first_too():

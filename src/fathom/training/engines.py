@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import threadpoolctl
+from filelock import BaseFileLock, FileLock, Timeout
 
 from fathom.nn.architecture import Architecture
 from fathom.nn.blocks import Flatten
@@ -30,7 +31,7 @@ LoopsName: TypeAlias = Literal["rows", "pictures"]
 the latter contain the former and are compiled on their own."""
 _WARM_UP = (
     "import os; getattr(os, 'nice', int)(10)\n"  # behind whatever trains meanwhile
-    "from fathom.training.engines import warm_up; warm_up({!r})"
+    "from fathom.training.engines import compile_alone; compile_alone({!r})"
 )
 
 
@@ -178,6 +179,17 @@ def prepare(name: LoopsName = "rows") -> None:
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                 env={**os.environ, "JAX_PLATFORMS": "cpu"},
             )  # fmt: skip
+
+
+def compile_alone(name: LoopsName) -> None:
+    """Compile loops, unless another process is at it."""
+    with contextlib.suppress(Timeout), _lock(name, timeout=0.0):
+        warm_up(name)
+
+
+def _lock(name: LoopsName, timeout: float) -> BaseFileLock:
+    """Return the lock that who compiles these loops holds, beside where they are kept."""
+    return FileLock(Path(_steps(name).stats.cache_path) / f"fathom-{name}.lock", timeout=timeout)
 
 
 def warm_up(name: LoopsName = "rows") -> None:
