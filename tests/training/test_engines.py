@@ -78,6 +78,7 @@ def test_loops_for_pictures_are_not_waited_for_and_what_is_begun_is_gone_on_with
     assert len(uncompiled) == 1
     monkeypatch.setattr(engines, "_is_compiled", lambda name: True)
     assert chosen(Dense(units=4), BatchNorm()) == "xla"
+    assert chosen(Dense(units=4), BatchNorm(), deadline=Deadline(9.0)) == "loops"
     assert chosen(Dense(units=4)) == "loops"
     forget(monkeypatch)
     assert chosen(Dense(units=4), BatchNorm()) == "loops"

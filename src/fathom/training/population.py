@@ -16,7 +16,7 @@ from fathom.nn.architecture import Architecture
 from fathom.nn.forward import Forward
 from fathom.nn.network import Network, build
 from fathom.training.engines import are_loops_ready, cores_each, loops_for, prepare
-from fathom.training.history import Epoch, Event, StartHistory, Steps
+from fathom.training.history import EngineName, Epoch, Event, StartHistory, Steps
 from fathom.training.loop import Judge, make_plan, pad_for_evaluation, train
 from fathom.training.monitor import Deadline, Monitor
 from fathom.training.program import Examples, make_program
@@ -260,12 +260,16 @@ def _train_job(
     began = time.monotonic()
     key = jax.random.fold_in(jax.random.key(job.recipe.seed), job.fold)
     network = build(job.architecture, key)
+    loops = loops_for(network)
+    engine: EngineName | None = None if are_loops_ready(loops) else "xla"
+    if engine == "xla" and jax.default_backend() == "cpu":
+        prepare(loops)
     try:
         network, history = train(
             network, job.architecture, job.recipe, job.examples, job.held_out,
             start=job.fold, rows=job.rows, judge=job.judge, deadline=deadline,
             monitor=_JobMonitor(job, director, monitor, lock), steps=job.steps,
-            engine=None if are_loops_ready(loops_for(network)) else "xla", cores=cores,
+            engine=engine, cores=cores,
         )  # fmt: skip
     except TrainingError as error:
         event = Event(epoch=1, kind="stopped", text=f"left out: {error}")
