@@ -1,14 +1,14 @@
 """The columns of a table as inputs of an ONNX graph, and as the matrix its networks see."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import product
 from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 
 from fathom.data.cells import NO_WORDS, YEARS, YES_WORDS, listing
-from fathom.data.features import DATE_CYCLES, TableEncoding, n_codes
+from fathom.data.features import DATE_CYCLES, N_DATE_PARTS, TableEncoding, n_codes
 from fathom.data.parsing import parse_table
 from fathom.data.schema import Column, TableInput
 from fathom.data.views import View
@@ -23,6 +23,7 @@ SAYS = {
     "category": "a word as in training; any other counts as missing",
     "yes_no": "yes or no as a word; any other counts as missing",
 }
+_WAYS: tuple[Callable[[str], str], ...] = (str, str.lower, str.upper, str.capitalize, str.title)
 _ENCODED = "give --encoded: its inputs are the encoded rows, which Fathom makes"
 
 
@@ -93,31 +94,58 @@ class TableTerms:
 
 def give_columns(graph: Graph, table: TableInput) -> TableTerms:
     """Add an input for every column that is used, and what is read from it."""
-    numbers, plain, codes, places = [], [], [], {}
-    marks = Marks.of(table)
-    for position, (column, name) in enumerate(zip(table.columns, marks.names, strict=True)):
-        if not column.is_used:
+    given: dict[int, Term] = {}
+    for position, name in enumerate(Marks.of(table).names):
+        if name:
+            column = table.columns[position]
+            kind = WORD if column.kind in ("category", "yes_no") else DOUBLE
+            given[position] = graph.give(name, kind, [1], describe_column(column))
+    words = [at for at, term in given.items() if term.dtype == WORD]
+    codes = [_code(graph, table.columns[at], given[at]) for at in words]
+    dates = {at: _Date.of(term) for at, term in given.items() if table.columns[at].kind == "date"}
+    return TableTerms(
+        numbers=_numbers(graph, given, dates, words),
+        plain=_plain(graph, table, given, dates, words),
+        codes=graph.join(codes) if codes else None,
+        code_places={at: place for place, at in enumerate(words)},
+    )
+
+
+def _numbers(
+    graph: Graph, given: dict[int, Term], dates: dict[int, "_Date"], words: list[int]
+) -> Term | None:
+    """Return all numbers in the order of the columns, of dates with their parts."""
+    plain = [at for at in given if at not in dates and at not in words]
+    blocks = [_present(graph.join([given[at] for at in plain]))] if plain else []
+    blocks += [date.numbers() for date in dates.values()]
+    if not blocks or len(blocks) == 1:
+        return blocks[0] if blocks else None
+    places, after = {at: [place] for place, at in enumerate(plain)}, len(plain)
+    for at in dates:
+        places[at] = list(range(after, after + 1 + N_DATE_PARTS))
+        after += 1 + N_DATE_PARTS
+    return graph.join(blocks).pick([place for at in sorted(places) for place in places[at]])
+
+
+def _plain(
+    graph: Graph,
+    table: TableInput,
+    given: dict[int, Term],
+    dates: dict[int, "_Date"],
+    words: list[int],
+) -> Term | None:
+    """Return which are missing, for columns where some were, and the cycles of dates."""
+    found = []
+    for at, term in given.items():
+        if at in words:
             continue
-        is_word = column.kind in ("category", "yes_no")
-        given = graph.give(name, WORD if is_word else DOUBLE, [1], describe_column(column))
-        if is_word:
-            places[position] = len(codes)
-            codes.append(_code(graph, column, given))
-            continue
-        value = _present(given, is_date=column.kind == "date")
-        is_missing = graph.add("IsNaN", value)
-        numbers.append(value)
-        if column.n_missing:
-            plain.append(is_missing.to(FLOAT))
-        if column.kind == "date":
-            parts = _date_parts(graph.where(is_missing, 0.0, value))
-            numbers += [graph.where(is_missing, np.nan, part) for part in parts.values()]
-            zeroed = {n: graph.where(is_missing, 0.0, part) for n, part in parts.items()}
-            for period, part in DATE_CYCLES:
-                angle = zeroed[part] * (2 * np.pi) / period
-                plain += [graph.add(wave, angle).to(FLOAT) for wave in ("Sin", "Cos")]
-    joined = (graph.join(terms) if terms else None for terms in (numbers, plain, codes))
-    return TableTerms(*joined, places)
+        is_date = at in dates
+        if table.columns[at].n_missing:
+            is_missing = dates[at].is_missing if is_date else graph.add("IsNaN", term - term)
+            found.append(is_missing.to(FLOAT))
+        if is_date:
+            found += dates[at].cycles()
+    return graph.join(found) if found else None
 
 
 def encode_columns(terms: TableTerms, encoding: TableEncoding, view: View) -> list[Term]:
@@ -138,14 +166,51 @@ def encode_columns(terms: TableTerms, encoding: TableEncoding, view: View) -> li
     return found + ([] if terms.codes is None else [terms.codes.to(FLOAT)])
 
 
-def _present(x: Term, *, is_date: bool) -> Term:
-    """Return numbers with NaN for what is not finite, and for dates that are none."""
-    graph = x.graph
-    is_missing = graph.add("IsNaN", x - x)  # infinity less itself is NaN
-    if is_date:
+def _present(x: Term) -> Term:
+    """Return numbers with NaN for what is not finite: infinity less itself is NaN."""
+    return x.graph.where(x.graph.add("IsNaN", x - x), np.nan, x)
+
+
+@dataclass(frozen=True)
+class _Date:
+    """A date in days since 1970-01-01, and its parts; 0 where it is missing."""
+
+    value: Term
+    is_missing: Term
+    parts: dict[str, Term]
+
+    @classmethod
+    def of(cls, x: Term) -> "_Date":
+        """Take it apart."""
+        graph = x.graph
         low, high = ((year - 1970) * 365.2425 for year in YEARS)
-        is_missing = graph.add("Or", is_missing, graph.add("Or", x < low, x > high))
-    return graph.where(is_missing, np.nan, x)
+        is_outside = graph.add("Or", x < low, x > high)
+        is_missing = graph.add("Or", graph.add("IsNaN", x - x), is_outside)
+        value = graph.where(is_missing, 0.0, x)
+        return cls(value, is_missing, _date_parts(value))
+
+    def numbers(self) -> Term:
+        """Return the date and its parts side by side, NaN where it is missing."""
+        graph = self.value.graph
+        return graph.where(self.is_missing, np.nan, graph.join([self.value, *self.parts.values()]))
+
+    def cycles(self) -> list[Term]:
+        """Return sine and cosine of the parts, float32.
+
+        Of whole numbers they come from a table: runtimes round sin π to 0, from which trees could
+        tell it apart.
+        """
+        graph, found = self.value.graph, []
+        for period, name in DATE_CYCLES:
+            part = graph.where(self.is_missing, 0.0, self.parts[name])
+            whole = graph.add("Floor", part)
+            is_whole = graph.add("Equal", part, whole)
+            for operator, wave in (("Sin", np.sin), ("Cos", np.cos)):
+                told = wave(2 * np.pi * np.arange(period) / period)
+                exact = graph.add("Gather", graph.constant(told), whole.to(INTEGER), dtype=DOUBLE)
+                between = graph.add(operator, part * (2 * np.pi) / period)
+                found.append(graph.where(is_whole, exact, between).to(FLOAT))
+        return found
 
 
 def _date_parts(moment: Term) -> dict[str, Term]:
@@ -192,7 +257,11 @@ def spelled_codes(column: Column) -> dict[str, int]:
     training, all small, all capital and capitalized letters, and whole numbers with a point.
     """
     ways = (str, str.lower, str.upper, str.capitalize, str.title)
-    words = [*column.categories, *sorted(YES_WORDS | NO_WORDS)] if column.kind == "yes_no" else [*column.categories]
+    words = (
+        [*column.categories, *sorted(YES_WORDS | NO_WORDS)]
+        if column.kind == "yes_no"
+        else [*column.categories]
+    )
     spellings = {way(word) for way, word in product(ways, words)}
     spellings |= {f"{word}.0" for word in words if word.lstrip("+-").isdigit()}
     ordered = sorted(spellings)
@@ -200,8 +269,4 @@ def spelled_codes(column: Column) -> dict[str, int]:
     asked = column.model_copy(update={"name": "word"})
     values = parse_table(frame, (asked,)).values[0] + 1
     known = np.where(values < n_codes(column), values, 0) if column.categories else 0 * values
-    return {
-        word: int(code)
-        for word, code in zip(ordered, known.tolist(), strict=True)
-        if code
-    }
+    return {word: int(code) for word, code in zip(ordered, known.tolist(), strict=True) if code}

@@ -205,9 +205,7 @@ def find_difference(
     return float(distance.max())
 
 
-def _are_other(
-    model: FathomClassifier, found: list[np.ndarray], wanted: np.ndarray
-) -> np.ndarray:
+def _are_other(model: FathomClassifier, found: list[np.ndarray], wanted: np.ndarray) -> np.ndarray:
     """Tell for each row whether the answer is another one though no two are as probable."""
     if model.schema_.target.task == "labels":
         is_sure = np.abs(wanted - 0.5) > NEAR

@@ -16,6 +16,7 @@ BATCH = "batch"  # the axis that is free
 MOST_BYTES = 2**31 - 2**20  # of one protobuf message
 FLOAT, DOUBLE = np.dtype(np.float32), np.dtype(np.float64)
 INTEGER, TRUTH, WORD = np.dtype(np.int64), np.dtype(np.bool_), np.dtype(np.object_)
+Number: TypeAlias = np.ndarray | float
 Operand: TypeAlias = "Term | np.ndarray | float"
 _INNER = "fathom/"  # which no name of a column is taken to begin with
 _COMPARISONS = ("Less", "LessOrEqual", "Greater", "GreaterOrEqual", "Equal", "IsNaN")
@@ -54,16 +55,16 @@ class Term:
     def __truediv__(self, other: Operand) -> "Term":
         return self.graph.add("Div", self, other)
 
-    def __lt__(self, other: Operand) -> "Term":
+    def __lt__(self, other: Number) -> "Term":
         return self.graph.add("Less", self, other)
 
-    def __le__(self, other: Operand) -> "Term":
+    def __le__(self, other: Number) -> "Term":
         return self.graph.add("LessOrEqual", self, other)
 
-    def __gt__(self, other: Operand) -> "Term":
+    def __gt__(self, other: Number) -> "Term":
         return self.graph.add("Greater", self, other)
 
-    def __ge__(self, other: Operand) -> "Term":
+    def __ge__(self, other: Number) -> "Term":
         return self.graph.add("GreaterOrEqual", self, other)
 
     def to(self, dtype: np.dtype[Any]) -> "Term":
@@ -166,9 +167,7 @@ class Graph:
             self.nodes.append(helper.make_node("Identity", [term.name], [name], name=name))
             is_words = term.dtype == WORD
             code = (
-                onnx.TensorProto.STRING
-                if is_words
-                else helper.np_dtype_to_tensor_dtype(term.dtype)
+                onnx.TensorProto.STRING if is_words else helper.np_dtype_to_tensor_dtype(term.dtype)
             )
             infos.append(helper.make_tensor_value_info(name, code, [BATCH, *shape]))
         graph = helper.make_graph(

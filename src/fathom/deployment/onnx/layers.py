@@ -1,6 +1,7 @@
 """Networks as ONNX: one layer after another, float32 as they were trained."""
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from fathom.nn.network import Network
 from fathom.nn.normalization import BatchNormLayer, LayerNormLayer
 from fathom.nn.pointwise import SELU_ALPHA, SELU_SCALE
 
-_ONE_NODE: dict[str, tuple[str, dict[str, float]]] = {
+_ONE_NODE: dict[str, tuple[str, dict[str, Any]]] = {
     "sigmoid": ("Sigmoid", {}),
     "tanh": ("Tanh", {}),
     "relu": ("Relu", {}),

@@ -163,4 +163,3 @@ def _polynomial(coefficients: Sequence[float], x: Term) -> Term:
     for coefficient in reversed(rest[1:]):
         found = (found + coefficient) * x
     return found + rest[0]
-

@@ -53,7 +53,7 @@ def make_rows(
     rows = _numbers(model, rng)
     if not described.names:
         return rows, {ROWS: rows}
-    frame = pl.DataFrame({n: x for n, x in zip(described.names, rows.T, strict=True)})
+    frame = pl.DataFrame(dict(zip(described.names, rows.T, strict=True)))
     return frame, {n: x[:, None] for n, x in zip(described.names, rows.T, strict=True)}
 
 

@@ -78,10 +78,12 @@ def _named_outputs(outputs: list[Output], taken: set[str]) -> list[Output]:
 def _trained(graph: Graph, model: FathomEstimator) -> Term:
     """Return the mean of the networks' outputs, float64."""
     architecture, encoding = model.architecture_, model.encoding_
+    described = model.schema_.input
     assert encoding is not None
-    x = _standardized(_given_rows(graph, model.schema_.input), encoding)
+    assert not isinstance(described, TableInput)
+    x = _standardized(_given_rows(graph, described), encoding)
     shape = architecture.input_shape
-    if isinstance(model.schema_.input, ImageInput) != (len(shape) == 3):
+    if isinstance(described, ImageInput) != (len(shape) == 3):
         x = x.reshape(-1, *shape)
     each = [
         activate_outputs(combine(network, x, shape), architecture.output_activation)
