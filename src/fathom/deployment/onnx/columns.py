@@ -184,7 +184,7 @@ class _Date:
         """Take it apart."""
         graph = x.graph
         low, high = ((year - 1970) * 365.2425 for year in YEARS)
-        is_outside = graph.add("Or", x < low, x > high)
+        is_outside = graph.add("Or", x.is_below(low), x.is_above(high))
         is_missing = graph.add("Or", graph.add("IsNaN", x - x), is_outside)
         value = graph.where(is_missing, 0.0, x)
         return cls(value, is_missing, _date_parts(value))
@@ -233,7 +233,7 @@ def _date_parts(moment: Term) -> dict[str, Term]:
     day = day - (year * 365.0 + whole(year / 4.0) - whole(year / 100.0))
     month = whole((day * 5.0 + 2.0) / 153.0)  # 0 for March
     return {
-        "month": graph.where(month < 9.5, month + 2.0, month - 10.0),
+        "month": graph.where(month.is_below(9.5), month + 2.0, month - 10.0),
         "day": day - whole((month * 153.0 + 2.0) / 5.0) + 1.0,
         "weekday": days + 3.0 - whole((days + 3.0) / 7.0) * 7.0,
         "hour": (moment - days) * 24.0,
@@ -256,13 +256,10 @@ def spelled_codes(column: Column) -> dict[str, int]:
     A table of words cannot overlook case in general as Fathom does: there are the word of
     training, all small, all capital and capitalized letters, and whole numbers with a point.
     """
-    ways = (str, str.lower, str.upper, str.capitalize, str.title)
-    words = (
-        [*column.categories, *sorted(YES_WORDS | NO_WORDS)]
-        if column.kind == "yes_no"
-        else [*column.categories]
-    )
-    spellings = {way(word) for way, word in product(ways, words)}
+    words = [*column.categories]
+    if column.kind == "yes_no":
+        words += YES_WORDS | NO_WORDS
+    spellings = {way(word) for word in words for way in _WAYS}
     spellings |= {f"{word}.0" for word in words if word.lstrip("+-").isdigit()}
     ordered = sorted(spellings)
     frame = pl.DataFrame({"word": pl.Series(ordered, dtype=pl.String)})

@@ -16,7 +16,6 @@ BATCH = "batch"  # the axis that is free
 MOST_BYTES = 2**31 - 2**20  # of one protobuf message
 FLOAT, DOUBLE = np.dtype(np.float32), np.dtype(np.float64)
 INTEGER, TRUTH, WORD = np.dtype(np.int64), np.dtype(np.bool_), np.dtype(np.object_)
-Number: TypeAlias = np.ndarray | float
 Operand: TypeAlias = "Term | np.ndarray | float"
 _INNER = "fathom/"  # which no name of a column is taken to begin with
 _COMPARISONS = ("Less", "LessOrEqual", "Greater", "GreaterOrEqual", "Equal", "IsNaN")
@@ -55,16 +54,20 @@ class Term:
     def __truediv__(self, other: Operand) -> "Term":
         return self.graph.add("Div", self, other)
 
-    def __lt__(self, other: Number) -> "Term":
+    def is_below(self, other: Operand) -> "Term":
+        """Return where it is below another."""
         return self.graph.add("Less", self, other)
 
-    def __le__(self, other: Number) -> "Term":
+    def is_at_most(self, other: Operand) -> "Term":
+        """Return where it is at most another."""
         return self.graph.add("LessOrEqual", self, other)
 
-    def __gt__(self, other: Number) -> "Term":
+    def is_above(self, other: Operand) -> "Term":
+        """Return where it is above another."""
         return self.graph.add("Greater", self, other)
 
-    def __ge__(self, other: Number) -> "Term":
+    def is_at_least(self, other: Operand) -> "Term":
+        """Return where it is at least another."""
         return self.graph.add("GreaterOrEqual", self, other)
 
     def to(self, dtype: np.dtype[Any]) -> "Term":

@@ -176,7 +176,7 @@ def _formed(layer: ColumnsLayer, numbers: Term) -> Term:
     n = layer.n_numbers
     if layer.form == "thermometer":
         steps = np.arange(1, layer.bins, dtype=np.float32)
-        return (numbers.expand(2) >= steps).to(FLOAT).reshape(-1, n * len(steps))
+        return numbers.expand(2).is_at_least(steps).to(FLOAT).reshape(-1, n * len(steps))
     x = numbers.transpose(1, 0).expand(2)  # (numbers, rows, 1)
     if layer.form == "piecewise":
         steps = np.arange(layer.bins, dtype=np.float32)

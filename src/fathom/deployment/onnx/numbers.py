@@ -55,7 +55,7 @@ def show_numbers(x: Term, numbers: Sequence[NumberViews], view: View) -> Term:
     graph = x.graph
     fill = np.array([one.fill for one in numbers])
     x = graph.where(graph.add("IsNaN", x), np.asarray(fill), x)
-    x = graph.where(graph.add("Abs", x) < SMALLEST, 0.0, x.clip(-LARGEST, LARGEST))
+    x = graph.where(graph.add("Abs", x).is_below(SMALLEST), 0.0, x.clip(-LARGEST, LARGEST))
     if view == "bins":
         return _bins(x, [one.edges for one in numbers]).to(FLOAT)
     if view == "tree_bins":
@@ -98,7 +98,7 @@ def _n_below(x: Term, thresholds: Sequence[np.ndarray]) -> Term:
     most = max(len(one) for one in thresholds)
     if most == 0:
         return x * 0.0
-    is_above = x.expand(2) > _padded(thresholds, most)
+    is_above = x.expand(2).is_above(_padded(thresholds, most))
     return is_above.to(DOUBLE).total(2).reshape(-1, len(thresholds))
 
 
@@ -131,11 +131,15 @@ def _shares(x: Term, quantiles: Sequence[np.ndarray]) -> Term:
     place = count("LessOrEqual") - 1
     low, high = between(place, place + 1)
     from_below = (place.to(DOUBLE) + (x - low) / (high - low)) / steps
-    from_below = graph.where(place < 0, 0.0, graph.where(place >= last, 1.0, from_below))
+    from_below = graph.where(
+        place.is_below(0), 0.0, graph.where(place.is_at_least(last), 1.0, from_below)
+    )
     place = count("Less")
     low, high = between(place - 1, place)
     from_above = (place.to(DOUBLE) - (high - x) / (high - low)) / steps
-    from_above = graph.where(place <= 0, 0.0, graph.where(place > last, 1.0, from_above))
+    from_above = graph.where(
+        place.is_at_most(0), 0.0, graph.where(place.is_above(last), 1.0, from_above)
+    )
     return ((from_below + from_above) / 2.0).clip(LEAST_SHARE, 1 - LEAST_SHARE)
 
 
@@ -149,7 +153,7 @@ def _normal(share: Term) -> Term:
     root = graph.add("Sqrt", graph.add("Neg", graph.add("Log", least)))
     tail = _ratio(*_TAIL, root - 1.6)
     tail = tail * graph.add("Sign", q)
-    return graph.where(graph.add("Abs", q) <= 0.425, middle, tail)
+    return graph.where(graph.add("Abs", q).is_at_most(0.425), middle, tail)
 
 
 def _ratio(over: Sequence[float], under: Sequence[float], x: Term) -> Term:

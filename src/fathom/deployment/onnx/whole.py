@@ -216,7 +216,7 @@ def _shown(graph: Graph, outputs: Term, target: Target) -> list[Output]:
         return [("prediction", outputs, [target.n_outputs])]
     if target.task == "labels":
         return [
-            ("prediction", (outputs >= 0.5).to(INTEGER), [target.n_outputs]),
+            ("prediction", outputs.is_at_least(0.5).to(INTEGER), [target.n_outputs]),
             ("probabilities", outputs, [target.n_outputs]),
         ]
     place = graph.add("ArgMax", outputs, dtype=INTEGER, axis=1, keepdims=0)
