@@ -35,8 +35,9 @@ from fathom.data.frames import to_frame
 from fathom.data.schema import Column, ImageInput, NumbersInput, Schema, Target
 from fathom.data.splitting import make_folds
 from fathom.data.views import NumberViews
+from fathom.deployment.inputs import spelled_codes
 from fathom.deployment.onnx import encode_rows, export_onnx, exporting
-from fathom.deployment.onnx.columns import _date_parts, spelled_codes
+from fathom.deployment.onnx.columns import _date_parts
 from fathom.deployment.onnx.graph import DOUBLE, OPSET, Graph
 from fathom.deployment.onnx.layers import _ONE_NODE
 from fathom.deployment.onnx.numbers import _normal, show_numbers

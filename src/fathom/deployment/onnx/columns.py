@@ -1,55 +1,19 @@
 """The columns of a table as inputs of an ONNX graph, and as the matrix its networks see."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
-import polars as pl
 
-from fathom.data.cells import NO_WORDS, YEARS, YES_WORDS, listing
-from fathom.data.features import DATE_CYCLES, N_DATE_PARTS, TableEncoding, n_codes
-from fathom.data.parsing import parse_table
+from fathom.data.cells import YEARS, listing
+from fathom.data.features import DATE_CYCLES, N_DATE_PARTS, TableEncoding
 from fathom.data.schema import Column, TableInput
 from fathom.data.views import View
+from fathom.deployment.inputs import Marks, describe_column, spelled_codes
 from fathom.deployment.onnx.graph import DOUBLE, FLOAT, INTEGER, ML, WORD, Graph, Term
 from fathom.deployment.onnx.numbers import show_numbers
 from fathom.errors import InputError
 
-SAYS = {
-    "number": "a number; NaN where missing",
-    "clock": "hours as a number, 13.5 for 13:30; NaN where missing",
-    "date": "days since 1970-01-01 (UTC) as a number; NaN where missing",
-    "category": "a word as in training; any other counts as missing",
-    "yes_no": "yes or no as a word; any other counts as missing",
-}
-_WAYS: tuple[Callable[[str], str], ...] = (str, str.lower, str.upper, str.capitalize, str.title)
 _ENCODED = "give --encoded: its inputs are the encoded rows, which Fathom makes"
-
-
-class Marks(NamedTuple):
-    """What inputs are called in the graph."""
-
-    names: tuple[str, ...]  # one for each column of the table; empty for one that is not used
-
-    @classmethod
-    def of(cls, table: TableInput) -> "Marks":
-        """Name an input after each column that is used, or after its place where that cannot be."""
-        taken = {column.name for column in table.columns}
-        names = []
-        for place, column in enumerate(table.columns, start=1):
-            name = column.name
-            if not name.isprintable() or not name.strip() or name.startswith("fathom/"):
-                name = f"column_{place}"
-                while name in taken:
-                    name += "_"
-            names.append(name if column.is_used else "")
-        return cls(tuple(names))
-
-
-def describe_column(column: Column) -> str:
-    """Say what an input takes."""
-    return SAYS["clock" if column.style == "clock" else column.kind]
 
 
 def require_sayable(table: TableInput) -> None:
@@ -248,22 +212,3 @@ def _code(graph: Graph, column: Column, word: Term) -> Term:
         "LabelEncoder", word, dtype=INTEGER, domain=ML, keys_strings=list(known),
         values_int64s=list(known.values()), default_int64=0,
     )  # fmt: skip
-
-
-def spelled_codes(column: Column) -> dict[str, int]:
-    """Return the codes of all categories in the usual ways of writing each.
-
-    A table of words cannot overlook case in general as Fathom does: there are the word of
-    training, all small, all capital and capitalized letters, and whole numbers with a point.
-    """
-    words = [*column.categories]
-    if column.kind == "yes_no":
-        words += YES_WORDS | NO_WORDS
-    spellings = {way(word) for word in words for way in _WAYS}
-    spellings |= {f"{word}.0" for word in words if word.lstrip("+-").isdigit()}
-    ordered = sorted(spellings)
-    frame = pl.DataFrame({"word": pl.Series(ordered, dtype=pl.String)})
-    asked = column.model_copy(update={"name": "word"})
-    values = parse_table(frame, (asked,)).values[0] + 1
-    known = np.where(values < n_codes(column), values, 0) if column.categories else 0 * values
-    return {word: int(code) for word, code in zip(ordered, known.tolist(), strict=True) if code}

@@ -10,10 +10,10 @@ import numpy as np
 
 from fathom.data.schema import TableInput
 from fathom.deployment.container import write_file
+from fathom.deployment.trials import encode_frame, find_difference, make_rows
 from fathom.errors import InputError
 from fathom.estimators import FathomClassifier, FathomRegressor
 
-NEAR = 1e-4  # of a probability, or of a target's spread, that the two may differ by
 SEED = 0
 _INSTALL = "pip install 'fathom-dnn[onnx]'"
 
@@ -127,8 +127,6 @@ def encode_rows(model: FathomClassifier | FathomRegressor, rows: Any) -> dict[st
     dict of str to numpy.ndarray
         Tensors by the names of the inputs.
     """
-    from fathom.deployment.onnx.rows import encode_frame
-
     return encode_frame(model, rows)
 
 
@@ -147,8 +145,6 @@ def compare(
     InputError
         If the runtime cannot run it, or they do not agree.
     """
-    from fathom.deployment.onnx.rows import make_rows
-
     rows, feed = make_rows(model, SEED, is_encoded=is_encoded)
     found = run(content, feed)
     difference = find_difference(model, rows, found)
@@ -173,50 +169,3 @@ def run(content: bytes, feed: Mapping[str, np.ndarray]) -> list[np.ndarray]:
     except Exception as error:  # its errors have no common root but this
         reason = " ".join(str(error).split())[:300]
         raise InputError("a graph that ONNX Runtime runs", got=reason) from None
-
-
-def find_difference(
-    model: FathomClassifier | FathomRegressor, rows: Any, found: list[np.ndarray]
-) -> float:
-    """Return how far outputs of a graph are from the model's, and refuse what is too far.
-
-    Raises
-    ------
-    InputError
-        Names the first row in which they differ.
-    """
-    if isinstance(model, FathomClassifier):
-        wanted = np.asarray(model.predict_proba(rows))
-        distance = np.abs(found[1] - wanted)
-        is_other = _are_other(model, found, wanted)
-    else:
-        wanted = np.asarray(model.predict(rows)).reshape(len(found[0]), -1)
-        distance = np.abs(found[0] / 2 - wanted / 2) * 2 / _spread(model)
-        distance = np.minimum(distance, np.abs(found[0] / wanted - 1)) if wanted.all() else distance
-        is_other = np.zeros(len(wanted), bool)
-    is_far = ~(distance <= NEAR).all(axis=1) | is_other
-    if is_far.any():
-        row = int(is_far.argmax())
-        raise InputError(
-            f"predictions of the graph within {NEAR:g} of Fathom's",
-            got=f"{distance[row].max():.3g} in {int(is_far.sum()):,} of {len(is_far):,} rows tried",
-            hint="the file is not written; please report it",
-        )
-    return float(distance.max())
-
-
-def _are_other(model: FathomClassifier, found: list[np.ndarray], wanted: np.ndarray) -> np.ndarray:
-    """Tell for each row whether the answer is another one though no two are as probable."""
-    if model.schema_.target.task == "labels":
-        is_sure = np.abs(wanted - 0.5) > NEAR
-        return np.asarray(((found[0] != (wanted >= 0.5)) & is_sure).any(axis=1))
-    ranked = np.sort(wanted, axis=1)
-    is_sure = ranked[:, -1] - ranked[:, -2] > 2 * NEAR
-    answers = model.classes_[wanted.argmax(axis=1)]
-    return np.asarray((found[0] != answers) & is_sure)
-
-
-def _spread(model: FathomRegressor) -> np.ndarray:
-    if isinstance(model.schema_.input, TableInput):
-        return np.asarray(model.design_.scales[False].scale)
-    return np.ones(1) if model.target_encoding_ is None else model.target_encoding_.scale

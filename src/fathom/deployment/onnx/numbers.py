@@ -13,26 +13,8 @@ from fathom.data.views import (
     NumberViews,
     View,
 )
+from fathom.deployment.normal import MIDDLE, TAIL
 from fathom.deployment.onnx.graph import DOUBLE, FLOAT, INTEGER, Term
-
-# Wichura (1988). Algorithm AS 241: the percentage points of the normal distribution. Applied
-# Statistics 37, 477-484. Shares within 1e-7 of 0 or 1 never reach its third region.
-_MIDDLE = (
-    (3.3871328727963666080e0, 1.3314166789178437745e2, 1.9715909503065514427e3,
-     1.3731693765509461125e4, 4.5921953931549871457e4, 6.7265770927008700853e4,
-     3.3430575583588128105e4, 2.5090809287301226727e3),
-    (1.0, 4.2313330701600911252e1, 6.8718700749205790830e2, 5.3941960214247511077e3,
-     2.1213794301586595867e4, 3.9307895800092710610e4, 2.8729085735721942674e4,
-     5.2264952788528545610e3),
-)  # fmt: skip
-_TAIL = (
-    (1.42343711074968357734e0, 4.63033784615654529590e0, 5.76949722146069140550e0,
-     3.64784832476320460504e0, 1.27045825245236838258e0, 2.41780725177450611770e-1,
-     2.27238449892691845833e-2, 7.74545014278341407640e-4),
-    (1.0, 2.05319162663775882187e0, 1.67638483018380384940e0, 6.89767334985100004550e-1,
-     1.48103976427480074590e-1, 1.51986665636164571966e-2, 5.47593808499534494600e-4,
-     1.05075007164441684324e-9),
-)  # fmt: skip
 
 
 def show_numbers(x: Term, numbers: Sequence[NumberViews], view: View) -> Term:
@@ -148,10 +130,10 @@ def _normal(share: Term) -> Term:
     graph = share.graph
     q = share - 0.5
     r = 0.180625 - q * q
-    middle = q * _ratio(*_MIDDLE, r)
+    middle = q * _ratio(*MIDDLE, r)
     least = graph.add("Min", share, 1.0 - share)
     root = graph.add("Sqrt", graph.add("Neg", graph.add("Log", least)))
-    tail = _ratio(*_TAIL, root - 1.6)
+    tail = _ratio(*TAIL, root - 1.6)
     tail = tail * graph.add("Sign", q)
     return graph.where(graph.add("Abs", q).is_at_most(0.425), middle, tail)
 

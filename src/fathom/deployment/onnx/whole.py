@@ -8,6 +8,7 @@ import numpy as np
 from fathom.data.encoding import FARTHEST, Standardization
 from fathom.data.schema import ImageInput, NumbersInput, TableInput, Target
 from fathom.data.views import View
+from fathom.deployment.inputs import PICTURES, ROWS, Shown, encoded_name
 from fathom.deployment.onnx.columns import (
     TableTerms,
     encode_columns,
@@ -22,9 +23,7 @@ from fathom.search.design import Design, Member
 from fathom.search.material import TargetScale
 from fathom.training.calibration import LEAST_PROBABILITY
 
-PICTURES, ROWS = "pictures", "rows"
 Output: TypeAlias = tuple[str, Term, Sequence[int]]
-Shown: TypeAlias = tuple[int, View]  # the rows of a fold in a view
 
 
 def to_graph(model: FathomEstimator, *, is_encoded: bool = False) -> Any:
@@ -190,22 +189,6 @@ class _Rows:
         parts = encode_columns(self._table, encoding, view)
         codes = parts.pop() if n_codes else None
         return (self._graph.join(parts) if parts else None), codes
-
-
-def encoded_name(fold: int, view: View) -> str:
-    """Return what an input of encoded rows is called."""
-    return f"{view}_{fold + 1}"
-
-
-def encoded_inputs(design: Design) -> list[Shown]:
-    """Return the folds and views whose encoded rows are inputs, in their order."""
-    found: dict[Shown, None] = {}
-    for member in design.members:
-        for fold in member.folds:
-            found[fold, member.genes.view] = None
-            if member.genes.has_trees:
-                found[fold, "robust"] = None
-    return list(found)
 
 
 # What is said in the end

@@ -1,17 +1,27 @@
-"""Rows to try a model on: random ones, and those at the edges of what may come."""
+"""Trials of an exported model: rows, random and at the edges, and how far it is from Fathom."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import polars as pl
 
 from fathom.data.schema import Column, ImageInput, NumbersInput, TableInput
-from fathom.deployment.onnx.columns import Marks, spelled_codes
-from fathom.deployment.onnx.whole import PICTURES, ROWS, encoded_inputs, encoded_name
+from fathom.deployment.inputs import (
+    PICTURES,
+    ROWS,
+    Marks,
+    encoded_inputs,
+    encoded_name,
+    spelled_codes,
+)
+from fathom.errors import InputError
+from fathom.estimators import FathomClassifier, FathomRegressor
 from fathom.estimators.base import FathomEstimator
 from fathom.search.prediction import to_matrix
 
 N_RANDOM = 200
+NEAR = 1e-4  # of a probability, or of a target's spread, that the two may differ by
 UNSEEN = "no such word ✗"
 _EXTREME = (
     np.nan, np.inf, -np.inf, 0.0, -0.0, 1e-300, -1e-300, 1.0, -1.0, 1e6, -1e6, 1e30, -1e30, 1e300,
@@ -149,3 +159,50 @@ def _numbers(model: FathomEstimator, rng: np.random.Generator) -> np.ndarray:
     extreme = [value for value in _EXTREME if np.isfinite(value)]
     edges = rng.choice(extreme, (40, n))
     return np.concatenate([usual, edges, np.zeros((1, n))])
+
+
+def find_difference(
+    model: FathomClassifier | FathomRegressor, rows: Any, found: list[np.ndarray]
+) -> float:
+    """Return how far outputs of a graph are from the model's, and refuse what is too far.
+
+    Raises
+    ------
+    InputError
+        Names the first row in which they differ.
+    """
+    if isinstance(model, FathomClassifier):
+        wanted = np.asarray(model.predict_proba(rows))
+        distance = np.abs(found[1] - wanted)
+        is_other = _are_other(model, found, wanted)
+    else:
+        wanted = np.asarray(model.predict(rows)).reshape(len(found[0]), -1)
+        distance = np.abs(found[0] / 2 - wanted / 2) * 2 / _spread(model)
+        distance = np.minimum(distance, np.abs(found[0] / wanted - 1)) if wanted.all() else distance
+        is_other = np.zeros(len(wanted), bool)
+    is_far = ~(distance <= NEAR).all(axis=1) | is_other
+    if is_far.any():
+        row = int(is_far.argmax())
+        raise InputError(
+            f"predictions of the graph within {NEAR:g} of Fathom's",
+            got=f"{distance[row].max():.3g} in {int(is_far.sum()):,} of {len(is_far):,} rows tried",
+            hint="the file is not written; please report it",
+        )
+    return float(distance.max())
+
+
+def _are_other(model: FathomClassifier, found: list[np.ndarray], wanted: np.ndarray) -> np.ndarray:
+    """Tell for each row whether the answer is another one though no two are as probable."""
+    if model.schema_.target.task == "labels":
+        is_sure = np.abs(wanted - 0.5) > NEAR
+        return np.asarray(((found[0] != (wanted >= 0.5)) & is_sure).any(axis=1))
+    ranked = np.sort(wanted, axis=1)
+    is_sure = ranked[:, -1] - ranked[:, -2] > 2 * NEAR
+    answers = model.classes_[wanted.argmax(axis=1)]
+    return np.asarray((found[0] != answers) & is_sure)
+
+
+def _spread(model: FathomRegressor) -> np.ndarray:
+    if isinstance(model.schema_.input, TableInput):
+        return np.asarray(model.design_.scales[False].scale)
+    return np.ones(1) if model.target_encoding_ is None else model.target_encoding_.scale
