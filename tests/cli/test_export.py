@@ -39,6 +39,19 @@ def test_what_the_graph_says_is_what_predict_says(model, trained, fathom, tmp_pa
     np.testing.assert_allclose(probabilities, shown, atol=1e-4)
 
 
+def test_a_model_of_a_table_leaves_as_a_program(model, trained, fathom, tmp_path):
+    done = fathom("export", model, "m.py")
+    assert done.code == 0, done.err
+    assert "lines of plain NumPy: predict and predict_proba" in done.out
+    assert fathom("predict", model, trained[0] / "customers.csv", "--output", "p.csv").code == 0
+    space = {}
+    exec((tmp_path / "m.py").read_text(), space)
+    table = pl.read_csv(trained[0] / "customers.csv").to_dict(as_series=False)
+    table["spent"] = [np.nan if value is None else value for value in table["spent"]]
+    predicted = pl.read_csv(tmp_path / "p.csv")
+    assert space["predict"](table).tolist() == predicted["churn"].to_list()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -58,12 +58,26 @@ def _export_onnx(
     if len(made.inputs) > MOST_INPUTS:
         screen.say(f"  and {len(made.inputs) - MOST_INPUTS:,} more")
     screen.say(f"Outputs: {', '.join(made.outputs)}")
-    unit = "the target's spread" if "probabilities" not in made.outputs[-1] else "a probability"
-    screen.say(
-        f"Tried with ONNX Runtime on {made.n_rows:,} rows, random and at the edges: at most "
-        f"{made.difference:.1g} of {unit} from Fathom's own predictions."
-    )
+    screen.say(_tried(made.n_rows, made.difference, model))
 
 
 def _export_source(screen: Screen, model: FathomClassifier | FathomRegressor, path: Path) -> None:
-    raise NotImplementedError
+    from fathom.deployment.source import export_source
+
+    made = export_source(model, path)
+    lines = made.text.count("\n")
+    screen.emit("exported", form="numpy", lines=lines, rows=made.n_rows, difference=made.difference)
+    screen.say(f"{lines:,} lines of plain NumPy: predict" + _also(model))
+    screen.say(_tried(made.n_rows, made.difference, model))
+
+
+def _also(model: FathomClassifier | FathomRegressor) -> str:
+    return " and predict_proba" if isinstance(model, FathomClassifier) else ""
+
+
+def _tried(n_rows: int, difference: float, model: FathomClassifier | FathomRegressor) -> str:
+    unit = "a probability" if isinstance(model, FathomClassifier) else "the target's spread"
+    return (
+        f"Tried on {n_rows:,} rows, random and at the edges: at most {difference:.1g} of {unit} "
+        "from Fathom's own predictions."
+    )

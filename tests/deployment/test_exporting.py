@@ -1,6 +1,10 @@
-"""ONNX: the whole model as a graph, held against ONNX Runtime, and against other libraries."""
+"""A model as an ONNX graph and as a program of NumPy: each says what Fathom says."""
 
 import datetime
+import json
+import subprocess
+import sys
+from functools import cache
 
 import jax
 import jax.numpy as jnp
@@ -41,6 +45,7 @@ from fathom.deployment.onnx.columns import _date_parts
 from fathom.deployment.onnx.graph import DOUBLE, OPSET, Graph
 from fathom.deployment.onnx.layers import _ONE_NODE
 from fathom.deployment.onnx.numbers import _normal, show_numbers
+from fathom.deployment.source import export_source
 from fathom.errors import InputError
 from fathom.estimators.designing import describe_table
 from fathom.nn.activations import ACTIVATIONS
@@ -81,6 +86,8 @@ def make_table(seed=0):
 
 TABLE, X = make_table()
 OTHER, _ = make_table(1)
+LINES = np.random.default_rng(0).choice(["deep", "sea", "anchor", "rope", "salty"], (N, 8))
+WORDED = TABLE.assign(note=[" ".join(line) for line in LINES])
 TARGETS = {
     "classes": np.where(X[:, 0] + X[:, 1] > 0, "ja <b>", "nein 不"),
     "three": np.digitize(X[:, 0], [-0.5, 0.5]),
@@ -99,8 +106,10 @@ def target_of(y):
     return Target(task=task, n_outputs=columns.shape[1], is_flat=y.ndim == 1), columns
 
 
-def crafted(kind, table=TABLE, n_folds=2):
+@cache
+def crafted(kind, columns=None, n_folds=2):
     """Make an estimator of a member of every form, with random weights, without training."""
+    table = TABLE if columns is None else WORDED[list(columns)]
     target, y = target_of(TARGETS[kind])
     described, parsed, _ = describe_table(to_frame(table), None, has_names=True)
     material = Material(
@@ -183,12 +192,42 @@ def test_every_form_of_member_says_the_same_as_a_graph(kind, tmp_path):
     assert len(one["prediction_"]) == 1
 
 
+@pytest.mark.parametrize("kind", TARGETS)
+def test_every_form_of_member_says_the_same_as_a_program(kind, tmp_path):
+    model = crafted(kind)
+    export_source(model, tmp_path / "m.py")
+    values = {name: OTHER[name].to_numpy() for name in OTHER}
+    values["few"] = [None if word != word else f" {word.upper()} " for word in values["few"]]
+    values["day"] = [None if day != day else str(day)[:19] for day in values["day"]]
+    (tmp_path / "given.json").write_text(json.dumps({n: list(v) for n, v in values.items()}))
+    isolated = "import json, pathlib, m; t = json.loads(pathlib.Path('given.json').read_text())\n"
+    isolated += "print(json.dumps([m.predict(t).tolist(), getattr(m, 'predict_proba', m.predict)"
+    isolated += "(t).tolist()]))\nimport sys\n"
+    isolated += "print(not {'fathom', 'jax', 'scipy'} & {*sys.modules})"
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", isolated], cwd=tmp_path, capture_output=True,
+        text=True, env={"OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert done.stderr == ""
+    found, is_alone = done.stdout.splitlines()
+    assert is_alone == "True"
+    predictions, probabilities = json.loads(found)
+    if kind in ("numbers", "pairs"):
+        scale = model.design_.scales[False].scale
+        difference = (np.array(predictions) - model.predict(OTHER)) / scale
+        np.testing.assert_allclose(difference, 0, atol=1e-5)
+    else:
+        assert predictions == model.predict(OTHER).tolist()
+        np.testing.assert_allclose(probabilities, model.predict_proba(OTHER), atol=1e-6)
+
+
 def test_encoded_rows_where_columns_cannot_be_said(tmp_path):
-    words = np.random.default_rng(0).choice(["deep", "sea", "anchor", "rope", "salty"], (N, 8))
-    table = TABLE[["a", "many"]].assign(note=[" ".join(line) for line in words])
-    model, path = crafted("classes", table), tmp_path / "m.onnx"
+    model, path = crafted("classes", ("a", "many", "note")), tmp_path / "m.onnx"
+    table = WORDED[["a", "many", "note"]]
     with pytest.raises(InputError, match="text in column note — give --encoded"):
         export_onnx(model, path)
+    with pytest.raises(InputError, match=r"text in note — write an \.onnx file with --encoded"):
+        export_source(model, path)
     assert not path.exists()
     made = export_onnx(model, path, is_encoded=True)
     assert "robust_1" in made.inputs
@@ -270,7 +309,7 @@ DESCRIBED |= {
 
 
 @pytest.mark.parametrize("kind", DESCRIBED)
-def test_every_layer_says_the_same_as_a_graph(kind, tmp_path):
+def test_every_layer_says_the_same(kind, tmp_path):
     model = restored(*DESCRIBED[kind])
     path = tmp_path / "m.onnx"
     export_onnx(model, path)
@@ -286,6 +325,8 @@ def test_every_layer_says_the_same_as_a_graph(kind, tmp_path):
     else:
         feed, rows = {"rows": x}, x
     found = run(path, feed)
+    program = export_source(model, tmp_path / "m.py")
+    assert program.difference < 1e-5
     if model.schema_.target.task == "numbers":
         np.testing.assert_allclose(found["prediction"], model.predict(rows), rtol=1e-5, atol=1e-5)
     else:
@@ -359,6 +400,18 @@ def test_words_have_the_codes_that_fathom_gives_them():
     assert [yes[word] for word in ("no", "YES", "True", "0", "y")] == [1, 2, 2, 1, 2]
 
 
+def test_nothing_in_a_model_becomes_code(tmp_path):
+    hostile = '""";raise SystemExit("hostile");r"""'
+    names = (hostile, "'", "\\", '"', "a\n")
+    target = Target(task="classes", classes=(hostile, "'''\\", "\n"))
+    model = restored(MIXED, NumbersInput(n_features=5, names=names), target)
+    program = export_source(model, tmp_path / "m.py")
+    assert hostile not in program.text.split("import math")[0]
+    space = {}
+    exec(program.text, space)
+    assert set(space["CLASSES"]) == set(target.classes)
+
+
 # What is refused
 
 
@@ -368,13 +421,17 @@ def test_a_graph_that_differs_is_not_written(tmp_path, monkeypatch):
     monkeypatch.setattr("fathom.deployment.onnx.numbers.CLIP", 2.5)
     with pytest.raises(InputError, match=r"within 0.0001 of Fathom's — got .* rows tried"):
         export_onnx(crafted("three"), path)
+    monkeypatch.setattr("fathom.deployment.source.program.MIDDLE", ((1.0,), (1.0,)))
+    with pytest.raises(InputError, match=r"within 0.0001"):
+        export_source(crafted("three"), path)
     assert path.read_bytes() == b"before"
     assert [p.name for p in tmp_path.iterdir()] == ["m.onnx"]
 
 
 def test_what_cannot_be_exported(tmp_path, monkeypatch):
-    with pytest.raises(InputError, match="call fit first"):
-        export_onnx(FathomClassifier(), tmp_path / "m.onnx")
+    for export in (export_onnx, export_source):
+        with pytest.raises(InputError, match="call fit first"):
+            export(FathomClassifier(), tmp_path / "m.onnx")
     model = restored(*DESCRIBED["mixed"])
     with pytest.raises(InputError, match="--encoded"):
         export_onnx(model, tmp_path / "m.onnx", is_encoded=True)
