@@ -151,13 +151,24 @@ def load(path: str | Path) -> FathomClassifier | FathomRegressor:
     A safe file does not make an honest model: load models from people you trust.
     """
     try:
-        tensors, metadata, data = unpack(read_file(Path(path)))
-        return _restore(_read_card(metadata, data), tensors)
+        return restore(read_file(Path(path)))
     except FathomError as error:
         got = f"{path}: {error.got}" if str(path) not in error.got else error.got
         # What a file says may stand in a message, so it is brought to one line.
         expected, got, hint = (quoted(text, 1000) for text in (error.expected, got, error.hint))
         raise ModelFileError(expected, got=got, hint=hint) from None
+
+
+def restore(content: bytes) -> FathomClassifier | FathomRegressor:
+    """Return the estimator that the content of a file holds.
+
+    Raises
+    ------
+    FathomError
+        If it is damaged, hostile, or of another format version.
+    """
+    tensors, metadata, data = unpack(content)
+    return _restore(_read_card(metadata, data), tensors)
 
 
 def _is_designed(model: FathomClassifier | FathomRegressor) -> bool:
