@@ -284,6 +284,12 @@ def _restore_trained(
     """Make an estimator of one architecture, once the shapes it asks for are those in the file."""
     architecture, schema = card.architecture, card.model_schema
     require_match(architecture, schema)
+    n_described = card.n_networks * architecture.n_parameters
+    n_found = sum(array.size for array in tensors.values())
+    if n_described > n_found:  # before anything is made that is as large as what is described
+        raise ModelFileError(
+            f"a file with the {n_described:,} weights of its card", got=f"{n_found:,} numbers"
+        )
     outline = jax.eval_shape(lambda key: draw(architecture, key), jax.random.key(0))
     leaves = _named_leaves(outline)
     columns = (1,) if schema.input.kind == "image" else (schema.input.n_features,)
