@@ -286,6 +286,7 @@ SQUARED = {"loss": "squared_error"}
 DESCRIBED = {
     "mixed": (MIXED, NumbersInput(n_features=5), THREE),
     "named": (MIXED, NumbersInput(n_features=5, names=tuple("abcde")), THREE),
+    "unnameable": (MIXED, NumbersInput(n_features=5, names=("a", "a", "", "\n", "e")), THREE),
     "pictures": (PICTURES, ImageInput(height=19, width=22, channels=2), THREE),
     "averaged": (AVERAGED, ImageInput(height=6, width=7, channels=1, is_ink=True), THREE),
     "flat": (chain(SOFT, shape=(6,)), ImageInput(height=2, width=3, channels=1), THREE),
@@ -319,6 +320,9 @@ def test_every_layer_says_the_same(kind, tmp_path):
     if described.kind == "image":
         x = (x > 0).astype(np.float32)
         feed, rows = {"pictures": x}, x
+    elif kind == "unnameable":
+        rows = pd.DataFrame(x, columns=list(described.names))
+        feed = {"rows": x}
     elif described.names:
         rows = pd.DataFrame(x, columns=list(described.names))
         feed = {name: x[:, [place]] for place, name in enumerate(described.names)}

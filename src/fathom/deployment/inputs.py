@@ -9,7 +9,7 @@ import polars as pl
 from fathom.data.cells import NO_WORDS, YES_WORDS
 from fathom.data.features import n_codes
 from fathom.data.parsing import parse_table
-from fathom.data.schema import Column, TableInput
+from fathom.data.schema import Column, NumbersInput, TableInput
 from fathom.data.views import View
 from fathom.search.design import Design
 
@@ -43,6 +43,13 @@ class Marks(NamedTuple):
                     name += "_"
             names.append(name if column.is_used else "")
         return cls(tuple(names))
+
+
+def row_names(described: NumbersInput) -> tuple[str, ...]:
+    """Return the names of one input for each number; none where they come as one tensor of rows."""
+    names = described.names
+    are_usable = all(name.isprintable() and name.strip() for name in names)
+    return names if are_usable and len(set(names)) == len(names) else ()
 
 
 def describe_column(column: Column) -> str:

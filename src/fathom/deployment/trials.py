@@ -1,5 +1,6 @@
 """Trials of an exported model: rows, random and at the edges, and how far it is from Fathom."""
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +14,7 @@ from fathom.deployment.inputs import (
     Marks,
     encoded_inputs,
     encoded_name,
+    row_names,
     spelled_codes,
 )
 from fathom.errors import InputError
@@ -61,10 +63,10 @@ def make_rows(
         pictures = _pictures(described, rng)
         return pictures, {PICTURES: pictures}
     rows = _numbers(model, rng)
-    if not described.names:
-        return rows, {ROWS: rows}
-    frame = pl.DataFrame(dict(zip(described.names, rows.T, strict=True)))
-    return frame, {n: x[:, None] for n, x in zip(described.names, rows.T, strict=True)}
+    names = row_names(described)
+    feed = {name: x[:, None] for name, x in zip(names, rows.T, strict=True)} if names else {}
+    named = pl.DataFrame(dict(zip(names, rows.T, strict=True))) if names else rows
+    return named, feed or {ROWS: rows}
 
 
 def to_feed(
@@ -169,22 +171,26 @@ def find_difference(
     Raises
     ------
     InputError
-        Names the first row in which they differ.
+        Says by how much, in how many rows.
     """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # rows without the names of training
+        is_classifier = isinstance(model, FathomClassifier)
+        wanted = np.asarray(model.predict_proba(rows) if is_classifier else model.predict(rows))
     if isinstance(model, FathomClassifier):
-        wanted = np.asarray(model.predict_proba(rows))
         distance = np.abs(found[1] - wanted)
         is_other = _are_other(model, found, wanted)
     else:
-        wanted = np.asarray(model.predict(rows)).reshape(len(found[0]), -1)
+        wanted = wanted.reshape(len(found[0]), -1)
         distance = np.abs(found[0] / 2 - wanted / 2) * 2 / _spread(model)
-        distance = np.minimum(distance, np.abs(found[0] / wanted - 1)) if wanted.all() else distance
+        with np.errstate(divide="ignore", invalid="ignore"):
+            distance = np.fmin(distance, np.abs(found[0] / wanted - 1))
         is_other = np.zeros(len(wanted), bool)
     is_far = ~(distance <= NEAR).all(axis=1) | is_other
     if is_far.any():
         row = int(is_far.argmax())
         raise InputError(
-            f"predictions of the graph within {NEAR:g} of Fathom's",
+            f"predictions within {NEAR:g} of Fathom's",
             got=f"{distance[row].max():.3g} in {int(is_far.sum()):,} of {len(is_far):,} rows tried",
             hint="the file is not written; please report it",
         )

@@ -8,7 +8,7 @@ import numpy as np
 from fathom.data.encoding import FARTHEST, Standardization
 from fathom.data.schema import ImageInput, NumbersInput, TableInput, Target
 from fathom.data.views import View
-from fathom.deployment.inputs import PICTURES, ROWS, Shown, encoded_name
+from fathom.deployment.inputs import PICTURES, ROWS, Shown, encoded_name, row_names
 from fathom.deployment.onnx.columns import (
     TableTerms,
     encode_columns,
@@ -102,9 +102,9 @@ def _given_rows(graph: Graph, described: NumbersInput | ImageInput) -> Term:
     if isinstance(described, ImageInput):
         says = "pixels, height × width × channels, scaled as in training"
         return graph.give(PICTURES, FLOAT, described.shape, says).to(DOUBLE)
-    if described.names:
-        columns = [graph.give(name, DOUBLE, [1], "a number") for name in described.names]
-        return graph.join(columns)
+    names = row_names(described)
+    if names:
+        return graph.join([graph.give(name, DOUBLE, [1], "a number") for name in names])
     return graph.give(ROWS, DOUBLE, described.shape, "numbers, one row of them after the other")
 
 
