@@ -230,6 +230,26 @@ def compare(
     raise typer.Exit(run_compare(options, time_limit, names, test_share, json))
 
 
+@app.command()
+def export(
+    model: Annotated[str, typer.Argument(help="A model file, for example model.fathom.")],
+    output: Annotated[
+        str, typer.Argument(help="Where to: .onnx for an ONNX graph, .py for plain NumPy.")
+    ],
+    encoded: Annotated[
+        bool,
+        typer.Option(
+            "--encoded", help="ONNX whose inputs are encoded rows, where columns hold free text."
+        ),
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Write a model as an ONNX graph, or as a program that needs nothing but NumPy."""
+    from fathom.cli.export import run_export
+
+    run_export(model, output, encoded, json)
+
+
 app.add_typer(inside)
 
 

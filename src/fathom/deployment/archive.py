@@ -151,13 +151,24 @@ def load(path: str | Path) -> FathomClassifier | FathomRegressor:
     A safe file does not make an honest model: load models from people you trust.
     """
     try:
-        tensors, metadata, data = unpack(read_file(Path(path)))
-        return _restore(_read_card(metadata, data), tensors)
+        return restore(read_file(Path(path)))
     except FathomError as error:
         got = f"{path}: {error.got}" if str(path) not in error.got else error.got
         # What a file says may stand in a message, so it is brought to one line.
         expected, got, hint = (quoted(text, 1000) for text in (error.expected, got, error.hint))
         raise ModelFileError(expected, got=got, hint=hint) from None
+
+
+def restore(content: bytes) -> FathomClassifier | FathomRegressor:
+    """Return the estimator that the content of a file holds.
+
+    Raises
+    ------
+    FathomError
+        If it is damaged, hostile, or of another format version.
+    """
+    tensors, metadata, data = unpack(content)
+    return _restore(_read_card(metadata, data), tensors)
 
 
 def _is_designed(model: FathomClassifier | FathomRegressor) -> bool:
@@ -273,6 +284,12 @@ def _restore_trained(
     """Make an estimator of one architecture, once the shapes it asks for are those in the file."""
     architecture, schema = card.architecture, card.model_schema
     require_match(architecture, schema)
+    n_described = card.n_networks * architecture.n_parameters
+    n_found = sum(array.size for array in tensors.values())
+    if n_described > n_found:  # before anything is made that is as large as what is described
+        raise ModelFileError(
+            f"a file with the {n_described:,} weights of its card", got=f"{n_found:,} numbers"
+        )
     outline = jax.eval_shape(lambda key: draw(architecture, key), jax.random.key(0))
     leaves = _named_leaves(outline)
     columns = (1,) if schema.input.kind == "image" else (schema.input.n_features,)

@@ -9,6 +9,7 @@ in use, nothing that is not finite.
 import json
 import math
 import os
+import re
 import stat
 import struct
 import tempfile
@@ -29,7 +30,7 @@ MAX_DIGITS = 19
 DTYPES: dict[str, np.dtype[Any]] = {"F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
 _CODES = {dtype: code for code, dtype in DTYPES.items()}
 _METADATA = "__metadata__"
-
+_SURROGATE = re.compile(r"\\u[dD]")
 
 _ASK_AGAIN = "ask for the file again, from a source you trust"
 
@@ -80,7 +81,8 @@ def parse_json(text: str, what: str) -> Any:  # noqa: C901 (one small rule for e
             parse_constant=constant,
         )  # fmt: skip
         text.encode()
-        json.dumps(value, ensure_ascii=False).encode()  # a surrogate may be hidden in an escape
+        if _SURROGATE.search(text):  # one may be hidden in an escape
+            json.dumps(value, ensure_ascii=False).encode()
         return value
     except RecursionError:
         raise refuse("brackets nested too deep") from None

@@ -18,8 +18,12 @@ import numpy as np
 from fathom.data.features import Layout
 from fathom.data.schema import Target
 from fathom.data.trees import (
+    LEAF_ROWS,
     LEAST_ROWS,
     MOST_BOOSTED_CLASSES,
+    N_FOREST,
+    N_ROUNDS,
+    TREE_ROWS,
     Growth,
     Trees,
     TreeView,
@@ -27,6 +31,9 @@ from fathom.data.trees import (
 )
 from fathom.deployment.container import Tensors
 from fathom.errors import ModelFileError
+
+MOST_ROUNDS = max(N_ROUNDS.values())
+MOST_STEPS = TREE_ROWS // LEAF_ROWS + 1  # down a tree, so that no file makes a prediction run long
 
 
 def tree_tensors(view: TreeView, prefix: str) -> dict[str, np.ndarray]:
@@ -93,15 +100,16 @@ def restore_trees(
         together = tensors.take(f"{prefix}.ranks", sum(layout.codes))
         ranks = tuple(np.split(together, np.cumsum(layout.codes)[:-1]))
     n_classes, width = len(target.classes), layout.width
-    forest = _restore(max(n_classes, 1), width, tensors, f"{prefix}.forest")
+    forest = _restore(max(n_classes, 1), width, tensors, f"{prefix}.forest", N_FOREST)
     boosted = None
     if n_classes <= MOST_BOOSTED_CLASSES:
         n_outputs = 1 if n_classes in (0, 2) else n_classes
-        boosted = _restore(n_outputs, width, tensors, f"{prefix}.boosted")
+        most = MOST_ROUNDS * n_outputs
+        boosted = _restore(n_outputs, width, tensors, f"{prefix}.boosted", most)
     return TreeView(forest, boosted, center, scale, ranks, growth)
 
 
-def _restore(n_outputs: int, width: int, tensors: Tensors, prefix: str) -> Trees:
+def _restore(n_outputs: int, width: int, tensors: Tensors, prefix: str, most: int) -> Trees:
     base = tensors.take(f"{prefix}.base", n_outputs)
     leaves = tensors.take(f"{prefix}.leaves", None, n_outputs)
     nodes, told = f"{prefix}.nodes", np.zeros((0, 5))
@@ -111,6 +119,8 @@ def _restore(n_outputs: int, width: int, tensors: Tensors, prefix: str) -> Trees
     links = _whole(told[:, :4], max(n, width), nodes)
     number, feature, left, right = links.T
     roots = _whole(tensors.take(f"{prefix}.roots", None), n, f"{prefix}.roots")
+    if len(roots) > most:
+        raise ModelFileError(f"at most {most:,} trees", got=f"{len(roots):,} in {prefix}")
     # What follows a node comes after it, so that every way down ends at a leaf.
     is_rising = (left > number).all() and (right > number).all() and (np.diff(number) > 0).all()
     is_once = np.array_equal(np.sort(np.concatenate([left, right, roots])), np.arange(n))
@@ -122,7 +132,18 @@ def _restore(n_outputs: int, width: int, tensors: Tensors, prefix: str) -> Trees
     value[is_leaf], threshold[number] = leaves, told[:, 4]
     columns, ways = np.zeros(n, np.int32), np.tile(np.arange(n, dtype=np.int32), (2, 1))
     columns[number], ways[:, number] = feature, (left, right)
+    _require_shallow(ways, roots, prefix)
     return Trees(columns, ways[0], ways[1], threshold, value, roots, base)
+
+
+def _require_shallow(ways: np.ndarray, nodes: np.ndarray, prefix: str) -> None:
+    """Refuse trees in which a row would take more steps than in any that is grown."""
+    for _ in range(MOST_STEPS):
+        nodes = nodes[ways[0, nodes] != nodes]  # those that are no leaves
+        if not len(nodes):
+            return
+        nodes = ways[:, nodes].ravel()
+    raise ModelFileError(f"trees of at most {MOST_STEPS:,} steps", got=f"deeper ones in {prefix}")
 
 
 def _whole(array: np.ndarray, end: int, name: str) -> np.ndarray:

@@ -165,7 +165,8 @@ class Columns(LayerDescription):
             raise ArchitectureError(f"an input of shape ({n_columns},)", got=f"{input_shape}")
         per_number = {"as_is": 1, "thermometer": self.bins - 1}.get(self.form, self.units)
         vectors = len(self._embedded()) * self.category_units
-        return (self.n_numbers * per_number + self.n_plain + len(self._one_hot()) + vectors,)
+        n_one_hot = sum(n - 1 for n in self.codes if n <= self.most_one_hot)
+        return (self.n_numbers * per_number + self.n_plain + n_one_hot + vectors,)
 
     def n_parameters(self, input_shape: Shape) -> int:
         """Return the weights of the numbers' embeddings and of the categories' vectors."""
