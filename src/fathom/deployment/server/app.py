@@ -9,7 +9,8 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
-from starlette.routing import Route
+from starlette.routing import Match, Route
+from starlette.types import ASGIApp
 
 import fathom
 from fathom.data.cells import quoted
@@ -55,7 +56,8 @@ class Application:
     def __init__(self, desk: Desk, guard: Guard) -> None:
         self.desk, self.condition = desk, Condition()
         self._guard = guard
-        self._app = _make_routes(desk, self.condition)
+        self._quick = _predicting_routes(desk)
+        self._app = _make_app(desk, self.condition, self._quick)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -73,14 +75,24 @@ class Application:
 
         try:
             scope[HEADERS] = self._guard.admit(scope["path"], scope["headers"])
-            await self._app(scope, receive, tell)
+            await self._find(scope)(scope, receive, tell)
         except Refusal as refusal:
             await _Refused(refusal)(scope, receive, tell)
-        except Exception:
+        except Exception as error:
             if not status:  # otherwise the answer and the line in the log are there already
-                raise
+                await _fail(error)(scope, receive, tell)
         model, endpoint = scope.get(LABEL, ("", "other"))
         self.desk.metrics.on_request(model, endpoint, status, time.perf_counter() - began)
+
+    def _find(self, scope: Scope) -> ASGIApp:
+        """Return what answers: where it predicts, without all that lies before other routes."""
+        if scope["method"] == "POST":
+            for route in self._quick:
+                match, found = route.matches(scope)
+                if match is Match.FULL:
+                    scope.update(found)
+                    return route.app
+        return self._app
 
 
 class _Refused(Response):
@@ -126,20 +138,30 @@ async def _throw_away(receive: Receive) -> None:
         return
 
 
-def _make_routes(desk: Desk, condition: Condition) -> FastAPI:
-    app = FastAPI(
-        title="Fathom", version=fathom.__version__, openapi_url=None, docs_url=None,
-        redoc_url=None, redirect_slashes=False,
-        description="Predictions of trained models, by column name or as tensors.",
-    )  # fmt: skip
+def _fail(error: Exception) -> Response:
+    LOG.error("a request failed: %s", type(error).__name__, exc_info=error)
+    body = error_body("the server failed; its log says why")
+    return Response(body, 500, media_type="application/json")
+
+
+def _predicting_routes(desk: Desk) -> list[Route]:
     predict, infer = Predict(desk), Infer(desk)
     post: dict[str, Any] = {"methods": ["POST"], "include_in_schema": False}
-    app.router.routes += [
+    return [
         Route("/predict", predict, **post),
         Route("/models/{name}/predict", predict, **post),
         Route("/v2/models/{name}/infer", infer, **post),
         Route("/v2/models/{name}/versions/{version}/infer", infer, **post),
     ]
+
+
+def _make_app(desk: Desk, condition: Condition, predicting: list[Route]) -> FastAPI:
+    app = FastAPI(
+        title="Fathom", version=fathom.__version__, openapi_url=None, docs_url=None,
+        redoc_url=None, redirect_slashes=False,
+        description="Predictions of trained models, by column name or as tensors.",
+    )  # fmt: skip
+    app.router.routes += predicting  # they tell other methods off
     add_health(app, condition)
     add_metadata(app, desk)
     add_descriptions(app, desk)
@@ -192,6 +214,4 @@ def _add_refusals(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     async def failed(request: Request, error: Exception) -> Response:
-        LOG.error("a request failed: %s", type(error).__name__, exc_info=error)
-        body = error_body("the server failed; its log says why")
-        return Response(body, 500, media_type="application/json")
+        return _fail(error)

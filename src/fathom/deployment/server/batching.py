@@ -70,6 +70,8 @@ class Batcher:
         Refusal
             If too many rows wait already, or its turn does not come in time.
         """
+        if not rows.n:
+            return np.zeros((0, self._served.n_answers))
         if self.n_waiting and self.n_waiting + rows.n > self._most_waiting:
             raise busy(f"{self.n_waiting:,} rows waiting", self._served.cost.of(self.n_waiting))
         loop = asyncio.get_running_loop()

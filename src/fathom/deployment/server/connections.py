@@ -120,7 +120,7 @@ class Server(uvicorn.Server):
         on_drain: Callable[[], None],
     ) -> None:
         super().__init__(uvicorn.Config(
-            application, http=Connection, ws="none", lifespan="off", log_config=None,  # type: ignore[arg-type]
+            application, http=Connection, ws="none", lifespan="off", log_config=None,
             access_log=False, server_header=False, proxy_headers=False, backlog=2048,
             timeout_keep_alive=IDLE_S, timeout_graceful_shutdown=max(1, round(drain_s)),
         ))  # fmt: skip

@@ -57,7 +57,7 @@ def join_rows(parts: Sequence[Rows]) -> ParsedTable | RowsInOrder:
     if len(parts) == 1:
         return first
     if isinstance(first, RowsInOrder):
-        return RowsInOrder(np.concatenate([part.given.values for part in parts]))  # type: ignore[misc]
+        return RowsInOrder(np.concatenate([part.given.values for part in parts]))
     tables = [part.given for part in parts if isinstance(part.given, ParsedTable)]
     values = tuple(
         np.concatenate([table.values[place] for table in tables])

@@ -143,6 +143,11 @@ class Served:
         """Return under which name a column is counted: its own, unless there are too many."""
         return quoted(name) if name in self._counted else OTHERS
 
+    @property
+    def n_answers(self) -> int:
+        """Numbers that are predicted of a row."""
+        return len(self.columns.shares or self.columns.chosen)
+
     def predict(self, parts: Sequence[Rows]) -> np.ndarray:
         """Return what is predicted of the rows of several requests, one after another."""
         return predict_answers(self.model, join_rows(parts))

@@ -24,6 +24,10 @@ DTYPES: dict[str, np.dtype[Any]] = {
     "FP16": np.dtype("<f2"), "FP32": np.dtype("<f4"), "FP64": np.dtype("<f8"),
     "BF16": np.dtype("<u2"),
 }  # fmt: skip
+_WRITTEN: dict[str, tuple[str, set[type]]] = {
+    "BYTES": ("text", {str}), "BOOL": ("true and false", {bool}),
+}  # fmt: skip
+_NUMBERS: tuple[str, set[type]] = ("numbers", {int, float})
 DATATYPES = (*DTYPES, "BYTES")
 MOST_DIMENSIONS = 8
 MOST_INPUTS = 100_000
@@ -115,8 +119,9 @@ def parse_inference(given: Any, tail: memoryview) -> Inference:
 def _kind(value: Any, name: str = "") -> str:
     if value is None:
         return f"no {name}" if name else "null"
-    names = {dict: "an object", list: "an empty list" if value == [] else "a list", str: "text"}
-    return names.get(type(value), quoted(value, 40))
+    if isinstance(value, list):
+        return "a list" if value else "an empty list"
+    return "an object" if isinstance(value, dict) else quoted(repr(value), 40)
 
 
 def _is_whole(value: Any) -> bool:
@@ -164,9 +169,7 @@ def _from_json(
             got=f"{len(flat):,}",
         )
     kinds = set(map(type, flat)) - {type(None)}
-    allowed, what = {
-        "BYTES": ({str}, "text"), "BOOL": ({bool}, "true and false"),
-    }.get(datatype, ({int, float}, "numbers"))  # fmt: skip
+    what, allowed = _WRITTEN.get(datatype, _NUMBERS)
     if not kinds <= allowed:
         odd = next(value for value in flat if value is not None and type(value) not in allowed)
         refuse(f"{what} in input {quoted(name)} of {datatype}", got=quoted(repr(odd), 40))
