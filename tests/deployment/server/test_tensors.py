@@ -76,7 +76,8 @@ def test_columns_of_a_table(client, models, table, binary, packing):
     assert [one["name"] for one in said["outputs"]] == [one.name() for one in outputs]
     expected = models["table"].predict_proba(rows)
     np.testing.assert_allclose(answer.as_numpy("probabilities"), expected, **CLOSE)
-    words = [word.decode() for word in answer.as_numpy("prediction")[:, 0]]
+    words = answer.as_numpy("prediction")[:, 0].tolist()
+    words = [word.decode() if isinstance(word, bytes) else word for word in words]
     assert words == models["table"].predict(rows).tolist()
     assert answer.as_numpy("is_unusual").shape == (40, 1)
     assert answer.as_numpy("is_unusual").dtype == bool

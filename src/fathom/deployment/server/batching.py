@@ -13,9 +13,10 @@ from fathom.deployment.server.refusals import busy
 from fathom.deployment.server.rows import Rows
 from fathom.deployment.server.served import Served
 
-AT_ONCE_S = 1e-3  # a batch that takes less is predicted in the thread that speaks HTTP
+AT_ONCE_S = 2e-3  # a batch that takes less is predicted in the thread that speaks HTTP
 BATCH_S = 0.03  # a batch takes about as long, so that small requests wait for large ones no longer
 LEAST_ROWS, MOST_ROWS = 32, 8192  # of a batch
+MOST_AT_ONCE = 512  # rows, whatever they seem to cost
 
 
 class _Waiting:
@@ -58,7 +59,7 @@ class Batcher:
         self._waiting: deque[_Waiting] = deque()
         self._is_busy = False
         self.n_waiting = 0
-        self._at_once = served.cost.rows_within(AT_ONCE_S)
+        self._at_once = min(served.cost.rows_within(AT_ONCE_S), MOST_AT_ONCE)
         self._most_rows = min(max(served.cost.rows_within(BATCH_S), LEAST_ROWS), MOST_ROWS)
         self._worker: ThreadPoolExecutor | None = None
 

@@ -24,10 +24,10 @@ from fathom.estimators import FathomClassifier, FathomRegressor
 from fathom.estimators.predicting import RowsInOrder
 
 _DATATYPES = {"text": "BYTES", "whole": "INT64", "number": "FP64", "yes_no": "BOOL"}
-TRIED_ROWS = 64
+TRIED_ROWS = 512  # enough for their cost to stand out from what any prediction costs
 MOST_COUNTED = 1000  # columns that are counted each by name
 OTHERS = "(others)"
-FEW_TRIES = 3
+FEW_TRIES = 4
 
 
 class Cost(NamedTuple):

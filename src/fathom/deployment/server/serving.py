@@ -4,6 +4,8 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from threadpoolctl import threadpool_limits
+
 from fathom.deployment.server.answering import Desk
 from fathom.deployment.server.app import Application
 from fathom.deployment.server.bodies import Bodies
@@ -97,7 +99,9 @@ class Serving:
             self._application, self._drain_s, self.shelf.refresh, on_ready, self._on_drain
         )
         try:
-            self.server.run(sockets=[self._socket])
+            # A batch is a few milliseconds of one core; more threads would wait for each other.
+            with threadpool_limits(1, user_api="blas"):
+                self.server.run(sockets=[self._socket])
         finally:
             sys.setswitchinterval(before)
             self._socket.close()
