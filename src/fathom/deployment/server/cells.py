@@ -56,8 +56,9 @@ class _Door:
         """Remember what words stand for, if it is nothing out of the ordinary."""
         if self.column.kind == "text":
             return
-        for word, value in zip(cells, values.tolist(), strict=True):
-            if type(word) is not str or len(word) > LONGEST_KNOWN:
+        for cell, value in zip(cells, values.tolist(), strict=True):
+            word = self._word(cell)
+            if word is None or len(word) > LONGEST_KNOWN:
                 continue
             if self.is_coded:
                 is_plain = 0 <= value < len(self.column.categories)
@@ -95,12 +96,19 @@ class _Door:
         if self.column.kind == "number":
             if (kind is float or kind is int) and self._low <= cell <= self._high:
                 return float(cell)
-        elif self.is_coded:
-            if kind is int:
-                return self._known.get(str(cell))
-            if kind is bool:
-                return self._known.get("true" if cell else "false")
+        elif self.is_coded and (kind is int or kind is bool):
+            return self._known.get(self._word(cell) or "")
         return None
+
+    def _word(self, cell: Any) -> str | None:
+        """Return how a cell is written that is known by its word."""
+        if type(cell) is str:
+            return cell
+        if not self.is_coded:
+            return None
+        if type(cell) is bool:
+            return "true" if cell else "false"
+        return str(cell) if type(cell) is int and abs(cell) < 2**63 else None
 
     def _quick_text(self, cells: Sequence[Any], drift: Drift) -> list[Any] | None:
         found = []
