@@ -47,7 +47,7 @@ from fathom.training.program import Examples
 from fathom.training.recipe import Recipe
 from fathom.training.starts import train_starts
 
-FEW = 1000  # numbers
+FEW = 32  # numbers
 
 
 class FathomEstimator(BaseEstimator):
@@ -214,6 +214,30 @@ class FathomEstimator(BaseEstimator):
             for c in candidates
         ]  # fmt: skip
 
+    def find_unusual(self, X: Any) -> np.ndarray:
+        """Tell which rows are unlike those of training: trust what is predicted for them less.
+
+        Parameters
+        ----------
+        X : array-like or data frame
+            Rows as in `fit`, of an estimator that designed itself for a table.
+
+        Returns
+        -------
+        numpy.ndarray
+            True for rows with a number far outside what was seen, a category that was not, or no
+            value at all; shape (n,). It is the column ``is_unusual`` of ``fathom predict``.
+
+        Raises
+        ------
+        InputError
+            If X does not fit the columns of training.
+        NotFittedError
+            If the estimator is not fitted to a table.
+        """
+        check_is_fitted(self, "design_")
+        return self._parse_rows(X).is_unusual
+
     def _parse_rows(self, x: Any) -> ParsedTable:
         """Return rows of a table as arrays, its columns those of training."""
         table = self.schema_.input
@@ -228,9 +252,8 @@ class FathomEstimator(BaseEstimator):
 
     def _require_finite(self, outputs: np.ndarray) -> np.ndarray:
         flat = outputs.reshape(-1)
-        # Of few, the sum of squares tells sooner; it may overflow, so it has not the last word.
-        with np.errstate(over="ignore", invalid="ignore"):
-            is_surely = len(flat) <= FEW and math.isfinite(np.dot(flat, flat))
+        # Of few, their sum tells sooner; it may overflow, so it has not the last word.
+        is_surely = len(flat) <= FEW and math.isfinite(sum(flat.tolist()))
         if not (is_surely or np.isfinite(flat).all()):
             raise InputError(
                 "a network that gives finite outputs", got="NaN or infinity",

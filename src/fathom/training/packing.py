@@ -1,5 +1,7 @@
 """Packing: a network as records and one long row of parameters, for the loops, and back."""
 
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -16,20 +18,26 @@ from fathom.loops.records import (
     AS_IS,
     CODE,
     COLUMNS,
+    CONVOLUTION,
     DENSE,
     DROPOUT,
     GAIN,
+    JOIN,
     LAYER,
+    NORM,
     PERIODIC,
     PIECE,
     PIECEWISE,
+    POOL,
     THERMOMETER,
 )
-from fathom.nn.blocks import ActivationLayer, DropoutLayer
+from fathom.nn.blocks import ActivationLayer, DropoutLayer, FlattenLayer, ResidualLayer
+from fathom.nn.convolution import Conv2DLayer, GlobalAveragePoolLayer, PoolLayer
 from fathom.nn.dense import DenseLayer
 from fathom.nn.embedding import ColumnsLayer, GainLayer
-from fathom.nn.layer import AbstractLayer, partition
+from fathom.nn.layer import AbstractLayer, Shape, partition
 from fathom.nn.network import Network
+from fathom.nn.normalization import BatchNormLayer
 from fathom.training.optimizers import rate_factors
 
 _FORMS = {
@@ -37,8 +45,18 @@ _FORMS = {
 }  # fmt: skip
 _KINDS = {
     ColumnsLayer: COLUMNS, GainLayer: GAIN, DenseLayer: DENSE, DropoutLayer: DROPOUT,
-    ActivationLayer: ACTIVATION,
+    ActivationLayer: ACTIVATION, Conv2DLayer: CONVOLUTION, PoolLayer: POOL,
+    GlobalAveragePoolLayer: POOL, BatchNormLayer: NORM, ResidualLayer: JOIN,
 }  # fmt: skip
+_STATISTICS = 4  # rows of a normalization in the row of statistics, two of them running
+_NOT_INSIDE = (ResidualLayer, FlattenLayer, GlobalAveragePoolLayer, ColumnsLayer)  # of a block
+_ROW_WISE = (ColumnsLayer, GainLayer, DenseLayer)  # layers that take rows, no pictures
+_NORM_NAMES = {"scale": "scale", "shift": "offset"}
+_NAMES = {
+    "gain": "weight",
+    "kernel": "weight",
+    "projection": "weight",
+}  # of parameters, where a record has another
 
 
 @dataclass(frozen=True)
@@ -51,6 +69,9 @@ class Packing:
         Its layers, as records.
     pieces : numpy.ndarray
         Parameters that take steps of one size.
+    statistics : numpy.ndarray or None
+        What no optimizer touches, as it is at first, with room for a batch's own; None where
+        `needs_pictures` does not hold.
     others : Network
         Everything of the network but its parameters.
     structure : jax.tree_util.PyTreeDef
@@ -61,27 +82,86 @@ class Packing:
 
     chain: Chain
     pieces: np.ndarray
+    statistics: np.ndarray | None
     others: Network
     structure: Any
     shapes: tuple[tuple[int, ...], ...]
 
-    def unpack(self, row: np.ndarray) -> Network:
-        """Return the network with the parameters of a row."""
+    def unpack(self, row: np.ndarray, statistics: np.ndarray | None) -> Network:
+        """Return the network with the parameters of a row, and these statistics."""
         leaves, place = [], 0
         for shape in self.shapes:
             size = int(np.prod(shape, dtype=np.int64))
             leaves.append(jnp.asarray(row[place : place + size].reshape(shape).copy()))
             place += size
         network: Network = eqx.combine(jax.tree.unflatten(self.structure, leaves), self.others)
-        return network
+        if statistics is None:
+            return network
+        return Network(_with_statistics(network.layers, iter(np.split(
+            statistics, np.cumsum([_STATISTICS * n for n in _norm_sizes(network.layers)])
+        ))))  # fmt: skip
 
 
-def can_pack(network: Network) -> bool:
-    """Tell whether the loops know every layer: columns first, gains, dense layers, dropout."""
-    kinds = [type(layer) for layer in network.layers]
+def _flat(layers: tuple[AbstractLayer, ...]) -> Iterator[AbstractLayer]:
+    """Yield the layers in the order they compute, those of a block before the block itself."""
+    for layer in layers:
+        if isinstance(layer, ResidualLayer):
+            yield from _flat(layer.layers)
+        yield layer
+
+
+def _norm_sizes(layers: tuple[AbstractLayer, ...]) -> list[int]:
+    return [len(layer.scale) for layer in _flat(layers) if isinstance(layer, BatchNormLayer)]
+
+
+def _with_statistics(
+    layers: tuple[AbstractLayer, ...], rows: Iterator[np.ndarray]
+) -> tuple[AbstractLayer, ...]:
+    """Return the layers with the running statistics of the rows, one after another."""
+    after: list[AbstractLayer] = []
+    for layer in layers:
+        if isinstance(layer, BatchNormLayer):
+            mean, variance = next(rows)[: 2 * len(layer.scale)].reshape(2, -1).copy()
+            layer = eqx.tree_at(
+                lambda norm: (norm.running_mean.value, norm.running_variance.value),
+                layer, (jnp.asarray(mean), jnp.asarray(variance)),
+            )  # fmt: skip
+        elif isinstance(layer, ResidualLayer):
+            inner = _with_statistics(layer.layers, rows)
+            layer = eqx.tree_at(lambda block: block.layers, layer, inner)
+        after.append(layer)
+    return tuple(after)
+
+
+def needs_pictures(network: Network) -> bool:
+    """Tell whether a layer is for pictures, normalizes, or has a shortcut beside it.
+
+    Those loops are compiled on their own.
+    """
+    kinds = {_KINDS.get(type(layer)) for layer in network.layers}
+    return not kinds.isdisjoint((CONVOLUTION, POOL, NORM, JOIN))
+
+
+def is_divisible(network: Network) -> bool:
+    """Tell whether a batch may be divided among cores: no example looks at the others."""
+    return not any(isinstance(layer, BatchNormLayer) for layer in _flat(network.layers))
+
+
+def can_pack(network: Network, input_shape: Shape) -> bool:
+    """Tell whether the loops know every layer, in the order they stand."""
+    layers = [layer for layer in _flat(network.layers) if not isinstance(layer, FlattenLayer)]
+    kinds = [type(layer) for layer in layers]
     is_known = all(kind in _KINDS for kind in kinds) and ColumnsLayer not in kinds[1:]
+    # Neurons that look at a picture pixel by pixel, and blocks within blocks, are left to XLA.
+    is_flat = len(input_shape) == 1
+    for layer in network.layers:
+        is_flat = is_flat or isinstance(layer, (FlattenLayer, GlobalAveragePoolLayer))
+        inner = layer.layers if isinstance(layer, ResidualLayer) else ()
+        is_known = is_known and not any(isinstance(one, _NOT_INSIDE) for one in inner)
+        is_rows = any(isinstance(one, _ROW_WISE) for one in (layer, *inner))
+        is_known = is_known and (is_flat or not is_rows)
     is_float32 = all(leaf.dtype == np.float32 for leaf in jax.tree.leaves(partition(network)[0]))
-    activations = [getattr(layer, "activation", "identity") for layer in network.layers[:-1]]
+    activations = [getattr(layer, "activation", "identity") for layer in layers[:-1]]
     return is_known and is_float32 and all(name in ACTIVATION_CODES for name in activations)
 
 
@@ -91,61 +171,93 @@ def pack_parameters(network: Network) -> np.ndarray:
     return np.concatenate(leaves) if leaves else np.zeros(0, np.float32)
 
 
-def pack(network: Network, *, is_by_role: bool) -> Packing:
+def pack(network: Network, input_shape: Shape, *, is_by_role: bool) -> Packing:
     """Describe a network for the loops.
 
     Parameters
     ----------
     network : Network
         One that `can_pack`.
+    input_shape : tuple of int
+        Of one example: ``(features,)`` or ``(height, width, channels)``.
     is_by_role : bool
         Whether every parameter takes steps that suit its role, or steps of one size.
     """
     parameters, others = cast(tuple[Any, Any], partition(network))
     factors = rate_factors(parameters) if is_by_role else jax.tree.map(lambda _: 1.0, parameters)
-    layers = np.zeros(len(network.layers), LAYER)
-    pieces: list[tuple[int, int, float, float]] = []
-    width = widest = _n_inputs(network)
-    places = begin = 0
-    for record, layer, mine, rates in zip(
-        layers, network.layers, parameters.layers, factors.layers, strict=True
-    ):
-        end = _place_parameters(record, mine, rates, begin, pieces)
-        record["kind"], record["n_in"] = _KINDS[type(layer)], width
-        record["passes_back"], record["begin"], record["end"] = begin > 0, begin, end
-        width = _describe(record, layer)
-        record["n_out"], record["a"], record["slope"] = width, places, places + width
-        places, widest, begin = places + 2 * width, max(widest, width), end
+    packer = _Packer(input_shape)
+    packer.add_all(network.layers, parameters.layers, factors.layers)
+    leaves = jax.tree.leaves(parameters)
+    return Packing(
+        _as_chain(network, packer), np.array(packer.pieces, PIECE),
+        np.concatenate(packer.statistics) if needs_pictures(network) else None,
+        others, jax.tree.structure(parameters), tuple(leaf.shape for leaf in leaves),
+    )  # fmt: skip
+
+
+class _Packer:
+    """Lays layers out one after another."""
+
+    def __init__(self, input_shape: Shape) -> None:
+        self.shape, self.widest = input_shape, math.prod(input_shape)
+        self.records: list[Any] = []
+        self.pieces: list[tuple[int, int, float, float]] = []
+        self.statistics: list[np.ndarray] = [np.zeros(0, np.float32)]
+        self.places = self.begin = 0
+
+    def add_all(self, layers: Any, parameters: Any, rates: Any) -> None:
+        """Lay out layers; those of a block, then the block's join."""
+        for layer, mine, factor in zip(layers, parameters, rates, strict=True):
+            if isinstance(layer, FlattenLayer):  # a picture lies as one row of numbers already
+                self.shape = (math.prod(self.shape),)
+            elif isinstance(layer, ResidualLayer):
+                first, before = len(self.records), self.shape
+                source = self.records[-1]["a"] if self.records else -1
+                self.add_all(layer.layers, mine.layers, factor.layers)
+                # What is left of a block without its layers is the projection.
+                alone = [eqx.tree_at(lambda b: b.layers, part, ()) for part in (mine, factor)]
+                record = self._add(layer, *alone)
+                record["source"], record["n_source"] = source, math.prod(before)
+                record["channels"], record["channels_out"] = before[-1], self.shape[-1]
+                self.records[first]["join"] = len(self.records) - 1
+            else:
+                self._add(layer, mine, factor)
+
+    def _add(self, layer: AbstractLayer, parameters: PyTree, rates: PyTree) -> Any:
+        record = np.zeros(1, LAYER)[0]
+        end = _place_parameters(record, layer, parameters, rates, self.begin, self.pieces)
+        record["kind"], record["n_in"] = _KINDS[type(layer)], math.prod(self.shape)
+        record["passes_back"], record["begin"], record["end"] = self.begin > 0, self.begin, end
+        record["running"] = sum(map(len, self.statistics))
+        self.shape = _describe(record, layer, self.shape)
+        if isinstance(layer, BatchNormLayer):
+            self.statistics.append(_as_statistics(layer))
+        width = math.prod(self.shape)
+        record["n_out"], record["a"], record["slope"] = width, self.places, self.places + width
+        self.places, self.begin = self.places + 2 * width, end
+        self.widest = max(self.widest, width)
+        self.records.append(record)
+        return self.records[-1]
+
+
+def _as_chain(network: Network, packer: _Packer) -> Chain:
     first = network.layers[0]
     one_hot, embedded = (
         (first.one_hot, first.embedded) if isinstance(first, ColumnsLayer) else ((), ())
     )
-    chain = Chain(
-        layers, np.array(list(one_hot), CODE), np.array(list(embedded), CODE), places, widest
-    )
-    leaves = jax.tree.leaves(parameters)
-    return Packing(
-        chain, np.array(pieces, PIECE), others, jax.tree.structure(parameters),
-        tuple(leaf.shape for leaf in leaves),
-    )  # fmt: skip
+    codes = np.array(list(one_hot), CODE), np.array(list(embedded), CODE)
+    return Chain(np.array(packer.records, LAYER), *codes, packer.places, packer.widest)
 
 
-def _n_inputs(network: Network) -> int:
-    """Return how many numbers an example is."""
-    first = network.layers[0]
-    if isinstance(first, ColumnsLayer):
-        codes = [column for column, _ in (*first.one_hot, *first.embedded)]
-        return first.n_numbers + first.n_plain + max(codes, default=-1) + 1
-    for layer in network.layers:
-        if isinstance(layer, GainLayer):
-            return len(layer.gain)
-        if isinstance(layer, DenseLayer):
-            return int(layer.weight.shape[1])
-    raise AssertionError("the output layer is dense")
+def _as_statistics(layer: BatchNormLayer) -> np.ndarray:
+    running = np.asarray(layer.running_mean.value), np.asarray(layer.running_variance.value)
+    own = np.zeros((_STATISTICS - 2) * len(layer.scale), np.float32)
+    return np.concatenate([*running, own])
 
 
 def _place_parameters(
     record: Any,
+    layer: AbstractLayer,
     parameters: PyTree,
     rates: PyTree,
     begin: int,
@@ -153,27 +265,68 @@ def _place_parameters(
 ) -> int:
     """Note where each parameter of a layer lies; return where the next layer's begin."""
     record["bias"] = -1
+    record["weight"] = -1 if isinstance(layer, ResidualLayer) else 0
     found = jax.tree_util.tree_leaves_with_path(parameters)
     for (path, leaf), rate in zip(found, jax.tree.leaves(rates), strict=True):
         name = path[-1].name
-        record["weight" if name == "gain" else name] = begin
+        if isinstance(layer, BatchNormLayer):
+            name = _NORM_NAMES[name]
+        record[_NAMES.get(name, name)] = begin
         pieces.append((begin, begin + leaf.size, float(rate), float(leaf.ndim > 1)))
         begin += leaf.size
     return begin
 
 
-def _describe(record: Any, layer: AbstractLayer) -> int:
-    """Note what else the loops need to know of a layer; return how many values it gives."""
-    width = int(record["n_in"])
+def _describe(record: Any, layer: AbstractLayer, shape: Shape) -> Shape:
+    """Note what else the loops need to know of a layer; return the shape of what it gives."""
     if isinstance(layer, DenseLayer):
         record["activation"] = ACTIVATION_CODES.get(layer.activation, 0)
-        return int(layer.weight.shape[0])
+        return (int(layer.weight.shape[0]),)
     if isinstance(layer, ActivationLayer):
         record["activation"] = ACTIVATION_CODES[layer.activation]
     if isinstance(layer, DropoutLayer):
         record["keep"] = 1.0 - float(layer.rate.value)
-    if not isinstance(layer, ColumnsLayer):
-        return width
+    if isinstance(layer, BatchNormLayer):
+        record["channels"] = len(layer.scale)
+        record["momentum"], record["epsilon"] = layer.momentum, layer.epsilon
+    if isinstance(layer, ColumnsLayer):
+        return (_describe_columns(record, layer),)
+    if isinstance(layer, (Conv2DLayer, PoolLayer, GlobalAveragePoolLayer)):
+        return _describe_picture(record, layer, shape)
+    return shape
+
+
+def _describe_picture(
+    record: Any, layer: Conv2DLayer | PoolLayer | GlobalAveragePoolLayer, shape: Shape
+) -> Shape:
+    """Note the sizes of pictures in and out; return the shape of what the layer gives."""
+    sides = np.array(shape[:2])
+    record["height"], record["width"], record["channels"] = shape
+    channels = shape[2]
+    if isinstance(layer, Conv2DLayer):
+        kernel, channels = np.array(layer.kernel.shape[:2]), layer.kernel.shape[3]
+        record["activation"] = ACTIVATION_CODES[layer.activation]
+        record["stride"] = layer.stride
+        room = sides if layer.padding == "same" else sides - kernel + 1
+        out = -(-room // layer.stride)
+        # Zeros around the picture, the odd one at its far side, as XLA has it.
+        missing = np.maximum((out - 1) * layer.stride + kernel - sides, 0)
+        record["top"], record["left"] = missing // 2
+    else:
+        size = layer.size if isinstance(layer, PoolLayer) else shape[:2]
+        kernel = np.broadcast_to(size, 2)
+        out = sides // kernel
+        record["is_max"] = isinstance(layer, PoolLayer) and layer.is_max
+    record["kernel_height"], record["kernel_width"] = kernel
+    record["height_out"], record["width_out"] = out
+    record["channels_out"] = channels
+    if isinstance(layer, GlobalAveragePoolLayer):
+        return (channels,)
+    return (int(out[0]), int(out[1]), channels)
+
+
+def _describe_columns(record: Any, layer: ColumnsLayer) -> int:
+    """Note how columns are shown; return how many values there are of a row."""
     n = layer.n_numbers
     record["form"], record["n_numbers"] = _FORMS[layer.form], n
     record["n_plain"], record["parts"] = layer.n_plain, layer.bins
