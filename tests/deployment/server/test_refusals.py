@@ -281,3 +281,10 @@ def test_the_command_refuses_in_one_line(files, arguments, message, monkeypatch,
     assert said.startswith("fathom: expected ")
     assert message in said
     assert len(said.splitlines()) == 1
+
+
+def test_without_the_extra_the_command_says_how_to_get_it(monkeypatch):
+    verb = importlib.import_module("fathom.cli.serve")
+    monkeypatch.setattr(verb, "NEEDED", ("json", "no_such_library"))
+    with pytest.raises(InputError, match=r"no no_such_library — pip install 'fathom-dnn\[serve\]'"):
+        verb._require_extra()

@@ -3,11 +3,11 @@
 import struct
 
 import numpy as np
+import pandas as pd
 import pytest
 from tritonclient import http as triton
 from tritonclient.utils import InferenceServerException
 
-from fathom.deployment.answers import predict_answers
 from fathom.deployment.server.intake import open_intake
 from fathom.deployment.server.tensors import Tensor, parse_inference
 
@@ -83,23 +83,21 @@ def test_columns_of_a_table(client, models, table, binary, packing):
     assert answer.as_numpy("is_unusual").dtype == bool
 
 
-@pytest.mark.parametrize("binary", [True, False])
-@pytest.mark.parametrize("datatype", ["FP16", "FP32", "FP64", "INT8", "INT64", "UINT16", "BOOL"])
+TYPES = ("FP32", "FP64", "INT8", "INT64", "UINT16", "BOOL")
+
+
+@pytest.mark.parametrize(  # the client itself refuses FP16 in JSON
+    ("datatype", "binary"), [("FP16", True), *((t, b) for t in TYPES for b in (True, False))]
+)
 def test_every_type_of_number(client, models, datatype, binary):
-    if datatype == "FP16" and not binary:
-        pytest.skip("the client itself refuses it")
     x = (np.arange(12).reshape(4, 3) % 2).astype(triton.triton_to_np_dtype(datatype))
     answer = client.infer("numbers", [given("input", x, datatype, binary=binary)])
     found = np.hstack([answer.as_numpy(f"prediction_{n}") for n in (1, 2)])
-    expected = predict_answers(models["labels"], x.astype(float))
-    assert found.shape == expected.shape
     named = models["numbers"].predict(as_named(x.astype(float)))
     np.testing.assert_allclose(found, named, **CLOSE)
 
 
 def as_named(x):
-    import pandas as pd
-
     return pd.DataFrame(x, columns=["a", "b", "c"])
 
 

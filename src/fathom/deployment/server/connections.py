@@ -47,6 +47,8 @@ class Connection(HttpToolsProtocol):
         """Take bytes; a head that does not end is refused."""
         if self.transport.is_closing():
             return
+        if self._head_since is None and (self.cycle is None or self.cycle.response_complete):
+            self._head_since = self.loop.time()  # also for what is no head, as empty lines
         if self._head_since is not None:
             self._n_head += len(data)
         super().data_received(data)
