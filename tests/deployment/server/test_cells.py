@@ -47,7 +47,7 @@ def test_every_kind_of_column_is_here():
     assert kinds == ["number", "number", "category", "yes_no", "date", "text"]
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_the_quick_door_and_the_whole_way_agree(data):
     n = data.draw(st.integers(1, 3))
