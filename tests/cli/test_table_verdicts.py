@@ -8,8 +8,8 @@ import polars as pl
 import pytest
 
 import fathom as library
-from fathom.cli.predict import predicted_columns
 from fathom.data.schema import Target
+from fathom.deployment.answers import predicted_columns
 from fathom.estimators.evaluation import evaluate_classes
 
 CHURN = ("--target", "churn")

@@ -250,6 +250,46 @@ def export(
     run_export(model, output, encoded, json)
 
 
+@app.command()
+def serve(
+    models: Annotated[
+        list[str], typer.Argument(help="Model files; NAME=FILE gives one another name.")
+    ],
+    host: Annotated[
+        str, typer.Option(help="Address to listen at; one that others reach needs a token.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port; 0 for any that is free.")] = 8000,
+    token: Annotated[
+        str | None,
+        typer.Option(
+            envvar="FATHOM_TOKEN",
+            show_envvar=False,
+            help="What clients must show; better in the environment, as FATHOM_TOKEN.",
+        ),
+    ] = None,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Name it may be asked under; may be repeated."),
+    ] = None,
+    max_body: Annotated[
+        float, typer.Option(metavar="MIB", help="Largest body of a request, in MiB.")
+    ] = 16.0,
+    timeout: Annotated[
+        float,
+        typer.Option(metavar="SECONDS", help="For a body to come, and for a request to wait."),
+    ] = 20.0,
+    queue: Annotated[int, typer.Option(metavar="ROWS", help="Rows that may wait.")] = 20_000,
+    drain: Annotated[
+        float, typer.Option(metavar="SECONDS", help="For what is in progress, when told to end.")
+    ] = 30.0,
+    json: Json = False,
+) -> None:
+    """Serve models over HTTP: plain JSON, and the Open Inference Protocol."""
+    from fathom.cli.serve import run_serve
+
+    run_serve(models, host, port, token, allow_host or [], max_body, timeout, queue, drain, json)
+
+
 app.add_typer(inside)
 
 

@@ -4,7 +4,6 @@ import io
 import math
 import sys
 import time
-from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +25,9 @@ from fathom.data.datasets import read_pictures
 from fathom.data.frames import tell_apart
 from fathom.data.images import IMAGE_SUFFIXES, read_grey, to_ink
 from fathom.data.parsing import parse_table
-from fathom.data.schema import ImageInput, TableInput, Target
+from fathom.data.schema import ImageInput, TableInput
 from fathom.data.tables import require_format, write_csv, write_table
+from fathom.deployment.answers import predicted_columns
 from fathom.deployment.archive import load
 from fathom.deployment.container import require_writable
 from fathom.errors import InputError
@@ -123,41 +123,8 @@ def _predict_table(
     return _beside(carried, predicted), parsed.is_unusual, (*table.notes, *parsed.notes)
 
 
-def predicted_columns(
-    model: FathomClassifier | FathomRegressor, frame: pl.DataFrame
-) -> pl.DataFrame:
-    """Return predictions as columns: the target, and a probability of each class or label."""
-    target = model.schema_.target
-    names = _target_names(target)
-    if isinstance(model, FathomRegressor):
-        numbers = model.predict(frame).reshape(frame.height, -1)
-        return _as_columns(names, numbers.T)
-    p = model.predict_proba(frame)
-    if target.task == "labels":
-        labels = (p >= 0.5).astype(np.int64)
-        shares = [f"probability_{name}" for name in names]
-        return _as_columns([*names, *shares], [*labels.T, *p.T])
-    chosen = pl.Series(list(target.classes)).gather(p.argmax(axis=1))
-    shares = [f"probability_{name}" for name in target.classes]
-    return _as_columns([names[0], *shares], [chosen, *p.T])
-
-
-def _as_columns(names: Sequence[str], columns: Iterable[Any]) -> pl.DataFrame:
-    """Make a frame whose names are all different, though classes are called as they like."""
-    values = zip(tell_apart(names), columns, strict=True)
-    return pl.DataFrame([pl.Series(name, column) for name, column in values])
-
-
 def _free(name: str, frame: pl.DataFrame) -> str:
     return tell_apart([*frame.columns, name])[-1]
-
-
-def _target_names(target: Target) -> tuple[str, ...]:
-    if len(target.names) == target.n_outputs:
-        return target.names
-    if target.n_outputs == 1:
-        return ("prediction",)
-    return tuple(f"prediction_{n + 1}" for n in range(target.n_outputs))
 
 
 def _beside(carried: pl.DataFrame, predicted: pl.DataFrame) -> pl.DataFrame:

@@ -34,7 +34,7 @@ from fathom.estimators.designing import (
     search_anew,
     search_on,
 )
-from fathom.estimators.predicting import Predictor, encode_rows, is_ink
+from fathom.estimators.predicting import Predictor, RowsInOrder, encode_rows, is_ink
 from fathom.estimators.showing import in_one_unit, summarize
 from fathom.nn.architecture import Architecture
 from fathom.nn.layer import Shape
@@ -282,19 +282,26 @@ class FathomEstimator(BaseEstimator):
         return self
 
     def _predict_outputs(self, x: Any) -> np.ndarray:
-        """Return the networks' outputs, averaged, as float64 of shape (rows, outputs)."""
+        """Return the networks' outputs, averaged, as float64 of shape (rows, outputs).
+
+        Besides what a user gives, x may be a `ParsedTable` or `RowsInOrder`, checked before.
+        """
         predictor: Predictor | None = self.__dict__.get("_predictor")
         if predictor is not None and predictor.networks is not self.networks_:  # they were changed
             assert self.encoding_ is not None
             predictor = Predictor(self.networks_, self.schema_, self.architecture_, self.encoding_)
-        if predictor is not None and "feature_names_in_" not in self.__dict__:
+        is_ready = isinstance(x, RowsInOrder)
+        if is_ready:
+            x = x.values
+        if predictor is not None and (is_ready or "feature_names_in_" not in self.__dict__):
             outputs = predictor.try_plain(x)
             if outputs is not None:
                 return self._require_finite(outputs)
         check_is_fitted(self, "networks_")
         if isinstance(self.schema_.input, TableInput):
-            return self._require_finite(predict(self.design_, self._parse_rows(x)))
-        rows = self._check_rows(x)
+            parsed = x if isinstance(x, ParsedTable) else self._parse_rows(x)
+            return self._require_finite(predict(self.design_, parsed))
+        rows = x if is_ready else self._check_rows(x)
         assert predictor is not None
         return self._require_finite(predictor.outputs(rows))
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cached_property
 
 import jax
@@ -17,6 +18,19 @@ from fathom.nn.spread import over_rows
 
 COMPILED_ROWS = 256  # rows of one call; fewer are filled up, so that nothing is recompiled
 COMPILED_VALUES = 2**26  # numbers a layer may make in one call; very large pictures come in fewer
+
+
+@dataclass(frozen=True)
+class RowsInOrder:
+    """Numbers that are known to be what a network of numbers takes: no look at names is due.
+
+    Attributes
+    ----------
+    values : numpy.ndarray
+        Shape (rows, features), float64, finite, the columns in the order of training.
+    """
+
+    values: np.ndarray
 
 
 @jax.jit

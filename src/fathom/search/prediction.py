@@ -31,7 +31,8 @@ def predict(design: Design, parsed: ParsedTable) -> np.ndarray:
     total = np.zeros((parsed.n_rows, n_outputs))
     for begin in range(0, parsed.n_rows, ROWS):
         rows = np.arange(begin, min(begin + ROWS, parsed.n_rows))
-        total[rows] = _predict_part(design, parsed.take(rows))
+        part = parsed if len(rows) == parsed.n_rows else parsed.take(rows)
+        total[rows] = _predict_part(design, part)
     if design.target.task == "classes":
         total = sharpen(total, design.sharpness)
         return total / total.sum(axis=1, keepdims=True)

@@ -1,0 +1,1 @@
+"""The server: models answer over HTTP. It predicts, and does nothing else."""
