@@ -26,7 +26,8 @@ from fathom.deployment.container import (
 from fathom.deployment.designs import DesignCard, describe_design, design_tensors, restore_design
 from fathom.errors import FathomError, InputError, ModelFileError
 from fathom.estimators import FathomClassifier, FathomRegressor
-from fathom.estimators.base import has_target_encoding, require_match
+from fathom.estimators.aims import has_target_encoding
+from fathom.estimators.base import require_match
 from fathom.nn.architecture import Architecture
 from fathom.nn.network import Network, draw
 from fathom.training.history import History

@@ -8,7 +8,6 @@ from typing import Any, Self
 import jax.numpy as jnp
 import numpy as np
 import polars as pl
-from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state, estimator_html_repr
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
@@ -25,6 +24,7 @@ from fathom.data.schema import (
 )
 from fathom.data.splitting import hold_out
 from fathom.errors import InputError
+from fathom.estimators.aims import aim_of, fit_target_encoding
 from fathom.estimators.defaults import default_architecture, default_recipe
 from fathom.estimators.designing import (
     Given,
@@ -34,6 +34,7 @@ from fathom.estimators.designing import (
     search_anew,
     search_on,
 )
+from fathom.estimators.photographs import is_photograph, photograph_rows, search_photographs
 from fathom.estimators.predicting import Predictor, encode_rows, is_ink
 from fathom.estimators.showing import in_one_unit, summarize
 from fathom.nn.architecture import Architecture
@@ -96,6 +97,13 @@ class FathomEstimator(BaseEstimator):
 
         The target is one number per row for classes, one row of numbers otherwise.
         """
+        is_free = self.architecture is None and self.recipe is None
+        if is_free and is_photograph(x, described):
+            found = search_photographs(
+                x.reshape(len(x), *described.shape), y, target, weight, self._seed(),
+                monitor=monitor, deadline=deadline,
+            )  # fmt: skip
+            return self.restore(*found)
         schema = Schema(input=described, target=target)
         architecture = self._chosen_architecture(schema, len(x))
         recipe = self._chosen_recipe(schema, architecture, len(x))
@@ -104,7 +112,7 @@ class FathomEstimator(BaseEstimator):
         training, held_out = hold_out(len(rows), recipe.validation_fraction, recipe.seed, classes)
         training = rows[training]
         encoding = _fit_encoding(schema, x[training])
-        target_encoding = _fit_target_encoding(architecture, target, y[training])
+        target_encoding = fit_target_encoding(architecture, target, y[training])
         encoded = encode_rows(encoding, x, schema, architecture)
         aim = aim_of(y, architecture, target, target_encoding)
         if architecture.loss == "binary_cross_entropy" and (aim.min() < 0 or aim.max() > 1):
@@ -278,6 +286,8 @@ class FathomEstimator(BaseEstimator):
     def _check_rows(self, x: Any) -> np.ndarray:
         """Return rows of numbers, or pictures laid out, once they are what they were in fit."""
         if isinstance(self.schema_.input, ImageInput):
+            if self.schema_.input.is_photo:
+                return photograph_rows(x, self.schema_.input)
             self._require_same_picture(x)
         rows = validate_data(self, lay_out(x), reset=False, dtype="numeric")
         if is_ink(self.schema_) and len(rows) and (rows.min() < 0 or rows.max() > 1):
@@ -378,11 +388,6 @@ def describe_input(
     return ImageInput(height=height, width=width, channels=channels, is_ink=has_only_ink)
 
 
-def dense_target(y: Any) -> np.ndarray:
-    """Return a target that may have come as a sparse matrix as an array."""
-    return np.asarray(y.toarray() if issparse(y) else y)
-
-
 def picture_shape(x: Any) -> tuple[int, int, int] | None:
     """Return (height, width, channels) where x holds pictures, else None."""
     shape = tuple(getattr(x, "shape", ()))
@@ -440,28 +445,3 @@ def _fit_encoding(schema: Schema, x: np.ndarray) -> Standardization:
         if isinstance(schema.input, ImageInput)
         else Standardization.fit(x)
     )
-
-
-def _fit_target_encoding(
-    architecture: Architecture, target: Target, y: np.ndarray
-) -> Standardization | None:
-    """Learn center and scale of the targets, where they are standardized."""
-    return Standardization.fit(y) if has_target_encoding(architecture, target) else None
-
-
-def has_target_encoding(architecture: Architecture, target: Target) -> bool:
-    """Tell whether targets are standardized: numbers, from an output layer that can give any."""
-    return target.task == "numbers" and architecture.output_activation == "identity"
-
-
-def aim_of(
-    y: np.ndarray, architecture: Architecture, target: Target, encoding: Standardization | None
-) -> np.ndarray:
-    """Return what the outputs should be: class numbers, or rows of float32."""
-    if target.task == "classes":
-        if architecture.output_activation == "softmax":
-            return y.astype(np.int32)
-        if architecture.n_outputs == 1:
-            return y[:, None].astype(np.float32)
-        return np.eye(architecture.n_outputs, dtype=np.float32)[y]
-    return y.astype(np.float32) if encoding is None else encoding.encode(y)

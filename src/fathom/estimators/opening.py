@@ -23,7 +23,8 @@ from fathom.data.target import read_target
 from fathom.data.trees import TreeView
 from fathom.data.views import NumberViews
 from fathom.errors import InputError
-from fathom.estimators.base import FathomEstimator, aim_of, dense_target
+from fathom.estimators.aims import aim_of, dense_target
+from fathom.estimators.base import FathomEstimator
 from fathom.estimators.predicting import encode_rows
 from fathom.inspection.trace import Trace, trace
 from fathom.nn.architecture import Architecture

@@ -9,7 +9,8 @@ from sklearn.utils.validation import check_is_fitted
 from fathom.data.schema import ImageInput, Target
 from fathom.data.target import read_target
 from fathom.errors import InputError
-from fathom.estimators.base import FathomEstimator, dense_target
+from fathom.estimators.aims import dense_target
+from fathom.estimators.base import FathomEstimator
 from fathom.estimators.evaluation import Evaluation
 from fathom.estimators.reporting.answering import Answers, take
 from fathom.estimators.reporting.asking import Asker, read_rows
