@@ -44,6 +44,7 @@ class TableOptions:
     encoding: str | None = None
     no_header: bool = False
     query: str | None = None
+    image_column: str | None = None
     seed: int = 0
 
 

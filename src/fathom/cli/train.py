@@ -7,7 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from fathom.cli.engine import prepare_training
+from fathom.cli.engine import prepare_engine, prepare_training
+from fathom.cli.pictures import (
+    conclude_pictures,
+    from_folder,
+    from_table,
+    holds_pictures,
+    image_column,
+    introduce_pictures,
+    train_pictures,
+)
 from fathom.cli.screen import STOPPED, Screen, StopRequest, report_error
 from fathom.cli.tables import (
     TableOptions,
@@ -26,6 +35,7 @@ from fathom.cli.tables import (
 from fathom.cli.watching import SearchView
 from fathom.data.cells import listing, quoted
 from fathom.data.schema import TableInput
+from fathom.data.tables import Table
 from fathom.deployment.archive import load, save
 from fathom.deployment.container import require_writable
 from fathom.errors import InputError, TrainingError
@@ -50,6 +60,8 @@ def run_train(
     """Read, search, save, say what was found; return the exit code."""
     began = started_at()
     check_numbers(time_limit, options.seed)
+    if continued is None and options.path and holds_pictures(options.path):
+        return _train_on_pictures(None, options, time_limit, output, is_json, began)
     before = None
     if continued is not None:
         before, options = earlier(Path(continued), options, "--continue")
@@ -60,6 +72,8 @@ def run_train(
     screen = Screen(is_json)
     prepare_training()
     whole, options = read_with_target(options)
+    if before is None and image_column(whole, options) is not None:
+        return _train_on_pictures(whole, options, time_limit, output, is_json, began)
     table = take_apart(whole, options)
     given = to_given(table, options)
     introduce(screen, table, options)
@@ -82,6 +96,37 @@ def run_train(
         path = save(model, place)
         record_run(path, options, whole.decimal)
         _conclude(screen, found.design.report, path, time.monotonic() - began, options)
+    return STOPPED if stop.is_asked else 0
+
+
+def _train_on_pictures(
+    table: Table | None,
+    options: TableOptions,
+    time_limit: float,
+    output: str | None,
+    is_json: bool,
+    began: float,
+) -> int:
+    """Find a network for pictures, in a folder or named by a table; return the exit code."""
+    screen, place = Screen(is_json), Path(output or "model.fathom")
+    require_writable(place)
+    prepare_engine()
+    if table is None:
+        files = from_folder(options)
+    else:
+        column = image_column(table, options)
+        assert column is not None
+        files = from_table(table, column, options)
+    introduce_pictures(screen, files, options)
+    spent = time.monotonic() - began
+    left = max(time_limit - spent - SAVE_S, LEAST_S)
+    stop = StopRequest(screen)
+    with stop.listening():
+        view, deadline = SearchView(screen, time_limit, stop, spent), Deadline(left)
+        with view.shown():
+            model = train_pictures(screen, files, options, time_limit, view, deadline)
+        path = save(model, place)
+        conclude_pictures(screen, model, path, options, time.monotonic() - began)
     return STOPPED if stop.is_asked else 0
 
 

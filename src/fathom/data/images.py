@@ -88,6 +88,11 @@ def has_color(path: Path) -> bool:
     return bool(_of_opened(path, work).max() > LEAST_COLOR)
 
 
+def shorter_side(path: Path) -> int:
+    """Return the shorter side of a picture in pixels, from its header."""
+    return int(_of_opened(path, lambda picture: np.array(min(picture.size))))
+
+
 def resize_levels(pictures: np.ndarray, height: int, width: int) -> np.ndarray:
     """Bring pictures of one size to another; see `read_levels`.
 

@@ -9,10 +9,11 @@ import polars as pl
 from PIL import Image
 
 from fathom.data.folders import MOST_BAD, read_all
-from fathom.data.images import IMAGE_SUFFIXES, has_color, read_levels
+from fathom.data.images import IMAGE_SUFFIXES, has_color, read_levels, shorter_side
 from fathom.errors import DatasetError, FathomError, InputError
 
 MOST_BYTES = 2**32  # memory that the pictures of one training may take
+LEAST_SIDE = 8  # pixels that a picture is brought to at least
 SAMPLED = 24  # pictures looked at to tell greys from colors
 
 
@@ -87,16 +88,23 @@ def _has_frames(path: Path) -> bool:
         return False
 
 
-def count_channels(paths: Sequence[Path]) -> int:
-    """Return 3 where any of a sample of pictures has color, else 1."""
+def survey(paths: Sequence[Path]) -> tuple[int, int]:
+    """Look at a sample of pictures before all are read.
+
+    Returns
+    -------
+    tuple of int
+        Channels (3 where any has color, else 1), and the shorter side that is usual, in pixels.
+    """
     every = max(1, len(paths) // SAMPLED)
+    channels, sides = 1, []
     for path in paths[::every]:
         try:
-            if has_color(path):
-                return 3
+            sides.append(shorter_side(path))
+            channels = 3 if channels == 3 or has_color(path) else 1
         except FathomError:
             continue  # it is listed when it is read
-    return 1
+    return channels, max(1, int(np.median(sides))) if sides else LEAST_SIDE
 
 
 def find_image_column(frame: pl.DataFrame, target: Sequence[str], folder: Path) -> str | None:
@@ -139,5 +147,5 @@ def paths_in(frame: pl.DataFrame, column: str, folder: Path) -> tuple[Path, ...]
         raise InputError("--image-column to name a column of the table", got=column)
     if frame[column].dtype != pl.String:
         raise InputError(f"paths of pictures in the column {column}", got=str(frame[column].dtype))
-    return tuple(_place(text or "", folder) for text in frame[column])
+    return tuple(_place(text or ".", folder) for text in frame[column])
 
