@@ -32,8 +32,10 @@ from fathom.cli.tables import (
     started_at,
     take_apart,
 )
+from fathom.cli.texts import conclude_texts
 from fathom.cli.watching import SearchView
 from fathom.data.cells import listing, quoted
+from fathom.data.parsing import ParsedTable
 from fathom.data.schema import TableInput
 from fathom.data.tables import Table
 from fathom.deployment.archive import load, save
@@ -42,6 +44,7 @@ from fathom.errors import InputError, TrainingError
 from fathom.estimators import FathomClassifier, FathomRegressor
 from fathom.estimators.base import unit_mean
 from fathom.estimators.designing import Given, Searched, class_weights, search_anew, search_on
+from fathom.estimators.prose import join_texts, read_prose, search_texts
 from fathom.search.report import Report
 from fathom.training.monitor import Deadline, Monitor
 
@@ -76,6 +79,10 @@ def run_train(
         return _train_on_pictures(whole, options, time_limit, output, is_json, began)
     table = take_apart(whole, options)
     given = to_given(table, options)
+    prose = None
+    if before is None:
+        kinds: Any = options.kinds
+        prose = read_prose(table.features, kinds, has_names=not options.no_header)
     introduce(screen, table, options)
     reserve = SAVE_S + SAVE_S_PER_CELL * table.features.height * table.features.width
     spent = time.monotonic() - began
@@ -86,16 +93,20 @@ def run_train(
         view, deadline = SearchView(screen, time_limit, stop, spent), Deadline(left)
         try:
             with view.shown():
-                found = _search(screen, table, given, options, before, view, deadline)
+                model = _find(screen, table, given, options, before, prose, view, deadline)
         except TrainingError:
             if not stop.is_asked:
                 raise
             report_error("stopped before any network was trained; nothing is saved", is_json)
             return STOPPED
-        model = _model(found, options, time_limit)
+        model.time_limit = time_limit
         path = save(model, place)
         record_run(path, options, whole.decimal)
-        _conclude(screen, found.design.report, path, time.monotonic() - began, options)
+        seconds = time.monotonic() - began
+        if prose is None:
+            _conclude(screen, model.report_, path, seconds, options)
+        else:
+            conclude_texts(screen, model, path, options, seconds)
     return STOPPED if stop.is_asked else 0
 
 
@@ -182,7 +193,7 @@ def earlier(path: Path, options: TableOptions, flag: str) -> tuple[Any, TableOpt
         If it is no model of a table, or what it was trained on is not known.
     """
     model = load(path)
-    if not isinstance(model.schema_.input, TableInput):
+    if not hasattr(model, "design_"):
         raise InputError(f"a model of a table for {flag}", got=f"{path}, which is none")
     known = recall_run(path)
     if known is None and (not options.path or not options.target):
@@ -229,13 +240,29 @@ def _search(
     )  # fmt: skip
 
 
-def _model(
-    found: Searched, options: TableOptions, time_limit: float
+def _find(
+    screen: Screen,
+    table: TrainingTable,
+    given: Given,
+    options: TableOptions,
+    before: Any,
+    prose: tuple[TableInput, ParsedTable] | None,
+    view: Monitor,
+    deadline: Deadline,
 ) -> FathomClassifier | FathomRegressor:
-    is_numbers = found.schema.target.task == "numbers"
-    kind = FathomRegressor if is_numbers else FathomClassifier
-    model = kind(time_limit=time_limit, random_state=options.seed)
-    return model.restore_design(found.schema, found.design)
+    """Find networks for a table, and return the model they make."""
+    kind = FathomRegressor if given.target.task == "numbers" else FathomClassifier
+    model = kind(random_state=options.seed)
+    if prose is None:
+        found = _search(screen, table, given, options, before, view, deadline)
+        return model.restore_design(found.schema, found.design)
+    _show_columns(screen, prose[0], options.time, is_new=True)
+    return model.restore(
+        *search_texts(
+            join_texts(prose[1]), given.y, prose[0], given.target, given.weight, options.seed,
+            monitor=view, deadline=deadline,
+        )
+    )  # fmt: skip
 
 
 def introduce(screen: Screen, table: TrainingTable, options: TableOptions) -> None:

@@ -11,7 +11,8 @@ WORDS, CHARACTERS = (1, 2), (2, 5)  # lengths of n-grams, of words and of charac
 MOST_CHARACTERS = 20_000  # of one text that are read
 MOST_CODES = 2**17  # n-grams that have a code of their own
 MOST_AT_ONCE = 2**22  # characters hashed at once
-LONGEST = 1024  # n-grams of one text that are kept, those of the largest weight
+LONGEST = 768  # n-grams of one text that are kept, those of the largest weight
+MOST_VALUES = 2**28  # codes and weights of all texts of a training, 1 GiB
 LONG_SHARE = 0.98  # of the texts whose n-grams are all kept
 _PRIME = np.uint64(0x9E3779B97F4A7C15)  # odd, so that multiplying by it can be undone
 _MIX = np.uint64(0xBF58476D1CE4E5B9)
@@ -183,11 +184,18 @@ class TextEncoding:
         return len(self.hashes) + 1
 
     @classmethod
-    def fit(cls, texts: Sequence[str]) -> Self:
+    def fit(cls, texts: Sequence[str], *, n_rows: int = 0) -> Self:
         """Learn from training texts which n-grams there are and how rare each is.
 
         Those of one text alone are left out (where there are many texts), and of more than 131,072
         the rarest.
+
+        Parameters
+        ----------
+        texts : sequence of str
+            The texts.
+        n_rows : int, default 0
+            Texts that are going to be encoded at once, whose rows have to fit into memory.
         """
         texts = [normalize(text) for text in texts]
         least = 2 if len(texts) >= 50 else 1
@@ -208,7 +216,8 @@ class TextEncoding:
             hashes, counts = np.zeros(1, np.uint64), np.ones(1, np.int64)
         rarity = np.log((1 + len(texts)) / (1 + counts)) + 1
         usual = np.quantile(np.concatenate(lengths), LONG_SHARE)
-        length = int(min(LONGEST, max(8, np.ceil(usual / 8) * 8)))
+        most = min(LONGEST, MOST_VALUES // (2 * max(n_rows, 1)) // 8 * 8)
+        length = int(min(max(most, 8), max(8, np.ceil(usual / 8) * 8)))
         return cls(hashes, rarity.astype(np.float32), length)
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:

@@ -23,6 +23,7 @@ from fathom.data.schema import (
     Target,
 )
 from fathom.data.splitting import hold_out
+from fathom.data.text import TextEncoding
 from fathom.errors import InputError
 from fathom.estimators.aims import aim_of, fit_target_encoding
 from fathom.estimators.defaults import default_architecture, default_recipe
@@ -36,6 +37,7 @@ from fathom.estimators.designing import (
 )
 from fathom.estimators.photographs import is_photograph, photograph_rows, search_photographs
 from fathom.estimators.predicting import Predictor, encode_rows, is_ink
+from fathom.estimators.prose import TextPredictor, join_texts, read_prose, search_texts
 from fathom.estimators.showing import in_one_unit, summarize
 from fathom.nn.architecture import Architecture
 from fathom.nn.layer import Shape
@@ -149,6 +151,13 @@ class FathomEstimator(BaseEstimator):
     ) -> Self:
         """Search for networks on checked rows, and set everything that is learned."""
         given = Given(target, y, weight, _checked_rows(groups, frame), _checked_rows(order, frame))
+        prose = read_prose(frame, self.column_kinds, has_names=_has_names(self, frame))
+        if prose is not None and not self.warm_start:
+            found_texts = search_texts(
+                join_texts(prose[1]), y, prose[0], target, weight, self._seed(),
+                monitor=monitor, deadline=deadline,
+            )  # fmt: skip
+            return self.restore(*found_texts)
         before: Searched | Design | None = None
         if self.warm_start:
             before = getattr(self, "_searched", getattr(self, "design_", None))
@@ -185,10 +194,10 @@ class FathomEstimator(BaseEstimator):
         self.recipe_ = heaviest.genes.recipe(0)
         self.history_ = found.history
         self.networks_ = tuple(n for member in found.members for n in member.networks)
-        self.encoding_: Standardization | None = None
+        self.encoding_: Standardization | TextEncoding | None = None
         self.target_encoding_: Standardization | None = None
         self.n_features_in_ = schema.input.n_features
-        self._predictor: Predictor | None = None
+        self._predictor: Predictor | TextPredictor | None = None
         return self
 
     def _html_repr(self) -> str:
@@ -253,7 +262,7 @@ class FathomEstimator(BaseEstimator):
         recipe: Recipe,
         history: History,
         networks: tuple[Network, ...],
-        encoding: Standardization,
+        encoding: Standardization | TextEncoding,
         target_encoding: Standardization | None,
     ) -> Self:
         """Set everything that fitting learns; a model read from a file is made whole by this."""
@@ -263,12 +272,17 @@ class FathomEstimator(BaseEstimator):
         self.n_features_in_ = schema.input.n_features
         if isinstance(schema.input, NumbersInput) and schema.input.names:
             self.feature_names_in_ = np.asarray(schema.input.names, object)
-        self._predictor = Predictor(networks, schema, architecture, encoding)
+        self._predictor = (
+            TextPredictor(networks, encoding) if isinstance(encoding, TextEncoding)
+            else Predictor(networks, schema, architecture, encoding)
+        )  # fmt: skip
         return self
 
     def _predict_outputs(self, x: Any) -> np.ndarray:
         """Return the networks' outputs, averaged, as float64 of shape (rows, outputs)."""
-        predictor: Predictor | None = self.__dict__.get("_predictor")
+        predictor = self.__dict__.get("_predictor")
+        if isinstance(predictor, TextPredictor):
+            return self._require_finite(predictor.outputs(join_texts(self._parse_rows(x))))
         if predictor is not None and predictor.networks is not self.networks_:  # they were changed
             assert self.encoding_ is not None
             predictor = Predictor(self.networks_, self.schema_, self.architecture_, self.encoding_)

@@ -20,6 +20,7 @@ from fathom.data.features import (
 )
 from fathom.data.schema import Column, ImageInput, NumbersInput, TableInput, Target
 from fathom.data.target import read_target
+from fathom.data.text import TextEncoding
 from fathom.data.trees import TreeView
 from fathom.data.views import NumberViews
 from fathom.errors import InputError
@@ -163,6 +164,7 @@ def open_model(
     (1, 3)
     """
     check_is_fitted(model, "networks_")
+    refuse_texts(model)
     target = model.schema_.target
     given = None if y is None else _read_target(y, target)
     if isinstance(model.schema_.input, TableInput):
@@ -177,9 +179,25 @@ def open_model(
 def count_networks(model: FathomEstimator) -> tuple[int, ...]:
     """Return how many networks each member of a fitted estimator has, the heaviest member first."""
     check_is_fitted(model, "networks_")
+    refuse_texts(model)
     if isinstance(model.schema_.input, TableInput):
         return tuple(len(member.networks) for member in _by_weight(model.design_))
     return (1,) * len(model.networks_)
+
+
+def refuse_texts(model: FathomEstimator) -> None:
+    """Refuse a model of texts, whose inputs have no columns to be named.
+
+    Raises
+    ------
+    InputError
+        If it is one.
+    """
+    if isinstance(model.encoding_, TextEncoding):
+        raise InputError(
+            "a model of tables, numbers or pictures", got="a model of texts",
+            hint="fathom inspect MODEL --row N shows which words decided",
+        )  # fmt: skip
 
 
 def _by_weight(found: Design) -> list[Member]:

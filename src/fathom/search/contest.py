@@ -107,7 +107,7 @@ def contest(
         len(entries) > 1 and ground.held_out is not None and LEAST_FOR_TRIALS <= limit < math.inf
     )
     if not has_trials:
-        network, history = _run(0, entries[0], None, ground, deadline, monitor)
+        network, history = run_entry(0, entries[0], None, ground, deadline, monitor)
         return Outcome(entries[0], network, (history,))
     tried: list[tuple[float, int, Network]] = []
     starts: list[StartHistory] = []
@@ -117,7 +117,7 @@ def contest(
             break
         share = Deadline(TRIAL_SHARE * limit / len(entries))
         try:
-            network, history = _run(number, entry, None, ground, share, monitor)
+            network, history = run_entry(number, entry, None, ground, share, monitor)
         except TrainingError as error:
             errors.append(error)
             starts.append(StartHistory(events=(_stopped(0, f"left out: {error}"),)))
@@ -130,13 +130,13 @@ def contest(
     for loss, number, _ in tried:
         if number != winner:
             starts[number] = _cut(number, entries[number], starts[number], loss, best, monitor)
-    final, history = _run(winner, entries[winner], network, ground, deadline, monitor)
+    final, history = run_entry(winner, entries[winner], network, ground, deadline, monitor)
     if _loss(history) > best:  # what followed was no better: stay with the trial's
         final = network
     return Outcome(entries[winner], final, (*starts, history))
 
 
-def _run(
+def run_entry(
     number: int,
     entry: Entry,
     network: Network | None,
