@@ -21,8 +21,8 @@ from fathom.cli.texts import require_no_questions, show_words
 from fathom.data.cells import quoted
 from fathom.data.datasets import load_digits, read_classes
 from fathom.data.schema import ImageInput, NumbersInput, TableInput, Target
-from fathom.data.text import TextEncoding
 from fathom.data.target import parse_target, read_target
+from fathom.data.text import TextEncoding
 from fathom.deployment.archive import load
 from fathom.errors import InputError
 from fathom.estimators import FathomClassifier, FathomRegressor
@@ -192,7 +192,7 @@ def _find_table(model_path: Path, options: TableOptions) -> TableOptions:
     if options.path:
         return options
     known = recall_run(model_path)
-    if known is None or not Path(known.path).is_file():
+    if known is None or not Path(known.path).exists():
         raise InputError(
             "--data FILE with the rows to look at", got="none",
             hint="the table the model was trained on is not known on this machine",

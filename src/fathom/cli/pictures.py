@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from fathom.cli.screen import Screen
-from fathom.cli.tables import TableOptions, read, shown_notes, split_names, take_apart
+from fathom.cli.tables import TableOptions, is_folder, read, shown_notes, split_names, take_apart
 from fathom.data.cells import listing, quoted
 from fathom.data.folders import (
     LabeledFiles,
@@ -29,6 +29,7 @@ from fathom.data.pictures import (
 from fathom.data.schema import ImageInput, Target
 from fathom.data.tables import Table
 from fathom.data.target import read_target
+from fathom.data.textfiles import CLASS_COLUMN
 from fathom.errors import InputError
 from fathom.estimators import FathomClassifier, FathomRegressor
 from fathom.estimators.base import unit_mean
@@ -37,8 +38,6 @@ from fathom.estimators.photographs import scaled, search_photographs
 from fathom.search.picturing import choose_size
 from fathom.training.monitor import Deadline, Monitor
 from fathom.training.starts import n_cores
-
-FOLDER_TARGET = "class"  # what is predicted of files in a folder for each class
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,7 @@ class LabeledPictures:
 def holds_pictures(path: str) -> bool:
     """Tell whether a path is a folder of pictures, one sub-folder for each class."""
     folder = Path(path)
-    return folder.is_dir() and sense_of(list_classes(folder), folder) == "images"
+    return is_folder(path) and sense_of(list_classes(folder), folder) == "images"
 
 
 def image_column(table: Table, options: TableOptions) -> str | None:
@@ -81,7 +80,7 @@ def from_folder(options: TableOptions) -> LabeledPictures:
     """List pictures of a folder with one sub-folder for each class."""
     files = list_classes(Path(options.path))
     classes, y = np.unique(files.labels, return_inverse=True)
-    target = Target(task="classes", classes=tuple(classes.tolist()), names=(FOLDER_TARGET,))
+    target = Target(task="classes", classes=tuple(classes.tolist()), names=(CLASS_COLUMN,))
     weight = _weigh(np.ones(len(y)), y, target, options)
     return LabeledPictures(files.paths, target, y, weight, find_contradictions(files))
 
@@ -100,9 +99,7 @@ def from_table(table: Table, column: str, options: TableOptions) -> LabeledPictu
     )
 
 
-def _weigh(
-    weight: np.ndarray, y: np.ndarray, target: Target, options: TableOptions
-) -> np.ndarray:
+def _weigh(weight: np.ndarray, y: np.ndarray, target: Target, options: TableOptions) -> np.ndarray:
     if options.class_weight is not None:
         if target.task != "classes":
             raise InputError("--class-weight for classes only", got=target.task)
@@ -243,7 +240,7 @@ def read_judged(
     if path.is_dir():
         files: LabeledFiles = list_classes(path)
         paths, notes = files.paths, files.notes
-        truth = pl.DataFrame({FOLDER_TARGET: files.labels})
+        truth = pl.DataFrame({CLASS_COLUMN: files.labels})
     else:
         table = read(options)
         column = image_column(table, options)

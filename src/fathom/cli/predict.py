@@ -157,9 +157,7 @@ def _predict_table(
     return _beside(carried, predicted), parsed.is_unusual, (*table.notes, *parsed.notes)
 
 
-def predicted_columns(
-    model: FathomClassifier | FathomRegressor, frame: Any
-) -> pl.DataFrame:
+def predicted_columns(model: FathomClassifier | FathomRegressor, frame: Any) -> pl.DataFrame:
     """Return predictions as columns: the target, and a probability of each class or label."""
     target = model.schema_.target
     names = _target_names(target)

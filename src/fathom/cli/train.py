@@ -2,6 +2,7 @@
 
 import shlex
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from fathom.cli.tables import (
     TableOptions,
     TrainingTable,
     is_address,
+    is_folder,
     join_run,
     read_with_target,
     recall_run,
@@ -38,6 +40,7 @@ from fathom.data.cells import listing, quoted
 from fathom.data.parsing import ParsedTable
 from fathom.data.schema import TableInput
 from fathom.data.tables import Table
+from fathom.data.textfiles import CLASS_COLUMN
 from fathom.deployment.archive import load, save
 from fathom.deployment.container import require_writable
 from fathom.errors import InputError, TrainingError
@@ -63,8 +66,12 @@ def run_train(
     """Read, search, save, say what was found; return the exit code."""
     began = started_at()
     check_numbers(time_limit, options.seed)
-    if continued is None and options.path and holds_pictures(options.path):
+    if holds_pictures(options.path):
+        if continued is not None:
+            raise InputError("--continue with a table", got=f"{options.path}, a folder of pictures")
         return _train_on_pictures(None, options, time_limit, output, is_json, began)
+    if not options.target and is_folder(options.path):
+        options = replace(options, target=(CLASS_COLUMN,))
     before = None
     if continued is not None:
         before, options = earlier(Path(continued), options, "--continue")

@@ -96,14 +96,12 @@ def list_classes(folder: Path) -> LabeledFiles:
 
 
 def list_files(folder: Path) -> list[Path]:
-    """List the files below a folder, sorted, hidden ones left out, links to folders not followed."""
+    """List the files below a folder, sorted; hidden ones are left out, links not followed."""
     found = []
     for place, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if name[:1] != "."]
         found += [
-            Path(place) / name
-            for name in files
-            if name[:1] != "." and name.lower() not in IGNORED
+            Path(place) / name for name in files if name[:1] != "." and name.lower() not in IGNORED
         ]
     return sorted(found)
 

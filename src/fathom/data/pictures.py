@@ -148,4 +148,3 @@ def paths_in(frame: pl.DataFrame, column: str, folder: Path) -> tuple[Path, ...]
     if frame[column].dtype != pl.String:
         raise InputError(f"paths of pictures in the column {column}", got=str(frame[column].dtype))
     return tuple(_place(text or ".", folder) for text in frame[column])
-

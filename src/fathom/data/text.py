@@ -1,9 +1,10 @@
 """Texts: as n-grams of words and of characters, hashed, each with a weight learned in training."""
 
+import math
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Self, TypeAlias
 
 import numpy as np
 
@@ -14,16 +15,17 @@ MOST_AT_ONCE = 2**22  # characters hashed at once
 LONGEST = 768  # n-grams of one text that are kept, those of the largest weight
 MOST_VALUES = 2**28  # codes and weights of all texts of a training, 1 GiB
 LONG_SHARE = 0.98  # of the texts whose n-grams are all kept
+Parts: TypeAlias = tuple[np.ndarray, ...]  # the fields of `Grams`
 _PRIME = np.uint64(0x9E3779B97F4A7C15)  # odd, so that multiplying by it can be undone
 _MIX = np.uint64(0xBF58476D1CE4E5B9)
 
 
 def normalize(text: str) -> str:
-    """Return a text in one form: composed, without case, its blanks single, its length bounded.
+    r"""Return a text in one form: composed, without case, its blanks single, its length bounded.
 
     Examples
     --------
-    >>> normalize("Caf\\u0065\\u0301  NOW\\r\\n") == normalize("café now")
+    >>> normalize("Cafe\u0301  NOW\r\n") == normalize("café now")
     True
     """
     text = unicodedata.normalize("NFKC", text[:MOST_CHARACTERS]).casefold()
@@ -81,7 +83,7 @@ def _mix(values: np.ndarray) -> np.ndarray:
     return values ^ (values >> np.uint64(31))
 
 
-def _word_grams(codes: np.ndarray, owner: np.ndarray) -> list[tuple[np.ndarray, ...]]:
+def _word_grams(codes: np.ndarray, owner: np.ndarray) -> list[Parts]:
     begins, ends = _find_words(codes)
     if not len(begins):
         return [_nothing()]
@@ -89,7 +91,7 @@ def _word_grams(codes: np.ndarray, owner: np.ndarray) -> list[tuple[np.ndarray, 
     sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(_letter(codes) * powers[:-1])])
     inverse = np.cumprod(np.full(len(codes) + 1, np.uint64(pow(int(_PRIME), -1, 2**64)), np.uint64))
     words = _mix((sums[ends] - sums[begins]) * inverse[begins])
-    found = []
+    found: list[Parts] = []
     grams = words
     for n in range(1, WORDS[1] + 1):
         last = slice(n - 1, None)
@@ -110,7 +112,7 @@ def _letter(codes: np.ndarray) -> np.ndarray:
     return _mix(codes.astype(np.uint64) + np.uint64(1))
 
 
-def _nothing() -> tuple[np.ndarray, ...]:
+def _nothing() -> Parts:
     none = np.zeros(0, np.int64)
     return none, none.astype(np.uint64), none, none, none.astype(bool)
 
@@ -142,9 +144,9 @@ def _kinds() -> np.ndarray:
 _KINDS = _kinds()
 
 
-def _character_grams(codes: np.ndarray, owner: np.ndarray) -> list[tuple[np.ndarray, ...]]:
-    found, letters = [], _letter(codes)
-    grams = letters
+def _character_grams(codes: np.ndarray, owner: np.ndarray) -> list[Parts]:
+    found: list[Parts] = []
+    letters = grams = _letter(codes)
     for n in range(2, CHARACTERS[1] + 1):
         if len(codes) < n:
             break
@@ -215,9 +217,9 @@ class TextEncoding:
         if not len(hashes):  # texts without any sign
             hashes, counts = np.zeros(1, np.uint64), np.ones(1, np.int64)
         rarity = np.log((1 + len(texts)) / (1 + counts)) + 1
-        usual = np.quantile(np.concatenate(lengths), LONG_SHARE)
+        usual = math.ceil(float(np.quantile(np.concatenate(lengths), LONG_SHARE)) / 8) * 8
         most = min(LONGEST, MOST_VALUES // (2 * max(n_rows, 1)) // 8 * 8)
-        length = int(min(max(most, 8), max(8, np.ceil(usual / 8) * 8)))
+        length = max(8, min(most, usual))
         return cls(hashes, rarity.astype(np.float32), length)
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:

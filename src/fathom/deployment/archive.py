@@ -15,6 +15,7 @@ from pydantic import Field, FiniteFloat, ValidationError
 from fathom.data.cells import quoted
 from fathom.data.encoding import Standardization
 from fathom.data.schema import MAX_CLASSES, Label, Schema, TableInput
+from fathom.data.text import TextEncoding
 from fathom.deployment.container import (
     MAX_HEADER_BYTES,
     pack,
@@ -23,7 +24,6 @@ from fathom.deployment.container import (
     unpack,
     write_file,
 )
-from fathom.data.text import TextEncoding
 from fathom.deployment.designs import DesignCard, describe_design, design_tensors, restore_design
 from fathom.deployment.texts import require_texts, restore_texts, text_shapes, text_tensors
 from fathom.errors import FathomError, InputError, ModelFileError

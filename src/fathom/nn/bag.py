@@ -11,7 +11,6 @@ from fathom.errors import ArchitectureError
 from fathom.nn.initializers import draw_normal
 from fathom.nn.layer import AbstractLayer, LayerDescription, Shape, Statistic
 
-
 SPREAD = 0.03  # of the first vectors: small, so that what is learned soon outweighs it
 
 

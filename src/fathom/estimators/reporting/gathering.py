@@ -12,6 +12,7 @@ from fathom.errors import InputError
 from fathom.estimators.aims import dense_target
 from fathom.estimators.base import FathomEstimator
 from fathom.estimators.evaluation import Evaluation
+from fathom.estimators.opening import refuse_texts
 from fathom.estimators.reporting.answering import Answers, take
 from fathom.estimators.reporting.asking import Asker, read_rows
 from fathom.estimators.reporting.facts import (
@@ -97,6 +98,7 @@ def gather_report(
     (['accuracy', 'balanced accuracy'], 3)
     """
     check_is_fitted(model, "networks_")
+    refuse_texts(model)
     target = model.schema_.target
     truth, known = _read_truth(y, target)
     if len(truth) != len(X):
