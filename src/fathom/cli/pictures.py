@@ -195,7 +195,6 @@ def predict_files(
     model: FathomClassifier | FathomRegressor, files: Sequence[str], options: TableOptions
 ) -> tuple[pl.DataFrame, np.ndarray, tuple[str, ...]]:
     """Return the name of each file, the pictures in the same order, and notes."""
-    described = model.schema_.input
     paths: list[Path] = []
     for given in files:
         path = Path(given)
@@ -211,12 +210,16 @@ def predict_files(
             paths.append(path)
     if not paths:
         raise InputError("pictures", got=f"none in {', '.join(files)}")
-    pictures = _read(paths, described, most_bad=1.0 if len(paths) > 1 else 0.0)
+    pictures = _read(paths, model, most_bad=1.0 if len(paths) > 1 else 0.0)
     names = pl.DataFrame({"file": [str(paths[place]) for place in pictures.kept]})
     return names, pictures.x, pictures.notes
 
 
-def _read(paths: Sequence[Path], described: ImageInput, *, most_bad: float) -> Pictures:
+def _read(
+    paths: Sequence[Path], model: FathomClassifier | FathomRegressor, *, most_bad: float
+) -> Pictures:
+    described = model.schema_.input
+    assert isinstance(described, ImageInput)
     return read_pictures_of(
         paths, described.height, described.width, described.channels, most_bad=most_bad
     )
@@ -257,5 +260,5 @@ def read_judged(
         truth, notes = table.frame.select(names), table.notes
     if target.task == "classes" and (read_target(truth.to_series(), target) < 0).all():
         raise InputError(f"pictures of {listing(target.classes)}", got="none of these classes")
-    pictures = _read(paths, model.schema_.input, most_bad=1.0)
+    pictures = _read(paths, model, most_bad=1.0)
     return pictures.x, truth[pictures.kept], (*notes, *pictures.notes)

@@ -11,7 +11,7 @@ from fathom.cli.tables import TableOptions, shown_path
 from fathom.data.cells import quoted
 from fathom.errors import InputError
 from fathom.estimators import FathomClassifier, FathomRegressor
-from fathom.estimators.prose import WordShare, explain_text, join_texts
+from fathom.estimators.prose import TextPredictor, WordShare, explain_text, join_texts
 from fathom.inspection.aligned import align
 
 MOST_WORDS = 15  # listed one by one
@@ -80,6 +80,7 @@ def show_words(
     """
     text = join_texts(model._parse_rows(rows))[0]
     predictor, target = model._predictor, model.schema_.target
+    assert isinstance(predictor, TextPredictor)
     outputs = model._predict_outputs(rows)[0]
     output = int(outputs.argmax())
     if target.task == "classes":

@@ -10,9 +10,9 @@ import numpy as np
 
 WORDS, CHARACTERS = (1, 2), (2, 5)  # lengths of n-grams, of words and of characters
 MOST_CHARACTERS = 20_000  # of one text that are read
-MOST_CODES = 2**17  # n-grams that have a code of their own
+MOST_CODES = 2**16  # n-grams that have a code of their own
 MOST_AT_ONCE = 2**22  # characters hashed at once
-LONGEST = 768  # n-grams of one text that are kept, those of the largest weight
+LONGEST = 512  # n-grams of one text that are kept, those of the largest weight
 MOST_VALUES = 2**28  # codes and weights of all texts of a training, 1 GiB
 LONG_SHARE = 0.98  # of the texts whose n-grams are all kept
 Parts: TypeAlias = tuple[np.ndarray, ...]  # the fields of `Grams`
@@ -189,7 +189,7 @@ class TextEncoding:
     def fit(cls, texts: Sequence[str], *, n_rows: int = 0) -> Self:
         """Learn from training texts which n-grams there are and how rare each is.
 
-        Those of one text alone are left out (where there are many texts), and of more than 131,072
+        Those of one text alone are left out (where there are many texts), and of more than 65,536
         the rarest.
 
         Parameters
@@ -217,9 +217,9 @@ class TextEncoding:
         if not len(hashes):  # texts without any sign
             hashes, counts = np.zeros(1, np.uint64), np.ones(1, np.int64)
         rarity = np.log((1 + len(texts)) / (1 + counts)) + 1
-        usual = math.ceil(float(np.quantile(np.concatenate(lengths), LONG_SHARE)) / 8) * 8
-        most = min(LONGEST, MOST_VALUES // (2 * max(n_rows, 1)) // 8 * 8)
-        length = max(8, min(most, usual))
+        usual = float(np.quantile(np.concatenate(lengths), LONG_SHARE))
+        fitting = min(LONGEST, MOST_VALUES // (2 * max(n_rows, 1)) // 8 * 8)
+        length: int = max(8, min(fitting, 8 * math.ceil(usual / 8)))
         return cls(hashes, rarity.astype(np.float32), length)
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:

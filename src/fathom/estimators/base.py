@@ -284,7 +284,7 @@ class FathomEstimator(BaseEstimator):
         if isinstance(predictor, TextPredictor):
             return self._require_finite(predictor.outputs(join_texts(self._parse_rows(x))))
         if predictor is not None and predictor.networks is not self.networks_:  # they were changed
-            assert self.encoding_ is not None
+            assert isinstance(self.encoding_, Standardization)
             predictor = Predictor(self.networks_, self.schema_, self.architecture_, self.encoding_)
         if predictor is not None and "feature_names_in_" not in self.__dict__:
             outputs = predictor.try_plain(x)

@@ -240,7 +240,7 @@ def _open_described(
     _require_place("member", member, len(model.networks_))
     _require_place("fold", fold, 1)
     architecture, schema, encoding = model.architecture_, model.schema_, model.encoding_
-    assert encoding is not None
+    assert isinstance(encoding, Standardization)
     rows = model._check_rows(x)
     names = _numbered_names(schema.input)
     return Opened(

@@ -119,7 +119,7 @@ def search_texts(
         When to be done.
     """
     counted = np.flatnonzero(weight > 0)
-    texts = [normalize(texts[row]) for row in counted]
+    texts = [normalize(texts[row]) for row in counted.tolist()]
     y, weight = y[counted], weight[counted]
     schema = Schema(input=table, target=target)
     output, loss = output_layer(schema)

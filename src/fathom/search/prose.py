@@ -21,7 +21,7 @@ from fathom.training.program import Examples
 from fathom.training.recipe import Recipe
 from fathom.training.starts import n_workers, train_starts
 
-UNITS = 64
+UNITS = 32
 STEPS = 350  # that a training aims at, within the limits of epochs
 FEWEST_EPOCHS, MOST_EPOCHS = 4, 40
 TRIAL_SHARE = 0.4  # of the time that is left, for a network that is judged
@@ -158,11 +158,12 @@ def find_for_texts(
             )  # fmt: skip
             judged.append((loss, number, entry, network))
         _, number, chosen, network = min(judged, key=lambda one: one[:2])
-        epochs = max(1, starts[number].best_epoch)
+        if len(starts[number].epochs) == chosen.recipe.epochs:  # the clock did not cut it short
+            epochs = max(1, starts[number].best_epoch)
         n_starts = _affordable(deadline, longest)
         if n_starts == 0 or monitor.should_stop():
-            history = _history((*starts,), (number,), chosen, began)
-            return Written(chosen, (network,), history, is_whole=False)
+            judges_only = _history((*starts,), (number,), chosen, began)
+            return Written(chosen, (network,), judges_only, is_whole=False)
     else:
         number, n_starts = 0, 1
     whole = prepare(None)
@@ -177,8 +178,9 @@ def find_for_texts(
         entry.architecture, recipe, whole.examples, monitor=monitor, deadline=deadline
     )
     kept = tuple(len(starts) + place for place in found.kept)
-    history = _history((*starts, *found.starts), kept, entry, began)
-    return Written(Entry(entry.name, entry.architecture, recipe), networks, history, is_whole=True)
+    whole_history = _history((*starts, *found.starts), kept, entry, began)
+    chosen = Entry(entry.name, entry.architecture, recipe)
+    return Written(chosen, networks, whole_history, is_whole=True)
 
 
 def _affordable(deadline: Deadline, longest: float) -> int:

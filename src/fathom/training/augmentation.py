@@ -55,7 +55,7 @@ def _affine_positions(
     """Return, for every pixel of the new image, the row and column it comes from."""
     n, height, width, _ = shape
     draws = jax.random.uniform(key, (6, n, 1, 1), jnp.float32, -1, 1)
-    side = 1.0
+    side = jnp.ones((1, 1, 1), jnp.float32)
     if augmentation.mirror:
         side = jax.random.rademacher(jax.random.fold_in(key, 1), (n, 1, 1), jnp.float32)
     angle = math.radians(augmentation.rotate) * draws[0]
