@@ -64,9 +64,7 @@ def test_weights_are_those_of_tf_idf():
     of_characters = set(whole.codes_of(grams.hash[~grams.is_word]).tolist())
     for row, wanted in zip(rows, expected, strict=True):
         codes, weights = row[: whole.length], row[whole.length :]
-        mine = [
-            w for c, w in zip(codes, weights, strict=True) if w > 0 and int(c) in of_characters
-        ]
+        mine = [w for c, w in zip(codes, weights, strict=True) if w > 0 and int(c) in of_characters]
         np.testing.assert_allclose(sorted(mine), np.sort(wanted[wanted > 0]), rtol=1e-4)
 
 

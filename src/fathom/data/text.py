@@ -59,8 +59,8 @@ def find_grams(texts: Sequence[str]) -> Grams:
     """Find the n-grams of texts that are in normal form.
 
     A word is a run of letters and digits; of scripts without blanks (Chinese, Japanese, Thai, ...)
-    every character is a word. Words are taken one and two in a row, characters two to five, a
-    text's ends and its blanks among them.
+    every character is a word. Words are taken one and two in a row, characters two to five, blanks
+    among them.
 
     Parameters
     ----------
@@ -72,6 +72,7 @@ def find_grams(texts: Sequence[str]) -> Grams:
     codes = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), np.uint32)
     starts = np.concatenate([[0], np.cumsum(lengths + 1)])[:-1]
     owner = np.repeat(np.arange(len(texts)), lengths + 1)
+    owner[starts + lengths] = -1 - np.arange(len(texts))
     parts = [*_word_grams(codes, owner), *_character_grams(codes, owner)]
     text, hashes, begin, end, is_word = (np.concatenate(part) for part in zip(*parts, strict=True))
     return Grams(text, hashes, begin - starts[text], end - starts[text], is_word)
