@@ -8,25 +8,7 @@ from PIL import Image
 from fathom import load
 from fathom.data.images import read_levels
 
-from .conftest import run_fathom
-
-FILLER = [
-    "the",
-    "room",
-    "was",
-    "on",
-    "a",
-    "street",
-    "near",
-    "our",
-    "train",
-    "and",
-    "we",
-    "had",
-    "two",
-    "days",
-    "there",
-]
+FILLER = "the room was on a street near our train and we had two days there"
 OPINIONS = {"liked": ["great", "lovely", "charming"], "hated": ["awful", "dirty", "rude"]}
 
 
@@ -44,28 +26,28 @@ def make_pictures(folder, n=60, seed=0):
 
 
 @pytest.fixture(scope="module")
-def spots(tmp_path_factory):
+def spots(tmp_path_factory, run_in):
     """Return a folder with pictures and what training on them gave."""
     folder = tmp_path_factory.mktemp("spots")
     make_pictures(folder / "seen")
     make_pictures(folder / "fresh", n=20, seed=1)
     (folder / "seen" / "red" / "notes.png").write_text("no picture")
     asked = ("--time-limit", 8, "--output", "m.fathom", "--json")
-    return folder, run_fathom("train", "seen", *asked, cwd=folder)
+    return folder, run_in("train", "seen", *asked, cwd=folder)
 
 
 @pytest.fixture(scope="module")
-def reviews(tmp_path_factory):
+def reviews(tmp_path_factory, run_in):
     """Return a folder with reviews.csv and what training on it gave."""
     folder, rng = tmp_path_factory.mktemp("reviews"), np.random.default_rng(0)
     kinds = [("liked", "hated")[number % 2] for number in range(120)]
     texts = []
     for kind in kinds:
-        words = [*rng.choice(FILLER, 9), rng.choice(OPINIONS[kind])]
+        words = [*rng.choice(FILLER.split(), 9), rng.choice(OPINIONS[kind])]
         texts.append(" ".join(rng.permutation(words)))
     pl.DataFrame({"review": texts, "opinion": kinds}).write_csv(folder / "reviews.csv")
     asked = ("--target", "opinion", "--time-limit", 6, "--output", "m.fathom", "--json")
-    return folder, run_fathom("train", "reviews.csv", *asked, cwd=folder)
+    return folder, run_in("train", "reviews.csv", *asked, cwd=folder)
 
 
 def test_a_folder_of_pictures_becomes_a_model(spots):
@@ -82,9 +64,9 @@ def test_a_folder_of_pictures_becomes_a_model(spots):
     assert list(model.classes_) == ["blue", "red"]
 
 
-def test_predictions_of_files_are_those_of_the_library(spots):
+def test_predictions_of_files_are_those_of_the_library(spots, run_in):
     folder, _ = spots
-    run = run_fathom("predict", "m.fathom", "fresh", "--output", "p.csv", cwd=folder)
+    run = run_in("predict", "m.fathom", "fresh", "--output", "p.csv", cwd=folder)
     assert run.code == 0, run.err
     written = pl.read_csv(folder / "p.csv")
     assert written.columns == ["file", "class", "probability_blue", "probability_red"]
@@ -96,28 +78,26 @@ def test_predictions_of_files_are_those_of_the_library(spots):
     assert right.mean() > 0.7
 
 
-def test_a_folder_is_judged_and_a_table_of_paths_too(spots):
+def test_a_folder_is_judged_and_a_table_of_paths_too(spots, run_in):
     folder, _ = spots
-    as_folder = run_fathom("evaluate", "m.fathom", "fresh", "--json", cwd=folder)
+    as_folder = run_in("evaluate", "m.fathom", "fresh", "--json", cwd=folder)
     paths = sorted((folder / "fresh").rglob("*.png"))
     names = [str(path.relative_to(folder)) for path in paths]
     kinds = [path.parent.name for path in paths]
     pl.DataFrame({"where": names, "what": kinds}).write_csv(folder / "fresh.csv")
-    as_table = run_fathom(
-        "evaluate", "m.fathom", "fresh.csv", "--target", "what", "--json", cwd=folder
-    )
+    as_table = run_in("evaluate", "m.fathom", "fresh.csv", "--target", "what", "--json", cwd=folder)
     scores = [run.events[-1]["score"] for run in (as_folder, as_table)]
     assert scores[0] == scores[1] > 0.7
 
 
-def test_pictures_named_by_a_table_are_learned_from(spots):
+def test_pictures_named_by_a_table_are_learned_from(spots, run_in):
     folder, _ = spots
     names = [f"seen/{kind}/{number}.png" for number in range(40)
              for kind in [("red", "blue")[number % 2]]]  # fmt: skip
     number = np.arange(40)
     frame = pl.DataFrame({"where": names, "n": number, "kind": ["ab"[n % 2] for n in number]})
     frame.write_csv(folder / "paths.csv")
-    run = run_fathom(
+    run = run_in(
         "train", "paths.csv", "--target", "kind", "--time-limit", 2, "--output", "t.fathom",
         "--json", cwd=folder,
     )  # fmt: skip
@@ -125,13 +105,11 @@ def test_pictures_named_by_a_table_are_learned_from(spots):
     data = next(event for event in run.events if event["event"] == "data")
     assert any("left out: n" in note for note in data["notes"])
     assert list(load(folder / "t.fathom").classes_) == ["a", "b"]
-    wrong = run_fathom(
-        "train", "paths.csv", "--target", "kind", "--image-column", "wher", cwd=folder
-    )
+    wrong = run_in("train", "paths.csv", "--target", "kind", "--image-column", "wher", cwd=folder)
     assert "--image-column" in wrong.refusal
 
 
-def test_what_cannot_be_done_with_pictures_is_refused(spots):
+def test_what_cannot_be_done_with_pictures_is_refused(spots, run_in):
     folder, _ = spots
     model = load(folder / "m.fathom")
     with pytest.raises(ValueError, match="whole levels"):
@@ -146,10 +124,10 @@ def test_what_cannot_be_done_with_pictures_is_refused(spots):
         ("train", "fresh/red"),
         ("train", "fresh", "--continue", "m.fathom"),
     ):
-        assert run_fathom(*arguments, cwd=folder).refusal
+        assert run_in(*arguments, cwd=folder).refusal
 
 
-def test_reviews_become_a_model_of_texts_that_is_right(reviews):
+def test_reviews_become_a_model_of_texts_that_is_right(reviews, run_in):
     folder, run = reviews
     assert run.code == 0, run.err
     done = run.events[-1]
@@ -158,34 +136,34 @@ def test_reviews_become_a_model_of_texts_that_is_right(reviews):
     model = load(folder / "m.fathom")
     fresh = pl.DataFrame({"review": ["What a GREAT place", "rude staff, dirty floor"]})
     assert model.predict(fresh).tolist() == ["liked", "hated"]
-    predicted = run_fathom("predict", "m.fathom", "reviews.csv", "--output", "p.csv", cwd=folder)
+    predicted = run_in("predict", "m.fathom", "reviews.csv", "--output", "p.csv", cwd=folder)
     assert predicted.code == 0
     rows = pl.read_csv(folder / "reviews.csv")
     np.testing.assert_allclose(
         pl.read_csv(folder / "p.csv")["probability_liked"],
         model.predict_proba(rows.select("review"))[:, 1], atol=1e-5,
     )  # fmt: skip
-    judged = run_fathom("evaluate", "m.fathom", "reviews.csv", "--json", cwd=folder).events[-1]
+    judged = run_in("evaluate", "m.fathom", "reviews.csv", "--json", cwd=folder).events[-1]
     assert judged["score"] > 0.95
 
 
-def test_the_words_that_decided_add_up_and_are_the_right_ones(reviews):
+def test_the_words_that_decided_add_up_and_are_the_right_ones(reviews, run_in):
     folder, _ = reviews
     rows = pl.read_csv(folder / "reviews.csv")
     telling = {word for words in OPINIONS.values() for word in words}
     for row in (1, 2, 7):
-        run = run_fathom("inspect", "m.fathom", "--row", row, "--json", cwd=folder)
+        run = run_in("inspect", "m.fathom", "--row", row, "--json", cwd=folder)
         words = next(event for event in run.events if event["event"] == "words")
         total = sum(word["share"] for word in words["words"])
         assert total == pytest.approx(words["sum"] - words["without"], abs=0.05)
         assert words["expected"] == rows["opinion"][row - 1]
         strongest = max(words["words"], key=lambda word: word["share"])
         assert strongest["word"] in telling
-    shown = run_fathom("inspect", "m.fathom", "--row", 1, cwd=folder)
+    shown = run_in("inspect", "m.fathom", "--row", 1, cwd=folder)
     assert "contribution" in shown.out
 
 
-def test_what_cannot_be_done_with_texts_is_refused(reviews):
+def test_what_cannot_be_done_with_texts_is_refused(reviews, run_in):
     folder, _ = reviews
     for arguments in (
         ("inspect", "m.fathom", "--formula"),
@@ -193,4 +171,4 @@ def test_what_cannot_be_done_with_texts_is_refused(reviews):
         ("train", "--continue", "m.fathom"),
         ("train", "--replay", "m.fathom"),
     ):
-        assert run_fathom(*arguments, cwd=folder).refusal
+        assert run_in(*arguments, cwd=folder).refusal
