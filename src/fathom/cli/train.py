@@ -68,7 +68,7 @@ def run_train(
     check_numbers(time_limit, options.seed)
     if holds_pictures(options.path):
         if continued is not None:
-            raise InputError("--continue with a table", got=f"{options.path}, a folder of pictures")
+            raise InputError("--continue with a table", got="a folder of pictures")
         return _train_on_pictures(None, options, time_limit, output, is_json, began)
     if not options.target and is_folder(options.path):
         options = replace(options, target=(CLASS_COLUMN,))
@@ -86,10 +86,7 @@ def run_train(
         return _train_on_pictures(whole, options, time_limit, output, is_json, began)
     table = take_apart(whole, options)
     given = to_given(table, options)
-    prose = None
-    if before is None:
-        kinds: Any = options.kinds
-        prose = read_prose(table.features, kinds, has_names=not options.no_header)
+    prose = None if before is not None else _read_prose(table, options)
     introduce(screen, table, options)
     reserve = SAVE_S + SAVE_S_PER_CELL * table.features.height * table.features.width
     spent = time.monotonic() - began
@@ -245,6 +242,13 @@ def _search(
         monitor=view, deadline=deadline,
         tell=lambda columns: _show_columns(screen, columns, options.time, is_new=True),
     )  # fmt: skip
+
+
+def _read_prose(
+    table: TrainingTable, options: TableOptions
+) -> tuple[TableInput, ParsedTable] | None:
+    kinds: Any = options.kinds
+    return read_prose(table.features, kinds, has_names=not options.no_header)
 
 
 def _find(
