@@ -1,5 +1,7 @@
 """A contest of networks: the best is trained on, the others are cut and say so."""
 
+from dataclasses import replace
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -45,7 +47,7 @@ def entries(epochs=15):
 
 def test_the_better_network_is_trained_on_and_the_other_says_why_it_was_cut(ground):
     ear = Ear()
-    found = contest(entries(), ground, deadline=Deadline(600), monitor=ear)
+    found = contest(entries(), ground, deadline=Deadline(600.0), monitor=ear)
     assert found.entry.name == "deep"
     assert len(found.starts) == 3
     assert "cut after its trial (a line)" in found.starts[0].events[-1].text
@@ -59,7 +61,7 @@ def test_the_better_network_is_trained_on_and_the_other_says_why_it_was_cut(grou
 
 def test_with_little_time_the_first_is_trained_alone(ground):
     ear = Ear()
-    found = contest(entries(2), ground, deadline=Deadline(20), monitor=ear)
+    found = contest(entries(2), ground, deadline=Deadline(20.0), monitor=ear)
     assert found.entry.name == "a line"
     assert {number for number, _ in ear.heard} == {0}
 
@@ -76,8 +78,23 @@ def test_what_followed_a_trial_is_dropped_where_it_is_worse(ground, monkeypatch)
         return trained, history.model_copy(update={"epochs": (best,), "best_epoch": best.epoch})
 
     monkeypatch.setattr(contests, "run_entry", spoil)
-    found = contest(entries(3), ground, deadline=Deadline(600), monitor=Monitor())
+    found = contest(entries(3), ground, deadline=Deadline(600.0), monitor=Monitor())
     assert found.network in calls[:2]
+
+
+def test_a_network_for_pictures_learns_by_its_recipe_what_a_picture_shows():
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 90, (96, 16, 16, 3)).astype(np.uint8)
+    y = (np.arange(96) % 2).astype(np.int32)
+    for picture, kind, place in zip(x, y, rng.integers(0, 8, (96, 2)), strict=True):
+        picture[place[0] : place[0] + 8, place[1] : place[1] + 8, 2 * kind] += 150
+    examples = Examples(jnp.asarray(x), jnp.asarray(y), jnp.ones(96))
+    held_out = Examples(*(part[64:] for part in examples))
+    entry = picture_entries((16, 16, 3), 4, OUTPUT, "cross_entropy", 64, 0)[0]
+    entry = replace(entry, recipe=entry.recipe.model_copy(update={"epochs": 25}))
+    ground = Ground(examples, np.arange(64), held_out)
+    found = contest([entry], ground, deadline=Deadline(None), monitor=Monitor())
+    assert found.starts[0].best.validation_score > 0.9
 
 
 def test_products_are_those_counted_by_hand():

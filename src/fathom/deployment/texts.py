@@ -15,6 +15,7 @@ from fathom.errors import ModelFileError
 from fathom.nn.architecture import Architecture
 from fathom.nn.bag import Bag
 
+MOST_RARITY = 1e6  # far above the logarithm of any number of texts
 _HALF = np.uint64(32)
 _LOW = np.uint64(2**32 - 1)
 
@@ -79,7 +80,7 @@ def restore_texts(architecture: Architecture, tensors: dict[str, np.ndarray]) ->
     hashes = (upper << _HALF) | lower
     if (hashes[1:] <= hashes[:-1]).any():
         raise ModelFileError("hashes in ascending order", got="others")
-    if not (rarity > 0).all():
+    if not ((rarity > 0) & (rarity < MOST_RARITY)).all():
         raise ModelFileError("weights of n-grams above 0", got="others")
     return TextEncoding(hashes, rarity.astype(np.float32), architecture.input_shape[0] // 2)
 

@@ -113,7 +113,7 @@ def picture_network(
     has_residual : bool, default True
         Whether the last stage has a residual block.
     """
-    layers: list[Layer] = [BatchNorm()]
+    layers: list[Layer] = [BatchNorm(momentum=0.8)]  # far from 0 and 1 at first, so it hurries
     side, channels = min(shape[:2]), width
     for stage in range(MOST_STAGES):
         layers += [*_convolution(channels), Activation(activation="relu")]
