@@ -20,6 +20,11 @@ def network(units=2, activation="softmax"):
     return Architecture(input_shape=(2 * ENCODING.length,), layers=layers, loss=loss)
 
 
+def bag_upon_bag():
+    layers = (*network().layers[:1], Bag(codes=9, units=4), network().layers[-1])
+    return network().model_copy(update={"layers": layers})
+
+
 def schema(*kinds):
     columns = [{"name": f"c{n}", "kind": kind} for n, kind in enumerate(kinds)]
     table = TableInput.model_validate({"columns": columns})
@@ -59,6 +64,8 @@ def test_a_network_that_does_not_go_with_its_table_is_refused():
     for wrong in (schema("text", "number"), schema("identifier")):
         with pytest.raises(ModelFileError, match="text alone"):
             require_texts(network(), wrong)
+    with pytest.raises(ModelFileError, match="first layer alone"):
+        require_texts(bag_upon_bag(), schema("text"))
     with pytest.raises(ModelFileError, match="2 softmax"):
         require_texts(network(3), schema("text"))
     with pytest.raises(ModelFileError, match="2 softmax"):

@@ -41,10 +41,9 @@ def test_its_gradient_is_that_of_the_dense_layer(bag):
 
 
 def test_while_learning_it_leaves_out_codes_and_keeps_the_mean(bag):
-    keys = jax.random.split(jax.random.key(1), 400)
-    draws = jax.vmap(lambda key: bag.train(ROWS, key)[0])(keys)
-    assert len(np.unique(np.asarray(draws[:, 1, 0]).round(6))) == 2  # its one code is there or not
-    np.testing.assert_allclose(draws[:, 1].mean(axis=0), bag(ROWS)[1], rtol=0.1, atol=2e-3)
+    draws = bag.train(jnp.tile(ROWS[1:2], (400, 1)), jax.random.key(1))[0]
+    assert len(np.unique(np.asarray(draws[:, 0]).round(6))) == 2  # its one code is there or not
+    np.testing.assert_allclose(draws.mean(axis=0), bag(ROWS)[1], rtol=0.1, atol=2e-3)
 
 
 def test_an_architecture_with_a_bag_counts_its_vectors_and_refuses_odd_rows():

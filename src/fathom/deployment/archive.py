@@ -342,10 +342,11 @@ def _require_consistency(card: Card) -> None:
         raise ModelFileError(
             "a target that suits the estimator", got=f"{schema.target.task} for a {card.estimator}"
         )
-    has_bag = isinstance(card.architecture.layers[0], Bag)
-    if isinstance(schema.input, TableInput) != (card.design is not None or has_bag):
+    is_table = isinstance(schema.input, TableInput)
+    is_text = is_table and isinstance(card.architecture.layers[0], Bag)
+    if is_table != (card.design is not None or is_text):
         raise ModelFileError("a designed ensemble for a table, and for nothing else", got="one")
-    if card.design is not None and has_bag:
+    if card.design is not None and is_text:
         raise ModelFileError("one model", got="a designed ensemble and one for texts")
     if is_regressor and card.class_weight is not None:
         raise ModelFileError("no weights of classes for a regressor", got="some")

@@ -60,6 +60,8 @@ def require_texts(architecture: Architecture, schema: Schema) -> None:
             f"an output layer of {wanted[0]} {wanted[1]}",
             got=f"{architecture.n_outputs} {architecture.output_activation}",
         )
+    if any(isinstance(layer, Bag) for layer in architecture.layers[1:]):
+        raise ModelFileError("a bag as the first layer alone", got="another one")
     n_inputs = architecture.input_shape[0]
     if _bag(architecture).codes > MOST_CODES or n_inputs > 2 * LONGEST:
         raise ModelFileError("no more n-grams than a text can have", got=f"{n_inputs // 2}")

@@ -266,6 +266,8 @@ class FathomEstimator(BaseEstimator):
         target_encoding: Standardization | None,
     ) -> Self:
         """Set everything that fitting learns; a model read from a file is made whole by this."""
+        for earlier in ("design_", "report_", "_searched"):  # of a search on a table
+            self.__dict__.pop(earlier, None)
         self.schema_, self.architecture_, self.recipe_ = schema, architecture, recipe
         self.history_, self.networks_ = history, networks
         self.encoding_, self.target_encoding_ = encoding, target_encoding
