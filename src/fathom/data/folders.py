@@ -90,7 +90,7 @@ def list_classes(folder: Path) -> LabeledFiles:
     found = [(path, part.name) for part in classes for path in list_files(part)]
     n_classes = len({label for _, label in found})
     if n_classes < 2:
-        raise DatasetError(wanted, got=f"{n_classes} with files", hint=hint)
+        raise DatasetError(wanted, got=f"a folder with {n_classes} of them", hint=hint)
     paths, labels = zip(*found, strict=True)
     return LabeledFiles(paths, labels)
 
