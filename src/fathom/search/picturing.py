@@ -48,9 +48,9 @@ def choose_size(n: int, native: int, seconds: float, n_cores: int) -> Size:
     Examples
     --------
     >>> choose_size(1000, 300, 600, 2)
-    Size(side=64, width=16)
+    Size(side=48, width=16)
     >>> choose_size(1000, 28, 60, 2)
-    Size(side=28, width=8)
+    Size(side=24, width=8)
     """
     passes = min(MOST_PASSES, max(FEWEST_PASSES, TRAINED / max(n, 1)))
     affordable = USABLE * seconds * SPEED * n_cores / (n * passes)

@@ -159,7 +159,8 @@ def find_for_texts(
             judged.append((loss, number, entry, network))
         _, number, chosen, network = min(judged, key=lambda one: one[:2])
         if len(starts[number].epochs) == chosen.recipe.epochs:  # the clock did not cut it short
-            epochs = max(1, starts[number].best_epoch)
+            # The rate falls within them, so that very few would end before anything is learned.
+            epochs = max(starts[number].best_epoch, math.ceil(chosen.recipe.epochs / 2))
         n_starts = _affordable(deadline, longest)
         if n_starts == 0 or monitor.should_stop():
             judges_only = _history((*starts,), (number,), chosen, began)
