@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from fathom.inspection.trace import trace as trace
     from fathom.inspection.why import why as why
     from fathom.nn.architecture import Architecture as Architecture
+    from fathom.nn.bag import Bag as Bag
     from fathom.nn.blocks import Activation as Activation
     from fathom.nn.blocks import Dropout as Dropout
     from fathom.nn.blocks import Flatten as Flatten
@@ -42,6 +43,7 @@ _HOMES = {
     "Activation": "fathom.nn.blocks",
     "Architecture": "fathom.nn.architecture",
     "AveragePool": "fathom.nn.convolution",
+    "Bag": "fathom.nn.bag",
     "BatchNorm": "fathom.nn.normalization",
     "Columns": "fathom.nn.embedding",
     "Conv2D": "fathom.nn.convolution",

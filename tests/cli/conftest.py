@@ -100,6 +100,12 @@ def fathom(tmp_path):
     return lambda *arguments, **options: run_fathom(*arguments, cwd=tmp_path, **options)
 
 
+@pytest.fixture(scope="session")
+def run_in():
+    """Run a command in a folder that is named, for models that many tests share."""
+    return run_fathom
+
+
 def make_customers(n=200, seed=0):
     """Make customers, of whom mostly the old ones leave."""
     rng = np.random.default_rng(seed)

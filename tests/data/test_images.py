@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from fathom.data import images
-from fathom.data.images import all_to_ink, read_grey, to_ink
+from fathom.data.images import all_to_ink, read_grey, read_levels, resize_levels, to_ink
 from fathom.errors import InputError
 
 
@@ -127,3 +127,59 @@ def test_paper_is_decided_for_all_pictures_together():
     greys[2] = 1  # a blot that reaches every border
     greys[2, 8, 8] = 0
     assert all_to_ink(greys)[2].sum() == 255
+
+
+def test_row_80_levels_of_other_modes_are_those_of_the_picture(tmp_path):
+    color = np.zeros((4, 6, 3), np.uint8)
+    color[:, 3:] = (200, 40, 0)
+    for mode in ("RGB", "P", "CMYK"):
+        path = tmp_path / f"a.{'tif' if mode == 'CMYK' else 'png'}"
+        picture = Image.fromarray(color)
+        (picture.quantize(4) if mode == "P" else picture.convert(mode)).save(path)
+        found = read_levels(path, 4, 6, 3)
+        np.testing.assert_allclose(found, color, atol=2)
+    rgba = np.dstack([color, np.zeros((4, 6), np.uint8)])
+    assert (read_levels(save(tmp_path / "b.png", rgba), 4, 6, 3) == 255).all()  # clear is white
+
+
+def test_row_81_levels_of_sixteen_bits_and_of_fractions_are_scaled(tmp_path):
+    deep = save(tmp_path / "a.png", GREY.astype(np.uint16) * 257)
+    np.testing.assert_allclose(read_levels(deep, 4, 6, 1)[..., 0], GREY, atol=1)
+    shares = save(tmp_path / "a.tiff", GREY.astype(np.float32) / 230)
+    np.testing.assert_allclose(read_levels(shares, 4, 6, 3)[..., 1], GREY / 230 * 255, atol=1)
+
+
+def test_row_82_levels_are_turned_as_the_camera_noted(tmp_path):
+    picture = Image.fromarray(GREY)
+    exif = picture.getexif()
+    exif[0x0112] = 6
+    picture.save(tmp_path / "a.png", exif=exif)
+    np.testing.assert_array_equal(read_levels(tmp_path / "a.png", 6, 4, 1)[..., 0],
+                                  np.rot90(GREY, -1))  # fmt: skip
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 10_000), (500, 3)])
+def test_row_84_any_shape_becomes_the_one_asked_for(tmp_path, size):
+    path = save(tmp_path / "a.png", np.full(size, 77, np.uint8))
+    assert (read_levels(path, 9, 8, 3) == 77).all()
+
+
+def test_rows_78_and_79_what_is_too_large_is_refused_from_its_header(tmp_path, monkeypatch):
+    monkeypatch.setattr(images, "MAX_PIXELS", 20)
+    with pytest.raises(InputError, match="at most 20 pixels"):
+        read_levels(save(tmp_path / "a.png", GREY), 2, 2, 1)
+
+
+def test_row_83_of_several_frames_the_first_is_read(tmp_path):
+    frames = [Image.new("L", (5, 5), shade) for shade in (10, 200)]
+    frames[0].save(tmp_path / "a.tiff", save_all=True, append_images=frames[1:])
+    assert (read_levels(tmp_path / "a.tiff", 5, 5, 1) == 10).all()
+
+
+def test_levels_of_many_pictures_shrink_as_those_of_one(tmp_path):
+    whole = np.random.default_rng(0).integers(0, 255, (2, 20, 24, 3), dtype=np.uint8)
+    found = resize_levels(whole, 5, 6)
+    np.testing.assert_allclose(
+        found[1], read_levels(save(tmp_path / "a.png", whole[1]), 5, 6, 3), atol=1
+    )
+    np.testing.assert_allclose(found.mean(), whole.mean(), atol=2)

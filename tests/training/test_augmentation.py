@@ -56,3 +56,29 @@ def test_ink_stays_ink():
     ink = (IMAGES > 0.5).astype(np.float32)
     found = augment(jnp.asarray(ink), jax.random.key(3), Augmentation(rotate=25, threshold=0.5))
     assert set(np.unique(found)) == {0.0, 1.0}
+
+
+def test_mirrored_images_are_the_images_from_left_to_right_or_as_they_were():
+    images = jnp.asarray(np.random.default_rng(3).random((40, 7, 6, 2)).astype(np.float32))
+    found = np.asarray(augment(images, jax.random.key(0), Augmentation(mirror=True)))
+    same = np.isclose(found, images, atol=1e-5).all(axis=(1, 2, 3))
+    turned = np.isclose(found, images[:, :, ::-1], atol=1e-5).all(axis=(1, 2, 3))
+    assert (same ^ turned).all()
+    assert 8 < turned.sum() < 32
+
+
+def test_what_comes_in_at_a_repeated_edge_is_the_edge():
+    images = jnp.full((6, 5, 5, 1), 3.0)
+    changes = Augmentation(shift=4, rotate=30, scale=0.3, edge="repeat")
+    np.testing.assert_allclose(augment(images, jax.random.key(0), changes), 3.0, rtol=1e-5)
+    dark = augment(images, jax.random.key(0), changes.model_copy(update={"edge": "zero"}))
+    assert float(dark.min()) < 2
+
+
+def test_light_changes_brightness_and_contrast_of_each_image_alone():
+    found = np.asarray(augment(jnp.asarray(IMAGES), jax.random.key(1), Augmentation(light=0.5)))
+    for before, after in zip(IMAGES.reshape(5, -1), found.reshape(5, -1), strict=True):
+        slope, height = np.polyfit(before, after, 1)
+        np.testing.assert_allclose(after, slope * before + height, atol=1e-4)  # a line, rising
+        assert 0.2 < slope < 2.3
+        assert 0.5 - 1e-3 < after.mean() / before.mean() < 1.5 + 1e-3

@@ -81,7 +81,11 @@ def digits(
 @reads_table
 def train(
     file: Annotated[
-        str, typer.Argument(help="CSV, Parquet, Excel, JSON lines or SQLite; or an address.")
+        str,
+        typer.Argument(
+            help="CSV, Parquet, Excel, JSON lines or SQLite; an address; or a folder with one "
+            "sub-folder of pictures or texts for each class."
+        ),
     ] = "",
     target: Annotated[
         str, typer.Option(metavar="COLUMN", help="What to predict; several with commas between.")
@@ -128,12 +132,16 @@ def train(
     drop_missing_target: Annotated[
         bool, typer.Option("--drop-missing-target", help="Leave out rows without a target.")
     ] = False,
+    image_column: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="Paths of pictures; found out if left out."),
+    ] = None,
     *,
     reading: Reading,
     seed: Seed = 0,
     json: Json = False,
 ) -> None:
-    """Train on a table: the network designs itself within the time you give."""
+    """Train on a table, pictures or texts: the network designs itself in the time you give."""
     from fathom.cli.tables import TableOptions, parse_kinds
     from fathom.cli.train import run_train
 
@@ -142,6 +150,7 @@ def train(
     options = TableOptions(
         path=file, target=named_columns(target), task=task, group=group, time=time, weight=weight,
         class_weight=class_weight, drop_missing_target=drop_missing_target,
+        image_column=image_column,
         kinds=parse_kinds(kind), seed=seed, **reading,
     )  # fmt: skip
     if replayed is not None:
@@ -185,7 +194,7 @@ def predict(
 @reads_table
 def evaluate(
     model: Annotated[str, typer.Argument(help="A model file, for example model.fathom.")],
-    file: Annotated[str, typer.Argument(help="A table with the target in it.")],
+    file: Annotated[str, typer.Argument(help="A table with the target in it, or a folder.")],
     target: Annotated[
         str, typer.Option(metavar="COLUMN", help="The target, where it has another name.")
     ] = "",

@@ -4,11 +4,13 @@ import os
 import time
 from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 
 from fathom.cli.engine import prepare_engine
+from fathom.cli.pictures import read_judged
 from fathom.cli.screen import Screen
 from fathom.cli.tables import (
     TableOptions,
@@ -22,7 +24,7 @@ from fathom.cli.tables import (
 from fathom.data.cells import listing, nearest, quoted, to_cells, to_numbers
 from fathom.data.parsing import parse_table
 from fathom.data.readings import read_as_numbers
-from fathom.data.schema import TableInput, Target
+from fathom.data.schema import ImageInput, TableInput, Target
 from fathom.data.target import parse_target, read_target
 from fathom.deployment.archive import load
 from fathom.errors import InputError
@@ -47,6 +49,11 @@ def run_evaluate(model_path: str, options: TableOptions, is_json: bool) -> None:
     prepare_engine()
     model = load(model_path)
     schema = model.schema_
+    if isinstance(schema.input, ImageInput) and schema.input.is_photo:
+        pictures, truth, notes = read_judged(model, options)
+        evaluation, more = evaluate(model, pictures, truth)
+        _show(screen, evaluation, (*notes, *more), model_path, options, len(pictures), began)
+        return
     if not isinstance(schema.input, TableInput):
         raise InputError("a model of a table", got=f"{model_path}, which is none")
     table = read_more(options, Path(model_path), schema.input)
@@ -59,8 +66,20 @@ def run_evaluate(model_path: str, options: TableOptions, is_json: bool) -> None:
     evaluation, notes = evaluate(model, features, table.frame.select(names))
     notes = (*_if_seen(model, Path(model_path), options, table.frame.height), *table.notes,
              *parsed.notes, *notes)  # fmt: skip
+    _show(screen, evaluation, notes, model_path, options, table.frame.height, began)
+
+
+def _show(
+    screen: Screen,
+    evaluation: Evaluation,
+    notes: tuple[str, ...],
+    model_path: str,
+    options: TableOptions,
+    n_rows: int,
+    began: float,
+) -> None:
     shown = shown_path(options.path)
-    screen.say(f"{model_path} on {table.frame.height:,} rows of {shown}")
+    screen.say(f"{model_path} on {n_rows:,} rows of {shown}")
     for line in shown_notes(notes):
         screen.say(line)
     screen.say()
@@ -76,13 +95,17 @@ def _if_seen(
 ) -> tuple[str, ...]:
     """Say so where the table is the file the model was trained on, on this machine."""
     known = recall_run(path)
-    if known is None or known.query != options.query or model.design_.n_rows > n_rows:
+    if known is None or known.query != options.query or _n_learned(model) > n_rows:
         return ()
     try:
         is_same = os.path.samefile(known.path, options.path)
     except (OSError, ValueError):
         return ()
     return (SEEN,) if is_same else ()
+
+
+def _n_learned(model: FathomClassifier | FathomRegressor) -> int:
+    return model.design_.n_rows if hasattr(model, "design_") else 0
 
 
 def target_names(
@@ -113,7 +136,7 @@ def target_names(
 
 
 def evaluate(
-    model: FathomClassifier | FathomRegressor, features: pl.DataFrame, truth: pl.DataFrame
+    model: FathomClassifier | FathomRegressor, features: Any, truth: pl.DataFrame
 ) -> tuple[Evaluation, tuple[str, ...]]:
     """Return how good predictions are, and what rows had to be left out.
 
@@ -122,7 +145,7 @@ def evaluate(
     model : FathomClassifier or FathomRegressor
         A fitted model of a table.
     features, truth : polars.DataFrame
-        The rows, and the columns of their target.
+        The rows (or an array of pictures), and the columns of their target.
 
     Raises
     ------

@@ -17,10 +17,12 @@ from fathom.cli.predict import collect_pictures
 from fathom.cli.rows import parse_network
 from fathom.cli.screen import Screen
 from fathom.cli.tables import TableOptions, read_more, recall_run, shown_path, started_at
+from fathom.cli.texts import require_no_questions, show_words
 from fathom.data.cells import quoted
 from fathom.data.datasets import load_digits, read_classes
 from fathom.data.schema import ImageInput, NumbersInput, TableInput, Target
 from fathom.data.target import parse_target, read_target
+from fathom.data.text import TextEncoding
 from fathom.deployment.archive import load
 from fathom.errors import InputError
 from fathom.estimators import FathomClassifier, FathomRegressor
@@ -76,6 +78,17 @@ def run_inspect(
     if asked.row < 1:
         raise InputError("--row from 1", got=f"{asked.row}")
     model = load(model_path)
+    if isinstance(model.encoding_, TextEncoding):
+        questions = {
+            "--why": bool(asked.why), "--formula": asked.formula, "--latex": asked.latex,
+            "--attribution": asked.attribution, "--network": asked.network != "1",
+        }  # fmt: skip
+        require_no_questions(questions)
+        example = _read_example(model, Path(model_path), options, asked.row)
+        expected = None if example.y is None else str(np.asarray(example.y)[0])
+        show_words(screen, model, example.x, expected, example.origin)
+        screen.emit("done", seconds=round(time.monotonic() - began, 3))
+        return
     member, fold = parse_network(asked.network, count_networks(model))
     example = _read_example(model, Path(model_path), options, asked.row)
     opened = open_model(model, example.x, example.y, member=member, fold=fold)
@@ -179,7 +192,7 @@ def _find_table(model_path: Path, options: TableOptions) -> TableOptions:
     if options.path:
         return options
     known = recall_run(model_path)
-    if known is None or not Path(known.path).is_file():
+    if known is None or not Path(known.path).exists():
         raise InputError(
             "--data FILE with the rows to look at", got="none",
             hint="the table the model was trained on is not known on this machine",

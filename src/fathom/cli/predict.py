@@ -12,6 +12,7 @@ import polars as pl
 
 from fathom.cli.drawing import draw_reading
 from fathom.cli.engine import prepare_engine
+from fathom.cli.pictures import predict_files
 from fathom.cli.screen import Screen
 from fathom.cli.tables import (
     TableOptions,
@@ -50,7 +51,11 @@ def run_predict(
     began = started_at()
     prepare_engine()
     model = load(model_path)
-    if not isinstance(model.schema_.input, TableInput):
+    described = model.schema_.input
+    if isinstance(described, ImageInput) and described.is_photo:
+        _predict_files(model, files, options, output, identity, keeps_all, is_json, began)
+        return
+    if not isinstance(described, TableInput):
         for flag, is_given in (("--output", output), ("--id", identity), ("--keep", keeps_all)):
             if is_given:
                 raise InputError(f"{flag} with a table", got="a model of pictures")
@@ -74,6 +79,35 @@ def run_predict(
     _give(screen, predicted, output, is_stream=is_stream)
     screen.emit(
         "done", count=predicted.height, unusual=n_unusual, notes=list(notes),
+        seconds=round(time.monotonic() - began, 3), output=output,
+    )  # fmt: skip
+
+
+def _predict_files(
+    model: FathomClassifier | FathomRegressor,
+    files: list[str],
+    options: TableOptions,
+    output: str | None,
+    identity: list[str],
+    keeps_all: bool,
+    is_json: bool,
+    began: float,
+) -> None:
+    """Predict pictures in files, of whatever size."""
+    if identity or keeps_all:
+        raise InputError("--id and --keep with a table", got="a model of pictures")
+    if output is not None:
+        require_format(output)
+        require_writable(Path(output))
+    is_stream = output is None and not is_json and not sys.stdout.isatty()
+    screen = Screen(is_json, is_aside=is_stream)
+    names, pictures, notes = predict_files(model, files, options)
+    for line in shown_notes(notes):
+        screen.say(line)
+    predicted = _beside(names, predicted_columns(model, pictures))
+    _give(screen, predicted, output, is_stream=is_stream)
+    screen.emit(
+        "done", count=predicted.height, notes=list(notes),
         seconds=round(time.monotonic() - began, 3), output=output,
     )  # fmt: skip
 

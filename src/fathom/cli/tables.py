@@ -18,6 +18,7 @@ from fathom.data.readings import read_as_dates
 from fathom.data.schema import TableInput, Target
 from fathom.data.tables import Table, read_table
 from fathom.data.target import choose_target, parse_target
+from fathom.data.textfiles import read_loose_texts, read_text_folder
 from fathom.errors import InputError
 
 MOST_NOTES = 8  # shown; JSON has all
@@ -44,6 +45,7 @@ class TableOptions:
     encoding: str | None = None
     no_header: bool = False
     query: str | None = None
+    image_column: str | None = None
     seed: int = 0
 
 
@@ -75,7 +77,11 @@ def started_at() -> float:
 
 
 def read(options: TableOptions, *, may_be_empty: bool = False) -> Table:
-    """Read the file the options name."""
+    """Read the file the options name, or the folder of texts."""
+    if is_folder(options.path):
+        if may_be_empty:
+            return read_loose_texts(Path(options.path))
+        return read_text_folder(Path(options.path))
     return read_table(
         options.path,
         separator=options.separator,
@@ -139,6 +145,11 @@ def split_names(given: tuple[str, ...], columns: Sequence[str]) -> tuple[str, ..
 def is_address(path: str) -> bool:
     """Tell whether a table is in a database, whose address may hold a password."""
     return "://" in path
+
+
+def is_folder(path: str) -> bool:
+    """Tell whether a path is that of a folder."""
+    return bool(path) and not is_address(path) and "\0" not in path and Path(path).is_dir()
 
 
 def shown_path(path: str) -> str:

@@ -2,17 +2,28 @@
 
 import shlex
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from fathom.cli.engine import prepare_training
+from fathom.cli.engine import prepare_engine, prepare_training
+from fathom.cli.pictures import (
+    conclude_pictures,
+    from_folder,
+    from_table,
+    holds_pictures,
+    image_column,
+    introduce_pictures,
+    train_pictures,
+)
 from fathom.cli.screen import STOPPED, Screen, StopRequest, report_error
 from fathom.cli.tables import (
     TableOptions,
     TrainingTable,
     is_address,
+    is_folder,
     join_run,
     read_with_target,
     recall_run,
@@ -23,15 +34,20 @@ from fathom.cli.tables import (
     started_at,
     take_apart,
 )
+from fathom.cli.texts import conclude_texts
 from fathom.cli.watching import SearchView
 from fathom.data.cells import listing, quoted
+from fathom.data.parsing import ParsedTable
 from fathom.data.schema import TableInput
+from fathom.data.tables import Table
+from fathom.data.textfiles import CLASS_COLUMN
 from fathom.deployment.archive import load, save
 from fathom.deployment.container import require_writable
 from fathom.errors import InputError, TrainingError
 from fathom.estimators import FathomClassifier, FathomRegressor
 from fathom.estimators.base import unit_mean
 from fathom.estimators.designing import Given, Searched, class_weights, search_anew, search_on
+from fathom.estimators.prose import join_texts, read_prose, search_texts
 from fathom.search.report import Report
 from fathom.training.monitor import Deadline, Monitor
 
@@ -50,6 +66,12 @@ def run_train(
     """Read, search, save, say what was found; return the exit code."""
     began = started_at()
     check_numbers(time_limit, options.seed)
+    if holds_pictures(options.path):
+        if continued is not None:
+            raise InputError("--continue with a table", got="a folder of pictures")
+        return _train_on_pictures(None, options, time_limit, output, is_json, began)
+    if not options.target and is_folder(options.path):
+        options = replace(options, target=(CLASS_COLUMN,))
     before = None
     if continued is not None:
         before, options = earlier(Path(continued), options, "--continue")
@@ -60,8 +82,11 @@ def run_train(
     screen = Screen(is_json)
     prepare_training()
     whole, options = read_with_target(options)
+    if before is None and image_column(whole, options) is not None:
+        return _train_on_pictures(whole, options, time_limit, output, is_json, began)
     table = take_apart(whole, options)
     given = to_given(table, options)
+    prose = None if before is not None else _read_prose(table, options)
     introduce(screen, table, options)
     reserve = SAVE_S + SAVE_S_PER_CELL * table.features.height * table.features.width
     spent = time.monotonic() - began
@@ -72,16 +97,51 @@ def run_train(
         view, deadline = SearchView(screen, time_limit, stop, spent), Deadline(left)
         try:
             with view.shown():
-                found = _search(screen, table, given, options, before, view, deadline)
+                model = _find(screen, table, given, options, before, prose, view, deadline)
         except TrainingError:
             if not stop.is_asked:
                 raise
             report_error("stopped before any network was trained; nothing is saved", is_json)
             return STOPPED
-        model = _model(found, options, time_limit)
+        model.time_limit = time_limit
         path = save(model, place)
         record_run(path, options, whole.decimal)
-        _conclude(screen, found.design.report, path, time.monotonic() - began, options)
+        seconds = time.monotonic() - began
+        if prose is None:
+            _conclude(screen, model.report_, path, seconds, options)
+        else:
+            conclude_texts(screen, model, path, options, seconds)
+    return STOPPED if stop.is_asked else 0
+
+
+def _train_on_pictures(
+    table: Table | None,
+    options: TableOptions,
+    time_limit: float,
+    output: str | None,
+    is_json: bool,
+    began: float,
+) -> int:
+    """Find a network for pictures, in a folder or named by a table; return the exit code."""
+    screen, place = Screen(is_json), Path(output or "model.fathom")
+    require_writable(place)
+    prepare_engine()
+    if table is None:
+        files = from_folder(options)
+    else:
+        column = image_column(table, options)
+        assert column is not None
+        files = from_table(table, column, options)
+    introduce_pictures(screen, files, options)
+    spent = time.monotonic() - began
+    left = max(time_limit - spent - SAVE_S, LEAST_S)
+    stop = StopRequest(screen)
+    with stop.listening():
+        view, deadline = SearchView(screen, time_limit, stop, spent), Deadline(left)
+        with view.shown():
+            model = train_pictures(screen, files, options, time_limit, view, deadline)
+        path = save(model, place)
+        conclude_pictures(screen, model, path, options, time.monotonic() - began)
     return STOPPED if stop.is_asked else 0
 
 
@@ -137,7 +197,7 @@ def earlier(path: Path, options: TableOptions, flag: str) -> tuple[Any, TableOpt
         If it is no model of a table, or what it was trained on is not known.
     """
     model = load(path)
-    if not isinstance(model.schema_.input, TableInput):
+    if not hasattr(model, "design_"):
         raise InputError(f"a model of a table for {flag}", got=f"{path}, which is none")
     known = recall_run(path)
     if known is None and (not options.path or not options.target):
@@ -184,13 +244,36 @@ def _search(
     )  # fmt: skip
 
 
-def _model(
-    found: Searched, options: TableOptions, time_limit: float
+def _read_prose(
+    table: TrainingTable, options: TableOptions
+) -> tuple[TableInput, ParsedTable] | None:
+    kinds: Any = options.kinds
+    return read_prose(table.features, kinds, has_names=not options.no_header)
+
+
+def _find(
+    screen: Screen,
+    table: TrainingTable,
+    given: Given,
+    options: TableOptions,
+    before: Any,
+    prose: tuple[TableInput, ParsedTable] | None,
+    view: Monitor,
+    deadline: Deadline,
 ) -> FathomClassifier | FathomRegressor:
-    is_numbers = found.schema.target.task == "numbers"
-    kind = FathomRegressor if is_numbers else FathomClassifier
-    model = kind(time_limit=time_limit, random_state=options.seed)
-    return model.restore_design(found.schema, found.design)
+    """Find networks for a table, and return the model they make."""
+    kind = FathomRegressor if given.target.task == "numbers" else FathomClassifier
+    model = kind(random_state=options.seed)
+    if prose is None:
+        found = _search(screen, table, given, options, before, view, deadline)
+        return model.restore_design(found.schema, found.design)
+    _show_columns(screen, prose[0], options.time, is_new=True)
+    return model.restore(
+        *search_texts(
+            join_texts(prose[1]), given.y, prose[0], given.target, given.weight, options.seed,
+            monitor=view, deadline=deadline,
+        )
+    )  # fmt: skip
 
 
 def introduce(screen: Screen, table: TrainingTable, options: TableOptions) -> None:

@@ -1,6 +1,7 @@
-"""Pictures: from a file to the ink on a small grid."""
+"""Pictures: from a file to levels of a small picture, or to the ink on a small grid."""
 
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from fathom.errors import InputError
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"})
 MAX_PIXELS = 40_000_000  # refused from the header, before anything is decoded
 INK_SIZE = 16
+LEAST_COLOR = 16  # levels by which channels differ where a picture has color
 INK_LEVEL = 0.4  # share of the strongest ink from which a pixel counts as ink
 
 
@@ -35,21 +37,105 @@ def read_grey(path: Path) -> np.ndarray:
     InputError
         If the file is absent, is no picture, is truncated, or has more than 40 million pixels.
     """
+    return _of_opened(path, _to_grey)
+
+
+def read_levels(path: Path, height: int, width: int, channels: int) -> np.ndarray:
+    """Read one picture, of any size, as levels of a small one.
+
+    Rotation, transparency and animations as in `read_grey`; the picture is squeezed to the shape,
+    every new pixel the mean of what it stands for.
+
+    Parameters
+    ----------
+    path : Path
+        A picture in any format Pillow reads.
+    height, width : int
+        Size to bring it to, in pixels.
+    channels : {1, 3}
+        Grey or red, green, blue.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (height, width, channels), uint8, 255 is white.
+
+    Raises
+    ------
+    InputError
+        As in `read_grey`.
+    """
+    mode = "L" if channels == 1 else "RGB"
+
+    def work(picture: Image.Image) -> np.ndarray:
+        if picture.format == "JPEG":  # decoded no larger than is needed: several times faster
+            picture.draft(mode, (2 * max(height, width),) * 2)
+        whole = _to_levels(ImageOps.exif_transpose(picture), mode)
+        return _squeeze(whole, height, width)
+
+    return _of_opened(path, work)
+
+
+def has_color(path: Path) -> bool:
+    """Tell whether a picture has any color, rather than greys alone."""
+
+    def work(picture: Image.Image) -> np.ndarray:
+        if picture.format == "JPEG":
+            picture.draft("RGB", (64, 64))
+        levels = np.asarray(_to_levels(picture, "RGB"), np.int16)
+        return levels.max(axis=2) - levels.min(axis=2)
+
+    return bool(_of_opened(path, work).max() > LEAST_COLOR)
+
+
+def shorter_side(path: Path) -> int:
+    """Return the shorter side of a picture in pixels, from its header."""
+    return int(_of_opened(path, lambda picture: np.array(min(picture.size))))
+
+
+def resize_levels(pictures: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Bring pictures of one size to another; see `read_levels`.
+
+    Parameters
+    ----------
+    pictures : numpy.ndarray
+        Levels, shape (n, height, width, channels), uint8.
+    height, width : int
+        Size to bring them to, in pixels.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (n, height, width, channels), uint8.
+    """
+    n, *size, channels = pictures.shape
+    if size == [height, width]:
+        return pictures
+    resized = np.empty((n, height, width, channels), np.uint8)
+    for number, picture in enumerate(pictures):
+        for channel in range(channels):
+            one = Image.fromarray(np.ascontiguousarray(picture[:, :, channel]))
+            resized[number, :, :, channel] = _squeeze(one, height, width)[:, :, 0]
+    return resized
+
+
+def _of_opened(path: Path, work: Callable[[Image.Image], np.ndarray]) -> np.ndarray:
+    """Open a picture, refuse it from its header where it is too large, and work on it."""
     try:
         if not path.is_file():
             raise InputError("a picture file", got=f"{path}, which is no file")
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            warnings.simplefilter("ignore")  # of decompression bombs, and of tags that are odd
             picture = Image.open(path)
-        with picture:
-            width, height = picture.size
-            if width * height > MAX_PIXELS:
-                raise InputError(
-                    f"a picture of at most {MAX_PIXELS:,} pixels",
-                    got=f"{path} with {width}×{height}",
-                    hint="make it smaller first",
-                )
-            return _to_grey(ImageOps.exif_transpose(picture))
+            with picture:
+                width, height = picture.size
+                if width * height > MAX_PIXELS:
+                    raise InputError(
+                        f"a picture of at most {MAX_PIXELS:,} pixels",
+                        got=f"{path} with {width}×{height}",
+                        hint="make it smaller first",
+                    )
+                return work(picture)
     except UnidentifiedImageError:
         raise InputError(
             "a picture (PNG, JPEG, GIF, BMP, TIFF or WebP)", got=f"{path}, which is none"
@@ -62,18 +148,36 @@ def read_grey(path: Path) -> np.ndarray:
         raise InputError("a whole picture", got=f"{path}, which is damaged ({error})") from None
 
 
+def _to_levels(picture: Image.Image, mode: str) -> Image.Image:
+    """Return a picture of 8 bits a channel, transparent parts on white."""
+    if picture.mode.startswith(("I", "F")):
+        grey = np.round(255 * _to_grey(picture)).astype(np.uint8)
+        return Image.fromarray(grey).convert(mode)
+    return _on_paper(picture).convert(mode)
+
+
+def _squeeze(picture: Image.Image, height: int, width: int) -> np.ndarray:
+    resized = picture.resize((width, height), Image.Resampling.BILINEAR)
+    return np.asarray(resized, np.uint8).reshape(height, width, -1)
+
+
 def _to_grey(picture: Image.Image) -> np.ndarray:
+    picture = ImageOps.exif_transpose(picture)
     if picture.mode.startswith(("I", "F")):  # 16 bits or more: Pillow would clip, so scale instead
         values = np.asarray(picture, np.float64)
         if not np.isfinite(values).all():
             raise ValueError("pixels that are not finite")
         top = 65535.0 if picture.mode.startswith("I") else max(float(values.max()), 1e-12)
         return np.clip(values / top, 0, 1).astype(np.float32)
-    if picture.has_transparency_data:
-        picture = picture.convert("RGBA")
-        paper = Image.new("RGBA", picture.size, "white")
-        picture = Image.alpha_composite(paper, picture)
-    return np.asarray(picture.convert("L"), np.float32) / 255
+    return np.asarray(_on_paper(picture).convert("L"), np.float32) / 255
+
+
+def _on_paper(picture: Image.Image) -> Image.Image:
+    """Return a picture whose transparent parts are white."""
+    if not picture.has_transparency_data:
+        return picture
+    picture = picture.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
 
 
 def to_ink(

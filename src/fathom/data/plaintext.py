@@ -2,13 +2,17 @@
 
 import codecs
 import io
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from fathom.data.sources import Source
 from fathom.errors import DatasetError, InputError
 
-FALLBACK = "cp1252"
+FALLBACK, CHINESE = "cp1252", "gb18030"  # which holds GBK and GB2312
+TITLES = {FALLBACK: "Windows-1252", CHINESE: "GB18030"}
+MOST_TEXT_BYTES = 10_000_000  # of one text in a file of its own; the rest is not read
+_PAIRED = 0.9  # share of bytes beyond ASCII that stand in pairs, as Chinese characters are written
 
 _HEAD_BYTES, _MOST_HEAD_BYTES = 2**16, 2**24
 _MARKS = {
@@ -46,6 +50,42 @@ class _Survey:
     wrong_byte: str  # where the bytes are not UTF-8; empty where all are
     has_quotes: bool
     has_bare_returns: bool
+
+
+def is_chinese(data: bytes) -> bool:
+    """Tell whether bytes that are not UTF-8 look like Chinese in GB18030, GBK or GB2312.
+
+    There nearly every character is two bytes of A1 or more, one after the other; in Windows-1252
+    such a byte is a letter with an accent, which mostly stands alone.
+    """
+    runs = [len(run) for run in re.findall(rb"[\xa1-\xfe]+", data)]
+    if not sum(runs):
+        return False
+    paired = sum(run for run in runs if run % 2 == 0 and run >= 2)
+    try:
+        data[: data.rfind(b"\n") + 1 or None].decode(CHINESE)
+    except UnicodeDecodeError:
+        return False
+    return paired >= _PAIRED * sum(runs)
+
+
+def decode_text(data: bytes) -> tuple[str, str]:
+    """Return a text and the encoding it was in; what cannot be read becomes U+FFFD.
+
+    Parameters
+    ----------
+    data : bytes
+        A whole text: UTF-8, UTF-16 or UTF-32 with a mark, GB18030, or Windows-1252.
+    """
+    marked = next((name for mark, name in _MARKS.items() if data.startswith(mark)), None)
+    if marked is None:
+        try:
+            return data.decode("utf-8-sig").replace("\0", "\ufffd"), "utf-8"
+        except UnicodeDecodeError as error:
+            if error.start >= len(data) - 3:  # cut within a sign
+                return data[: error.start].decode("utf-8-sig"), "utf-8"
+    encoding = marked or (CHINESE if is_chinese(data) else FALLBACK)
+    return data.decode(encoding, "replace").replace("\0", "\ufffd"), encoding
 
 
 def check_encoding(encoding: str | None) -> None:
@@ -99,11 +139,13 @@ def as_text(source: Source, encoding: str | None) -> Text:
     if survey.wrong_byte and encoding:
         raise _undecodable(source, encoding, survey.wrong_byte)
     if survey.wrong_byte:
+        with source.path.open("rb") as file:
+            guess = CHINESE if is_chinese(file.read(_HEAD_BYTES * 16)) else FALLBACK
         notes.append(
-            f"the file is not UTF-8 ({survey.wrong_byte}) and was read as Windows-1252; "
+            f"the file is not UTF-8 ({survey.wrong_byte}) and was read as {TITLES[guess]}; "
             "if letters look wrong, name its encoding with --encoding"
         )
-        source = _decoded(source, FALLBACK)
+        source = _decoded(source, guess)
         survey = _survey(source)
     if survey.has_bare_returns and not survey.has_quotes:
         lines = (chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n") for chunk in source.chunks())

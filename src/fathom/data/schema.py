@@ -59,6 +59,8 @@ class ImageInput(Value):
         Its size in pixels, and numbers per pixel.
     is_ink : bool
         Whether every pixel is ink (1) or no ink (0).
+    is_photo : bool
+        Whether pixels are levels from 0 to 255 of a picture that may have had any size.
     """
 
     kind: Literal["image"] = "image"
@@ -66,6 +68,7 @@ class ImageInput(Value):
     width: int = Field(ge=1, le=16_384)
     channels: int = Field(ge=1, le=1024)
     is_ink: bool = False
+    is_photo: bool = False
 
     @property
     def n_features(self) -> int:

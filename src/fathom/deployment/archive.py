@@ -15,6 +15,7 @@ from pydantic import Field, FiniteFloat, ValidationError
 from fathom.data.cells import quoted
 from fathom.data.encoding import Standardization
 from fathom.data.schema import MAX_CLASSES, Label, Schema, TableInput
+from fathom.data.text import TextEncoding
 from fathom.deployment.container import (
     MAX_HEADER_BYTES,
     pack,
@@ -24,10 +25,13 @@ from fathom.deployment.container import (
     write_file,
 )
 from fathom.deployment.designs import DesignCard, describe_design, design_tensors, restore_design
+from fathom.deployment.texts import require_texts, restore_texts, text_shapes, text_tensors
 from fathom.errors import FathomError, InputError, ModelFileError
 from fathom.estimators import FathomClassifier, FathomRegressor
-from fathom.estimators.base import has_target_encoding, require_match
+from fathom.estimators.aims import has_target_encoding
+from fathom.estimators.base import require_match
 from fathom.nn.architecture import Architecture
+from fathom.nn.bag import Bag
 from fathom.nn.network import Network, draw
 from fathom.training.history import History
 from fathom.training.recipe import Recipe
@@ -172,7 +176,8 @@ def restore(content: bytes) -> FathomClassifier | FathomRegressor:
 
 
 def _is_designed(model: FathomClassifier | FathomRegressor) -> bool:
-    return isinstance(model.schema_.input, TableInput)
+    is_table = isinstance(model.schema_.input, TableInput)
+    return is_table and not isinstance(model.encoding_, TextEncoding)
 
 
 def _plain_class_weight(model: FathomClassifier | FathomRegressor) -> Any:
@@ -233,6 +238,8 @@ def _tensors_of(model: FathomClassifier | FathomRegressor) -> dict[str, np.ndarr
         for name, leaf in _named_leaves(network):
             tensors[f"network.{number}.{name}"] = np.asarray(leaf, np.float32)
     assert model.encoding_ is not None
+    if isinstance(model.encoding_, TextEncoding):
+        tensors |= text_tensors(model.encoding_)
     for name, encoding in _encodings(model.encoding_, model.target_encoding_).items():
         tensors[f"{name}.center"] = np.asarray(encoding.center, np.float64)
         tensors[f"{name}.scale"] = np.asarray(encoding.scale, np.float64)
@@ -240,9 +247,9 @@ def _tensors_of(model: FathomClassifier | FathomRegressor) -> dict[str, np.ndarr
 
 
 def _encodings(
-    encoding: Standardization, target_encoding: Standardization | None
+    encoding: Standardization | TextEncoding, target_encoding: Standardization | None
 ) -> dict[str, Standardization]:
-    found = {"encoding": encoding}
+    found = {} if isinstance(encoding, TextEncoding) else {"encoding": encoding}
     if target_encoding is not None:
         found["target_encoding"] = target_encoding
     return found
@@ -283,7 +290,11 @@ def _restore_trained(
 ) -> FathomClassifier | FathomRegressor:
     """Make an estimator of one architecture, once the shapes it asks for are those in the file."""
     architecture, schema = card.architecture, card.model_schema
-    require_match(architecture, schema)
+    is_text = isinstance(schema.input, TableInput)
+    if is_text:
+        require_texts(architecture, schema)
+    else:
+        require_match(architecture, schema)
     n_described = card.n_networks * architecture.n_parameters
     n_found = sum(array.size for array in tensors.values())
     if n_described > n_found:  # before anything is made that is as large as what is described
@@ -292,27 +303,23 @@ def _restore_trained(
         )
     outline = jax.eval_shape(lambda key: draw(architecture, key), jax.random.key(0))
     leaves = _named_leaves(outline)
-    columns = (1,) if schema.input.kind == "image" else (schema.input.n_features,)
-    encoded: dict[str, tuple[int, ...]] = {"encoding": columns}
-    if has_target_encoding(architecture, schema.target):
-        encoded["target_encoding"] = (schema.target.n_outputs,)
-    if len(tensors) != card.n_networks * len(leaves) + 2 * len(encoded):
-        raise ModelFileError("as many tensors as the card describes", got=f"{len(tensors)}")
     expected: dict[str, tuple[tuple[int, ...], type]] = {}
     for number in range(card.n_networks):
         for name, leaf in leaves:
             expected[f"network.{number}.{name}"] = (leaf.shape, np.float32)
+    columns = (1,) if schema.input.kind == "image" else (schema.input.n_features,)
+    encoded: dict[str, tuple[int, ...]] = {} if is_text else {"encoding": columns}
+    if has_target_encoding(architecture, schema.target):
+        encoded["target_encoding"] = (schema.target.n_outputs,)
     for name, shape in encoded.items():
         expected[f"{name}.center"] = expected[f"{name}.scale"] = (shape, np.float64)
-    found = {name: (array.shape, array.dtype.type) for name, array in tensors.items()}
-    if found != expected:
-        odd = sorted(n for n in expected.keys() | found.keys() if found.get(n) != expected.get(n))
-        raise ModelFileError(
-            "weights of the shapes the card describes", got=f"others, for example {odd[0]!r}"
-        )
+    if is_text:
+        expected |= text_shapes(architecture)
+    _require_shapes(tensors, expected)
     model = _ESTIMATORS[card.estimator](
-        architecture, card.recipe, time_limit=card.time_limit, **_parameters(card)
-    )
+        None if is_text else architecture, None if is_text else card.recipe,
+        time_limit=card.time_limit, **_parameters(card),
+    )  # fmt: skip
     treedef = jax.tree.structure(outline)
     networks = tuple(
         jax.tree.unflatten(treedef, [jnp.asarray(tensors[f"network.{i}.{n}"]) for n, _ in leaves])
@@ -324,10 +331,25 @@ def _restore_trained(
     }
     if any((encoding.scale <= 0).any() for encoding in encodings.values()):
         raise ModelFileError("scales above 0", got="a scale of 0 or less")
+    encoding = restore_texts(architecture, tensors) if is_text else encodings["encoding"]
     return model.restore(
-        schema, architecture, card.recipe, card.history, networks,
-        encodings["encoding"], encodings.get("target_encoding"),
+        schema, architecture, card.recipe, card.history, networks, encoding,
+        encodings.get("target_encoding"),
     )  # fmt: skip
+
+
+def _require_shapes(
+    tensors: dict[str, np.ndarray], expected: dict[str, tuple[tuple[int, ...], type]]
+) -> None:
+    """Refuse tensors other than those the card describes, before anything is made of them."""
+    if len(tensors) != len(expected):
+        raise ModelFileError("as many tensors as the card describes", got=f"{len(tensors)}")
+    found = {name: (array.shape, array.dtype.type) for name, array in tensors.items()}
+    if found != expected:
+        odd = sorted(n for n in expected.keys() | found.keys() if found.get(n) != expected.get(n))
+        raise ModelFileError(
+            "weights of the shapes the card describes", got=f"others, for example {odd[0]!r}"
+        )
 
 
 def _require_consistency(card: Card) -> None:
@@ -337,7 +359,11 @@ def _require_consistency(card: Card) -> None:
         raise ModelFileError(
             "a target that suits the estimator", got=f"{schema.target.task} for a {card.estimator}"
         )
-    if isinstance(schema.input, TableInput) != (card.design is not None):
+    is_table = isinstance(schema.input, TableInput)
+    is_text = is_table and isinstance(card.architecture.layers[0], Bag)
+    if is_table != (card.design is not None or is_text):
         raise ModelFileError("a designed ensemble for a table, and for nothing else", got="one")
+    if card.design is not None and is_text:
+        raise ModelFileError("one model", got="a designed ensemble and one for texts")
     if is_regressor and card.class_weight is not None:
         raise ModelFileError("no weights of classes for a regressor", got="some")

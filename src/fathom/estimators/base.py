@@ -8,7 +8,6 @@ from typing import Any, Self
 import jax.numpy as jnp
 import numpy as np
 import polars as pl
-from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state, estimator_html_repr
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
@@ -24,7 +23,9 @@ from fathom.data.schema import (
     Target,
 )
 from fathom.data.splitting import hold_out
+from fathom.data.text import TextEncoding
 from fathom.errors import InputError
+from fathom.estimators.aims import aim_of, fit_target_encoding
 from fathom.estimators.defaults import default_architecture, default_recipe
 from fathom.estimators.designing import (
     Given,
@@ -34,7 +35,9 @@ from fathom.estimators.designing import (
     search_anew,
     search_on,
 )
+from fathom.estimators.photographs import is_photograph, photograph_rows, search_photographs
 from fathom.estimators.predicting import Predictor, RowsInOrder, encode_rows, is_ink
+from fathom.estimators.prose import TextPredictor, join_texts, read_prose, search_texts
 from fathom.estimators.showing import in_one_unit, summarize
 from fathom.nn.architecture import Architecture
 from fathom.nn.layer import Shape
@@ -96,6 +99,13 @@ class FathomEstimator(BaseEstimator):
 
         The target is one number per row for classes, one row of numbers otherwise.
         """
+        is_free = self.architecture is None and self.recipe is None
+        if is_free and is_photograph(x, described):
+            found = search_photographs(
+                x.reshape(len(x), *described.shape), y, target, weight, self._seed(),
+                monitor=monitor, deadline=deadline,
+            )  # fmt: skip
+            return self.restore(*found)
         schema = Schema(input=described, target=target)
         architecture = self._chosen_architecture(schema, len(x))
         recipe = self._chosen_recipe(schema, architecture, len(x))
@@ -104,7 +114,7 @@ class FathomEstimator(BaseEstimator):
         training, held_out = hold_out(len(rows), recipe.validation_fraction, recipe.seed, classes)
         training = rows[training]
         encoding = _fit_encoding(schema, x[training])
-        target_encoding = _fit_target_encoding(architecture, target, y[training])
+        target_encoding = fit_target_encoding(architecture, target, y[training])
         encoded = encode_rows(encoding, x, schema, architecture)
         aim = aim_of(y, architecture, target, target_encoding)
         if architecture.loss == "binary_cross_entropy" and (aim.min() < 0 or aim.max() > 1):
@@ -141,6 +151,13 @@ class FathomEstimator(BaseEstimator):
     ) -> Self:
         """Search for networks on checked rows, and set everything that is learned."""
         given = Given(target, y, weight, _checked_rows(groups, frame), _checked_rows(order, frame))
+        prose = read_prose(frame, self.column_kinds, has_names=_has_names(self, frame))
+        if prose is not None and not self.warm_start:
+            found_texts = search_texts(
+                join_texts(prose[1]), y, prose[0], target, weight, self._seed(),
+                monitor=monitor, deadline=deadline,
+            )  # fmt: skip
+            return self.restore(*found_texts)
         before: Searched | Design | None = None
         if self.warm_start:
             before = getattr(self, "_searched", getattr(self, "design_", None))
@@ -177,10 +194,10 @@ class FathomEstimator(BaseEstimator):
         self.recipe_ = heaviest.genes.recipe(0)
         self.history_ = found.history
         self.networks_ = tuple(n for member in found.members for n in member.networks)
-        self.encoding_: Standardization | None = None
+        self.encoding_: Standardization | TextEncoding | None = None
         self.target_encoding_: Standardization | None = None
         self.n_features_in_ = schema.input.n_features
-        self._predictor: Predictor | None = None
+        self._predictor: Predictor | TextPredictor | None = None
         return self
 
     def _html_repr(self) -> str:
@@ -268,17 +285,22 @@ class FathomEstimator(BaseEstimator):
         recipe: Recipe,
         history: History,
         networks: tuple[Network, ...],
-        encoding: Standardization,
+        encoding: Standardization | TextEncoding,
         target_encoding: Standardization | None,
     ) -> Self:
         """Set everything that fitting learns; a model read from a file is made whole by this."""
+        for earlier in ("design_", "report_", "_searched"):  # of a search on a table
+            self.__dict__.pop(earlier, None)
         self.schema_, self.architecture_, self.recipe_ = schema, architecture, recipe
         self.history_, self.networks_ = history, networks
         self.encoding_, self.target_encoding_ = encoding, target_encoding
         self.n_features_in_ = schema.input.n_features
         if isinstance(schema.input, NumbersInput) and schema.input.names:
             self.feature_names_in_ = np.asarray(schema.input.names, object)
-        self._predictor = Predictor(networks, schema, architecture, encoding)
+        self._predictor = (
+            TextPredictor(networks, encoding) if isinstance(encoding, TextEncoding)
+            else Predictor(networks, schema, architecture, encoding)
+        )  # fmt: skip
         return self
 
     def _predict_outputs(self, x: Any) -> np.ndarray:
@@ -286,9 +308,12 @@ class FathomEstimator(BaseEstimator):
 
         Besides what a user gives, x may be a `ParsedTable` or `RowsInOrder`, checked before.
         """
-        predictor: Predictor | None = self.__dict__.get("_predictor")
+        predictor = self.__dict__.get("_predictor")
+        if isinstance(predictor, TextPredictor):
+            parsed = x if isinstance(x, ParsedTable) else self._parse_rows(x)
+            return self._require_finite(predictor.outputs(join_texts(parsed)))
         if predictor is not None and predictor.networks is not self.networks_:  # they were changed
-            assert self.encoding_ is not None
+            assert isinstance(self.encoding_, Standardization)
             predictor = Predictor(self.networks_, self.schema_, self.architecture_, self.encoding_)
         is_ready = isinstance(x, RowsInOrder)
         if is_ready:
@@ -308,6 +333,8 @@ class FathomEstimator(BaseEstimator):
     def _check_rows(self, x: Any) -> np.ndarray:
         """Return rows of numbers, or pictures laid out, once they are what they were in fit."""
         if isinstance(self.schema_.input, ImageInput):
+            if self.schema_.input.is_photo:
+                return photograph_rows(x, self.schema_.input)
             self._require_same_picture(x)
         rows = validate_data(self, lay_out(x), reset=False, dtype="numeric")
         if is_ink(self.schema_) and len(rows) and (rows.min() < 0 or rows.max() > 1):
@@ -408,11 +435,6 @@ def describe_input(
     return ImageInput(height=height, width=width, channels=channels, is_ink=has_only_ink)
 
 
-def dense_target(y: Any) -> np.ndarray:
-    """Return a target that may have come as a sparse matrix as an array."""
-    return np.asarray(y.toarray() if issparse(y) else y)
-
-
 def picture_shape(x: Any) -> tuple[int, int, int] | None:
     """Return (height, width, channels) where x holds pictures, else None."""
     shape = tuple(getattr(x, "shape", ()))
@@ -470,28 +492,3 @@ def _fit_encoding(schema: Schema, x: np.ndarray) -> Standardization:
         if isinstance(schema.input, ImageInput)
         else Standardization.fit(x)
     )
-
-
-def _fit_target_encoding(
-    architecture: Architecture, target: Target, y: np.ndarray
-) -> Standardization | None:
-    """Learn center and scale of the targets, where they are standardized."""
-    return Standardization.fit(y) if has_target_encoding(architecture, target) else None
-
-
-def has_target_encoding(architecture: Architecture, target: Target) -> bool:
-    """Tell whether targets are standardized: numbers, from an output layer that can give any."""
-    return target.task == "numbers" and architecture.output_activation == "identity"
-
-
-def aim_of(
-    y: np.ndarray, architecture: Architecture, target: Target, encoding: Standardization | None
-) -> np.ndarray:
-    """Return what the outputs should be: class numbers, or rows of float32."""
-    if target.task == "classes":
-        if architecture.output_activation == "softmax":
-            return y.astype(np.int32)
-        if architecture.n_outputs == 1:
-            return y[:, None].astype(np.float32)
-        return np.eye(architecture.n_outputs, dtype=np.float32)[y]
-    return y.astype(np.float32) if encoding is None else encoding.encode(y)

@@ -12,9 +12,9 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from fathom.data.schema import ColumnKind, Target
 from fathom.errors import InputError
+from fathom.estimators.aims import dense_target
 from fathom.estimators.base import (
     FathomEstimator,
-    dense_target,
     describe_input,
     lay_out,
     picture_shape,

@@ -20,10 +20,12 @@ from fathom.data.features import (
 )
 from fathom.data.schema import Column, ImageInput, NumbersInput, TableInput, Target
 from fathom.data.target import read_target
+from fathom.data.text import TextEncoding
 from fathom.data.trees import TreeView
 from fathom.data.views import NumberViews
 from fathom.errors import InputError
-from fathom.estimators.base import FathomEstimator, aim_of, dense_target
+from fathom.estimators.aims import aim_of, dense_target
+from fathom.estimators.base import FathomEstimator
 from fathom.estimators.predicting import encode_rows
 from fathom.inspection.trace import Trace, trace
 from fathom.nn.architecture import Architecture
@@ -162,6 +164,7 @@ def open_model(
     (1, 3)
     """
     check_is_fitted(model, "networks_")
+    refuse_texts(model)
     target = model.schema_.target
     given = None if y is None else _read_target(y, target)
     if isinstance(model.schema_.input, TableInput):
@@ -176,9 +179,25 @@ def open_model(
 def count_networks(model: FathomEstimator) -> tuple[int, ...]:
     """Return how many networks each member of a fitted estimator has, the heaviest member first."""
     check_is_fitted(model, "networks_")
+    refuse_texts(model)
     if isinstance(model.schema_.input, TableInput):
         return tuple(len(member.networks) for member in _by_weight(model.design_))
     return (1,) * len(model.networks_)
+
+
+def refuse_texts(model: FathomEstimator) -> None:
+    """Refuse a model of texts, whose inputs have no columns to be named.
+
+    Raises
+    ------
+    InputError
+        If it is one.
+    """
+    if isinstance(model.encoding_, TextEncoding):
+        raise InputError(
+            "a model of tables, numbers or pictures", got="a model of texts",
+            hint="fathom inspect MODEL --row N shows which words decided",
+        )  # fmt: skip
 
 
 def _by_weight(found: Design) -> list[Member]:
@@ -221,7 +240,7 @@ def _open_described(
     _require_place("member", member, len(model.networks_))
     _require_place("fold", fold, 1)
     architecture, schema, encoding = model.architecture_, model.schema_, model.encoding_
-    assert encoding is not None
+    assert isinstance(encoding, Standardization)
     rows = model._check_rows(x)
     names = _numbered_names(schema.input)
     return Opened(

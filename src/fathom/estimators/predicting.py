@@ -166,7 +166,8 @@ def is_ink(schema: Schema) -> bool:
 def encode_rows(
     encoding: Standardization, x: np.ndarray, schema: Schema, architecture: Architecture
 ) -> np.ndarray:
-    """Return rows as the network takes them; ink stays one byte per pixel."""
-    is_exact = is_ink(schema) and x.dtype.kind in "bu"
+    """Return rows as the network takes them; ink and levels stay one byte per pixel."""
+    is_photo = isinstance(schema.input, ImageInput) and schema.input.is_photo
+    is_exact = (is_ink(schema) or is_photo) and x.dtype.kind in "bu"
     encoded = x.astype(np.uint8) if is_exact else encoding.encode(x)
     return encoded.reshape(len(x), *architecture.input_shape)

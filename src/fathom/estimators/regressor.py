@@ -9,9 +9,9 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import validate_data
 
 from fathom.data.schema import Target
+from fathom.estimators.aims import dense_target
 from fathom.estimators.base import (
     FathomEstimator,
-    dense_target,
     describe_input,
     lay_out,
     picture_shape,

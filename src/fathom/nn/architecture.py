@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 from fathom.display import note, table
 from fathom.errors import ArchitectureError, FathomError
 from fathom.nn.activations import ActivationName
+from fathom.nn.bag import Bag
 from fathom.nn.blocks import InnerLayer, Residual
 from fathom.nn.dense import Dense
 from fathom.nn.embedding import Columns
@@ -15,7 +16,7 @@ from fathom.nn.layer import Shape, require_bounded
 from fathom.nn.losses import REQUIRED_ACTIVATIONS, LossName, ReductionName
 from fathom.values import Value
 
-Layer: TypeAlias = Annotated[InnerLayer | Residual | Columns, Field(discriminator="kind")]
+Layer: TypeAlias = Annotated[InnerLayer | Residual | Columns | Bag, Field(discriminator="kind")]
 
 MAX_LAYERS = 1000
 MAX_PARAMETERS = 2**31

@@ -38,7 +38,12 @@ def augment(
         shape = (2, images.shape[0], *images.shape[1:3])
         displacement = augmentation.bend * _smooth_noise(bend_key, shape)
         rows, columns = rows + displacement[0], columns + displacement[1]
+    if augmentation.edge == "repeat":
+        rows = jnp.clip(rows, 0, images.shape[1] - 1)
+        columns = jnp.clip(columns, 0, images.shape[2] - 1)
     moved = _interpolate(images, rows, columns)
+    if augmentation.light > 0:
+        moved = _relight(moved, jax.random.fold_in(key, 2), augmentation.light)
     if augmentation.threshold is None:
         return moved
     return (moved >= augmentation.threshold).astype(images.dtype)
@@ -50,6 +55,9 @@ def _affine_positions(
     """Return, for every pixel of the new image, the row and column it comes from."""
     n, height, width, _ = shape
     draws = jax.random.uniform(key, (6, n, 1, 1), jnp.float32, -1, 1)
+    side = jnp.ones((1, 1, 1), jnp.float32)
+    if augmentation.mirror:
+        side = jax.random.rademacher(jax.random.fold_in(key, 1), (n, 1, 1), jnp.float32)
     angle = math.radians(augmentation.rotate) * draws[0]
     shear = augmentation.shear * draws[1]
     tall, wide = 1 + augmentation.scale * draws[2], 1 + augmentation.scale * draws[3]
@@ -59,8 +67,17 @@ def _affine_positions(
     turned_y = jnp.cos(angle) * y + jnp.sin(angle) * x
     turned_x = jnp.cos(angle) * x - jnp.sin(angle) * y
     rows = tall * turned_y + down + (height - 1) / 2
-    columns = wide * (turned_x + shear * turned_y) + right + (width - 1) / 2
+    columns = side * wide * (turned_x + shear * turned_y) + right + (width - 1) / 2
     return rows, columns
+
+
+def _relight(
+    images: Float[Array, "batch height width channels"], key: Key[Array, ""], amount: float
+) -> Float[Array, "batch height width channels"]:
+    """Change the brightness and the contrast of every image: x ↦ b (m + c (x - m)), m its mean."""
+    draws = 1 + amount * jax.random.uniform(key, (2, len(images), 1, 1, 1), jnp.float32, -1, 1)
+    mean = images.mean(axis=(1, 2, 3), keepdims=True)
+    return draws[0] * (mean + draws[1] * (images - mean))
 
 
 def _smooth_noise(

@@ -34,6 +34,12 @@ class Augmentation(Value):
     bend : float, default 0
         Strength of a smooth random deformation (the elastic one), in pixels: the standard
         deviation of the displacement at its control points.
+    light : float, default 0
+        Largest relative change of brightness and of contrast, 0 to 0.9.
+    mirror : bool, default False
+        Whether every other image, at random, is mirrored left to right.
+    edge : {"zero", "repeat"}, default "zero"
+        Whether what comes in from outside is 0, or what is at the nearest edge.
     threshold : float, optional
         Where given, pixels at or above it become 1 and the others 0, so that ink stays ink.
 
@@ -53,6 +59,9 @@ class Augmentation(Value):
     scale: float = Field(default=0.0, ge=0, le=0.9)
     shear: float = Field(default=0.0, ge=0, le=1)
     bend: float = Field(default=0.0, ge=0, le=64)
+    light: float = Field(default=0.0, ge=0, le=0.9)
+    mirror: bool = False
+    edge: Literal["zero", "repeat"] = "zero"
     threshold: float | None = Field(default=None, gt=0, lt=1)
 
 

@@ -9,8 +9,10 @@ from sklearn.utils.validation import check_is_fitted
 from fathom.data.schema import ImageInput, Target
 from fathom.data.target import read_target
 from fathom.errors import InputError
-from fathom.estimators.base import FathomEstimator, dense_target
+from fathom.estimators.aims import dense_target
+from fathom.estimators.base import FathomEstimator
 from fathom.estimators.evaluation import Evaluation
+from fathom.estimators.opening import refuse_texts
 from fathom.estimators.reporting.answering import Answers, take
 from fathom.estimators.reporting.asking import Asker, read_rows
 from fathom.estimators.reporting.facts import (
@@ -96,6 +98,7 @@ def gather_report(
     (['accuracy', 'balanced accuracy'], 3)
     """
     check_is_fitted(model, "networks_")
+    refuse_texts(model)
     target = model.schema_.target
     truth, known = _read_truth(y, target)
     if len(truth) != len(X):

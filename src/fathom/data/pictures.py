@@ -1,0 +1,150 @@
+"""Pictures for a network: files of any size as one array of small ones."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from PIL import Image
+
+from fathom.data.folders import MOST_BAD, read_all
+from fathom.data.images import IMAGE_SUFFIXES, has_color, read_levels, shorter_side
+from fathom.errors import DatasetError, FathomError, InputError
+
+MOST_BYTES = 2**32  # memory that the pictures of one training may take
+LEAST_SIDE = 8  # pixels that a picture is brought to at least
+SAMPLED = 24  # pictures looked at to tell greys from colors
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Pictures of one size.
+
+    Attributes
+    ----------
+    x : numpy.ndarray
+        Levels, shape (n, height, width, channels), uint8.
+    kept : numpy.ndarray
+        Positions of the files they come from; those that cannot be read are left out.
+    notes : tuple of str
+        What was passed over, and what is odd.
+    """
+
+    x: np.ndarray
+    kept: np.ndarray
+    notes: tuple[str, ...]
+
+
+def read_pictures_of(
+    paths: Sequence[Path], height: int, width: int, channels: int, *, most_bad: float = MOST_BAD
+) -> Pictures:
+    """Read files as pictures of one size.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        The files, whatever they are called.
+    height, width, channels : int
+        What to bring them to.
+    most_bad : float, default 0.1
+        Share of the files that may be unreadable.
+
+    Raises
+    ------
+    DatasetError
+        If they would take too much memory, or too many cannot be read.
+    """
+    need = len(paths) * height * width * channels
+    if need > MOST_BYTES:
+        raise DatasetError(
+            f"pictures that take at most {MOST_BYTES / 2**30:.0f} GiB",
+            got=f"{len(paths):,} of {height}×{width}, which take {need / 2**30:.1f} GiB",
+            hint="give fewer pictures",
+        )
+    moving: list[Path] = []
+
+    def read(path: Path) -> np.ndarray:
+        levels = read_levels(path, height, width, channels)
+        if path.suffix.lower() in (".gif", ".webp", ".tif", ".tiff", ".png") and _has_frames(path):
+            moving.append(path)
+        return levels
+
+    found = read_all(paths, read, "pictures", most_bad=most_bad)
+    if not found.values:
+        raise DatasetError("pictures", got="none that can be read")
+    notes = found.notes
+    if moving:
+        notes += (f"of {len(moving):,} pictures with several frames the first is seen",)
+    x = np.stack([np.asarray(value) for value in found.values])
+    return Pictures(x, found.kept, notes)
+
+
+def _has_frames(path: Path) -> bool:
+    try:
+        with Image.open(path) as picture:
+            return getattr(picture, "n_frames", 1) > 1
+    except (OSError, ValueError, SyntaxError, EOFError):
+        return False
+
+
+def survey(paths: Sequence[Path]) -> tuple[int, int]:
+    """Look at a sample of pictures before all are read.
+
+    Returns
+    -------
+    tuple of int
+        Channels (3 where any has color, else 1), and the shorter side that is usual, in pixels.
+    """
+    every = max(1, len(paths) // SAMPLED)
+    channels, sides = 1, []
+    for path in paths[::every]:
+        try:
+            sides.append(shorter_side(path))
+            channels = 3 if channels == 3 or has_color(path) else 1
+        except FathomError:
+            continue  # it is listed when it is read
+    return channels, max(1, int(np.median(sides))) if sides else LEAST_SIDE
+
+
+def find_image_column(frame: pl.DataFrame, target: Sequence[str], folder: Path) -> str | None:
+    """Return the column that holds paths of pictures, or None.
+
+    Parameters
+    ----------
+    frame : polars.DataFrame
+        The table.
+    target : sequence of str
+        Columns that are predicted.
+    folder : Path
+        Where the table is, from which its paths go.
+    """
+    suffixes = tuple(IMAGE_SUFFIXES)
+    for column in frame.iter_columns():
+        if column.dtype != pl.String or column.name in target or not column.len():
+            continue
+        words = column.drop_nulls()
+        lower = words.str.to_lowercase()
+        are_names = words.len() and all(text.endswith(suffixes) for text in lower)
+        if are_names and any(_place(text, folder).is_file() for text in words[:SAMPLED]):
+            return column.name
+    return None
+
+
+def _place(text: str, folder: Path) -> Path:
+    return folder / text if "\0" not in text else folder
+
+
+def paths_in(frame: pl.DataFrame, column: str, folder: Path) -> tuple[Path, ...]:
+    """Return the paths a column holds, relative ones from the folder of the table.
+
+    Raises
+    ------
+    InputError
+        If there is no such column, or it holds no words.
+    """
+    if column not in frame.columns:
+        raise InputError("--image-column to name a column of the table", got=column)
+    if frame[column].dtype != pl.String:
+        raise InputError(f"paths of pictures in the column {column}", got=str(frame[column].dtype))
+    return tuple(_place(text or ".", folder) for text in frame[column])

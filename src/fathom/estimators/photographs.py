@@ -1,0 +1,171 @@
+"""Estimators that design their own networks for pictures of levels, 0 to 255."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from fathom.data.encoding import Standardization
+from fathom.data.images import resize_levels
+from fathom.data.schema import ImageInput, Schema, Target
+from fathom.data.splitting import hold_out
+from fathom.errors import InputError
+from fathom.estimators.aims import aim_of, fit_target_encoding
+from fathom.estimators.defaults import output_layer
+from fathom.nn.architecture import Architecture
+from fathom.nn.network import Network
+from fathom.search.contest import Ground, contest
+from fathom.search.picturing import choose_size, picture_entries
+from fathom.training.history import History
+from fathom.training.metrics import score_name
+from fathom.training.monitor import Deadline, Monitor
+from fathom.training.program import Examples
+from fathom.training.recipe import Recipe
+from fathom.training.starts import n_cores
+
+LEAST_SIDE = 8  # pixels from which convolutions have something to look at
+END_SHARE, END_S = 0.01, 0.5  # of the time, kept back for what follows the last step
+NO_DEADLINE_S = 600.0  # that pictures are designed for where there is no time limit
+
+
+class Found(NamedTuple):
+    """Everything that `FathomEstimator.restore` takes."""
+
+    schema: Schema
+    architecture: Architecture
+    recipe: Recipe
+    history: History
+    networks: tuple[Network, ...]
+    encoding: Standardization
+    target_encoding: Standardization | None
+
+
+def is_photograph(x: np.ndarray, described: Any) -> bool:
+    """Tell whether rows are pictures of levels, for which networks are designed.
+
+    Parameters
+    ----------
+    x : numpy.ndarray
+        Pictures, laid out.
+    described : NumbersInput or ImageInput
+        What one of them is.
+    """
+    if not isinstance(described, ImageInput) or described.is_ink or x.dtype != np.uint8:
+        return False
+    return min(described.shape[:2]) >= LEAST_SIDE and described.channels in (1, 3)
+
+
+def time_for(deadline: Deadline) -> float:
+    """Return the seconds networks for pictures are designed for."""
+    remaining = deadline.remaining()
+    return remaining if np.isfinite(remaining) else NO_DEADLINE_S
+
+
+def search_photographs(
+    x: np.ndarray,
+    y: np.ndarray,
+    target: Target,
+    weight: np.ndarray,
+    seed: int,
+    *,
+    monitor: Monitor | None,
+    deadline: Deadline,
+    width: int | None = None,
+) -> Found:
+    """Find a convolutional network for pictures within a time.
+
+    Parameters
+    ----------
+    x : numpy.ndarray
+        Levels, shape (n, height, width, channels), uint8; brought to a smaller size where the
+        time asks for it.
+    y : numpy.ndarray
+        Class numbers (n,), or labels or numbers (n, outputs).
+    target : Target
+        What is predicted.
+    weight : numpy.ndarray
+        Weight of each picture, mean 1.
+    seed : int
+        Seed of every random choice.
+    monitor : Monitor or None
+        Told of what happens, and asked whether to stop.
+    deadline : Deadline
+        When to be done.
+    width : int, optional
+        Channels of the first stage, where the pictures have their final size already.
+    """
+    if width is None:
+        size = choose_size(len(x), min(x.shape[1:3]), time_for(deadline), n_cores())
+        height, wide = scaled(x.shape[1:3], size.side)
+        x, width = resize_levels(x, height, wide), size.width
+    schema = Schema(
+        input=ImageInput(height=x.shape[1], width=x.shape[2], channels=x.shape[3], is_photo=True),
+        target=target,
+    )
+    rows = np.flatnonzero(weight > 0)
+    classes = y[rows] if target.task == "classes" else None
+    output, loss = output_layer(schema)
+    entries = picture_entries(x.shape[1:], width, output, loss, len(rows), seed)
+    training, held_out = hold_out(len(rows), entries[0].recipe.validation_fraction, seed, classes)
+    training = rows[training]
+    target_encoding = fit_target_encoding(entries[0].architecture, target, y[training])
+    aim = aim_of(y, entries[0].architecture, target, target_encoding)
+    examples = Examples(*map(jnp.asarray, (x, aim, weight)))
+    judges = None
+    if held_out is not None:
+        judges = jax.tree.map(lambda part: part[rows[held_out]], examples)
+    reserve = END_S + END_SHARE * time_for(deadline)
+    began = deadline.remaining()
+    last = Deadline(max(began - reserve, 0.1)) if np.isfinite(began) else deadline
+    found = contest(
+        entries, Ground(examples, training, judges), deadline=last, monitor=monitor or Monitor()
+    )
+    history = History(
+        starts=found.starts,
+        kept=(len(found.starts) - 1,),
+        score_name=score_name(found.entry.architecture.output_activation),
+        seconds=began - deadline.remaining() if np.isfinite(began) else 0.0,
+    )
+    encoding = Standardization(np.zeros(1), np.ones(1))
+    return Found(
+        schema, found.entry.architecture, found.entry.recipe, history, (found.network,), encoding,
+        target_encoding,
+    )  # fmt: skip
+
+
+def scaled(size: tuple[int, ...], side: int) -> tuple[int, int]:
+    """Return height and width whose shorter side is the given one; at most twice as long."""
+    height, width = size[:2]
+    factor = side / min(height, width)
+    return min(2 * side, round(height * factor)), min(2 * side, round(width * factor))
+
+
+def photograph_rows(x: Any, described: ImageInput) -> np.ndarray:
+    """Return pictures of any size as rows of the levels a network takes.
+
+    Raises
+    ------
+    InputError
+        If they are no levels, or have other channels.
+    """
+    pictures = np.asarray(x)
+    if pictures.ndim == 3:
+        pictures = pictures[..., None]
+    channels = described.channels
+    if pictures.ndim != 4 or pictures.shape[3] != channels or 0 in pictures.shape[1:]:
+        wanted = "(n, height, width, 3)" if channels == 3 else "(n, height, width)"
+        raise InputError(f"pictures of shape {wanted}, as in fit", got=f"{np.shape(x)}")
+    if pictures.dtype != np.uint8:
+        in_range = pictures.dtype.kind in "iu" and (
+            not pictures.size or (pictures.min() >= 0 and pictures.max() <= 255)
+        )
+        if not in_range:
+            raise InputError(
+                "pictures of whole levels from 0 to 255 (uint8), as in fit",
+                got=f"{pictures.dtype}",
+                hint="convert them: (255 * x).astype('uint8') for shares from 0 to 1",
+            )
+        pictures = pictures.astype(np.uint8)
+    small = resize_levels(pictures, described.height, described.width)
+    return small.reshape(len(small), described.n_features)

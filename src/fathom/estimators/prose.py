@@ -1,0 +1,291 @@
+"""Estimators that design their own networks for texts, and what words decide."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import polars as pl
+from scipy.sparse import csr_matrix
+
+from fathom.data.columns import infer_columns
+from fathom.data.encoding import Standardization
+from fathom.data.parsing import ParsedTable
+from fathom.data.schema import Column, ColumnKind, Schema, TableInput, Target
+from fathom.data.splitting import hold_out
+from fathom.data.text import TextEncoding, find_grams, normalize
+from fathom.estimators.aims import aim_of, fit_target_encoding
+from fathom.estimators.defaults import output_layer
+from fathom.estimators.designing import describe_table
+from fathom.nn.architecture import Architecture
+from fathom.nn.bag import BagLayer
+from fathom.nn.forward import Forward
+from fathom.nn.network import Network
+from fathom.search.contest import Entry
+from fathom.search.prose import Prepared, find_for_texts, text_entries
+from fathom.training.history import History
+from fathom.training.monitor import Deadline, Monitor
+from fathom.training.program import Examples
+from fathom.training.recipe import Recipe
+
+HELD_OUT = 0.1
+END_S = 0.3  # kept back for what follows the last step
+LOOKED_AT = 200  # rows that tell whether a table may be nothing but text
+STEPS = 32  # of the way from no text to the text, in integrated gradients
+
+
+class FoundForTexts(NamedTuple):
+    """Everything that `FathomEstimator.restore` takes."""
+
+    schema: Schema
+    architecture: Architecture
+    recipe: Recipe
+    history: History
+    networks: tuple[Network, ...]
+    encoding: TextEncoding
+    target_encoding: Standardization | None
+
+
+def is_prose(columns: Sequence[Column]) -> bool:
+    """Tell whether all that is used of a table is text."""
+    used = [column.kind for column in columns if column.is_used]
+    return bool(used) and set(used) == {"text"}
+
+
+def read_prose(
+    frame: pl.DataFrame, kinds: Mapping[str, ColumnKind] | None, *, has_names: bool
+) -> tuple[TableInput, ParsedTable] | None:
+    """Return what a table is and its rows where all that is used of it is text, else None.
+
+    Parameters
+    ----------
+    frame : polars.DataFrame
+        The table.
+    kinds : mapping of str to str, or None
+        Overrules what columns are taken for.
+    has_names : bool
+        Whether its columns have names of their own.
+    """
+    if frame.width == 0 or pl.String not in frame.dtypes:
+        return None
+    some = infer_columns(frame.head(LOOKED_AT), dict(kinds or {}))[0]
+    if not is_prose(some):  # which is quickly seen of most tables
+        return None
+    table, parsed, _ = describe_table(frame, kinds, has_names=has_names)
+    return (table, parsed) if is_prose(table.columns) else None
+
+
+def join_texts(parsed: ParsedTable) -> list[str]:
+    """Return one text for each row; several columns one after another."""
+    values = [
+        values
+        for column, values in zip(parsed.columns, parsed.values, strict=True)
+        if column.kind == "text"
+    ]
+    return [" \n ".join(map(str, parts)) for parts in zip(*values, strict=True)]
+
+
+def search_texts(
+    texts: Sequence[str],
+    y: np.ndarray,
+    table: TableInput,
+    target: Target,
+    weight: np.ndarray,
+    seed: int,
+    *,
+    monitor: Monitor | None,
+    deadline: Deadline,
+) -> FoundForTexts:
+    """Find networks for texts within a time.
+
+    Parameters
+    ----------
+    texts : sequence of str
+        One for each row.
+    y : numpy.ndarray
+        Class numbers (n,), or labels or numbers (n, outputs).
+    table : TableInput
+        The table they come from.
+    target : Target
+        What is predicted.
+    weight : numpy.ndarray
+        Weight of each row, mean 1; rows of weight 0 take no part.
+    seed : int
+        Seed of every random choice.
+    monitor : Monitor or None
+        Told of what happens, and asked whether to stop.
+    deadline : Deadline
+        When to be done.
+    """
+    counted = np.flatnonzero(weight > 0)
+    texts = [normalize(texts[row]) for row in counted.tolist()]
+    y, weight = y[counted], weight[counted]
+    schema = Schema(input=table, target=target)
+    output, loss = output_layer(schema)
+    classes = y if target.task == "classes" else None
+    training, held_out = hold_out(len(texts), HELD_OUT, seed, classes)
+    encodings: list[TextEncoding] = []
+    scales: list[Standardization | None] = []
+
+    def prepare(rows: np.ndarray | None) -> Prepared:
+        learned = texts if rows is None else [texts[row] for row in rows]
+        encoding = TextEncoding.fit(learned, n_rows=len(texts))
+        shape = text_entries(encoding.length, encoding.n_codes, output, loss, 1, seed)
+        scale = fit_target_encoding(shape[0].architecture, target, y if rows is None else y[rows])
+        aim = aim_of(y, shape[0].architecture, target, scale)
+        encodings.append(encoding)
+        scales.append(scale)
+        parts = (encoding.encode(texts), aim, weight.astype(np.float32))
+        return Prepared(Examples(*map(jnp.asarray, parts)), encoding.n_codes)
+
+    def describe(prepared: Prepared, n: int) -> tuple[Entry, ...]:
+        length = prepared.examples.x.shape[1] // 2
+        return text_entries(length, prepared.n_codes, output, loss, n, seed)
+
+    remaining = deadline.remaining()
+    last = Deadline(max(remaining - END_S, 0.1)) if np.isfinite(remaining) else deadline
+    found = find_for_texts(
+        prepare, describe, training, held_out, deadline=last, monitor=monitor or Monitor()
+    )
+    return FoundForTexts(
+        schema, found.entry.architecture, found.entry.recipe, found.history, found.networks,
+        encodings[-1], scales[-1],
+    )  # fmt: skip
+
+
+class TextPredictor:
+    """Outputs of networks for texts, averaged, by NumPy.
+
+    Parameters
+    ----------
+    networks : tuple of Network
+        The networks, each of which begins with a bag.
+    encoding : TextEncoding
+        How texts become codes and weights.
+    """
+
+    def __init__(self, networks: tuple[Network, ...], encoding: TextEncoding) -> None:
+        self.networks, self.encoding = networks, encoding
+        self._tables: list[np.ndarray] = []
+        self._rest: list[Forward] = []
+        for network in networks:
+            bag = network.layers[0]
+            assert isinstance(bag, BagLayer)
+            self._tables.append(np.asarray(bag.table))
+            self._rest.append(Forward(Network(network.layers[1:])))
+
+    def outputs(self, texts: Sequence[str]) -> np.ndarray:
+        """Return the outputs, float64 of shape (texts, outputs)."""
+        rows = self.encoding.encode(texts)
+        length = self.encoding.length
+        codes, weights = rows[:, :length].astype(np.int64), rows[:, length:]
+        bounds = np.arange(len(rows) + 1) * length
+        shape = (len(rows), self.encoding.n_codes)
+        bag = csr_matrix((weights.ravel(), codes.ravel(), bounds), shape)
+        each = [
+            rest(np.asarray(bag @ table, np.float32))
+            for table, rest in zip(self._tables, self._rest, strict=True)
+        ]
+        return np.asarray(np.mean(each, axis=0), np.float64)
+
+
+class WordShare(NamedTuple):
+    """What a stretch of a text contributed.
+
+    Attributes
+    ----------
+    word : str
+        The word, as the network is shown it.
+    place : int
+        Where it begins, in characters.
+    share : float
+        What it added to the sum z of the output.
+    """
+
+    word: str
+    place: int
+    share: float
+
+
+def explain_text(
+    predictor: TextPredictor, text: str, output: int
+) -> tuple[tuple[WordShare, ...], float, float]:
+    """Say what each word of a text added to the sum z of an output, averaged over the networks.
+
+    Parameters
+    ----------
+    predictor : TextPredictor
+        The networks.
+    text : str
+        The text.
+    output : int
+        Which output.
+
+    Returns
+    -------
+    tuple of (tuple of WordShare), float and float
+        The words in their order, z of the text, and z of a text without any known n-gram.
+
+    Notes
+    -----
+    Integrated gradients (Sundararajan, Taly, Yan 2017, arXiv:1703.01365) along the way from no
+    n-gram to all: the shares of the n-grams add up to the difference of the two sums. An n-gram's
+    share is divided evenly over the places it stands at, and there over its characters; those of a
+    word are added up, blanks and signs going to the word before them.
+    """
+    encoding, text = predictor.encoding, normalize(text)
+    row = jnp.asarray(encoding.encode([text]))
+    length = encoding.length
+    of_code: dict[int, float] = {}
+    sums = np.zeros(2)
+    for network in predictor.networks:
+        shares, ends = _integrate(network, row, length, output)
+        sums += np.asarray(ends) / len(predictor.networks)
+        for code, share in zip(np.asarray(row[0, :length], np.int64), shares, strict=True):
+            of_code[int(code)] = of_code.get(int(code), 0.0) + share / len(predictor.networks)
+    grams = find_grams([text])
+    codes = encoding.codes_of(grams.hash)
+    counts = np.bincount(codes, minlength=encoding.n_codes)
+    letters = np.zeros(len(text))
+    for code, begin, end in zip(codes, grams.begin, grams.end, strict=True):
+        share = of_code.get(int(code), 0.0)
+        letters[begin:end] += share / counts[code] / (end - begin)
+    return _by_word(text, letters, grams.begin[grams.is_word], grams.end[grams.is_word]), *sums
+
+
+def _integrate(
+    network: Network, row: jax.Array, length: int, output: int
+) -> tuple[np.ndarray, tuple[float, float]]:
+    """Return the integrated gradients of an output's z by the weights, and z at both ends."""
+    codes, weights = row[:, :length], row[:, length:]
+
+    def z(part: jax.Array) -> jax.Array:
+        return network.combine(jnp.concatenate([codes, part * weights], axis=1))[0, output]
+
+    def slope(part: jax.Array) -> jax.Array:
+        at = lambda w: network.combine(jnp.concatenate([codes, w], axis=1))[0, output]  # noqa: E731
+        return jax.grad(at)(part * weights)[0]
+
+    parts = (jnp.arange(STEPS, dtype=jnp.float32) + 0.5) / STEPS
+    mean = jax.lax.map(slope, parts).mean(axis=0)
+    one, none = jnp.ones((), jnp.float32), jnp.zeros((), jnp.float32)
+    return np.asarray(mean * weights[0], np.float64), (float(z(one)), float(z(none)))
+
+
+def _by_word(
+    text: str, letters: np.ndarray, begins: np.ndarray, ends: np.ndarray
+) -> tuple[WordShare, ...]:
+    """Add up the shares of characters by word."""
+    shortest: dict[int, int] = {}
+    for begin, end in zip(begins.tolist(), ends.tolist(), strict=True):
+        shortest[begin] = min(end, shortest.get(begin, end))
+    places = sorted(shortest)
+    if not places:
+        return (WordShare(text, 0, float(letters.sum())),) if text else ()
+    found = []
+    for place, after in zip(places, [*places[1:], len(text)], strict=True):
+        first = 0 if place == places[0] else place
+        word = text[place : shortest[place]]
+        found.append(WordShare(word, place, float(letters[first:after].sum())))
+    return tuple(found)

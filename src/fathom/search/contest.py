@@ -1,0 +1,195 @@
+"""A contest: a few described networks are tried a little, and the best is trained on."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import jax
+import numpy as np
+
+from fathom.errors import TrainingError
+from fathom.nn.architecture import Architecture
+from fathom.nn.network import Network, build
+from fathom.training.history import Event, NetworkEvent, NetworkStatus, StartHistory
+from fathom.training.loop import train
+from fathom.training.monitor import Deadline, Monitor
+from fathom.training.program import Examples
+from fathom.training.recipe import Recipe
+
+TRIAL_SHARE = 0.36  # of the time, for all trials together
+LEAST_FOR_TRIALS = 60.0  # seconds below which the first entry is trained alone
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A network that takes part.
+
+    Attributes
+    ----------
+    name : str
+        What sets it apart, in words.
+    architecture, recipe : Architecture, Recipe
+        The network, and how it is trained.
+    """
+
+    name: str
+    architecture: Architecture
+    recipe: Recipe
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a contest found.
+
+    Attributes
+    ----------
+    entry : Entry
+        The winner.
+    network : Network
+        Trained to the end.
+    starts : tuple of StartHistory
+        What happened: a trial for each entry that had one, then the training of the winner.
+    """
+
+    entry: Entry
+    network: Network
+    starts: tuple[StartHistory, ...]
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What every entry is trained on.
+
+    Attributes
+    ----------
+    examples : Examples
+        All examples.
+    training : numpy.ndarray
+        Positions of those to train on.
+    held_out : Examples or None
+        Those that judge.
+    """
+
+    examples: Examples
+    training: np.ndarray
+    held_out: Examples | None
+
+
+def contest(
+    entries: Sequence[Entry], ground: Ground, *, deadline: Deadline, monitor: Monitor
+) -> Outcome:
+    """Try each entry for a share of the time, and train the best on from where it stands.
+
+    Parameters
+    ----------
+    entries : sequence of Entry
+        The networks, the surest first: where time is short it is trained alone.
+    ground : Ground
+        What they are trained on, and judged by.
+    deadline : Deadline
+        When to be done.
+    monitor : Monitor
+        Told of every epoch and of what became of each network, and asked whether to stop.
+
+    Raises
+    ------
+    TrainingError
+        If no entry found a finite loss.
+
+    Notes
+    -----
+    One early cut keeps nearly all of what a longer race would find. Trials bring their learning
+    rate down to 0, so that what is compared are networks that have settled; the winner's then rises
+    once more (a warm restart).
+    """
+    limit = deadline.remaining()
+    has_trials = (
+        len(entries) > 1 and ground.held_out is not None and LEAST_FOR_TRIALS <= limit < math.inf
+    )
+    if not has_trials:
+        network, history = run_entry(0, entries[0], None, ground, deadline, monitor)
+        return Outcome(entries[0], network, (history,))
+    tried: list[tuple[float, int, Network]] = []
+    starts: list[StartHistory] = []
+    errors: list[TrainingError] = []
+    for number, entry in enumerate(entries):
+        if number and monitor.should_stop():
+            break
+        share = Deadline(TRIAL_SHARE * limit / len(entries))
+        try:
+            network, history = run_entry(number, entry, None, ground, share, monitor)
+        except TrainingError as error:
+            errors.append(error)
+            starts.append(StartHistory(events=(_stopped(0, f"left out: {error}"),)))
+            continue
+        tried.append((_loss(history), number, network))
+        starts.append(history)
+    if not tried:
+        raise errors[0]
+    best, winner, network = min(tried, key=lambda one: one[:2])
+    for loss, number, _ in tried:
+        if number != winner:
+            starts[number] = _cut(number, entries[number], starts[number], loss, best, monitor)
+    final, history = run_entry(winner, entries[winner], network, ground, deadline, monitor)
+    if _loss(history) > best:  # what followed was no better: stay with the trial's
+        final = network
+    return Outcome(entries[winner], final, (*starts, history))
+
+
+def run_entry(
+    number: int,
+    entry: Entry,
+    network: Network | None,
+    ground: Ground,
+    deadline: Deadline,
+    monitor: Monitor,
+) -> tuple[Network, StartHistory]:
+    """Train an entry from its start, or on from where it stands, and tell what it came to."""
+    _tell(monitor, number, entry, "begun", reason="" if network is None else "goes on")
+    if network is None:
+        network = build(entry.architecture, jax.random.key(entry.recipe.seed))
+    trained, history = train(
+        network, entry.architecture, entry.recipe, ground.examples, ground.held_out,
+        start=number, rows=ground.training, monitor=monitor, deadline=deadline,
+    )  # fmt: skip
+    _tell(monitor, number, entry, "complete", history=history)
+    return trained, history
+
+
+def _loss(history: StartHistory) -> float:
+    best = history.best
+    if best is None:
+        return math.inf
+    return best.train_loss if best.validation_loss is None else best.validation_loss
+
+
+def _stopped(epoch: int, text: str) -> Event:
+    return Event(epoch=epoch, kind="stopped", text=text)
+
+
+def _cut(
+    number: int, entry: Entry, history: StartHistory, loss: float, best: float, monitor: Monitor
+) -> StartHistory:
+    text = f"cut after its trial ({entry.name}): held-out loss {loss:.4g}, the best {best:.4g}"
+    _tell(monitor, number, entry, "cut", reason=text, history=history)
+    event = _stopped(len(history.epochs), text)
+    return history.model_copy(update={"events": (*history.events, event)})
+
+
+def _tell(
+    monitor: Monitor,
+    number: int,
+    entry: Entry,
+    status: NetworkStatus,
+    *,
+    reason: str = "",
+    history: StartHistory | None = None,
+) -> None:
+    loss = math.inf if history is None else _loss(history)
+    monitor.on_network(
+        NetworkEvent(
+            number=number, status=status, structure=entry.name, reason=reason,
+            epoch=None if history is None else len(history.epochs), epochs=entry.recipe.epochs,
+            loss=loss if math.isfinite(loss) else None, loss_name="loss",
+        )
+    )  # fmt: skip

@@ -1,0 +1,194 @@
+"""Networks for pictures: how large a picture, how wide a network, for the time there is."""
+
+import math
+from typing import NamedTuple
+
+from fathom.nn.architecture import Architecture, Layer
+from fathom.nn.blocks import Activation, Dropout, Residual
+from fathom.nn.convolution import Conv2D, GlobalAveragePool, MaxPool
+from fathom.nn.dense import Dense
+from fathom.nn.layer import Shape
+from fathom.nn.losses import LossName
+from fathom.nn.normalization import BatchNorm
+from fathom.search.contest import Entry
+from fathom.training.recipe import Augmentation, Recipe
+
+SIZES = ((16, 8), (24, 8), (32, 12), (32, 16), (48, 16), (64, 16), (64, 24), (96, 24))
+"""Side of the picture, and channels of the first stage, from the cheapest on."""
+
+SPEED = 12e9  # operations a second of one core, training convolutions
+TRAINED = 60_000  # pictures, the same ones changed included, that a training should see at least
+FEWEST_PASSES, MOST_PASSES = 6, 80
+USABLE = 0.8  # share of the time in which steps are taken
+MOST_STAGES = 4
+FEWEST_SIDE = 4  # pixels at which the last stage still looks at neighbors
+
+
+class Size(NamedTuple):
+    """Side of the picture in pixels, and channels of a network's first stage."""
+
+    side: int
+    width: int
+
+
+def choose_size(n: int, native: int, seconds: float, n_cores: int) -> Size:
+    """Choose the largest size for which there is time enough.
+
+    Parameters
+    ----------
+    n : int
+        Number of pictures.
+    native : int
+        Side they have, in pixels; they are not enlarged.
+    seconds : float
+        Time for training.
+    n_cores : int
+        Cores of the processor.
+
+    Examples
+    --------
+    >>> choose_size(1000, 300, 600, 2)
+    Size(side=48, width=16)
+    >>> choose_size(1000, 28, 60, 2)
+    Size(side=24, width=8)
+    """
+    passes = min(MOST_PASSES, max(FEWEST_PASSES, TRAINED / max(n, 1)))
+    affordable = USABLE * seconds * SPEED * n_cores / (n * passes)
+    chosen = Size(min(native, SIZES[0][0]), SIZES[0][1])
+    for side, width in SIZES:
+        size = Size(min(native, side), width)
+        if 6.0 * count_products(_body((size.side, size.side, 3), width)) <= affordable:
+            chosen = size
+    return chosen
+
+
+def count_products(architecture: Architecture) -> int:
+    """Return how many products of two numbers one picture costs on its way through a network."""
+    total = 0
+    for layer, shape, made in zip(
+        architecture.layers, architecture.shapes[:-1], architecture.shapes[1:], strict=True
+    ):
+        if isinstance(layer, Conv2D):
+            total += math.prod(layer.kernel) * shape[-1] * math.prod(made)
+        elif isinstance(layer, Residual):
+            n = sum(isinstance(inner, Conv2D) for inner in layer.layers)
+            total += n * 9 * shape[-1] * math.prod(made)
+        elif isinstance(layer, Dense):
+            total += layer.n_parameters(shape)
+    return total
+
+
+def _body(shape: Shape, width: int) -> Architecture:
+    output = Dense(units=2, activation="softmax")
+    return picture_network(shape, width, output, "cross_entropy")
+
+
+def picture_network(
+    shape: Shape,
+    width: int,
+    output: Dense,
+    loss: LossName,
+    *,
+    dropout: float = 0.2,
+    has_residual: bool = True,
+) -> Architecture:
+    """Describe a convolutional network: stages of ever more channels on ever smaller pictures.
+
+    Levels are normalized channel by channel, so pictures stay one byte a pixel until a step needs
+    them. Each stage is a convolution (3×3), batch normalization and a rectifier, and halves the
+    picture; the last has a residual block, and every channel's mean goes to the output layer.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Height, width and channels of a picture.
+    width : int
+        Channels of the first stage; each further stage has twice as many.
+    output : Dense
+        The output layer.
+    loss : str
+        What is minimized.
+    dropout : float, default 0.2
+        Share of channels dropped in front of the output layer while learning.
+    has_residual : bool, default True
+        Whether the last stage has a residual block.
+    """
+    layers: list[Layer] = [BatchNorm(momentum=0.8)]  # far from 0 and 1 at first, so it hurries
+    side, channels = min(shape[:2]), width
+    for stage in range(MOST_STAGES):
+        layers += [*_convolution(channels), Activation(activation="relu")]
+        if side < 2 * FEWEST_SIDE or stage == MOST_STAGES - 1:
+            break
+        layers.append(MaxPool(size=2))
+        side, channels = side // 2, 2 * channels
+    if has_residual:
+        inner = (*_convolution(channels), Activation(activation="relu"), *_convolution(channels))
+        layers += [Residual(layers=inner), Activation(activation="relu")]
+    layers += [GlobalAveragePool(), Dropout(rate=dropout), output]
+    return Architecture(input_shape=shape, layers=tuple(layers), loss=loss)
+
+
+def _convolution(channels: int) -> tuple[Conv2D, BatchNorm]:
+    described = Conv2D(channels=channels, kernel=(3, 3), activation="identity", has_bias=False)
+    return described, BatchNorm()
+
+
+def picture_entries(
+    shape: Shape, width: int, output: Dense, loss: LossName, n: int, seed: int
+) -> tuple[Entry, ...]:
+    """Describe the networks that compete for pictures.
+
+    They differ in how strongly pictures are changed in training, which is what keeps a network on
+    few pictures from learning them by heart, and in their width.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Height, width and channels of a picture.
+    width : int
+        Channels of the first stage.
+    output, loss : Dense, str
+        The output layer, and what is minimized.
+    n : int
+        Pictures to train on.
+    seed : int
+        Seed of every random choice.
+    """
+    side = min(shape[:2])
+    if loss == "squared_error":  # where a number is asked for, the place may be the point
+        return (_entry("convolutional", shape, width, output, loss, n, seed, None),)
+    usual = Augmentation(
+        shift=side / 10, rotate=8, scale=0.15, light=0.2, mirror=True, edge="repeat"
+    )
+    strong = Augmentation(
+        shift=side / 7, rotate=15, scale=0.3, shear=0.1, bend=side / 40, light=0.35, mirror=True,
+        edge="repeat",
+    )  # fmt: skip
+    slight = Augmentation(shift=side / 14, rotate=8, scale=0.1, light=0.1, edge="repeat")
+    return (
+        _entry("changed as usual", shape, width, output, loss, n, seed, usual),
+        _entry("changed strongly", shape, width, output, loss, n, seed, strong),
+        _entry("changed slightly, never mirrored", shape, width, output, loss, n, seed, slight),
+    )
+
+
+def _entry(
+    name: str,
+    shape: Shape,
+    width: int,
+    output: Dense,
+    loss: LossName,
+    n: int,
+    seed: int,
+    changes: Augmentation | None,
+) -> Entry:
+    batch = 32 if n < 3000 else 64 if n < 20_000 else 128
+    recipe = Recipe(
+        learning_rate=3e-3, weight_decay=0.05, batch_size=batch, epochs=10 * MOST_PASSES,
+        label_smoothing=0.05 if loss == "cross_entropy" else 0.0, augmentation=changes,
+        validation_fraction=0.1, seed=seed,
+    )  # fmt: skip
+    described = picture_network(shape, width, output, loss)
+    stages = [layer.channels for layer in described.layers if isinstance(layer, Conv2D)]
+    what = f"{'-'.join(map(str, stages))} channels on {shape[0]}×{shape[1]}, {name}"
+    return Entry(what, described, recipe)

@@ -1,0 +1,203 @@
+"""Networks for texts: a bag of n-grams, shallow or deep, judged once and trained on all."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from fathom.nn.architecture import Architecture, Layer
+from fathom.nn.bag import Bag
+from fathom.nn.blocks import Activation, Dropout, Residual
+from fathom.nn.dense import Dense
+from fathom.nn.losses import LossName
+from fathom.nn.network import Network
+from fathom.search.contest import Entry, Ground, run_entry
+from fathom.training.history import History, StartHistory
+from fathom.training.metrics import score_name
+from fathom.training.monitor import Deadline, Monitor
+from fathom.training.program import Examples
+from fathom.training.recipe import Recipe
+from fathom.training.starts import n_workers, train_starts
+
+UNITS = 32
+STEPS = 350  # that a training aims at, within the limits of epochs
+FEWEST_EPOCHS, MOST_EPOCHS = 4, 40
+TRIAL_SHARE = 0.4  # of the time that is left, for a network that is judged
+MOST_STARTS = 4  # networks trained on all texts, whose outputs are averaged
+LEAST_SHARE = 0.7  # of the time a trial took, in which a training on all texts is worth while
+SLOWER = 1.4  # how much longer than the trial a network trained beside others may take
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Texts as examples, and the codes there are.
+
+    Attributes
+    ----------
+    examples : Examples
+        Rows of codes and weights, and what is to be said of each.
+    n_codes : int
+        Codes, 0 included.
+    """
+
+    examples: Examples
+    n_codes: int
+
+
+@dataclass(frozen=True)
+class Written:
+    """What was found for texts.
+
+    Attributes
+    ----------
+    entry : Entry
+        The network that was chosen, and how it was trained in the end.
+    networks : tuple of Network
+        Whose outputs are averaged.
+    history : History
+        The networks that were judged, then those that make up the model.
+    is_whole : bool
+        Whether the networks learned from all texts, and from codes learned from all; otherwise from
+        those that were not held out.
+    """
+
+    entry: Entry
+    networks: tuple[Network, ...]
+    history: History
+    is_whole: bool
+
+
+def text_entries(
+    length: int, n_codes: int, output: Dense, loss: LossName, n: int, seed: int
+) -> tuple[Entry, ...]:
+    """Describe the networks that are judged for texts.
+
+    Parameters
+    ----------
+    length : int
+        Codes in a row.
+    n_codes : int
+        Codes there are.
+    output, loss : Dense, str
+        The output layer, and what is minimized.
+    n : int
+        Texts to train on.
+    seed : int
+        Seed of every random choice.
+    """
+    batch = 32 if n < 1500 else 64 if n < 5000 else 128
+    epochs = math.ceil(STEPS * batch / n)
+    recipe = Recipe(
+        learning_rate=3e-3, batch_size=batch, seed=seed, validation_fraction=0.1,
+        epochs=min(MOST_EPOCHS, max(FEWEST_EPOCHS, epochs)),
+    )  # fmt: skip
+    first: list[Layer] = [
+        Bag(codes=n_codes, units=UNITS, dropout=0.3), Activation(activation="relu")
+    ]  # fmt: skip
+    inner = (Dense(units=UNITS, activation="relu"), Dropout(rate=0.2), Dense(units=UNITS))
+    deeper: list[Layer] = [Residual(layers=inner), Dropout(rate=0.2)]
+
+    def entry(name: str, layers: list[Layer]) -> Entry:
+        described = Architecture(
+            input_shape=(2 * length,), layers=(*layers, output), loss=loss
+        )  # fmt: skip
+        return Entry(f"a bag of {n_codes:,} n-grams, {name}", described, recipe)
+
+    return (
+        entry("one hidden layer", first),
+        entry("three hidden layers", [*first, *deeper]),
+    )
+
+
+def find_for_texts(
+    prepare: Callable[[np.ndarray | None], Prepared],
+    describe: Callable[[Prepared, int], tuple[Entry, ...]],
+    training: np.ndarray,
+    held_out: np.ndarray | None,
+    *,
+    deadline: Deadline,
+    monitor: Monitor,
+) -> Written:
+    """Judge a few networks on texts held out, then train the best on all texts, several times.
+
+    Parameters
+    ----------
+    prepare : callable
+        Takes the rows that codes are learned from, or None for all, and returns the texts so.
+    describe : callable
+        Takes texts as prepared and how many are trained on, and returns the entries.
+    training, held_out : numpy.ndarray
+        Rows that train and rows that judge; None for the latter where there are too few.
+    deadline : Deadline
+        When to be done.
+    monitor : Monitor
+        Told of every epoch and of what became of each network, and asked whether to stop.
+    """
+    began = time.monotonic()
+    judged: list[tuple[float, int, Entry, Network]] = []
+    starts: list[StartHistory] = []
+    epochs, longest = 0, 0.0
+    if held_out is not None:
+        prepared = prepare(training)
+        judges = Examples(*(part[held_out] for part in prepared.examples))
+        ground = Ground(prepared.examples, training, judges)
+        for number, entry in enumerate(describe(prepared, len(training))):
+            if number and (monitor.should_stop() or deadline.remaining() < 4 * longest):
+                break
+            mark = time.monotonic()
+            network, history = run_entry(
+                number, entry, None, ground, deadline.share(TRIAL_SHARE), monitor
+            )
+            longest = max(longest, time.monotonic() - mark)
+            starts.append(history)
+            best = history.best
+            loss = math.inf if best is None or best.validation_loss is None else (
+                best.validation_loss
+            )  # fmt: skip
+            judged.append((loss, number, entry, network))
+        _, number, chosen, network = min(judged, key=lambda one: one[:2])
+        if len(starts[number].epochs) == chosen.recipe.epochs:  # the clock did not cut it short
+            # The rate falls within them, so that very few would end before anything is learned.
+            epochs = max(starts[number].best_epoch, math.ceil(chosen.recipe.epochs / 2))
+        n_starts = _affordable(deadline, longest)
+        if n_starts == 0 or monitor.should_stop():
+            judges_only = _history((*starts,), (number,), chosen, began)
+            return Written(chosen, (network,), judges_only, is_whole=False)
+    else:
+        number, n_starts = 0, 1
+    whole = prepare(None)
+    entry = describe(whole, len(whole.examples.weight))[number]
+    recipe = entry.recipe.model_copy(
+        update={
+            "n_starts": n_starts, "combine": "average", "validation_fraction": 0.0,
+            "epochs": epochs or entry.recipe.epochs,
+        }
+    )  # fmt: skip
+    networks, found = train_starts(
+        entry.architecture, recipe, whole.examples, monitor=monitor, deadline=deadline
+    )
+    kept = tuple(len(starts) + place for place in found.kept)
+    whole_history = _history((*starts, *found.starts), kept, entry, began)
+    chosen = Entry(entry.name, entry.architecture, recipe)
+    return Written(chosen, networks, whole_history, is_whole=True)
+
+
+def _affordable(deadline: Deadline, longest: float) -> int:
+    """Return how many networks there is time to train on all texts, as long as trials took."""
+    remaining = deadline.remaining()
+    if math.isinf(remaining):
+        return MOST_STARTS
+    rounds = int(remaining / max(SLOWER * longest, 1e-3))
+    if rounds == 0 and remaining > LEAST_SHARE * longest:
+        return 1  # for fewer epochs, but on all texts
+    return min(MOST_STARTS, rounds * n_workers())
+
+
+def _history(
+    starts: tuple[StartHistory, ...], kept: tuple[int, ...], entry: Entry, began: float
+) -> History:
+    name = score_name(entry.architecture.output_activation)
+    seconds = time.monotonic() - began
+    return History(starts=starts, kept=kept, score_name=name, seconds=seconds)
