@@ -230,6 +230,26 @@ def compare(
     raise typer.Exit(run_compare(options, time_limit, names, test_share, json))
 
 
+@app.command()
+def studio(
+    port: Annotated[
+        int | None, typer.Option(help="Port of this machine; 8765, or any, if left out.")
+    ] = None,
+    folder: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIR", help="Where tables and searches are kept; the cache if left out."
+        ),
+    ] = None,
+    opens: Annotated[bool, typer.Option("--open/--no-open", help="Open it in the browser.")] = True,
+    json: Json = False,
+) -> None:
+    """Open a local page: see a network compute and learn, and train on your own table."""
+    from fathom.cli.studio import run_studio
+
+    run_studio(port, folder, opens, json)
+
+
 app.add_typer(inside)
 
 
