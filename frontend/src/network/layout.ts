@@ -30,16 +30,16 @@ export function lay(sides: number[], width: number): Layout {
     const spots = sides.map((side, layer) =>
       Array.from({ length: side }, (_, unit) => ({ x: width / 2 + (unit - (side - 1) / 2) * across, y: top + radius + layer * pitch })),
     );
-    const titles = sides.map((_, layer) => ({ x: 6, y: top + layer * pitch - 14 }));
+    const titles = sides.map((_, layer) => ({ x: 2, y: top + layer * pitch - 14 }));
     return { width, height: top + (n - 1) * pitch + 2 * radius + 34, radius, isUpright, detail, spots, titles };
   }
-  const spacing = detail === 2 ? 132 : detail === 1 ? 62 : Math.max(26, Math.min(40, 640 / most));
-  const radius = detail === 2 ? 27 : Math.min(21, spacing * 0.36);
+  const spacing = detail === 2 ? 146 : detail === 1 ? 62 : Math.max(26, Math.min(40, 640 / most));
+  const radius = detail === 2 ? 30 : Math.min(21, spacing * 0.36);
   const side = 74;
   const gap = n > 1 ? Math.min(290, (width - 2 * side) / (n - 1)) : 0;
   const first = (width - gap * (n - 1)) / 2;
-  const top = detail === 2 ? 44 : 36;
-  const height = top + most * spacing + 12;
+  const top = detail === 2 ? 26 : 34;
+  const height = top + most * spacing + 10;
   const spots = sides.map((count, layer) =>
     Array.from({ length: count }, (_, unit) => ({ x: first + layer * gap, y: top + ((most - count) / 2 + unit + 0.5) * spacing })),
   );

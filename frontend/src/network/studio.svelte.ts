@@ -62,8 +62,8 @@ export class NetworkStudio {
       const answer = await get<NetworkAnswer>(`/api/network/examples/${example}`);
       this.losses = [];
       this.past = [];
-      this.trail = [];
       await this.take(answer);
+      this.trail = ["output.neuron1.a"];
     } catch (error) {
       this.fail(error);
     }
