@@ -136,6 +136,7 @@ export const chinese: Record<Key, string> = {
   curvesTitle: "每个网络在留出行上的损失，逐轮",
   population: "群体",
   epochOf: "第 {0} 轮，共 {1} 轮",
+  epoch: "第 {0} 轮",
   begun: "训练中",
   complete: "完成",
   chosen: "在模型中",

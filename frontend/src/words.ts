@@ -138,6 +138,7 @@ export const english = {
   curvesTitle: "Held-out loss of each network, epoch by epoch",
   population: "Population",
   epochOf: "epoch {0} of {1}",
+  epoch: "epoch {0}",
   begun: "training",
   complete: "complete",
   chosen: "in the model",

@@ -113,16 +113,16 @@ def _facts(column: Column) -> ColumnFacts:
 
 
 def likely_target(columns: tuple[Column, ...]) -> str:
-    """Return the column that is most likely to be predicted: by its name, or the last one.
+    """Return the column most likely to be predicted: the last so called, or the last one.
 
     Examples
     --------
-    >>> names = ("Survived", "Age", "Ticket")
+    >>> names = ("Class", "Survived", "Age", "Ticket")
     >>> likely_target(tuple(Column(name=name, kind="number") for name in names))
     'Survived'
     """
     usable = [column for column in columns if column.is_used and column.kind != "text"]
     named = [column.name for column in usable if LIKELY.search(column.name)]
     if named:
-        return named[0]
+        return named[-1]
     return (usable or list(columns))[-1].name
