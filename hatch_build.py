@@ -16,7 +16,7 @@ SOURCES = ("src", "public", "index.html", "package.json", "package-lock.json", "
            "tsconfig.json", ".npmrc")  # fmt: skip
 REMEDY = (
     "The studio's page could not be built: {reason}.\n"
-    "It needs Node 20.19 or newer with npm, and the npm registry; or a page that was built before:\n"
+    "It needs Node 20.19 or newer with npm, and the npm registry; or a page built before:\n"
     "    cd frontend && npm ci && npm run build\n"
     "Where there is no Node, pip asks for " + NODE + " by itself, from the Python index."
 )

@@ -229,6 +229,7 @@ export interface RowWish {
 export interface SearchEvent {
   event: string;
   network: number | null;
+  number: number | null;
   status: string | null;
   structure: string | null;
   reason: string | null;

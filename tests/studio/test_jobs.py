@@ -12,7 +12,8 @@ from fathom.studio.tables import Tables, known_folder
 from fathom.studio.typescript import write_typescript
 
 ROWS = "age,town,id,survived\n" + "".join(
-    f"{20 + k % 50},{'Ulm' if k % 3 else 'Bern'},{k},{'yes' if k % 2 else 'no'}\n" for k in range(90)
+    f"{20 + k % 50},{'Ulm' if k % 3 else 'Bern'},{k},{'yes' if k % 2 else 'no'}\n"
+    for k in range(90)
 )
 
 
@@ -110,7 +111,9 @@ def test_who_comes_again_hears_what_he_missed_and_no_half_line(tables, table, tm
     ("wish", "said"),
     [({"target": "nobody"}, "column"), ({"target": "town", "task": "numbers"}, "number")],
 )
-def test_a_wish_that_cannot_be_is_refused_before_anything_begins(tables, table, tmp_path, wish, said):
+def test_a_wish_that_cannot_be_is_refused_before_anything_begins(
+    tables, table, tmp_path, wish, said
+):
     jobs = Jobs(tmp_path / "jobs", tables)
     with pytest.raises(InputError, match=said):
         jobs.start(JobRequest(table=table, **wish))

@@ -84,8 +84,8 @@ export class Search {
         const last = member.points[member.points.length - 1];
         // a network is trained on several folds, one after the other: its curve is that of the first
         if (loss != null && one.epoch != null && (!last || one.epoch > last[0])) member.points.push([one.epoch, loss]);
-      } else if (one.event === "network" && one.network != null) {
-        const member = this.member(one.network);
+      } else if (one.event === "network" && one.number != null) {
+        const member = this.member(one.number);
         member.structure = one.structure ?? member.structure;
         member.status = one.status ?? member.status;
         member.reason = one.reason || member.reason;

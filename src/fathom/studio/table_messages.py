@@ -110,7 +110,8 @@ class SearchEvent(Value):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
     event: str
-    network: int | None = None
+    network: int | None = None  # of an epoch or a note
+    number: int | None = None  # of a network
     status: str | None = None
     structure: str | None = None
     reason: str | None = None
