@@ -44,7 +44,7 @@ class Served:
         is_port_fixed: bool = True,
         on_link: Callable[[str], None] | None = None,
     ) -> None:
-        self._on_link = on_link
+        self.folder, self._on_link = folder, on_link
         self._socket = _listen(port, is_port_fixed=is_port_fixed)
         self.port = int(self._socket.getsockname()[1])
         self.keys = Keys(self._tell_link)
