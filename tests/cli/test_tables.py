@@ -183,12 +183,14 @@ def test_row_71_no_rows_give_the_columns_alone(predict, features, tmp_path):
     assert as_json[-1].items() >= {"event": "done", "count": 0}.items()
 
 
-def test_rows_72_and_73_empty_and_far_rows_are_predicted_and_flagged(predict, features):
+def test_rows_72_and_73_empty_and_far_rows_are_predicted_and_flagged(predict, features, model):
     rows = features.head(3).with_columns(pl.lit(None).alias(name) for name in features.columns)
     far = features.tail(1).with_columns(age=pl.lit(5000))
-    run = predict(pl.concat([rows, far, features.head(1)], how="vertical_relaxed"))
+    given = pl.concat([rows, far, features.head(1)], how="vertical_relaxed")
+    run = predict(given)
     found = rows_of(run)
     assert found["is_unusual"].to_list() == [True] * 4 + [False]
+    assert library.load(model).find_unusual(given).tolist() == [True] * 4 + [False]
     np.testing.assert_allclose(found[P].sum_horizontal().to_numpy(), 1)
     assert "3 rows are without any value" in run.err
     assert "1 value is far outside the range of training" in run.err

@@ -277,7 +277,7 @@ def test_stopped_while_it_loads_it_says_so_in_one_line(table, tmp_path, number, 
             process.send_signal(number)
             began = time.monotonic()
             out, errors = process.communicate(timeout=30)
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 10
         assert process.returncode == 130
         assert errors == "fathom: stopped before there was anything to save\n"
         if not more:

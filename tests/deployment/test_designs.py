@@ -464,10 +464,12 @@ def places(value, path=()):
 ODD = [None, True, -1, 0, 1, 2**62, 0.5, 1e308, -1e308, "", "x\n\x00y", [], [0], {}, {"a": 1}]
 
 
-@pytest.mark.parametrize("part", range(8))
+@pytest.mark.parametrize("part", range(4))
 def test_any_value_anywhere_is_refused_or_harmless(small, tmp_path, part):
+    """Every fourth value at every place, other ones at the next."""
     card, table = json.loads(unpack(small)[1]["card"]), OTHER[["a", "many", "day", "text"]][:5]
-    changes = [(place, odd) for place in places(card) if place for odd in ODD][part::8]
+    found = [place for place in places(card) if place]
+    changes = [(place, odd) for n, place in enumerate(found) for odd in ODD[n % 4 :: 4]][part::4]
     n_loaded = 0
     for place, odd in changes:
         (tmp_path / "a").write_bytes(remade(small, at(*place, value=odd)))

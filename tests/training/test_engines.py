@@ -14,7 +14,7 @@ from fathom.loops.descent import advance
 from fathom.nn.architecture import Architecture
 from fathom.nn.dense import Dense
 from fathom.nn.network import build
-from fathom.nn.normalization import LayerNorm
+from fathom.nn.normalization import BatchNorm, LayerNorm
 from fathom.training import engines
 from fathom.training.engines import choose_program, cores_each, prepare, warm_up
 from fathom.training.loop import make_plan
@@ -31,12 +31,18 @@ def chosen(*hidden, **how):
     return choose_program(make_plan(architecture, Recipe()), network, X, **how).name
 
 
+def forget(monkeypatch):
+    """Have this process know nothing of what is compiled."""
+    found = {name: engines._Preparation() for name in ("rows", "pictures")}
+    monkeypatch.setattr(engines, "_PREPARATIONS", found)
+
+
 @pytest.fixture
 def uncompiled(monkeypatch):
     """Have the loops not be compiled, and note the processes that are to compile them."""
     begun = []
-    monkeypatch.setattr(engines, "_PREPARATION", engines._Preparation())
-    monkeypatch.setattr(engines, "_is_compiled", lambda: False)
+    forget(monkeypatch)
+    monkeypatch.setattr(engines, "_is_compiled", lambda name: False)
     monkeypatch.setattr(subprocess, "Popen", lambda command, **_: begun.append(command) or command)
     return begun
 
@@ -60,11 +66,25 @@ def test_one_process_compiles_for_all(uncompiled):
     prepare()
     prepare()
     (command,) = uncompiled
-    assert "warm_up()" in command[-1]
+    assert "warm_up('rows')" in command[-1]
+    prepare("pictures")
+    assert "warm_up('pictures')" in uncompiled[-1][-1]
+
+
+def test_loops_for_pictures_are_not_waited_for_and_what_is_begun_is_gone_on_with(
+    monkeypatch, uncompiled
+):
+    assert chosen(Dense(units=4), BatchNorm(), deadline=Deadline(None)) == "xla"
+    assert len(uncompiled) == 1
+    monkeypatch.setattr(engines, "_is_compiled", lambda name: True)
+    assert chosen(Dense(units=4), BatchNorm()) == "xla"
+    assert chosen(Dense(units=4)) == "loops"
+    forget(monkeypatch)
+    assert chosen(Dense(units=4), BatchNorm()) == "loops"
 
 
 def test_nothing_is_begun_where_loops_are_compiled(monkeypatch, uncompiled):
-    monkeypatch.setattr(engines, "_is_compiled", lambda: True)
+    monkeypatch.setattr(engines, "_is_compiled", lambda name: True)
     prepare()
     assert not uncompiled
 
@@ -94,25 +114,25 @@ def test_what_was_compiled_of_earlier_loops_does_not_count_and_goes(monkeypatch,
     stub = SimpleNamespace(
         stats=SimpleNamespace(cache_path=str(tmp_path)), py_func=advance.py_func, signatures=[]
     )
-    monkeypatch.setattr(engines, "_steps", lambda: stub)
-    monkeypatch.setattr(engines, "_PREPARATION", engines._Preparation())
+    monkeypatch.setattr(engines, "_steps", lambda name: stub)
+    forget(monkeypatch)
     kept = tmp_path / "descent.advance-1.py311.nbi"
     kept.touch()
     os.utime(kept, (0, 0))
-    assert not engines._is_compiled()
+    assert not engines._is_compiled("rows")
     engines._drop_older()
     assert not kept.exists()
     kept.touch()
     os.utime(kept, (engines._written() + 1,) * 2)
     engines._drop_older()
     assert kept.exists()
-    assert engines._is_compiled()
+    assert engines._is_compiled("rows")
 
 
 def test_where_nothing_can_be_kept_each_process_compiles_for_itself(monkeypatch):
     stub = SimpleNamespace(stats=SimpleNamespace(cache_path=None), signatures=[])
-    monkeypatch.setattr(engines, "_steps", lambda: stub)
-    monkeypatch.setattr(engines, "_PREPARATION", engines._Preparation())
-    assert not engines._is_compiled()
+    monkeypatch.setattr(engines, "_steps", lambda name: stub)
+    forget(monkeypatch)
+    assert not engines._is_compiled("rows")
     stub.signatures.append("compiled")
-    assert engines._is_compiled()
+    assert engines._is_compiled("rows")

@@ -214,6 +214,30 @@ class FathomEstimator(BaseEstimator):
             for c in candidates
         ]  # fmt: skip
 
+    def find_unusual(self, X: Any) -> np.ndarray:
+        """Tell which rows are unlike those of training: trust what is predicted for them less.
+
+        Parameters
+        ----------
+        X : array-like or data frame
+            Rows as in `fit`, of an estimator that designed itself for a table.
+
+        Returns
+        -------
+        numpy.ndarray
+            True for rows with a number far outside what was seen, a category that was not, or no
+            value at all; shape (n,). It is the column ``is_unusual`` of ``fathom predict``.
+
+        Raises
+        ------
+        InputError
+            If X does not fit the columns of training.
+        NotFittedError
+            If the estimator is not fitted to a table.
+        """
+        check_is_fitted(self, "design_")
+        return self._parse_rows(X).is_unusual
+
     def _parse_rows(self, x: Any) -> ParsedTable:
         """Return rows of a table as arrays, its columns those of training."""
         table = self.schema_.input

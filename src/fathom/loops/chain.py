@@ -7,9 +7,12 @@ import numpy as np
 from fathom.loops.activations import activate
 from fathom.loops.columns import backward_columns, forward_columns
 from fathom.loops.compiling import loop
+from fathom.loops.convolution import backward_convolution, forward_convolution
 from fathom.loops.moving import copy, fill, turn_round
+from fathom.loops.normalization import backward_norm, forward_norm
 from fathom.loops.numerics import ZERO, random_bits
-from fathom.loops.records import ACTIVATION, COLUMNS, DENSE, DROPOUT, GAIN
+from fathom.loops.pooling import backward_pool, forward_pool
+from fathom.loops.records import ACTIVATION, COLUMNS, CONVOLUTION, DENSE, DROPOUT, GAIN, NORM, POOL
 
 LEARNING, AT_REST = np.int64(1), np.int64(0)
 PART, FEW_PRODUCTS = 64, 1_000_000  # examples; products up to which OpenBLAS copies nothing
@@ -58,7 +61,7 @@ def gather(chain, x, rows, inputs):  # type: ignore[no-untyped-def]
 
 
 @loop
-def forward(chain, parameters, inputs, batch, work, features, seed, is_learning):  # type: ignore[no-untyped-def]
+def forward(chain, parameters, statistics, inputs, batch, work, features, seed, is_learning):  # type: ignore[no-untyped-def]
     """Compute every layer for a batch; the output layer's sums z are returned.
 
     Parameters
@@ -67,6 +70,9 @@ def forward(chain, parameters, inputs, batch, work, features, seed, is_learning)
         The network.
     parameters : numpy.ndarray
         Its parameters.
+    statistics : numpy.ndarray or None
+        Its statistics, which follow the batch while learning; None where it is of rows alone, and
+        what only pictures and normalization need is then not even compiled.
     inputs : numpy.ndarray
         The batch as `gather` laid it out.
     batch : int
@@ -99,11 +105,25 @@ def forward(chain, parameters, inputs, batch, work, features, seed, is_learning)
         elif layer.kind == ACTIVATION:
             copy(x.reshape(-1), slope.reshape(-1))
             activate(layer.activation, slope.reshape(-1), a.reshape(-1))
-        elif is_learning:
-            _drop(layer.keep, np.uint32(seed + np.uint32(k)), x, a, slope)
-        else:
-            copy(x.reshape(-1), a.reshape(-1))
+        elif layer.kind == DROPOUT:
+            if is_learning:
+                _drop(layer.keep, np.uint32(seed + np.uint32(k)), x, a, slope)
+            else:
+                copy(x.reshape(-1), a.reshape(-1))
+        elif statistics is not None:
+            _forward_of_pictures(layer, parameters, statistics, x, slope, a, is_learning)
     return a
+
+
+@loop
+def _forward_of_pictures(layer, parameters, statistics, x, slope, a, is_learning):  # type: ignore[no-untyped-def]
+    if layer.kind == CONVOLUTION:
+        forward_convolution(layer, parameters, x, slope)
+        activate(layer.activation, slope.reshape(-1), a.reshape(-1))
+    elif layer.kind == POOL:
+        forward_pool(layer, x, a)
+    elif layer.kind == NORM:
+        forward_norm(layer, parameters, statistics, x, slope, a, is_learning)
 
 
 @loop
@@ -131,12 +151,14 @@ def _drop(keep, seed, x, a, slope):  # type: ignore[no-untyped-def]
 
 
 @loop
-def backward_layer(chain, k, parameters, inputs, batch, work, features, error, back, gradient):  # type: ignore[no-untyped-def]
+def backward_layer(  # type: ignore[no-untyped-def]
+    chain, k, parameters, statistics, inputs, batch, work, features, error, back, gradient
+):
     """Pass node errors back through one layer, and work out its gradient.
 
     Parameters
     ----------
-    chain, parameters, inputs, batch, work, features
+    chain, parameters, statistics, inputs, batch, work, features
         As for `forward`.
     k : int
         Which layer.
@@ -173,6 +195,19 @@ def backward_layer(chain, k, parameters, inputs, batch, work, features, error, b
         _times_row(error, parameters[layer.weight : layer.weight + layer.n_in], back)
     elif layer.kind in (DROPOUT, ACTIVATION):
         _times(error, slope, back)
+    elif statistics is not None:
+        a = _room(work, layer.a, batch, layer.n_out)
+        _backward_of_pictures(layer, parameters, statistics, x, a, slope, error, back, gradient)
+
+
+@loop
+def _backward_of_pictures(layer, parameters, statistics, x, a, slope, error, back, gradient):  # type: ignore[no-untyped-def]
+    if layer.kind == CONVOLUTION:
+        backward_convolution(layer, parameters, x, error, slope, back, gradient)
+    elif layer.kind == POOL:
+        backward_pool(layer, x, a, error, back)
+    elif layer.kind == NORM:
+        backward_norm(layer, parameters, statistics, slope, error, back, gradient)
 
 
 @loop
@@ -227,7 +262,7 @@ def _times_row(left, row, product):  # type: ignore[no-untyped-def]
 
 
 @loop
-def combine(chain, parameters, x, at_once, z):  # type: ignore[no-untyped-def]
+def combine(chain, parameters, statistics, x, at_once, z):  # type: ignore[no-untyped-def]
     """Write the sums z of the output layer for all examples, so many at once, as when trained."""
     width = max(chain.widest, x.shape[1])
     work = np.empty(at_once * chain.places, np.float32)
@@ -239,5 +274,6 @@ def combine(chain, parameters, x, at_once, z):  # type: ignore[no-untyped-def]
         for place in range(batch):
             rows[place] = begin + place
         gather(chain, x, rows[:batch], inputs[: batch * x.shape[1]])
-        found = forward(chain, parameters, inputs, batch, work, features, np.uint32(0), AT_REST)
+        seed = np.uint32(0)
+        found = forward(chain, parameters, statistics, inputs, batch, work, features, seed, AT_REST)
         copy(found.reshape(-1), z[begin:end].reshape(-1))

@@ -64,9 +64,20 @@ class Rules(NamedTuple):
 
 
 class Learner(NamedTuple):
-    """What changes as a network learns: parameters, and Adam's running means of g and of g²."""
+    """What changes as a network learns.
+
+    Attributes
+    ----------
+    parameters : numpy.ndarray
+        Those of the network.
+    statistics : numpy.ndarray or None
+        What no optimizer touches; see `fathom.loops.chain.forward`.
+    mean, square : numpy.ndarray
+        Adam's running means of g and of g².
+    """
 
     parameters: np.ndarray
+    statistics: np.ndarray | None
     mean: np.ndarray
     square: np.ndarray
 
@@ -111,40 +122,53 @@ def advance(chain, pieces, rules, learner, room, known, rows, rates, seeds, n_be
     sums : numpy.ndarray
         Added to: loss, weight, and the parts of the score.
     """
-    batch, n_layers = rows.shape[1], len(chain.layers)
-    share = np.float32(1.0 / batch if rules.is_mean else 1.0)
-    n_outputs = chain.layers[n_layers - 1].n_out
-    classes = np.zeros(batch, np.int32)
-    values = np.zeros((batch, known.values.shape[1]), np.float32)
-    weight = np.empty(batch, np.float32)
+    share = np.float32(1.0 / rows.shape[1] if rules.is_mean else 1.0)
     for step in range(len(rows)):
-        chosen = rows[step]
-        for r in range(batch):
-            weight[r] = known.weight[chosen[r]]
-            if len(known.classes):
-                classes[r] = known.classes[chosen[r]]
-            else:
-                copy(known.values[chosen[r]], values[r])
-        gather(chain, known.x, chosen, room.inputs[: batch * known.x.shape[1]])
-        z = forward(
-            chain,
-            learner.parameters,
-            room.inputs,
-            batch,
-            room.work,
-            room.features,
-            seeds[step],
-            LEARNING,
-        )
-        error = room.error[: batch * n_outputs].reshape(batch, n_outputs)
-        compare(rules, z, classes, values, weight, share, error, sums)
-        _learn(chain, pieces, rules, learner, room, error, batch, rates[step], n_before + step + 1)
+        find_gradient(chain, rules, learner, room, known, rows[step], share, seeds[step], sums)
+        update(pieces, rules, learner, room.gradient, rates[step], n_before + step + 1)
 
 
 @loop
-def _learn(chain, pieces, rules, learner, room, error, batch, rate, n_steps):  # type: ignore[no-untyped-def]
-    """Pass the errors of the output layer back, and change the weights of each layer passed."""
-    last_piece, spare, other = len(pieces), room.back, room.error
+def find_gradient(chain, rules, learner, room, known, chosen, share, seed, sums):  # type: ignore[no-untyped-def]
+    """Send a batch forward, compare with the truth, and pass the errors of the output layer back.
+
+    Parameters
+    ----------
+    chain, rules, learner, room, known, sums
+        As for `advance`; the gradient is left in the room.
+    chosen : numpy.ndarray
+        Which examples, int32.
+    share : numpy.float32
+        What the loss of one of them counts.
+    seed : numpy.uint32
+        Seed of the dropout.
+    """
+    batch = len(chosen)
+    n_outputs = chain.layers[len(chain.layers) - 1].n_out
+    classes = np.zeros(batch, np.int32)
+    values = np.zeros((batch, known.values.shape[1]), np.float32)
+    weight = np.empty(batch, np.float32)
+    for r in range(batch):
+        weight[r] = known.weight[chosen[r]]
+        if len(known.classes):
+            classes[r] = known.classes[chosen[r]]
+        else:
+            copy(known.values[chosen[r]], values[r])
+    gather(chain, known.x, chosen, room.inputs[: batch * known.x.shape[1]])
+    z = forward(
+        chain,
+        learner.parameters,
+        learner.statistics,
+        room.inputs,
+        batch,
+        room.work,
+        room.features,
+        seed,
+        LEARNING,
+    )
+    error = room.error[: batch * n_outputs].reshape(batch, n_outputs)
+    compare(rules, z, classes, values, weight, share, error, sums)
+    spare, other = room.back, room.error
     for k in range(len(chain.layers) - 1, -1, -1):
         layer = chain.layers[k]
         back = spare[: batch * layer.n_in].reshape(batch, layer.n_in)
@@ -152,6 +176,7 @@ def _learn(chain, pieces, rules, learner, room, error, batch, rate, n_steps):  #
             chain,
             k,
             learner.parameters,
+            learner.statistics,
             room.inputs,
             batch,
             room.work,
@@ -160,12 +185,16 @@ def _learn(chain, pieces, rules, learner, room, error, batch, rate, n_steps):  #
             back,
             room.gradient,
         )
-        while last_piece > 0 and pieces[last_piece - 1].begin >= layer.begin:
-            last_piece -= 1
-            _update(pieces[last_piece], rules, learner, room.gradient, rate, n_steps)
         if not layer.passes_back:
             break
         error, spare, other = back, other, spare
+
+
+@loop
+def update(pieces, rules, learner, gradient, rate, n_steps):  # type: ignore[no-untyped-def]
+    """Take Adam's step with all parameters, piece by piece."""
+    for k in range(len(pieces)):
+        _update(pieces[k], rules, learner, gradient, rate, n_steps)
 
 
 @loop

@@ -1,13 +1,13 @@
 """A network as the loops see it: one record a layer, one long row of parameters.
 
 Every layer's parameters lie one after another in the row; `weight`, `bias` and the others say
-where. A layer's activations a and slopes f′ for a batch lie in a working row, at so many places an
-example.
+where; what an optimizer may not touch lies in a row of statistics. A layer's activations a and
+slopes f′ for a batch lie in a working row, at so many places an example.
 """
 
 import numpy as np
 
-COLUMNS, GAIN, DENSE, DROPOUT, ACTIVATION = range(5)
+COLUMNS, GAIN, DENSE, DROPOUT, ACTIVATION, CONVOLUTION, POOL, NORM = range(8)
 AS_IS, PIECEWISE, THERMOMETER, PERIODIC = range(4)
 CROSS_ENTROPY, BINARY_CROSS_ENTROPY, SQUARED_ERROR = range(3)
 
@@ -37,6 +37,25 @@ LAYER = np.dtype(
         ("shift", np.int64),
         ("table", np.int64),
         ("category_units", np.int64),
+        # pictures only; of a pool the kernel is the square
+        ("height", np.int64),
+        ("width", np.int64),
+        ("channels", np.int64),  # of a normalization, its features
+        ("height_out", np.int64),
+        ("width_out", np.int64),
+        ("channels_out", np.int64),
+        ("kernel_height", np.int64),
+        ("kernel_width", np.int64),
+        ("stride", np.int64),
+        ("top", np.int64),  # rows of zeros above the picture
+        ("left", np.int64),
+        ("is_max", np.int64),
+        # normalization only
+        ("running", np.int64),  # first of its statistics
+        ("scale", np.int64),
+        ("offset", np.int64),
+        ("momentum", np.float64),
+        ("epsilon", np.float64),
     ],
     align=True,
 )

@@ -1,20 +1,32 @@
 """Training by loops that are compiled once for all networks, behind the interface of a program."""
 
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from typing import Any, ClassVar
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from fathom.loops.activations import ACTIVATION_CODES
 from fathom.loops.chain import combine
 from fathom.loops.descent import Known, Learner, Room, Rules, advance
 from fathom.loops.losses import compare
+from fathom.loops.pictures import advance_pictures, combine_pictures
 from fathom.loops.records import BINARY_CROSS_ENTROPY, CROSS_ENTROPY, SQUARED_ERROR
+from fathom.nn.layer import Shape
 from fathom.nn.network import Network
+from fathom.training.augmentation import augment
 from fathom.training.history import EngineName
-from fathom.training.packing import Packing, can_pack, pack, pack_parameters
+from fathom.training.packing import (
+    Packing,
+    can_pack,
+    is_divisible,
+    pack,
+    pack_parameters,
+)
 from fathom.training.program import Examples, Knobs, Plan, Sums
+from fathom.training.sharing import advance_together
 
 _LOSSES = {
     "cross_entropy": CROSS_ENTROPY, "binary_cross_entropy": BINARY_CROSS_ENTROPY,
@@ -22,6 +34,7 @@ _LOSSES = {
 }  # fmt: skip
 _OPTIMIZERS = ("adam", "adamw")
 EVALUATION_ROWS = 256  # examples evaluated at once: their activations stay near the core
+EVALUATION_PICTURES = 32
 
 
 @dataclass(frozen=True)
@@ -30,6 +43,7 @@ class Row:
 
     packing: Packing
     parameters: np.ndarray
+    statistics: np.ndarray | None
 
 
 @dataclass
@@ -39,20 +53,21 @@ class Walker:
     packing: Packing
     learner: Learner
     n_steps: int
-    room: Room | None = None
+    rooms: tuple[Room, ...] = ()
 
 
 def can_loop(plan: Plan, network: Network, x: Any) -> bool:
     """Tell whether the loops can train a network as a plan asks.
 
-    They know networks of columns, gains, dense layers and dropout on rows of float32, learning by
-    Adam; everything else is left to XLA.
+    They know networks of columns, gains, dense layers, convolutions, pooling, batch normalization
+    and dropout, learning by Adam; everything else is left to XLA.
     """
     is_known = plan.optimizer in _OPTIMIZERS and plan.activation in (*ACTIVATION_CODES, "softmax")
-    is_plain = plan.gradient_clip is None and plan.augmentation is None
+    is_plain = plan.gradient_clip is None
     is_soft_square = plan.activation == "softmax" and plan.loss != "cross_entropy"
-    is_rows = x.ndim == 2 and x.dtype == np.float32
-    return is_known and is_plain and not is_soft_square and is_rows and can_pack(network)
+    is_fit = x.ndim == 4 or (x.ndim == 2 and x.dtype == np.float32)
+    is_sound = is_known and is_plain and not is_soft_square and is_fit
+    return is_sound and can_pack(network, x.shape[1:])
 
 
 @dataclass(frozen=True)
@@ -60,6 +75,8 @@ class LoopProgram:
     """The functions of one plan, by loops; see `fathom.training.program.Program`."""
 
     plan: Plan
+    input_shape: Shape
+    cores: int = 1
 
     name: ClassVar[EngineName] = "loops"
     evaluation_batch: ClassVar[int] = 1
@@ -67,22 +84,22 @@ class LoopProgram:
     def start(self, network: Network) -> Walker:
         """Return the state in which a network begins."""
         parameters = pack_parameters(network)
-        packing = pack(network, is_by_role=self.plan.rates == "by_role")
+        packing = pack(network, self.input_shape, is_by_role=self.plan.rates == "by_role")
         means = np.zeros_like(parameters), np.zeros_like(parameters)
-        return Walker(packing, Learner(parameters, *means), 0)
+        return Walker(packing, Learner(parameters, _copy(packing.statistics), *means), 0)
 
     def fresh(self, state: Walker) -> Walker:
         """Return a copy that `advance` may overwrite."""
-        learner = Learner(*(part.copy() for part in state.learner))
+        learner = Learner(*map(_copy, state.learner))
         return replace(state, learner=learner)
 
     def weights(self, state: Walker) -> Row:
         """Return what the network is now; it stays so until the state is advanced."""
-        return Row(state.packing, state.learner.parameters)
+        return Row(state.packing, state.learner.parameters, state.learner.statistics)
 
     def network(self, weights: Row) -> Network:
         """Return the network with these weights."""
-        return weights.packing.unpack(weights.parameters)
+        return weights.packing.unpack(weights.parameters, weights.statistics)
 
     def draw(self, seed: int, start: int, call: int) -> int:
         """Return the seed of a call's dropout."""
@@ -98,16 +115,14 @@ class LoopProgram:
         knobs: Knobs,
     ) -> tuple[Walker, Sums, bool]:
         """Take steps; the state is overwritten."""
-        if state.room is None or len(state.room.error) < rows.shape[1] * state.packing.chain.widest:
-            state.room = _make_room(state.packing, rows.shape[1])
         rules = self._rules(float(knobs.label_smoothing), float(knobs.weight_decay))
+        if len(self.input_shape) > 1:
+            examples, rows = self._gather(examples, rows, key)
         known = _as_arrays(examples)
         sums = np.zeros(4 + known.values.shape[1])
         seeds = np.random.default_rng(key).integers(0, 2**32, len(rows), np.uint32)
-        advance(
-            state.packing.chain, state.packing.pieces, rules, state.learner, state.room, known,
-            rows, rates.astype(np.float64), seeds, state.n_steps, sums,
-        )  # fmt: skip
+        rates = rates.astype(np.float64)
+        self._take_steps(state, rules, known, rows, rates, seeds, sums)
         state.n_steps += len(rows)
         # A sum of squares is not finite where any of them is not.
         with np.errstate(over="ignore", invalid="ignore"):
@@ -115,11 +130,58 @@ class LoopProgram:
         is_finite = bool(np.isfinite(sums[0]) and np.isfinite(size))
         return state, self._as_sums(sums), is_finite
 
+    def _take_steps(
+        self,
+        state: Walker,
+        rules: Rules,
+        known: Known,
+        rows: np.ndarray,
+        rates: np.ndarray,
+        seeds: np.ndarray,
+        sums: np.ndarray,
+    ) -> None:
+        """Take steps on one core, or with the batch shared among several where that pays."""
+        packing, batch = state.packing, rows.shape[1]
+        is_shared = is_divisible(packing.others) and packing.statistics is not None
+        n_parts = min(self.cores, batch) if is_shared else 1
+        size = -(-batch // n_parts)
+        chain = packing.chain
+        if len(state.rooms) != n_parts or len(state.rooms[0].error) < size * chain.widest:
+            state.rooms = tuple(_make_room(packing, size) for _ in range(n_parts))
+        where = rules, state.learner
+        if n_parts > 1:
+            advance_together(
+                packing, *where, state.rooms, known, rows, rates, seeds, state.n_steps, sums
+            )
+        else:
+            go = advance if packing.statistics is None else advance_pictures
+            go(
+                chain, packing.pieces, *where, state.rooms[0], known, rows, rates, seeds,
+                state.n_steps, sums,
+            )  # fmt: skip
+
+    def _gather(
+        self, examples: Examples, rows: np.ndarray, key: int
+    ) -> tuple[Examples, np.ndarray]:
+        """Return the pictures of a call one after another, augmented, and their new row numbers."""
+        chosen = rows.reshape(-1)
+        x = np.asarray(examples.x)[chosen]
+        if self.plan.augmentation is not None:
+            x = np.asarray(_augmented(x, jax.random.key(key), self.plan.augmentation))
+        y, weight = np.asarray(examples.y)[chosen], np.asarray(examples.weight)[chosen]
+        own = np.arange(rows.size, dtype=np.int32).reshape(rows.shape)
+        return Examples(x, y, weight), own
+
     def combine(self, weights: Row, x: Any) -> np.ndarray:
         """Return the sums z of the output layer for rows."""
-        chain, x = weights.packing.chain, _fixed(x, np.float32)
+        chain, x = weights.packing.chain, np.asarray(x)
         z = np.empty((len(x), int(chain.layers[-1]["n_out"])), np.float32)
-        combine(chain, weights.parameters, x, EVALUATION_ROWS, z)
+        at_once = EVALUATION_ROWS if x.ndim == 2 else EVALUATION_PICTURES
+        part = len(x) if x.dtype == np.float32 else EVALUATION_ROWS  # as float32 all at once?
+        go = combine if weights.statistics is None else combine_pictures
+        for begin in range(0, len(x), max(1, part)):
+            rows, sums = _as_rows(x[begin : begin + part]), z[begin : begin + part]
+            go(chain, weights.parameters, weights.statistics, rows, at_once, sums)
         return z
 
     def evaluate(self, weights: Row, examples: Examples) -> Sums:
@@ -149,9 +211,18 @@ class LoopProgram:
 
 
 @lru_cache(maxsize=128)
-def make_loop_program(plan: Plan) -> LoopProgram:
-    """Return the program of a plan."""
-    return LoopProgram(plan)
+def make_loop_program(plan: Plan, input_shape: Shape, cores: int = 1) -> LoopProgram:
+    """Return the program of a plan, for examples of a shape, with so many cores to itself."""
+    return LoopProgram(plan, input_shape, cores)
+
+
+def _copy(part: np.ndarray | None) -> Any:
+    return None if part is None else part.copy()
+
+
+@partial(jax.jit, static_argnames="augmentation")
+def _augmented(x: Any, key: Any, augmentation: Any) -> Any:
+    return augment(x.astype(jnp.float32), key, augmentation)
 
 
 def _as_arrays(examples: Examples) -> Known:
@@ -161,9 +232,15 @@ def _as_arrays(examples: Examples) -> Known:
     classes = y if is_classes else np.zeros(0, np.int32)
     values = np.zeros((0, 0), np.float32) if is_classes else y
     return Known(
-        _fixed(examples.x, np.float32), _fixed(classes, np.int32), _fixed(values, np.float32),
+        _as_rows(examples.x), _fixed(classes, np.int32), _fixed(values, np.float32),
         _fixed(examples.weight, np.float32),
     )  # fmt: skip
+
+
+def _as_rows(x: Any) -> np.ndarray:
+    """Return every example as one row of float32."""
+    rows: np.ndarray = np.asarray(x)
+    return _fixed(rows.reshape(len(rows), -1), np.float32)
 
 
 def _fixed(values: Any, kind: type) -> np.ndarray:

@@ -8,7 +8,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -16,29 +16,35 @@ import numpy as np
 import threadpoolctl
 
 from fathom.nn.architecture import Architecture
+from fathom.nn.blocks import Flatten
 from fathom.nn.dense import Dense
 from fathom.nn.network import Network, build
+from fathom.nn.normalization import BatchNorm
 from fathom.training.history import EngineName
 from fathom.training.monitor import Deadline
 from fathom.training.program import Examples, Knobs, Plan, make_program
 
 COMPILE_S = 40.0  # time there has to be left for the loops to be compiled first, once a machine
+LoopsName: TypeAlias = Literal["rows", "pictures"]
+"""Loops of networks on rows of numbers, or also of those with layers for pictures or normalization;
+the latter contain the former and are compiled on their own."""
 _WARM_UP = (
     "import os; getattr(os, 'nice', int)(10)\n"  # behind whatever trains meanwhile
-    "from fathom.training.engines import warm_up; warm_up()"
+    "from fathom.training.engines import warm_up; warm_up({!r})"
 )
 
 
 class _Preparation:
-    """What is known of the compiled loops in this process."""
+    """What is known of the compiled loops of one name in this process."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.is_ready = False
+        self.is_settled = False
         self.process: subprocess.Popen[bytes] | None = None
 
 
-_PREPARATION = _Preparation()
+_PREPARATIONS: dict[LoopsName, _Preparation] = {"rows": _Preparation(), "pictures": _Preparation()}
 
 
 def choose_program(
@@ -48,6 +54,7 @@ def choose_program(
     *,
     engine: EngineName | None = None,
     deadline: Deadline | None = None,
+    cores: int = 1,
 ) -> Any:
     """Return the functions that train a network.
 
@@ -64,98 +71,137 @@ def choose_program(
         there is time for that.
     deadline : Deadline, optional
         When training has to be over.
+    cores : int, default 1
+        Cores that the network has to itself.
 
     Returns
     -------
     Program or LoopProgram
         Whose functions are the same.
+
+    Notes
+    -----
+    Loops for pictures are never waited for: XLA's first steps come far sooner. What this process
+    found when it first asked holds for all it trains, so that the same comes out twice.
     """
     from fathom.training.compiled import can_loop, make_loop_program
 
     is_known = jax.default_backend() == "cpu" and can_loop(plan, network, x)
-    if engine is None and is_known and not are_loops_ready():
-        seconds = (deadline or Deadline(None)).remaining()
-        engine = "loops" if seconds > COMPILE_S else "xla"
-        if engine == "xla":
-            prepare()
-        else:
-            warm_up()
-    return make_program(plan) if engine == "xla" or not is_known else make_loop_program(plan)
+    if engine is None and is_known:
+        engine = _choose(loops_for(network), deadline or Deadline(None))
+    if engine == "xla" or not is_known:
+        return make_program(plan)
+    return make_loop_program(plan, x.shape[1:], cores)
 
 
-def are_loops_ready() -> bool:
+def loops_for(network: Network) -> LoopsName:
+    """Return which loops a network needs."""
+    from fathom.training.packing import needs_pictures
+
+    return "pictures" if needs_pictures(network) else "rows"
+
+
+def _choose(name: LoopsName, deadline: Deadline) -> EngineName:
+    """Return the engine for a network that loops could train; see to it that they can."""
+    if are_loops_ready(name):
+        return "loops"
+    if name == "rows" and deadline.remaining() > COMPILE_S:
+        warm_up()
+        return "loops"
+    prepare(name)
+    return "xla"
+
+
+def are_loops_ready(name: LoopsName = "rows") -> bool:
     """Tell whether networks can be trained by loops that are compiled already."""
-    return jax.default_backend() == "cpu" and _is_compiled()
+    if jax.default_backend() != "cpu":
+        return False
+    if name == "rows":
+        return _is_compiled(name)
+    found = _PREPARATIONS[name]
+    if not found.is_settled:
+        found.is_settled, found.is_ready = True, _is_compiled(name)
+    return found.is_ready
 
 
-def _steps() -> Any:
+def _steps(name: LoopsName) -> Any:
     """Return the loop that calls all others; who only predicts need not wait for its compiler."""
-    from fathom.loops.descent import advance
+    if name == "rows":
+        from fathom.loops.descent import advance
 
-    return advance
+        return advance
+    from fathom.loops.pictures import advance_pictures
+
+    return advance_pictures
 
 
-def _is_compiled() -> bool:
+def _is_compiled(name: LoopsName) -> bool:
     """Tell whether the newest loops are kept compiled; an older version's do not count."""
-    if not _PREPARATION.is_ready:
-        kept = _steps().stats.cache_path
+    found, steps = _PREPARATIONS[name], _steps(name)
+    if not found.is_ready:
+        kept = steps.stats.cache_path
         if kept is None:  # nowhere to keep them: compiled by each process that has the time
-            return bool(_steps().signatures)
-        places = Path(kept).glob("descent.advance-*.nbi")
-        _PREPARATION.is_ready = any(place.stat().st_mtime > _written() for place in places)
-    return _PREPARATION.is_ready
+            return bool(steps.signatures)
+        places = Path(kept).glob(f"*.{steps.py_func.__name__}-*.nbi")
+        found.is_ready = any(place.stat().st_mtime > _written() for place in places)
+    return found.is_ready
 
 
 def _written() -> float:
     """Return when the newest of the loops was written."""
-    folder = Path(inspect.getfile(_steps().py_func)).parent
+    folder = Path(inspect.getfile(_steps("rows").py_func)).parent
     return max(place.stat().st_mtime for place in folder.glob("*.py"))
 
 
 def _drop_older() -> None:
     """Remove what was compiled of earlier loops: it would be taken for that of a changed callee."""
-    kept = _steps().stats.cache_path
+    kept = _steps("rows").stats.cache_path
     for place in Path(kept).glob("*.nb[ic]") if kept else ():
         if place.stat().st_mtime < _written():
             with contextlib.suppress(OSError):
                 place.unlink()
 
 
-def prepare() -> None:
-    """See to it that the loops are compiled, by a process of its own where they are not.
+def prepare(name: LoopsName = "rows") -> None:
+    """See to it that loops are compiled, by a process of its own where they are not.
 
     Compiling takes some ten seconds of one core, once a machine. A process of its own neither
     holds up this one nor ends with it.
     """
-    with _PREPARATION.lock:
-        if _is_compiled() or _PREPARATION.process is not None:
+    found = _PREPARATIONS[name]
+    with found.lock:
+        if found.process is not None or _is_compiled(name) or not _steps(name).stats.cache_path:
             return
         with contextlib.suppress(OSError):  # without it XLA trains
-            _PREPARATION.process = subprocess.Popen(
-                [sys.executable, "-c", _WARM_UP], start_new_session=True,
+            found.process = subprocess.Popen(
+                [sys.executable, "-c", _WARM_UP.format(name)], start_new_session=True,
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                 env={**os.environ, "JAX_PLATFORMS": "cpu"},
             )  # fmt: skip
 
 
-def warm_up() -> None:
-    """Compile the loops, or read them, by training a network of two neurons for a step."""
+def warm_up(name: LoopsName = "rows") -> None:
+    """Compile loops, or read them, by training a network of two neurons for a step."""
     from fathom.training.compiled import make_loop_program
 
-    if not _is_compiled():
+    if not _is_compiled(name):
         _drop_older()
-    layers = (Dense(units=2), Dense(units=2, activation="softmax"))
-    described = Architecture(input_shape=(2,), layers=layers, loss="cross_entropy")
+    shape = (2,) if name == "rows" else (2, 2, 1)
+    softmax = Dense(units=2, activation="softmax")
+    layers = (softmax,) if name == "rows" else (Flatten(), BatchNorm(), softmax)
+    described = Architecture(input_shape=shape, layers=layers, loss="cross_entropy")
     plan = Plan("cross_entropy", "mean", "softmax", "adam", 0.9, 0.999, "equal", None, None, True)
-    program = make_loop_program(plan)
+    program = make_loop_program(plan, shape)
     state = program.start(build(described, jax.random.key(0)))
     examples = Examples(
-        jnp.zeros((2, 2), jnp.float32), jnp.zeros(2, jnp.int32), jnp.ones(2, jnp.float32)
+        jnp.zeros((2, *shape), jnp.float32), jnp.zeros(2, jnp.int32), jnp.ones(2, jnp.float32)
     )
     knobs = Knobs(jnp.float32(0), jnp.float32(0))
     rows = np.zeros((1, 2), np.int32)
     state, _, _ = program.advance(state, examples, rows, 0, np.zeros(1, np.float32), knobs)
     program.evaluate(program.weights(state), examples)
+    found = _PREPARATIONS[name]
+    found.is_ready = found.is_settled = True
 
 
 @contextlib.contextmanager

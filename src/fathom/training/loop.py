@@ -55,6 +55,7 @@ def train(
     deadline: Deadline | None = None,
     steps: Steps | None = None,
     engine: EngineName | None = None,
+    cores: int = 1,
 ) -> tuple[Network, StartHistory]:
     """Train one network and return it with its best weights.
 
@@ -85,6 +86,8 @@ def train(
         What the clock made of an earlier training: the same is done again, whatever the time.
     engine : {"xla", "loops"}, optional
         What takes the steps; chosen by `fathom.training.engines` where left out.
+    cores : int, default 1
+        Cores that this network has to itself.
 
     Returns
     -------
@@ -103,11 +106,11 @@ def train(
     deadline = deadline or Deadline(None)
     program = choose_program(
         make_plan(architecture, recipe, is_scanned), network, examples.x,
-        engine=engine if steps is None else steps.engine, deadline=deadline,
+        engine=engine if steps is None else steps.engine, deadline=deadline, cores=cores,
     )  # fmt: skip
     walk = _Walk(
         architecture, recipe, examples, held_out, start, rows, judge,
-        monitor or Monitor(), deadline, program, is_scanned, steps,
+        monitor or Monitor(), deadline, program, is_scanned or program.name == "loops", steps,
     )  # fmt: skip
     return walk.run(network)
 
@@ -161,7 +164,9 @@ def split_epoch(n_steps: int, architecture: Architecture, batch: int) -> tuple[i
         Calls per epoch and steps per call; together at least ``n_steps`` steps.
     """
     # Each weight is used once per example forward and twice backward, in two operations each.
-    flop = 6.0 * batch * architecture.n_parameters
+    # Those of a convolution are used at every place of its picture.
+    places = [math.prod(shape[:-1]) for shape in architecture.shapes[1:]]
+    flop = 6.0 * batch * sum(map(operator.mul, places, architecture.parameter_counts))
     memory = 4.0 * batch * math.prod(architecture.input_shape)
     most = max(1, int(min(CALL_FLOP / flop, CALL_BYTES / memory)))
     calls = math.ceil(n_steps / most)
@@ -183,7 +188,7 @@ class _Walk:
         monitor: Monitor,
         deadline: Deadline,
         program: Any,  # a Program or a LoopProgram, whose functions are the same
-        is_scanned: bool,
+        takes_runs: bool,
         replayed: Steps | None,
     ) -> None:
         self.recipe, self.examples, self.start = recipe, examples, start
@@ -198,7 +203,7 @@ class _Walk:
         self.batch = min(recipe.batch_size, n)
         n_steps = math.ceil(n / self.batch)
         self.calls, self.steps = (
-            split_epoch(n_steps, architecture, self.batch) if is_scanned else (n_steps, 1)
+            split_epoch(n_steps, architecture, self.batch) if takes_runs else (n_steps, 1)
         )
         self.knobs = Knobs(jnp.float32(recipe.weight_decay), jnp.float32(recipe.label_smoothing))
         self.rows = RowStream(rows, np.random.default_rng([recipe.seed, start]))

@@ -15,7 +15,7 @@ from fathom.errors import TrainingError
 from fathom.nn.architecture import Architecture
 from fathom.nn.forward import Forward
 from fathom.nn.network import Network, build
-from fathom.training.engines import are_loops_ready, cores_each, prepare
+from fathom.training.engines import are_loops_ready, cores_each, loops_for, prepare
 from fathom.training.history import Epoch, Event, StartHistory, Steps
 from fathom.training.loop import Judge, make_plan, pad_for_evaluation, train
 from fathom.training.monitor import Deadline, Monitor
@@ -173,7 +173,7 @@ def train_population(
     monitor, deadline = monitor or Monitor(), deadline or Deadline(None)
     if workers is None:
         workers = n_workers()
-    work = _Work(director, monitor, deadline)
+    work = _Work(director, monitor, deadline, cores)
     threads = [
         threading.Thread(target=work.run, name=f"{THREAD_NAME}-{number}", daemon=True)
         for number in range(workers)
@@ -189,8 +189,11 @@ def train_population(
 class _Work:
     """What the threads of a population share."""
 
-    def __init__(self, director: Director, monitor: Monitor, deadline: Deadline) -> None:
+    def __init__(
+        self, director: Director, monitor: Monitor, deadline: Deadline, cores: int
+    ) -> None:
         self._director, self._monitor, self._deadline = director, monitor, deadline
+        self._cores = cores
         self._lock, self._has_result, self._is_closed = threading.Lock(), False, False
         self._has_begun = False  # one network is begun however late it is
         self._failure: BaseException | None = None
@@ -212,7 +215,8 @@ class _Work:
         if make is None:
             time.sleep(WAIT_S)
             return True
-        trained = _train_job(make(), self._director, self._monitor, self._deadline, self._lock)
+        watched = self._director, self._monitor, self._deadline, self._lock
+        trained = _train_job(make(), *watched, self._cores)
         with self._lock:
             if self._is_closed:
                 return False
@@ -246,7 +250,12 @@ class _Work:
 
 
 def _train_job(
-    job: Job, director: Director, monitor: Monitor, deadline: Deadline, lock: threading.Lock
+    job: Job,
+    director: Director,
+    monitor: Monitor,
+    deadline: Deadline,
+    lock: threading.Lock,
+    cores: int,
 ) -> Trained:
     began = time.monotonic()
     key = jax.random.fold_in(jax.random.key(job.recipe.seed), job.fold)
@@ -256,7 +265,7 @@ def _train_job(
             network, job.architecture, job.recipe, job.examples, job.held_out,
             start=job.fold, rows=job.rows, judge=job.judge, deadline=deadline,
             monitor=_JobMonitor(job, director, monitor, lock), steps=job.steps,
-            engine=None if are_loops_ready() else "xla",
+            engine=None if are_loops_ready(loops_for(network)) else "xla", cores=cores,
         )  # fmt: skip
     except TrainingError as error:
         event = Event(epoch=1, kind="stopped", text=f"left out: {error}")

@@ -73,7 +73,7 @@ def train_starts(
         try:
             return train(
                 network, architecture, recipe, examples, held_out,
-                start=start, monitor=monitor, deadline=mine,
+                start=start, monitor=monitor, deadline=mine, cores=n_workers() // workers,
             )  # fmt: skip
         except TrainingError as error:
             failures.append(error)

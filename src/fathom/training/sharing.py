@@ -1,0 +1,59 @@
+"""Steps whose batch is shared among cores: each finds the gradient of its part."""
+
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+
+import numpy as np
+import threadpoolctl
+
+from fathom.loops.descent import Known, Learner, Room, Rules, find_gradient, update
+from fathom.training.packing import Packing
+
+AT_ONCE = 32  # examples whose activations stay near the core
+_STRIDE = np.uint32(0x9E3779B9)  # from the seed of one part to that of the next
+
+
+def advance_together(
+    packing: Packing,
+    rules: Rules,
+    learner: Learner,
+    rooms: tuple[Room, ...],
+    known: Known,
+    rows: np.ndarray,
+    rates: np.ndarray,
+    seeds: np.ndarray,
+    n_before: int,
+    sums: np.ndarray,
+) -> None:
+    """Take steps as `fathom.loops.descent.advance` does, with a room and a core for each part.
+
+    The gradient of a batch is the sum of those of its parts, as long as no example looks at the
+    others, which in batch normalization they do.
+    """
+    share = np.float32(1.0 / rows.shape[1] if rules.is_mean else 1.0)
+    own = [np.zeros_like(sums) for _ in rooms]
+
+    def find(core: int, chosen: np.ndarray, seed: np.uint32) -> np.ndarray:
+        """Find the gradient of a core's part of a batch, a few examples at a time."""
+        room, total = rooms[core], np.zeros(0, np.float32)
+        for begin in range(0, len(chosen), AT_ONCE):
+            few, next_seed = chosen[begin : begin + AT_ONCE], np.uint32(seed ^ np.uint32(begin))
+            find_gradient(
+                packing.chain, rules, learner, room, known, few, share, next_seed, own[core]
+            )
+            total = total + room.gradient if begin else room.gradient.copy()
+        return total
+
+    with _controller().limit(limits=1, user_api="blas"), ThreadPoolExecutor(len(rooms)) as pool:
+        for step, chosen in enumerate(rows):
+            parts = np.array_split(chosen, len(rooms))
+            with np.errstate(over="ignore"):
+                own_seeds = seeds[step] + _STRIDE * np.arange(len(rooms), dtype=np.uint32)
+            total = sum(pool.map(find, range(len(rooms)), parts, own_seeds))
+            update(packing.pieces, rules, learner, total, rates[step], n_before + step + 1)
+    sums += np.sum(own, axis=0)
+
+
+@cache
+def _controller() -> threadpoolctl.ThreadpoolController:
+    return threadpoolctl.ThreadpoolController()
