@@ -123,7 +123,7 @@ class Jobs:
         """Give a search that has ended more time; it goes on where it stopped."""
         with self._lock:
             facts, before = self.facts(name), self.ticket(name)
-            if facts.state != "done" or not facts.has_model:
+            if not facts.has_model:
                 raise InputError("a search that has ended with a model", got=facts.state)
             self._refuse_crowd()
             arguments = (
