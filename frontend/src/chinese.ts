@@ -78,6 +78,8 @@ export const chinese: Record<Key, string> = {
   whyNothing: "点击网络里的一个数字。",
   value: "数值",
   given: "给定",
+  lossAlong: "沿这个权重的损失，以及下降的步子",
+  slope: "斜率",
   copy: "复制为 Python",
   copied: "已复制",
   trail: "问过的",

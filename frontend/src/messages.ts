@@ -251,6 +251,17 @@ export interface Session {
   token: string;
 }
 
+export interface Slope {
+  weight: string;
+  value: number;
+  loss: number;
+  slope: number;
+  values: number[];
+  losses: (number | null)[];
+  steps: number[];
+  step_losses: number[];
+}
+
 export interface Step {
   kind: "product" | "sum" | "exponential" | "activation" | "loss" | "error" | "gradient" | "update";
   name: string;

@@ -79,6 +79,8 @@ export const english = {
   whyNothing: "Click a number in the network.",
   value: "Value",
   given: "given",
+  lossAlong: "Loss along this weight, and the steps down",
+  slope: "slope",
   copy: "Copy as Python",
   copied: "Copied",
   trail: "Asked so far",

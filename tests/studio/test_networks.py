@@ -6,7 +6,16 @@ import pytest
 from fathom.errors import FathomError
 from fathom.inspection.arithmetic import evaluate
 from fathom.studio.messages import Ask, Descend, NetworkState, Reshape, TapeRequest
-from fathom.studio.networks import answer, descend, example, explain, fitting_loss, reshape, tape
+from fathom.studio.networks import (
+    answer,
+    descend,
+    example,
+    explain,
+    fitting_loss,
+    look_along,
+    reshape,
+    tape,
+)
 
 
 def sigmoid(z):
@@ -62,6 +71,20 @@ def test_gradients_are_those_of_finite_differences():
         weight = state.layers[layer].weights[unit][part]
         new = found.layers[layer].new_weights[unit][part]
         assert new == pytest.approx(weight - state.learning_rate * gradient, abs=1e-12)
+
+
+def test_the_curve_along_a_weight_is_the_loss_there():
+    state = example("hand_worked")
+    found = look_along(Ask(state=state, name="layer2.neuron1.weight2"))
+    for value, loss in list(zip(found.values, found.losses, strict=True))[::20]:
+        moved = changed(state, 1, 0, 1, value - found.value)
+        assert loss == pytest.approx(by_hand(moved), abs=1e-9)
+    assert found.slope == pytest.approx(
+        answer(state).numbers.layers[1].weight_gradients[0][1], rel=1e-6
+    )
+    assert found.steps[0] == found.value
+    assert found.steps[1] == pytest.approx(found.value - state.learning_rate * found.slope)
+    assert list(found.step_losses) == sorted(found.step_losses, reverse=True)
 
 
 def test_any_number_is_explained_down_to_what_is_given():

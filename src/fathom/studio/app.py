@@ -285,7 +285,8 @@ class Studio:
 
 
 NETWORK_TASKS: dict[str, tuple[type[Value], str]] = {
-    "answer": (NetworkState, "answer"), "why": (Ask, "explain"), "reshape": (Reshape, "reshape"),
+    "answer": (NetworkState, "answer"), "why": (Ask, "explain"), "along": (Ask, "look_along"),
+    "reshape": (Reshape, "reshape"),
     "descend": (Descend, "descend"), "tape": (TapeRequest, "tape"),
 }  # fmt: skip
 

@@ -135,6 +135,29 @@ class Ask(Value):
     name: Text
 
 
+class Slope(Value):
+    """The loss along one weight, all others held, and where steps downhill along it go.
+
+    Attributes
+    ----------
+    value, loss, slope : float
+        The weight as it is, and loss and ∂L/∂w there.
+    values, losses : tuple of float
+        The curve; None where the loss is not finite.
+    steps, step_losses : tuple of float
+        Where gradient descent along this weight alone goes, from where it is.
+    """
+
+    weight: str
+    value: float
+    loss: float
+    slope: float
+    values: tuple[float, ...]
+    losses: tuple[float | None, ...]
+    steps: tuple[float, ...]
+    step_losses: tuple[float, ...]
+
+
 class TapeRequest(Value):
     """A wish for the order in which a network of this shape computes and learns."""
 
@@ -201,7 +224,8 @@ class Welcome(Value):
 
 
 NETWORK_MESSAGES: tuple[type[Value], ...] = (
-    NetworkState, NetworkAnswer, Reshape, Descend, Descended, Ask, Explanation, TapeRequest, Tape,
+    NetworkState, NetworkAnswer, Reshape, Descend, Descended, Ask, Explanation, Slope,
+    TapeRequest, Tape,
     Refusal, Session, Welcome,
 )  # fmt: skip
 """What the network page and the server say to each other."""

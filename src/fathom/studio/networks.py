@@ -8,7 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from fathom.errors import InputError
+from fathom.inspection.curve import loss_along
 from fathom.inspection.example import BIASES, INPUT, LEARNING_RATE, SUMS, TARGET, WEIGHTS
+from fathom.inspection.landscape import Landscape
 from fathom.inspection.layers import LayerTrace
 from fathom.inspection.names import Scene
 from fathom.inspection.trace import Trace, trace
@@ -30,11 +32,13 @@ from fathom.studio.messages import (
     NetworkNumbers,
     NetworkState,
     Reshape,
+    Slope,
     Step,
     Tape,
     TapeRequest,
 )
 
+CURVE_POINTS = 81
 EXCLUSIVE_OR = ((0.0, 0.0, 0.0), (0.0, 1.0, 1.0), (1.0, 0.0, 1.0), (1.0, 1.0, 0.0))
 
 
@@ -75,6 +79,14 @@ def trace_state(state: NetworkState) -> Trace:
     InputError
         If layers do not fit together, or examples do not fit them.
     """
+    return trace(
+        _built(state), [one.x for one in state.examples], [one.target for one in state.examples],
+        loss=state.loss, learning_rate=state.learning_rate,
+    )  # fmt: skip
+
+
+def _built(state: NetworkState) -> Network:
+    """Return the network itself, in float64."""
     _check(state)
     with jax.enable_x64(True):
         layers = tuple(
@@ -84,10 +96,7 @@ def trace_state(state: NetworkState) -> Trace:
             )
             for layer in state.layers
         )  # fmt: skip
-    return trace(
-        Network(layers), [one.x for one in state.examples], [one.target for one in state.examples],
-        loss=state.loss, learning_rate=state.learning_rate,
-    )  # fmt: skip
+    return Network(layers)
 
 
 def _check(state: NetworkState) -> None:
@@ -154,6 +163,40 @@ def explain(asked: Ask) -> Explanation:
     if not is_one and not name.startswith(("row", "loss")):
         name = f"row{asked.state.row + 1}.{name}"
     return why(trace_state(asked.state), name)
+
+
+def look_along(asked: Ask) -> Slope:
+    """Return the loss along one weight or bias, and the steps downhill along it alone.
+
+    Examples
+    --------
+    >>> found = look_along(Ask(state=example("hand_worked"), name="output.neuron2.bias"))
+    >>> round(found.loss, 4), round(found.slope, 4)
+    (0.4168, 0.1175)
+    """
+    state = asked.state
+    network, first = _built(state), state.examples[0]
+    described = Architecture(
+        input_shape=(len(first.x),), loss=state.loss,
+        layers=tuple(
+            Dense(units=len(layer.biases), activation=layer.activation) for layer in state.layers
+        ),
+    )  # fmt: skip
+    with jax.enable_x64(True):
+        landscape = Landscape(
+            network, described, np.array([one.x for one in state.examples]),
+            np.array([one.target for one in state.examples]),
+        )  # fmt: skip
+        found = loss_along(
+            landscape, asked.name, learning_rate=state.learning_rate, n_points=CURVE_POINTS
+        )
+    is_near = np.isfinite(found.steps) & np.isfinite(found.step_losses)
+    return Slope(
+        weight=found.weight, value=found.value, loss=found.loss, slope=found.slope,
+        values=found.values.tolist(),
+        losses=[one if np.isfinite(one) else None for one in found.losses.tolist()],
+        steps=found.steps[is_near].tolist(), step_losses=found.step_losses[is_near].tolist(),
+    )  # fmt: skip
 
 
 def descend(asked: Descend) -> Descended:
