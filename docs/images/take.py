@@ -12,7 +12,7 @@ from fathom.studio.serving import Served
 
 HERE = Path(__file__).parent
 WIDTH, HEIGHT = 1280, 800
-SECONDS = 60
+SECONDS = 40
 
 
 def main() -> None:
@@ -26,7 +26,7 @@ def main() -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=given.browser, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT}, locale="en-US")
-        page.set_default_timeout(300_000)
+        page.set_default_timeout(200_000)
         page.goto(served.link)
         take_network(page)
         take_data(page, Path(given.data) / "tables" / "titanic.csv")

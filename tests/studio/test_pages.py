@@ -70,7 +70,7 @@ def is_dark(page):
 def sticks_out(page):
     """Return what is wider than the page and does not scroll in a box of its own."""
     return page.evaluate(
-        """[...document.querySelectorAll('main *')].filter(e => !e.closest('.wide')
+        """[...document.querySelectorAll('main *')].filter(e => !e.closest('.wide, .shape')
         && !e.closest('svg') && !e.closest('.hidden-text') && e.getBoundingClientRect().width
         && e.getBoundingClientRect().right > document.documentElement.clientWidth + 1)
         .map(e => e.tagName + '.' + e.className)"""
