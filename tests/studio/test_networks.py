@@ -5,6 +5,7 @@ import pytest
 
 from fathom.errors import FathomError
 from fathom.inspection.arithmetic import evaluate
+from fathom.inspection.why import why
 from fathom.studio.messages import Ask, Descend, NetworkState, Reshape, TapeRequest
 from fathom.studio.networks import (
     answer,
@@ -15,6 +16,7 @@ from fathom.studio.networks import (
     look_along,
     reshape,
     tape,
+    trace_state,
 )
 
 
@@ -90,6 +92,7 @@ def test_the_curve_along_a_weight_is_the_loss_there():
 def test_any_number_is_explained_down_to_what_is_given():
     for name in ("hand_worked", "softmax", "exclusive_or"):
         state, waiting, seen = example(name), ["loss", "layer1.neuron1.bias.new"], set()
+        traced = trace_state(state)
         if len(state.layers) == 1:
             waiting[1] = "output.neuron1.bias.new"
         while waiting:
@@ -97,7 +100,7 @@ def test_any_number_is_explained_down_to_what_is_given():
             if asked in seen:
                 continue
             seen.add(asked)
-            found = explain(Ask(state=state, name=asked))
+            found = why(traced, asked)
             # what is printed comes out when it is evaluated
             said = evaluate(f"({' '.join(found.lines)})")
             assert said == pytest.approx(found.value, rel=1e-3, abs=1e-9), found
@@ -105,6 +108,8 @@ def test_any_number_is_explained_down_to_what_is_given():
         assert any(name.startswith(("input", "row2.input")) for name in seen)
         assert any(name.startswith(("target", "row2.target")) for name in seen)
         assert len(seen) > 10
+    found = explain(Ask(state=example("exclusive_or"), name="output.neuron1.a"))
+    assert found.name == "row2.output.neuron1.a"  # of the example that is shown
 
 
 @pytest.mark.parametrize("is_softmax", [False, True])
@@ -122,8 +127,9 @@ def test_the_walk_visits_every_number_once_and_all_have_a_reason(is_softmax):
     # sum, activation and error of each neuron; gradient and new value of each parameter; the loss
     assert len(names) == 3 * n_units + 2 * n_parameters + 1 + 2 * is_softmax
     assert sum(step.kind == "product" for step in steps) == n_parameters
+    traced = trace_state(wanted)
     for step in steps:
-        explain(Ask(state=wanted, name=step.name))
+        assert why(traced, step.name).lines
     kinds = [step.kind for step in steps]
     assert kinds.index("loss") > max(k for k, kind in enumerate(kinds) if kind == "activation")
     errors = [step.layer for step in steps if step.kind == "error"]
@@ -157,10 +163,8 @@ def test_the_loss_is_one_the_output_has():
 
 
 def test_descent_learns_the_exclusive_or():
-    state = example("exclusive_or").model_copy(update={"learning_rate": 1.0})
-    for _ in range(4):
-        found = descend(Descend(state=state, n_steps=200))
-        state = found.answer.state
+    state = example("exclusive_or").model_copy(update={"learning_rate": 3.0})
+    found = descend(Descend(state=state, n_steps=150))
     outputs = np.array(found.answer.numbers.outputs)[:, 0]
     assert ((outputs > 0.5) == [False, True, True, False]).all()
     assert found.losses[-1] < found.losses[0]
