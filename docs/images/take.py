@@ -63,7 +63,9 @@ def keep(page: Page, name: str, height: int) -> None:
     page.wait_for_timeout(500)
     page.screenshot(path=HERE / name)
     with Image.open(HERE / name) as picture:
-        picture.convert("RGB").quantize(256, method=Image.Quantize.FASTOCTREE).save(HERE / name, optimize=True)
+        picture.convert("RGB").quantize(256, method=Image.Quantize.FASTOCTREE).save(
+            HERE / name, optimize=True
+        )
 
 
 if __name__ == "__main__":

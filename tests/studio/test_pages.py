@@ -269,6 +269,7 @@ def test_a_table_is_learned_from_whoever_is_looking(opened, served, client, tita
     page.get_by_role("button", name="Stop now").click()
     assert client.ask("POST", f"/api/jobs/{job}/stop", {})[0] == 200  # twice is once
     page.wait_for_selector("[data-testid=state].done", timeout=SLOW_MS)
+    assert int(page.get_by_test_id("members").text_content()) >= 1
     saved = tmp_path / "model.fathom"
     look_at_result(page).save_as(saved)
     assert load(saved).schema_.target.names == ("survived",)
