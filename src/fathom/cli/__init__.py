@@ -299,6 +299,26 @@ def serve(
     run_serve(models, host, port, token, allow_host or [], max_body, timeout, queue, drain, json)
 
 
+@app.command()
+def studio(
+    port: Annotated[
+        int | None, typer.Option(help="Port of this machine; 8765, or any, if left out.")
+    ] = None,
+    folder: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIR", help="Where tables and searches are kept; the cache if left out."
+        ),
+    ] = None,
+    opens: Annotated[bool, typer.Option("--open/--no-open", help="Open it in the browser.")] = True,
+    json: Json = False,
+) -> None:
+    """Open a local page: see a network compute and learn, and train on your own table."""
+    from fathom.cli.studio import run_studio
+
+    run_studio(port, folder, opens, json)
+
+
 app.add_typer(inside)
 
 

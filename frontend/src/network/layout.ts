@@ -1,0 +1,57 @@
+/* Where neurons stand: layers from left to right, or from top to bottom where it is narrow. */
+export interface Spot {
+  x: number;
+  y: number;
+}
+
+export interface Layout {
+  width: number;
+  height: number;
+  radius: number;
+  isUpright: boolean;
+  /** 2: every number; 1: activations and the chosen ones; 0: the chosen ones alone. */
+  detail: 0 | 1 | 2;
+  spots: Spot[][];
+  titles: Spot[];
+}
+
+const NARROW = 620;
+
+export function lay(sides: number[], width: number): Layout {
+  const most = Math.max(...sides);
+  const detail = most <= 4 ? 2 : most <= 8 ? 1 : 0;
+  const isUpright = width < NARROW;
+  const n = sides.length;
+  if (isUpright) {
+    const across = (width - 8) / most;
+    const radius = Math.max(5, Math.min(24, across * (detail === 2 ? 0.2 : 0.36)));
+    const pitch = detail === 2 ? 148 : 104;
+    const top = 46;
+    const spots = sides.map((side, layer) =>
+      Array.from({ length: side }, (_, unit) => ({ x: width / 2 + (unit - (side - 1) / 2) * across, y: top + radius + layer * pitch })),
+    );
+    const titles = sides.map((_, layer) => ({ x: 2, y: top + layer * pitch - 14 }));
+    return { width, height: top + (n - 1) * pitch + 2 * radius + 34, radius, isUpright, detail, spots, titles };
+  }
+  const spacing = detail === 2 ? 146 : detail === 1 ? 62 : Math.max(26, Math.min(40, 640 / most));
+  const radius = detail === 2 ? 30 : Math.min(21, spacing * 0.36);
+  const side = 74;
+  const gap = n > 1 ? Math.min(290, (width - 2 * side) / (n - 1)) : 0;
+  const first = (width - gap * (n - 1)) / 2;
+  const top = detail === 2 ? 26 : 34;
+  const height = top + most * spacing + 10;
+  const spots = sides.map((count, layer) =>
+    Array.from({ length: count }, (_, unit) => ({ x: first + layer * gap, y: top + ((most - count) / 2 + unit + 0.5) * spacing })),
+  );
+  const titles = sides.map((_, layer) => ({ x: first + layer * gap, y: 18 }));
+  return { width, height, radius, isUpright, detail, spots, titles };
+}
+
+/** A point on a synapse, from the edge of one neuron to the edge of the other. */
+export function along(from: Spot, to: Spot, radius: number, share: number): Spot {
+  const dx = to.x - from.x;
+  const dy = to.y - from.y;
+  const length = Math.hypot(dx, dy) || 1;
+  const distance = radius + share * (length - 2 * radius);
+  return { x: from.x + (dx / length) * distance, y: from.y + (dy / length) * distance };
+}

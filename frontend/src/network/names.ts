@@ -1,0 +1,50 @@
+/* Names of numbers, as Python's `why` knows them. */
+import type { NetworkState } from "../messages";
+
+export function layerName(layer: number, n: number): string {
+  return layer === n - 1 ? "output" : `layer${layer + 1}`;
+}
+
+export interface Place {
+  kind: "input" | "target" | "weight" | "bias" | "other";
+  layer: number;
+  unit: number;
+  part: number;
+  row: number | null;
+}
+
+/** Where a number is that can be changed by hand; kind `other` for those that are computed. */
+export function placeOf(name: string, n: number): Place {
+  const none: Place = { kind: "other", layer: -1, unit: -1, part: -1, row: null };
+  const rowed = /^row(\d+)\.(.+)$/.exec(name);
+  const row = rowed ? Number(rowed[1]) - 1 : null;
+  const rest = rowed ? rowed[2] : name;
+  const given = /^(input|target)\.(\d+)$/.exec(rest);
+  if (given) return { ...none, kind: given[1] as "input" | "target", unit: Number(given[2]) - 1, row };
+  const found = /^(layer\d+|output)\.neuron(\d+)\.(?:weight(\d+)|bias)$/.exec(rest);
+  if (!found) return none;
+  const layer = found[1] === "output" ? n - 1 : Number(found[1].slice(5)) - 1;
+  const unit = Number(found[2]) - 1;
+  if (found[3]) return { kind: "weight", layer, unit, part: Number(found[3]) - 1, row };
+  return { kind: "bias", layer, unit, part: -1, row };
+}
+
+export function valueAt(state: NetworkState, place: Place): number | null {
+  const example = state.examples[place.row ?? state.row];
+  if (place.kind === "input") return example?.x[place.unit] ?? null;
+  if (place.kind === "target") return example?.target[place.unit] ?? null;
+  if (place.kind === "weight") return state.layers[place.layer]?.weights[place.unit]?.[place.part] ?? null;
+  if (place.kind === "bias") return state.layers[place.layer]?.biases[place.unit] ?? null;
+  return null;
+}
+
+/** The same network with one number changed. */
+export function withValue(state: NetworkState, place: Place, value: number): NetworkState {
+  const next: NetworkState = JSON.parse(JSON.stringify(state));
+  const example = next.examples[place.row ?? next.row];
+  if (place.kind === "input") example.x[place.unit] = value;
+  else if (place.kind === "target") example.target[place.unit] = value;
+  else if (place.kind === "weight") next.layers[place.layer].weights[place.unit][place.part] = value;
+  else if (place.kind === "bias") next.layers[place.layer].biases[place.unit] = value;
+  return next;
+}

@@ -1,0 +1,216 @@
+/* The network on the page: what stands there, its numbers from Python, and the walk through them. */
+import { ApiError, get, latest, post } from "../api";
+import type { Descended, NetworkAnswer, NetworkNumbers, NetworkState, Reshape, Step, Tape } from "../messages";
+import { t } from "../speech.svelte";
+import { placeOf, withValue, type Place } from "./names";
+
+export type Grain = 0 | 1 | 2;
+const MOST_UNDONE = 200;
+const MOST_LOSSES = 2000;
+const PAUSES: Record<string, number> = { slow: 1400, normal: 600, fast: 130 };
+
+export class NetworkStudio {
+  state = $state.raw<NetworkState | null>(null);
+  numbers = $state.raw<NetworkNumbers | null>(null);
+  tape = $state.raw<Step[]>([]);
+  position = $state(0);
+  grain = $state<Grain>(0);
+  speed = $state("normal");
+  isPlaying = $state(false);
+  isDescending = $state(false);
+  losses = $state.raw<number[]>([]);
+  trail = $state.raw<string[]>([]);
+  problem = $state("");
+  past = $state.raw<NetworkState[]>([]);
+
+  readonly sides = $derived(this.state ? [this.state.layers[0].weights[0].length, ...this.state.layers.map((one) => one.biases.length)] : []);
+  readonly isWhole = $derived(this.position >= this.tape.length);
+  readonly step = $derived<Step | null>(this.isWhole ? null : this.tape[this.position]);
+  readonly asked = $derived(this.trail.length ? this.trail[this.trail.length - 1] : "");
+  /** When each number becomes known, by its name. */
+  readonly known = $derived.by(() => {
+    const found = new Map<string, number>();
+    this.tape.forEach((step, place) => {
+      if (step.kind !== "product") found.set(step.name, place);
+    });
+    return found;
+  });
+
+  private shapeKey = "";
+  private timer = 0;
+  private readonly compute = latest<NetworkState, NetworkAnswer>(
+    (state) => post("/api/network/answer", state),
+    (answer) => {
+      this.numbers = answer.numbers;
+      this.problem = "";
+    },
+    (error) => this.fail(error),
+  );
+
+  fail(error: unknown): void {
+    this.problem = error instanceof ApiError ? error.message : t("lost");
+    this.pause();
+  }
+
+  isKnown(name: string): boolean {
+    return this.isWhole || (this.known.get(name) ?? -1) <= this.position;
+  }
+
+  async begin(example: string): Promise<void> {
+    this.pause();
+    try {
+      const answer = await get<NetworkAnswer>(`/api/network/examples/${example}`);
+      this.losses = [];
+      this.past = [];
+      await this.take(answer);
+      this.trail = ["output.neuron1.a"];
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  /** Put a whole answer on the page. */
+  private async take(answer: NetworkAnswer): Promise<void> {
+    this.state = answer.state;
+    this.numbers = answer.numbers;
+    this.problem = "";
+    await this.fetchTape();
+  }
+
+  private async fetchTape(): Promise<void> {
+    if (!this.state) return;
+    const units = this.state.layers.map((one) => one.biases.length);
+    const wish = { n_inputs: this.sides[0], units, is_softmax: this.state.layers[units.length - 1].activation === "softmax" };
+    const key = JSON.stringify(wish);
+    if (key === this.shapeKey) return;
+    this.shapeKey = key;
+    this.tape = (await post<Tape>("/api/network/tape", wish)).steps;
+    this.position = this.tape.length;
+  }
+
+  private keep(): void {
+    if (this.state) this.past = [...this.past.slice(1 - MOST_UNDONE), this.state];
+  }
+
+  /** Change one number; everything else follows from Python. */
+  change(place: Place, value: number, remembers = true): void {
+    if (!this.state || !Number.isFinite(value)) return;
+    if (remembers) this.keep();
+    this.state = withValue(this.state, place, Math.max(-1e6, Math.min(1e6, value)));
+    void this.compute(this.state);
+  }
+
+  /** Remember the state as it is before a drag. */
+  remember(): void {
+    this.keep();
+  }
+
+  changeName(name: string, value: number): void {
+    if (this.state) this.change(placeOf(name, this.state.layers.length), value);
+  }
+
+  set(update: Partial<NetworkState>): void {
+    if (!this.state) return;
+    this.keep();
+    this.state = { ...this.state, ...update };
+    void this.compute(this.state);
+  }
+
+  async reshape(update: Partial<Reshape>): Promise<void> {
+    if (!this.state) return;
+    this.pause();
+    const wish: Reshape = {
+      state: this.state,
+      n_inputs: this.sides[0],
+      units: this.state.layers.map((one) => one.biases.length),
+      activations: this.state.layers.map((one) => one.activation),
+      loss: this.state.loss,
+      seed: Math.floor(Math.random() * 2 ** 31),
+      draws_all: false,
+      ...update,
+    };
+    try {
+      const answer = await post<NetworkAnswer>("/api/network/reshape", wish);
+      this.keep();
+      this.losses = [];
+      this.trail = [];
+      await this.take(answer);
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  async undo(): Promise<void> {
+    const before = this.past[this.past.length - 1];
+    if (!before) return;
+    this.pause();
+    this.past = this.past.slice(0, -1);
+    this.state = before;
+    if (this.losses.length) this.losses = this.losses.slice(0, -1);
+    await this.compute(before);
+    await this.fetchTape();
+  }
+
+  async descend(n: number): Promise<void> {
+    if (!this.state || this.isDescending) return;
+    this.isDescending = true;
+    try {
+      const found = await post<Descended>("/api/network/descend", { state: this.state, n_steps: n });
+      this.keep();
+      this.losses = [...this.losses, ...found.losses].slice(-MOST_LOSSES);
+      await this.take(found.answer);
+    } catch (error) {
+      this.fail(error);
+    } finally {
+      this.isDescending = false;
+    }
+  }
+
+  /** Walk on or back to the next step at which one stops. */
+  walk(direction: 1 | -1): void {
+    let next = this.position + direction;
+    while (next >= 0 && next < this.tape.length && this.tape[next].grain < this.grain) next += direction;
+    this.position = Math.max(0, Math.min(this.tape.length, next));
+    this.explainStep();
+  }
+
+  goTo(position: number): void {
+    this.position = Math.max(0, Math.min(this.tape.length, position));
+    this.explainStep();
+  }
+
+  private explainStep(): void {
+    if (this.step) this.trail = [this.step.name];
+  }
+
+  play(): void {
+    if (!this.tape.length) return;
+    this.isPlaying = true;
+    if (this.isWhole) this.goTo(0);
+    const tick = async () => {
+      if (!this.isPlaying) return;
+      if (this.isWhole) {
+        await this.descend(1);
+        if (!this.isPlaying) return;
+        this.goTo(0);
+      } else this.walk(1);
+      this.timer = window.setTimeout(tick, PAUSES[this.speed]);
+    };
+    this.timer = window.setTimeout(tick, PAUSES[this.speed]);
+  }
+
+  pause(): void {
+    this.isPlaying = false;
+    window.clearTimeout(this.timer);
+  }
+
+  ask(name: string): void {
+    this.pause();
+    this.trail = [name];
+  }
+
+  askDeeper(name: string): void {
+    const at = this.trail.indexOf(name);
+    this.trail = at >= 0 ? this.trail.slice(0, at + 1) : [...this.trail, name];
+  }
+}

@@ -1,0 +1,53 @@
+/* The reader's language and theme, remembered. */
+import { CHINESE_MEANINGS } from "./chinese";
+import { WORDS, type Key, type Language } from "./words";
+
+function remembered(key: string): string | null {
+  try {
+    return localStorage.getItem(key);
+  } catch {
+    return null;
+  }
+}
+
+function remember(key: string, value: string): void {
+  try {
+    localStorage.setItem(key, value);
+  } catch {
+    /* a browser that remembers nothing still shows everything */
+  }
+}
+
+function firstLanguage(): Language {
+  const asked = new URLSearchParams(location.search).get("lang") ?? remembered("fathom-language");
+  if (asked === "en" || asked === "zh") return asked;
+  return navigator.languages.some((one) => one.toLowerCase().startsWith("zh")) ? "zh" : "en";
+}
+
+class Speech {
+  language = $state<Language>(firstLanguage());
+  theme = $state<string>(remembered("fathom-theme") ?? "");
+
+  toggleLanguage(): void {
+    this.language = this.language === "en" ? "zh" : "en";
+    remember("fathom-language", this.language);
+  }
+
+  toggleTheme(): void {
+    const isDark = this.theme ? this.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+    this.theme = isDark ? "light" : "dark";
+    remember("fathom-theme", this.theme);
+  }
+}
+
+export const speech = new Speech();
+
+/** The words of a key in the reader's language, with values in place of {0}, {1}, … */
+export function t(key: Key, ...values: (string | number)[]): string {
+  return WORDS[speech.language][key].replace(/\{(\d)\}/g, (_, place: string) => String(values[Number(place)]));
+}
+
+/** What Python says of a number, in the reader's language. */
+export function meaning(text: string): string {
+  return speech.language === "zh" ? (CHINESE_MEANINGS[text] ?? text) : text;
+}

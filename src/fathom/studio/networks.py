@@ -1,0 +1,388 @@
+"""The network of the network page: from what stands on the page to every number of it."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from fathom.errors import InputError
+from fathom.inspection.curve import loss_along
+from fathom.inspection.example import BIASES, INPUT, LEARNING_RATE, SUMS, TARGET, WEIGHTS
+from fathom.inspection.landscape import Landscape
+from fathom.inspection.layers import LayerTrace
+from fathom.inspection.names import Scene
+from fathom.inspection.trace import Trace, trace
+from fathom.inspection.why import Explanation, why
+from fathom.inspection.why_forward import exponential
+from fathom.nn.architecture import Architecture
+from fathom.nn.dense import Dense, DenseLayer
+from fathom.nn.losses import REQUIRED_ACTIVATIONS, LossName
+from fathom.nn.network import Network, draw
+from fathom.studio.messages import (
+    Ask,
+    Descend,
+    Descended,
+    Example,
+    ExampleName,
+    LayerNumbers,
+    LayerState,
+    NetworkAnswer,
+    NetworkNumbers,
+    NetworkState,
+    Reshape,
+    Slope,
+    Step,
+    Tape,
+    TapeRequest,
+)
+
+CURVE_POINTS = 81
+EXCLUSIVE_OR = ((0.0, 0.0, 0.0), (0.0, 1.0, 1.0), (1.0, 0.0, 1.0), (1.0, 1.0, 0.0))
+
+
+def example(name: ExampleName) -> NetworkState:
+    """Return a network to begin with.
+
+    Examples
+    --------
+    >>> example("hand_worked").layers[0].weights
+    ((1.0, -2.0), (-1.0, 1.0))
+    """
+    if name == "hand_worked":
+        layers = tuple(
+            LayerState(activation="sigmoid", weights=weights, biases=biases)
+            for weights, biases in zip(WEIGHTS, BIASES, strict=True)
+        )
+        shown = (Example(x=INPUT, target=TARGET),)
+        return NetworkState(layers=layers, examples=shown, learning_rate=LEARNING_RATE)
+    if name == "softmax":
+        one = LayerState(activation="softmax", weights=np.eye(3).tolist(), biases=[0.0, 0.0, 0.0])
+        shown = (Example(x=SUMS, target=(1.0, 0.0, 0.0)),)
+        return NetworkState(
+            layers=(one,), examples=shown, loss="cross_entropy", learning_rate=LEARNING_RATE
+        )
+    layers = (
+        LayerState(activation="tanh", weights=[[0.6, -0.4], [-0.5, 0.3]], biases=[0.1, -0.1]),
+        LayerState(activation="sigmoid", weights=[[0.7, -0.6]], biases=[0.0]),
+    )
+    rows = tuple(Example(x=row[:2], target=row[2:]) for row in EXCLUSIVE_OR)
+    return NetworkState(layers=layers, examples=rows, row=1, loss="binary_cross_entropy")
+
+
+def trace_state(state: NetworkState) -> Trace:
+    """Return every number of a network on its examples.
+
+    Raises
+    ------
+    InputError
+        If layers do not fit together, or examples do not fit them.
+    """
+    return trace(
+        _built(state), [one.x for one in state.examples], [one.target for one in state.examples],
+        loss=state.loss, learning_rate=state.learning_rate,
+    )  # fmt: skip
+
+
+def _built(state: NetworkState) -> Network:
+    """Return the network itself, in float64."""
+    _check(state)
+    with jax.enable_x64(True):
+        layers = tuple(
+            DenseLayer(
+                jnp.asarray(np.array(layer.weights)), jnp.asarray(np.array(layer.biases)),
+                layer.activation,
+            )
+            for layer in state.layers
+        )  # fmt: skip
+    return Network(layers)
+
+
+def _check(state: NetworkState) -> None:
+    width = len(state.layers[0].weights[0])
+    for number, layer in enumerate(state.layers, start=1):
+        if any(len(row) != width for row in layer.weights):
+            raise InputError(f"{width} weights for each neuron of layer {number}", got="others")
+        if len(layer.biases) != len(layer.weights):
+            raise InputError(
+                f"{len(layer.weights)} biases in layer {number}", got=f"{len(layer.biases)}"
+            )
+        if layer.activation == "softmax" and number < len(state.layers):
+            raise InputError("softmax at the output layer only", got=f"it in layer {number}")
+        width = len(layer.weights)
+    first = len(state.layers[0].weights[0])
+    if any(len(one.x) != first or len(one.target) != width for one in state.examples):
+        raise InputError(f"examples of {first} inputs and {width} targets", got="others")
+    if state.row >= len(state.examples):
+        raise InputError(f"an example from 0 to {len(state.examples) - 1}", got=f"{state.row}")
+
+
+def answer(state: NetworkState) -> NetworkAnswer:
+    """Return a network with its numbers.
+
+    Examples
+    --------
+    >>> found = answer(example("hand_worked")).numbers
+    >>> [round(a, 2) for a in found.layers[-1].a]
+    [0.62, 0.83]
+    """
+    return _answered(state, trace_state(state))
+
+
+def _answered(state: NetworkState, traced: Trace) -> NetworkAnswer:
+    assert traced.losses is not None
+    assert traced.loss is not None
+    numbers = NetworkNumbers(
+        layers=tuple(_numbers(traced, layer, state.row) for layer in traced.layers),
+        outputs=traced.output.tolist(), losses=traced.losses.tolist(), loss=traced.loss,
+    )  # fmt: skip
+    return NetworkAnswer(state=state, numbers=numbers)
+
+
+def _numbers(traced: Trace, layer: LayerTrace, row: int) -> LayerNumbers:
+    weight, bias = layer.parameter("weight"), layer.parameter("bias")
+    assert weight is not None
+    assert bias is not None
+    assert layer.delta is not None
+    parts = (weight.gradient, weight.new, bias.gradient, bias.new)
+    weights, new_weights, biases, new_biases = (np.asarray(part).tolist() for part in parts)
+    scene, exponentials = Scene(traced, row), []
+    if layer.activation == "softmax":
+        exponentials = [exponential(scene, layer, (k,)).value for k in range(layer.z.shape[1])]
+    return LayerNumbers(
+        name=layer.name, z=layer.z[row].tolist(), a=layer.a[row].tolist(),
+        delta=layer.delta[row].tolist(), exponentials=exponentials, weight_gradients=weights,
+        new_weights=new_weights, bias_gradients=biases, new_biases=new_biases,
+    )  # fmt: skip
+
+
+def explain(asked: Ask) -> Explanation:
+    """Explain a number of a network by its name, that of the chosen example where it is of one."""
+    name, is_one = asked.name.strip(), len(asked.state.examples) == 1
+    if not is_one and not name.startswith(("row", "loss")):
+        name = f"row{asked.state.row + 1}.{name}"
+    return why(trace_state(asked.state), name)
+
+
+def look_along(asked: Ask) -> Slope:
+    """Return the loss along one weight or bias, and the steps downhill along it alone.
+
+    Examples
+    --------
+    >>> found = look_along(Ask(state=example("hand_worked"), name="output.neuron2.bias"))
+    >>> round(found.loss, 4), round(found.slope, 4)
+    (0.4168, 0.1175)
+    """
+    state = asked.state
+    network, first = _built(state), state.examples[0]
+    described = Architecture(
+        input_shape=(len(first.x),), loss=state.loss,
+        layers=tuple(
+            Dense(units=len(layer.biases), activation=layer.activation) for layer in state.layers
+        ),
+    )  # fmt: skip
+    with jax.enable_x64(True):
+        landscape = Landscape(
+            network, described, np.array([one.x for one in state.examples]),
+            np.array([one.target for one in state.examples]),
+        )  # fmt: skip
+        found = loss_along(
+            landscape, asked.name, learning_rate=state.learning_rate, n_points=CURVE_POINTS
+        )
+    is_near = np.isfinite(found.steps) & np.isfinite(found.step_losses)
+    return Slope(
+        weight=found.weight, value=found.value, loss=found.loss, slope=found.slope,
+        values=found.values.tolist(),
+        losses=[one if np.isfinite(one) else None for one in found.losses.tolist()],
+        steps=found.steps[is_near].tolist(), step_losses=found.step_losses[is_near].tolist(),
+    )  # fmt: skip
+
+
+def descend(asked: Descend) -> Descended:
+    """Take steps of gradient descent over all examples.
+
+    Raises
+    ------
+    InputError
+        If the weights leave what can be drawn.
+    """
+    state, losses = asked.state, []
+    for _ in range(asked.n_steps):
+        traced = trace_state(state)
+        losses.append(float(traced.loss or 0.0))
+        state = _stepped(state, traced)
+    return Descended(answer=answer(state), losses=tuple(losses))
+
+
+def _stepped(state: NetworkState, traced: Trace) -> NetworkState:
+    layers = []
+    for layer, before in zip(traced.layers, state.layers, strict=True):
+        weight, bias = layer.parameter("weight"), layer.parameter("bias")
+        assert weight is not None
+        assert bias is not None
+        try:
+            layers.append(
+                before.model_copy(
+                    update={
+                        "weights": np.asarray(weight.new).tolist(),
+                        "biases": np.asarray(bias.new).tolist(),
+                    }
+                )
+            )
+        except InputError:
+            raise InputError(
+                "weights that stay below a million", got="a step that leaves them",
+                hint="take a smaller learning rate",
+            ) from None  # fmt: skip
+    return state.model_copy(update={"layers": tuple(layers)})
+
+
+def reshape(asked: Reshape) -> NetworkAnswer:
+    """Give a network another shape: weights that are in both are kept, others drawn.
+
+    The loss asked for is taken where it is defined for the output layer, else the one that suits.
+    """
+    if len(asked.activations) != len(asked.units):
+        raise InputError(
+            f"an activation function for each of {len(asked.units)} layers",
+            got=f"{len(asked.activations)}",
+        )
+    loss = fitting_loss(asked.activations[-1], asked.loss, asked.units[-1])
+    described = Architecture(
+        input_shape=(asked.n_inputs,),
+        layers=tuple(
+            Dense(units=units, activation=activation)
+            for units, activation in zip(asked.units, asked.activations, strict=True)
+        ),
+        loss=loss,
+    )
+    before = () if asked.draws_all else asked.state.layers
+    layers = _kept_or_drawn(described, before, asked.seed)
+    examples = tuple(
+        Example(x=_resized(shown.x, asked.n_inputs), target=_resized(shown.target, asked.units[-1]))
+        for shown in asked.state.examples
+    )
+    state = asked.state.model_copy(update={"layers": layers, "examples": examples, "loss": loss})
+    return answer(state)
+
+
+def _kept_or_drawn(
+    described: Architecture, before: Sequence[LayerState], seed: int
+) -> tuple[LayerState, ...]:
+    """Return layers of a description: what was there before in its place, the others drawn."""
+    layers = []
+    drawn = draw(described, jax.random.key(seed))
+    for place, (one, layer) in enumerate(zip(described.layers, drawn.layers, strict=True)):
+        assert isinstance(one, Dense)
+        assert isinstance(layer, DenseLayer)
+        weights = np.asarray(layer.weight, np.float64).round(2)
+        biases = np.zeros(len(weights))
+        if place < len(before):
+            old = np.array(before[place].weights)
+            n_out, n_in = (min(pair) for pair in zip(old.shape, weights.shape, strict=True))
+            weights[:n_out, :n_in] = old[:n_out, :n_in]
+            biases[:n_out] = before[place].biases[:n_out]
+        layers.append(
+            LayerState(activation=one.activation, weights=weights.tolist(), biases=biases.tolist())
+        )
+    return tuple(layers)
+
+
+def _resized(values: tuple[float, ...], n: int) -> tuple[float, ...]:
+    return (*values[:n], *(0.0 for _ in range(n - len(values))))
+
+
+def fitting_loss(activation: str, wanted: LossName, n_outputs: int) -> LossName:
+    """Return the loss wanted, or one that an output layer of this kind has.
+
+    Examples
+    --------
+    >>> fitting_loss("softmax", "binary_cross_entropy", 3)
+    'cross_entropy'
+    >>> fitting_loss("tanh", "cross_entropy", 3)
+    'squared_error'
+    """
+    is_defined = REQUIRED_ACTIVATIONS.get(wanted, activation) == activation
+    if activation == "softmax" and n_outputs >= 2:
+        return wanted if wanted == "cross_entropy" or wanted == "squared_error" else "cross_entropy"
+    return wanted if is_defined and wanted != "cross_entropy" else "squared_error"
+
+
+def tape(asked: TapeRequest) -> Tape:
+    """Return the order in which a network computes and learns, step by step.
+
+    Forward from layer to layer: the products of each sum, the sum, the activation; the loss;
+    backward from layer to layer the node errors; then every gradient with what it makes of its
+    weight.
+
+    Examples
+    --------
+    >>> [step.kind for step in tape(TapeRequest(n_inputs=1, units=(1,))).steps]
+    ['product', 'product', 'sum', 'activation', 'loss', 'error', 'gradient', 'update', 'gradient',
+     'update']
+    """
+    sides = (asked.n_inputs, *asked.units)
+    n_layers = len(asked.units)
+    steps: list[Step] = []
+    for layer, (n_in, n_out) in enumerate(pairwise(sides)):
+        is_softmax = asked.is_softmax and layer == n_layers - 1
+        steps += _forward(layer, _name(layer, n_layers), n_in, n_out, is_softmax=is_softmax)
+    steps.append(Step(kind="loss", name="loss", grain=2))
+    for layer in reversed(range(n_layers)):
+        n_out = sides[layer + 1]
+        name = _name(layer, n_layers)
+        steps += [
+            Step(kind="error", name=f"{name}.neuron{unit + 1}.delta", layer=layer, unit=unit,
+                 grain=2 if unit == n_out - 1 else 1)
+            for unit in range(n_out)
+        ]  # fmt: skip
+    for layer, (n_in, n_out) in enumerate(pairwise(sides)):
+        steps += _learning(layer, _name(layer, n_layers), n_in, n_out)
+    return Tape(steps=tuple(steps))
+
+
+def _name(layer: int, n_layers: int) -> str:
+    return "output" if layer == n_layers - 1 else f"layer{layer + 1}"
+
+
+def _forward(layer: int, name: str, n_in: int, n_out: int, *, is_softmax: bool) -> list[Step]:
+    steps = []
+    for unit in range(n_out):
+        neuron, is_last = f"{name}.neuron{unit + 1}", unit == n_out - 1
+        parts = [*range(n_in), -1]
+        steps += [
+            Step(kind="product", name=f"{neuron}.z", layer=layer, unit=unit, part=part)
+            for part in parts
+        ]
+        steps.append(
+            Step(kind="sum", name=f"{neuron}.z", layer=layer, unit=unit, grain=int(is_softmax))
+        )
+        if not is_softmax:
+            steps.append(
+                Step(kind="activation", name=f"{neuron}.a", layer=layer, unit=unit,
+                     grain=1 + is_last)
+            )  # fmt: skip
+    if is_softmax:
+        kinds = (("exponential", "exp", 0), ("activation", "a", 1))
+        for kind, quantity, grain in kinds:
+            steps += [
+                Step(kind=kind, name=f"{name}.neuron{unit + 1}.{quantity}", layer=layer, unit=unit,
+                     grain=grain * (1 + (unit == n_out - 1)))
+                for unit in range(n_out)
+            ]  # fmt: skip
+    return steps
+
+
+def _learning(layer: int, name: str, n_in: int, n_out: int) -> list[Step]:
+    steps = []
+    for unit in range(n_out):
+        for part in [*range(n_in), -1]:
+            weight = f"{name}.neuron{unit + 1}." + ("bias" if part < 0 else f"weight{part + 1}")
+            grain = 0 if part >= 0 else 2 if unit == n_out - 1 else 1
+            where = {"layer": layer, "unit": unit, "part": part}
+            steps += [
+                Step(kind="gradient", name=f"{weight}.gradient", **where),
+                Step(kind="update", name=f"{weight}.new", grain=grain, **where),
+            ]
+    return steps

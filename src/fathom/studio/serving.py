@@ -1,0 +1,103 @@
+"""Serving: the studio on a port of this machine alone, until it is asked to end."""
+
+import socket
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import uvicorn
+
+from fathom.errors import InputError
+from fathom.studio.app import Studio
+from fathom.studio.security import Keys
+
+LOOPBACK = "127.0.0.1"
+MOST_CONNECTIONS = 200
+BACKLOG = 128
+
+
+class Served:
+    """A studio that listens.
+
+    Parameters
+    ----------
+    folder : Path
+        Where tables and searches are kept.
+    port : int
+        The port; 0 for any that is free.
+    is_port_fixed : bool
+        Whether another port will not do where this one is taken.
+    on_link : callable, optional
+        Told each new link, one of which lets one browser in.
+
+    Raises
+    ------
+    InputError
+        If the port cannot be used.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        port: int = 0,
+        *,
+        is_port_fixed: bool = True,
+        on_link: Callable[[str], None] | None = None,
+    ) -> None:
+        self.folder, self._on_link = folder, on_link
+        self._socket = _listen(port, is_port_fixed=is_port_fixed)
+        self.port = int(self._socket.getsockname()[1])
+        self.keys = Keys(self._tell_link)
+        application = Studio(folder, self.keys).application(self.port)
+        self._server = uvicorn.Server(
+            uvicorn.Config(
+                application, http="h11", ws="none", lifespan="off", log_level="critical",
+                access_log=False, server_header=False, proxy_headers=False,
+                limit_concurrency=MOST_CONNECTIONS, timeout_graceful_shutdown=1,
+            )
+        )  # fmt: skip
+
+    @property
+    def link(self) -> str:
+        """The address that lets one browser in; the token is in its fragment, which is not sent."""
+        return f"http://{LOOPBACK}:{self.port}/#token={self.keys.token}"
+
+    def _tell_link(self) -> None:
+        if self._on_link is not None:
+            self._on_link(self.link)
+
+    def run(self) -> None:
+        """Serve until the process is asked to end."""
+        self._server.run(sockets=[self._socket])
+
+    def close(self) -> None:
+        """Ask a server that runs in another thread to end."""
+        self._server.should_exit = True
+
+
+def _listen(port: int, *, is_port_fixed: bool) -> socket.socket:
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((LOOPBACK, port))
+    except (OSError, OverflowError) as error:
+        if is_port_fixed:
+            listening.close()
+            reason = error.strerror if isinstance(error, OSError) else "no such port"
+            raise InputError(
+                "--port that is free", got=f"{port} ({reason})", hint="leave it out for any"
+            ) from None
+        listening.bind((LOOPBACK, 0))
+    listening.listen(BACKLOG)
+    return listening
+
+
+def warm_up() -> threading.Thread:
+    """Load and compile in the background what the first page needs."""
+    from fathom.studio.networks import answer, example
+
+    thread = threading.Thread(
+        target=lambda: answer(example("hand_worked")), name="studio-warm-up", daemon=True
+    )
+    thread.start()
+    return thread

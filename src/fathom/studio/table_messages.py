@@ -1,0 +1,231 @@
+"""Messages of the data page: a table, a search while it goes on, and what came of it."""
+
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import ConfigDict, Field, FiniteFloat
+
+from fathom.data.schema import ColumnKind, Label, Task
+from fathom.estimators.evaluation import CalibrationBin, ClassReport, Metric
+from fathom.values import Value
+
+Cell: TypeAlias = str | None
+Id: TypeAlias = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
+Name: TypeAlias = Annotated[str, Field(max_length=10_000)]
+JobState: TypeAlias = Literal["running", "stopping", "done", "failed"]
+LEAST_SECONDS, MOST_SECONDS = 1.0, 86_400.0
+
+
+class ColumnFacts(Value):
+    """What a column is taken for, and why."""
+
+    name: str
+    kind: ColumnKind
+    reason: str
+    n_distinct: int
+    n_missing: int
+    low: float | None
+    high: float | None
+    style: str
+    categories: tuple[str, ...]
+
+
+class TableFacts(Value):
+    """A table as it was understood.
+
+    Attributes
+    ----------
+    preview : tuple of tuple of (str or None)
+        The first rows, as they were written.
+    target : str
+        The column that is most likely to be predicted.
+    notes : tuple of str
+        What was guessed or repaired.
+    """
+
+    id: Id
+    name: str
+    n_rows: int
+    columns: tuple[ColumnFacts, ...]
+    preview: tuple[tuple[Cell, ...], ...]
+    target: str
+    notes: tuple[str, ...]
+
+
+class Kinds(Value):
+    """What columns really are, where they were taken for something else."""
+
+    kinds: dict[Name, ColumnKind] = Field(default_factory=dict, max_length=10_000)
+
+
+class JobRequest(Value):
+    """A wish for a model of a table."""
+
+    table: Id
+    target: Name
+    task: Literal["auto", "classes", "numbers"] = "auto"
+    kinds: dict[Name, ColumnKind] = Field(default_factory=dict, max_length=10_000)
+    time_limit: FiniteFloat = Field(default=60.0, ge=LEAST_SECONDS, le=MOST_SECONDS)
+    keeps_test_rows: bool = True
+    seed: int = Field(default=0, ge=0, lt=2**32)
+
+
+class MoreTime(Value):
+    """A wish to go on with a search that has ended."""
+
+    time_limit: FiniteFloat = Field(default=60.0, ge=LEAST_SECONDS, le=MOST_SECONDS)
+
+
+class JobFacts(Value):
+    """A search: what it was asked for, and how it stands.
+
+    Attributes
+    ----------
+    seconds : float
+        Since it began, while it goes on; in all once it has ended.
+    has_model : bool
+        Whether there is a model that predicts.
+    message : str
+        Why it failed.
+    command : str
+        The command that does the same.
+    """
+
+    id: Id
+    name: str
+    target: str
+    task: str
+    time_limit: float
+    state: JobState
+    seconds: float
+    n_train: int
+    n_test: int
+    has_model: bool
+    message: str
+    command: str
+
+
+class SearchEvent(Value):
+    """One line of what a search tells; only what the page draws."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    event: str
+    network: int | None = None  # of an epoch or a note
+    number: int | None = None  # of a network
+    status: str | None = None
+    structure: str | None = None
+    reason: str | None = None
+    epoch: int | None = None
+    epochs: int | None = None
+    loss: float | None = None
+    loss_name: str | None = None
+    ensemble_loss: float | None = None
+    members: tuple[int, ...] | None = None
+    train_loss: float | None = None
+    validation_loss: float | None = None
+    learning_rate: float | None = None
+    seconds: float | None = None
+    text: str | None = None
+    message: str | None = None
+
+
+class Place(Value):
+    """One network on the leaderboard."""
+
+    network: int
+    status: str
+    structure: str
+    weight: float
+    loss: float | None
+    train_loss: float | None
+    epochs: int
+    seconds: float
+    origin: str
+    reason: str
+
+
+class FormColumn(Value):
+    """A column of the form in which one row is filled in."""
+
+    name: str
+    kind: ColumnKind
+    low: float | None
+    high: float | None
+    is_whole: bool
+    categories: tuple[str, ...]
+    value: Cell
+
+
+class Result(Value):
+    """What came of a search.
+
+    Attributes
+    ----------
+    metrics, per_class, confusion, calibration
+        On the rows that no network has seen; empty where none were kept.
+    words : tuple of str
+        What was tried and chosen, in words.
+    form : tuple of FormColumn
+        The columns of one row, with the values of a first row.
+    """
+
+    task: Task
+    target: str
+    classes: tuple[Label, ...]
+    n_test: int
+    metrics: tuple[Metric, ...]
+    baselines: tuple[float | None, ...]
+    per_class: tuple[ClassReport, ...]
+    confusion: tuple[tuple[int, ...], ...]
+    calibration: tuple[CalibrationBin, ...]
+    words: tuple[str, ...]
+    loss_name: str
+    loss: float | None
+    places: tuple[Place, ...]
+    form: tuple[FormColumn, ...]
+
+
+class RowWish(Value):
+    """One row to predict: what stands in its columns."""
+
+    values: dict[Name, Annotated[str, Field(max_length=100_000)] | None] = Field(max_length=10_000)
+
+
+class Prediction(Value):
+    """What the model says of one row: a probability for each class, or a number."""
+
+    classes: tuple[Label, ...]
+    probabilities: tuple[float, ...]
+    numbers: tuple[float, ...]
+
+
+class CellRows(Value):
+    """Rows of one class that were taken for another, with how sure the model was."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    sure: tuple[float, ...]
+    n_all: int
+
+
+class ColumnWorth(Value):
+    """By how much the score falls when a column is shuffled."""
+
+    column: str
+    drop: float
+    low: float
+    high: float
+
+
+class Worth(Value):
+    """What each column is worth to the model, the most important first."""
+
+    score_name: str
+    columns: tuple[ColumnWorth, ...]
+
+
+TABLE_MESSAGES: tuple[type[Value], ...] = (
+    TableFacts, Kinds, JobRequest, MoreTime, JobFacts, SearchEvent, Result, RowWish, Prediction,
+    CellRows, Worth,
+)  # fmt: skip
+"""What the data page and the server say to each other."""
