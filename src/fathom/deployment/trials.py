@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from fathom.data.encoding import Standardization
 from fathom.data.schema import Column, ImageInput, NumbersInput, TableInput
+from fathom.data.text import TextEncoding
 from fathom.deployment.inputs import (
     PICTURES,
     ROWS,
@@ -33,6 +35,17 @@ _DAYS = (
     np.nan, 0.0, -1.0, 0.5, 59.0, 60.0, 11016.0, 11016.9375, -25508.0, -719528.0 / 5, 18320.0,
     19782.75, 47482.0, -171499.0, 193534.0, 0.25, 365.0,
 )  # fmt: skip
+
+
+def require_exportable(model: FathomClassifier | FathomRegressor) -> None:
+    """Refuse what is not fitted, and networks of texts, whose words no graph can take apart."""
+    if not hasattr(model, "networks_"):
+        raise InputError("a fitted estimator", got=f"{model}", hint="call fit first")
+    if isinstance(model.encoding_, TextEncoding):
+        raise InputError(
+            "a model of a table, of numbers or of pictures", got="one of texts",
+            hint="fathom serve answers for it",
+        )  # fmt: skip
 
 
 def make_rows(
@@ -155,7 +168,7 @@ def _pictures(described: ImageInput, rng: np.random.Generator) -> np.ndarray:
 def _numbers(model: FathomEstimator, rng: np.random.Generator) -> np.ndarray:
     described, encoding = model.schema_.input, model.encoding_
     assert isinstance(described, NumbersInput)
-    assert encoding is not None
+    assert isinstance(encoding, Standardization)
     n = described.n_features
     usual = rng.normal(size=(N_RANDOM, n)) * encoding.scale + encoding.center
     extreme = [value for value in _EXTREME if np.isfinite(value)]

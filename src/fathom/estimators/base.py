@@ -248,11 +248,11 @@ class FathomEstimator(BaseEstimator):
         Raises
         ------
         InputError
-            If X does not fit the columns of training.
-        NotFittedError
-            If the estimator is not fitted to a table.
+            If X does not fit the columns of training, or those were no table.
         """
-        check_is_fitted(self, "design_")
+        check_is_fitted(self, "networks_")
+        if not isinstance(self.schema_.input, TableInput):
+            raise InputError("an estimator of a table", got="one of numbers or pictures")
         return self._parse_rows(X).is_unusual
 
     def _parse_rows(self, x: Any) -> ParsedTable:

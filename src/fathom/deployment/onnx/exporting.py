@@ -10,7 +10,7 @@ import numpy as np
 
 from fathom.data.schema import TableInput
 from fathom.deployment.container import write_file
-from fathom.deployment.trials import encode_frame, find_difference, make_rows
+from fathom.deployment.trials import encode_frame, find_difference, make_rows, require_exportable
 from fathom.errors import InputError
 from fathom.estimators import FathomClassifier, FathomRegressor
 
@@ -81,8 +81,7 @@ def export_onnx(
     from fathom.deployment.onnx.graph import MOST_BYTES, OPSET
     from fathom.deployment.onnx.whole import to_graph
 
-    if not hasattr(model, "networks_"):
-        raise InputError("a fitted estimator", got=f"{model}", hint="call fit first")
+    require_exportable(model)
     if is_encoded and not isinstance(model.schema_.input, TableInput):
         raise InputError("--encoded for a model of a table", got="one that encodes nothing apart")
     graph = to_graph(model, is_encoded=is_encoded)

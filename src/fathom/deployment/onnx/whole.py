@@ -78,7 +78,7 @@ def _trained(graph: Graph, model: FathomEstimator) -> Term:
     """Return the mean of the networks' outputs, float64."""
     architecture, encoding = model.architecture_, model.encoding_
     described = model.schema_.input
-    assert encoding is not None
+    assert isinstance(encoding, Standardization)
     assert not isinstance(described, TableInput)
     x = _standardized(_given_rows(graph, described), encoding)
     shape = architecture.input_shape

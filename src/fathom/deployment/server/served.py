@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from fathom.data.cells import quoted
+from fathom.data.encoding import Standardization
 from fathom.data.frames import tell_apart
 from fathom.data.schema import ImageInput, NumbersInput, Schema, TableInput
 from fathom.deployment.answers import AnswerColumns, answer_values, predict_answers
@@ -108,7 +109,7 @@ class Served:
             raise ModelFileError("a model file that stays while it is read", got=f"{path} changing")
         schema = model.schema_
         center = scale = None
-        if isinstance(schema.input, NumbersInput) and model.encoding_ is not None:
+        if isinstance(schema.input, NumbersInput) and isinstance(model.encoding_, Standardization):
             center, scale = model.encoding_.center, model.encoding_.scale
         intake = open_intake(schema, center, scale)
         return cls(name, model, intake, digest, mark, _try_out(model, intake))
@@ -226,7 +227,7 @@ def _try_out(model: FathomClassifier | FathomRegressor, intake: AbstractIntake) 
     elif isinstance(described, ImageInput):
         every = [Rows(n, RowsInOrder(np.zeros((n, described.n_features)))) for n in sizes]
     else:
-        assert model.encoding_ is not None
+        assert isinstance(model.encoding_, Standardization)
         middle = np.broadcast_to(model.encoding_.center, described.n_features)
         every = [Rows(n, RowsInOrder(np.tile(middle, (n, 1)))) for n in sizes]
     spent = []

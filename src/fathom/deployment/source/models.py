@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from fathom.data.encoding import Standardization
 from fathom.data.features import TableEncoding
 from fathom.data.schema import ImageInput, TableInput, Target
 from fathom.data.trees import Trees, TreeView
@@ -33,7 +34,7 @@ class Section:
 def write_described(model: FathomEstimator) -> Section:
     """Write networks of one architecture whose outputs are averaged."""
     architecture, encoding, target = model.architecture_, model.encoding_, model.schema_.target
-    assert encoding is not None
+    assert isinstance(encoding, Standardization)
     written = [write_network(network) for network in model.networks_]
     shape = architecture.input_shape
     laid = "" if len(shape) == 1 else f".reshape(-1, {', '.join(map(str, shape))})"

@@ -18,7 +18,7 @@ from fathom.deployment.container import write_file
 from fathom.deployment.normal import MIDDLE, TAIL
 from fathom.deployment.source import parts
 from fathom.deployment.source.models import write_described, write_designed
-from fathom.deployment.trials import find_difference, make_rows
+from fathom.deployment.trials import find_difference, make_rows, require_exportable
 from fathom.errors import InputError
 from fathom.estimators import FathomClassifier, FathomRegressor
 
@@ -78,8 +78,7 @@ def export_source(model: FathomClassifier | FathomRegressor, path: str | Path) -
     ModelFileError
         If it cannot be written.
     """
-    if not hasattr(model, "networks_"):
-        raise InputError("a fitted estimator", got=f"{model}", hint="call fit first")
+    require_exportable(model)
     text = to_program(model)
     rows, _ = make_rows(model, SEED, is_encoded=False)
     found = run(text, model, rows)
