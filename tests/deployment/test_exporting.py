@@ -401,6 +401,7 @@ def test_words_have_the_codes_that_fathom_gives_them():
     assert [codes[word] for word in ("Red", "red", "RED", "a", "A", "1", "1.0")] == [
         1, 1, 1, 2, 3, 5, 5,
     ]  # fmt: skip
+    assert (codes["red "], codes[" RED"]) == (1, 1)
     assert "STRASSE" not in codes
     yes = spelled_codes(Column(name="c", kind="yes_no", categories=("no", "yes")))
     assert [yes[word] for word in ("no", "YES", "True", "0", "y")] == [1, 2, 2, 1, 2]

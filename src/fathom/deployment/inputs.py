@@ -61,13 +61,15 @@ def spelled_codes(column: Column) -> dict[str, int]:
     """Return the codes of all categories in the usual ways of writing each.
 
     A table of words cannot overlook case in general as Fathom does: there are the word of
-    training, all small, all capital and capitalized letters, and whole numbers with a point.
+    training, all small, all capital and capitalized letters, whole numbers with a point, and a
+    space before or behind.
     """
     words = [*column.categories]
     if column.kind == "yes_no":
         words += YES_WORDS | NO_WORDS
     spellings = {way(word) for word in words for way in _WAYS}
     spellings |= {f"{word}.0" for word in words if word.lstrip("+-").isdigit()}
+    spellings |= {spaced for word in spellings for spaced in (f"{word} ", f" {word}")}
     ordered = sorted(spellings)
     frame = pl.DataFrame({"word": pl.Series(ordered, dtype=pl.String)})
     asked = column.model_copy(update={"name": "word"})
