@@ -206,6 +206,13 @@ def test_augmented_pictures_are_those_of_the_same_seed():
     assert losses[0] == losses[1] != losses[2]
 
 
+@pytest.mark.parametrize("loss", ["squared_error", "binary_cross_entropy"])
+def test_classes_where_the_loss_compares_outputs(loss):
+    output = Dense(units=4, activation="sigmoid")
+    recipe = Recipe(label_smoothing=0.2)
+    assert_same_steps(described(Dense(units=8), output, loss=loss), recipe, NUMBERS, CLASSES)
+
+
 def test_dropout_drops_its_share_and_keeps_the_mean():
     architecture = described(Dropout(rate=0.25), Dense(units=9, activation="identity"),
                              loss="squared_error")  # fmt: skip
