@@ -113,6 +113,8 @@ def test_labels_and_rows_without_names(server, models):
         if name == "plain":
             assert [row.pop("is_unusual") for row in found] == [False] * 5
         assert_same(found, expected)
+    huge = server.predict("labels", [[1e308, 1e308, -1e308], [1e308] * 3])  # finite, and no sum is
+    assert (huge.status, len(huge.json["predictions"])) == (200, 2)
     missing = [[1.0, None, 0.5]]
     found = server.predict("plain", missing).json["predictions"]
     expected = models["plain"].predict(np.array([[1.0, np.nan, 0.5]]))

@@ -19,74 +19,53 @@ from fathom.deployment.server.served import Served
 MOST_CLASSES = 100  # or labels or numbers, up to which predictions are counted by name
 _SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 1024, 4096, 16384)
+_DRIFT = {
+    MISSING: "Values missing.",
+    UNSEEN: "Categories that training did not have.",
+    OUTSIDE: "Numbers outside the range of training.",
+}
 
 
 class Metrics:
     """Counters of one server, in a registry of their own."""
 
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
+        self.registry = registry = CollectorRegistry()
         self._children: dict[tuple[str, ...], Any] = {}
-        ProcessCollector(registry=self.registry)
-        self._requests = Counter(
-            "fathom_requests", "Requests answered.", ("model", "endpoint", "status"),
-            registry=self.registry,
-        )  # fmt: skip
-        self._seconds = Histogram(
-            "fathom_request_seconds", "Seconds from the headers of a request to its answer.",
-            ("endpoint",), buckets=_SECONDS, registry=self.registry,
-        )  # fmt: skip
-        self._batch_rows = Histogram(
-            "fathom_batch_rows", "Rows predicted at once.", ("model",), buckets=_ROWS,
-            registry=self.registry,
-        )  # fmt: skip
-        self._batch_seconds = Counter(
-            "fathom_batch_seconds", "Seconds spent predicting.", ("model",), registry=self.registry
+        ProcessCollector(registry=registry)
+
+        def of(kind: Any, name: str, text: str, *labels: str, **more: Any) -> Any:
+            return kind(f"fathom_{name}", text, labels, registry=registry, **more)
+
+        self._requests = of(
+            Counter, "requests", "Requests answered.", "model", "endpoint", "status"
         )
-        self._rows = Counter("fathom_rows", "Rows predicted.", ("model",), registry=self.registry)
-        self._unusual = Counter(
-            "fathom_rows_unusual", "Rows unlike those of training.", ("model",),
-            registry=self.registry,
+        self._seconds = of(
+            Histogram, "request_seconds", "From the head of a request to its answer.", "endpoint",
+            buckets=_SECONDS,
         )  # fmt: skip
+        self._batch_rows = of(
+            Histogram, "batch_rows", "Rows predicted at once.", "model", buckets=_ROWS
+        )
+        self._batch_seconds = of(Counter, "batch_seconds", "Spent predicting.", "model")
+        self._rows = of(Counter, "rows", "Rows predicted.", "model")
+        self._unusual = of(Counter, "rows_unusual", "Rows unlike those of training.", "model")
         self._drift = {
-            what: Counter(name, text, ("model", "column"), registry=self.registry)
-            for what, name, text in (
-                (MISSING, "fathom_column_missing", "Values missing."),
-                (UNSEEN, "fathom_column_unseen", "Categories that training did not have."),
-                (OUTSIDE, "fathom_column_outside", "Numbers outside the range of training."),
-            )
+            what: of(Counter, f"column_{what}", text, "model", "column")
+            for what, text in _DRIFT.items()
         }
-        self._predicted = Counter(
-            "fathom_predicted", "Rows by the class predicted.", ("model", "value"),
-            registry=self.registry,
-        )  # fmt: skip
-        self._sums = Counter(
-            "fathom_predicted_share", "Sums of the probabilities of labels.", ("model", "value"),
-            registry=self.registry,
-        )  # fmt: skip
-        self._mean = Gauge(
-            "fathom_predicted_mean", "Mean of the numbers last predicted.", ("model", "value"),
-            registry=self.registry,
-        )  # fmt: skip
-        self._info = Gauge(
-            "fathom_model_info", "1 for the file that is served.", ("model", "sha256"),
-            registry=self.registry,
-        )  # fmt: skip
-        self._loaded = Gauge(
-            "fathom_model_loaded_timestamp_seconds", "When the model was loaded.", ("model",),
-            registry=self.registry,
-        )  # fmt: skip
-        self._reloads = Counter(
-            "fathom_model_reloads", "Files that took the place of a model's.",
-            ("model", "outcome"), registry=self.registry,
-        )  # fmt: skip
-        self.waiting = Gauge(
-            "fathom_rows_waiting", "Rows that wait for their turn.", ("model",),
-            registry=self.registry,
-        )  # fmt: skip
-        self.connections = Gauge(
-            "fathom_connections", "Connections that are open.", registry=self.registry
+        self._predicted = of(Counter, "predicted", "Rows by class predicted.", "model", "value")
+        self._sums = of(Counter, "predicted_share", "Sums of labels' shares.", "model", "value")
+        self._mean = of(Gauge, "predicted_mean", "Of the last numbers.", "model", "value")
+        self._info = of(Gauge, "model_info", "1 for the file served.", "model", "sha256")
+        self._loaded = of(
+            Gauge, "model_loaded_timestamp_seconds", "When the model was loaded.", "model"
         )
+        self._reloads = of(
+            Counter, "model_reloads", "Files that came in a model's place.", "model", "outcome"
+        )
+        self.waiting = of(Gauge, "rows_waiting", "Rows that wait for their turn.", "model")
+        self.connections = of(Gauge, "connections", "Connections that are open.")
 
     def _child(self, metric: Any, *labels: str) -> Any:
         """Return the metric of some labels; looking it up is most of what counting costs."""
