@@ -177,7 +177,9 @@ def prepare(name: LoopsName = "rows") -> None:
     with found.lock:
         if found.process is not None or _is_compiled(name) or not _steps(name).stats.cache_path:
             return
-        with contextlib.suppress(OSError):  # without it XLA trains
+        with contextlib.suppress(OSError, Timeout):  # without it, or while another does, XLA trains
+            with _lock(name, timeout=0.0):
+                pass
             found.process = subprocess.Popen(
                 [sys.executable, "-c", _WARM_UP.format(name)], start_new_session=True,
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
