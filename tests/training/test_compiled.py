@@ -8,7 +8,7 @@ import pytest
 
 from fathom.nn.activations import ACTIVATIONS
 from fathom.nn.architecture import Architecture
-from fathom.nn.blocks import Activation, Dropout, Flatten
+from fathom.nn.blocks import Activation, Dropout, Flatten, Residual
 from fathom.nn.convolution import AveragePool, Conv2D, GlobalAveragePool, MaxPool
 from fathom.nn.dense import Dense
 from fathom.nn.embedding import Columns, Gain
@@ -137,6 +137,23 @@ def test_pictures_normalized_and_pooled(pool, end):
     assert_same_steps(architecture, Recipe(), x, CLASSES, atol=2e-4)
 
 
+@pytest.mark.parametrize("shape", [PICTURES.shape[1:], (9,)])
+def test_blocks_with_a_shortcut(shape):
+    """Blocks on the inputs and later, with a projection and without."""
+    is_picture = len(shape) == 3
+    layer = (lambda n: Conv2D(channels=n, activation="tanh")) if is_picture else (
+        lambda n: Dense(units=n, activation="tanh")
+    )  # fmt: skip
+    layers = (
+        Residual(layers=(layer(5), BatchNorm(), layer(shape[-1]))),
+        Residual(layers=(BatchNorm(), layer(7))),
+        Residual(layers=(layer(7), Activation(activation="selu"), layer(7))), Flatten(), SOFTMAX,
+    )  # fmt: skip
+    x = PICTURES if is_picture else NUMBERS
+    recipe = Recipe(weight_decay=0.1, rates="by_role")
+    assert_same_steps(described(*layers, shape=shape), recipe, x, CLASSES, atol=1e-4)
+
+
 def test_pools_come_first_too():
     layers = MaxPool(), AveragePool(), Flatten(), Dense(units=5), SOFTMAX
     architecture = described(*layers, shape=PICTURES.shape[1:])
@@ -187,6 +204,13 @@ def test_augmented_pictures_are_those_of_the_same_seed():
         for key in (0, 0, 1)
     ]
     assert losses[0] == losses[1] != losses[2]
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "binary_cross_entropy"])
+def test_classes_where_the_loss_compares_outputs(loss):
+    output = Dense(units=4, activation="sigmoid")
+    recipe = Recipe(label_smoothing=0.2)
+    assert_same_steps(described(Dense(units=8), output, loss=loss), recipe, NUMBERS, CLASSES)
 
 
 def test_dropout_drops_its_share_and_keeps_the_mean():

@@ -66,9 +66,9 @@ def test_one_process_compiles_for_all(uncompiled):
     prepare()
     prepare()
     (command,) = uncompiled
-    assert "warm_up('rows')" in command[-1]
+    assert "compile_alone('rows')" in command[-1]
     prepare("pictures")
-    assert "warm_up('pictures')" in uncompiled[-1][-1]
+    assert "compile_alone('pictures')" in uncompiled[-1][-1]
 
 
 def test_loops_for_pictures_are_not_waited_for_and_what_is_begun_is_gone_on_with(
@@ -78,9 +78,23 @@ def test_loops_for_pictures_are_not_waited_for_and_what_is_begun_is_gone_on_with
     assert len(uncompiled) == 1
     monkeypatch.setattr(engines, "_is_compiled", lambda name: True)
     assert chosen(Dense(units=4), BatchNorm()) == "xla"
+    assert chosen(Dense(units=4), BatchNorm(), deadline=Deadline(9.0)) == "loops"
     assert chosen(Dense(units=4)) == "loops"
     forget(monkeypatch)
     assert chosen(Dense(units=4), BatchNorm()) == "loops"
+
+
+def test_who_finds_another_process_compiling_leaves_it_to_that(monkeypatch, tmp_path):
+    stub = SimpleNamespace(stats=SimpleNamespace(cache_path=str(tmp_path)))
+    monkeypatch.setattr(engines, "_steps", lambda name: stub)
+    compiled = []
+    monkeypatch.setattr(engines, "warm_up", compiled.append)
+    with engines._lock("rows", timeout=0.0):
+        engines.compile_alone("rows")
+        engines.compile_alone("pictures")
+    assert compiled == ["pictures"]
+    engines.compile_alone("rows")
+    assert compiled == ["pictures", "rows"]
 
 
 def test_nothing_is_begun_where_loops_are_compiled(monkeypatch, uncompiled):

@@ -8,11 +8,22 @@ from fathom.loops.activations import activate
 from fathom.loops.columns import backward_columns, forward_columns
 from fathom.loops.compiling import loop
 from fathom.loops.convolution import backward_convolution, forward_convolution
+from fathom.loops.joining import backward_join, backward_shortcut, forward_join
 from fathom.loops.moving import copy, fill, turn_round
 from fathom.loops.normalization import backward_norm, forward_norm
 from fathom.loops.numerics import ZERO, random_bits
 from fathom.loops.pooling import backward_pool, forward_pool
-from fathom.loops.records import ACTIVATION, COLUMNS, CONVOLUTION, DENSE, DROPOUT, GAIN, NORM, POOL
+from fathom.loops.records import (
+    ACTIVATION,
+    COLUMNS,
+    CONVOLUTION,
+    DENSE,
+    DROPOUT,
+    GAIN,
+    JOIN,
+    NORM,
+    POOL,
+)
 
 LEARNING, AT_REST = np.int64(1), np.int64(0)
 PART, FEW_PRODUCTS = 64, 1_000_000  # examples; products up to which OpenBLAS copies nothing
@@ -44,6 +55,14 @@ class Chain(NamedTuple):
 def _room(work, place, batch, n):  # type: ignore[no-untyped-def]
     """Return the part of the working row that a layer's values for a batch lie in."""
     return work[place * batch : (place + n) * batch].reshape(batch, n)
+
+
+@loop
+def _source(layer, inputs, work, batch):  # type: ignore[no-untyped-def]
+    """Return what the block that a join ends took."""
+    if layer.source < 0:
+        return inputs[: batch * layer.n_source].reshape(batch, layer.n_source)
+    return _room(work, layer.source, batch, layer.n_source)
 
 
 @loop
@@ -111,12 +130,13 @@ def forward(chain, parameters, statistics, inputs, batch, work, features, seed, 
             else:
                 copy(x.reshape(-1), a.reshape(-1))
         elif statistics is not None:
-            _forward_of_pictures(layer, parameters, statistics, x, slope, a, is_learning)
+            source = _source(layer, inputs, work, batch)
+            _forward_of_pictures(layer, parameters, statistics, source, x, slope, a, is_learning)
     return a
 
 
 @loop
-def _forward_of_pictures(layer, parameters, statistics, x, slope, a, is_learning):  # type: ignore[no-untyped-def]
+def _forward_of_pictures(layer, parameters, statistics, source, x, slope, a, is_learning):  # type: ignore[no-untyped-def]
     if layer.kind == CONVOLUTION:
         forward_convolution(layer, parameters, x, slope)
         activate(layer.activation, slope.reshape(-1), a.reshape(-1))
@@ -124,6 +144,8 @@ def _forward_of_pictures(layer, parameters, statistics, x, slope, a, is_learning
         forward_pool(layer, x, a)
     elif layer.kind == NORM:
         forward_norm(layer, parameters, statistics, x, slope, a, is_learning)
+    elif layer.kind == JOIN:
+        forward_join(layer, parameters, source, x, a)
 
 
 @loop
@@ -196,18 +218,33 @@ def backward_layer(  # type: ignore[no-untyped-def]
     elif layer.kind in (DROPOUT, ACTIVATION):
         _times(error, slope, back)
     elif statistics is not None:
-        a = _room(work, layer.a, batch, layer.n_out)
-        _backward_of_pictures(layer, parameters, statistics, x, a, slope, error, back, gradient)
+        source, a = _source(layer, inputs, work, batch), _room(work, layer.a, batch, layer.n_out)
+        _backward_of_pictures(
+            layer, parameters, statistics, source, x, a, slope, error, back, gradient
+        )
 
 
 @loop
-def _backward_of_pictures(layer, parameters, statistics, x, a, slope, error, back, gradient):  # type: ignore[no-untyped-def]
+def add_shortcut(chain, k, parameters, statistics, batch, work, back):  # type: ignore[no-untyped-def]
+    """Add to ∂E/∂x of a layer that begins a block what came by the block's shortcut."""
+    if statistics is not None and chain.layers[k].join > 0:
+        join = chain.layers[chain.layers[k].join]
+        kept = _room(work, join.slope, batch, join.n_out)
+        backward_shortcut(join, parameters, kept, back)
+
+
+@loop
+def _backward_of_pictures(  # type: ignore[no-untyped-def]
+    layer, parameters, statistics, source, x, a, slope, error, back, gradient
+):
     if layer.kind == CONVOLUTION:
         backward_convolution(layer, parameters, x, error, slope, back, gradient)
     elif layer.kind == POOL:
         backward_pool(layer, x, a, error, back)
     elif layer.kind == NORM:
         backward_norm(layer, parameters, statistics, slope, error, back, gradient)
+    elif layer.kind == JOIN:
+        backward_join(layer, source, error, slope, back, gradient)
 
 
 @loop

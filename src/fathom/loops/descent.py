@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fathom.loops.chain import LEARNING, backward_layer, forward, gather
+from fathom.loops.chain import LEARNING, add_shortcut, backward_layer, forward, gather
 from fathom.loops.compiling import loop
 from fathom.loops.losses import compare
 from fathom.loops.moving import copy
@@ -187,6 +187,7 @@ def find_gradient(chain, rules, learner, room, known, chosen, share, seed, sums)
         )
         if not layer.passes_back:
             break
+        add_shortcut(chain, k, learner.parameters, learner.statistics, batch, room.work, back)
         error, spare, other = back, other, spare
 
 

@@ -7,7 +7,7 @@ slopes f′ for a batch lie in a working row, at so many places an example.
 
 import numpy as np
 
-COLUMNS, GAIN, DENSE, DROPOUT, ACTIVATION, CONVOLUTION, POOL, NORM = range(8)
+COLUMNS, GAIN, DENSE, DROPOUT, ACTIVATION, CONVOLUTION, POOL, NORM, JOIN = range(9)
 AS_IS, PIECEWISE, THERMOMETER, PERIODIC = range(4)
 CROSS_ENTROPY, BINARY_CROSS_ENTROPY, SQUARED_ERROR = range(3)
 
@@ -56,6 +56,10 @@ LAYER = np.dtype(
         ("offset", np.int64),
         ("momentum", np.float64),
         ("epsilon", np.float64),
+        # blocks with a shortcut: of the join at the end of one, and of its first layer
+        ("source", np.int64),  # places an example before what the block takes; -1: the inputs
+        ("n_source", np.int64),
+        ("join", np.int64),  # number of the block's join, 0: this layer begins none
     ],
     align=True,
 )

@@ -115,10 +115,11 @@ class LoopProgram:
         knobs: Knobs,
     ) -> tuple[Walker, Sums, bool]:
         """Take steps; the state is overwritten."""
-        rules = self._rules(float(knobs.label_smoothing), float(knobs.weight_decay))
+        smoothing = float(knobs.label_smoothing)
         if len(self.input_shape) > 1:
             examples, rows = self._gather(examples, rows, key)
-        known = _as_arrays(examples)
+        known, smoothing = self._as_known(examples, _n_outputs(state.packing), smoothing)
+        rules = self._rules(smoothing, float(knobs.weight_decay))
         sums = np.zeros(4 + known.values.shape[1])
         seeds = np.random.default_rng(key).integers(0, 2**32, len(rows), np.uint32)
         rates = rates.astype(np.float64)
@@ -175,7 +176,7 @@ class LoopProgram:
     def combine(self, weights: Row, x: Any) -> np.ndarray:
         """Return the sums z of the output layer for rows."""
         chain, x = weights.packing.chain, np.asarray(x)
-        z = np.empty((len(x), int(chain.layers[-1]["n_out"])), np.float32)
+        z = np.empty((len(x), _n_outputs(weights.packing)), np.float32)
         at_once = EVALUATION_ROWS if x.ndim == 2 else EVALUATION_PICTURES
         part = len(x) if x.dtype == np.float32 else EVALUATION_ROWS  # as float32 all at once?
         go = combine if weights.statistics is None else combine_pictures
@@ -186,13 +187,28 @@ class LoopProgram:
 
     def evaluate(self, weights: Row, examples: Examples) -> Sums:
         """Return loss and score of examples."""
-        z, known = self.combine(weights, examples.x), _as_arrays(examples)
+        z = self.combine(weights, examples.x)
+        known, _ = self._as_known(examples, _n_outputs(weights.packing), 0.0)
         sums = np.zeros(4 + known.values.shape[1])
         compare(
             self._rules(0.0, 0.0), z, known.classes.copy(), known.values.copy(),
             known.weight.copy(), np.float32(1), np.empty_like(z), sums,
         )  # fmt: skip
         return self._as_sums(sums)
+
+    def _as_known(
+        self, examples: Examples, n_outputs: int, smoothing: float
+    ) -> tuple[Known, float]:
+        """Return examples as the loops take them, and the label smoothing left to do.
+
+        Where the loss is not cross entropy, classes become outputs of 0 and 1, smoothed already.
+        """
+        y = np.asarray(examples.y)
+        if y.ndim > 1 or self.plan.loss == "cross_entropy":
+            return _as_arrays(examples, y), smoothing
+        values = np.full((len(y), n_outputs), smoothing / n_outputs, np.float32)
+        values[np.arange(len(y)), y] += 1.0 - smoothing
+        return _as_arrays(examples, values), 0.0
 
     def _rules(self, smoothing: float, decay: float) -> Rules:
         plan = self.plan
@@ -225,9 +241,12 @@ def _augmented(x: Any, key: Any, augmentation: Any) -> Any:
     return augment(x.astype(jnp.float32), key, augmentation)
 
 
-def _as_arrays(examples: Examples) -> Known:
+def _n_outputs(packing: Packing) -> int:
+    return int(packing.chain.layers[-1]["n_out"])
+
+
+def _as_arrays(examples: Examples, y: np.ndarray) -> Known:
     """Return examples as the loops take them; arrays on a processor are not copied."""
-    y = np.asarray(examples.y)
     is_classes = y.ndim == 1
     classes = y if is_classes else np.zeros(0, np.int32)
     values = np.zeros((0, 0), np.float32) if is_classes else y

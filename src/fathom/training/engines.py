@@ -2,6 +2,7 @@
 
 import contextlib
 import inspect
+import math
 import os
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import threadpoolctl
+from filelock import BaseFileLock, FileLock, Timeout
 
 from fathom.nn.architecture import Architecture
 from fathom.nn.blocks import Flatten
@@ -30,7 +32,7 @@ LoopsName: TypeAlias = Literal["rows", "pictures"]
 the latter contain the former and are compiled on their own."""
 _WARM_UP = (
     "import os; getattr(os, 'nice', int)(10)\n"  # behind whatever trains meanwhile
-    "from fathom.training.engines import warm_up; warm_up({!r})"
+    "from fathom.training.engines import compile_alone; compile_alone({!r})"
 )
 
 
@@ -40,7 +42,7 @@ class _Preparation:
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.is_ready = False
-        self.is_settled = False
+        self.were_ready: bool | None = None  # when first asked for
         self.process: subprocess.Popen[bytes] | None = None
 
 
@@ -81,8 +83,9 @@ def choose_program(
 
     Notes
     -----
-    Loops for pictures are never waited for: XLA's first steps come far sooner. What this process
-    found when it first asked holds for all it trains, so that the same comes out twice.
+    Loops for pictures are never waited for: XLA's first steps come far sooner. Where no clock ends
+    the training, what this process found when it first asked holds for all it trains, so that the
+    same comes out twice.
     """
     from fathom.training.compiled import can_loop, make_loop_program
 
@@ -103,7 +106,8 @@ def loops_for(network: Network) -> LoopsName:
 
 def _choose(name: LoopsName, deadline: Deadline) -> EngineName:
     """Return the engine for a network that loops could train; see to it that they can."""
-    if are_loops_ready(name):
+    is_timed = math.isfinite(deadline.remaining())
+    if are_loops_ready(name) if name == "rows" or is_timed else _are_settled():
         return "loops"
     if name == "rows" and deadline.remaining() > COMPILE_S:
         warm_up()
@@ -114,14 +118,15 @@ def _choose(name: LoopsName, deadline: Deadline) -> EngineName:
 
 def are_loops_ready(name: LoopsName = "rows") -> bool:
     """Tell whether networks can be trained by loops that are compiled already."""
-    if jax.default_backend() != "cpu":
-        return False
-    if name == "rows":
-        return _is_compiled(name)
-    found = _PREPARATIONS[name]
-    if not found.is_settled:
-        found.is_settled, found.is_ready = True, _is_compiled(name)
-    return found.is_ready
+    return jax.default_backend() == "cpu" and _is_compiled(name)
+
+
+def _are_settled() -> bool:
+    """Tell whether loops for pictures were compiled when that was first asked for."""
+    found = _PREPARATIONS["pictures"]
+    if found.were_ready is None:
+        found.were_ready = are_loops_ready("pictures")
+    return found.were_ready
 
 
 def _steps(name: LoopsName) -> Any:
@@ -180,6 +185,17 @@ def prepare(name: LoopsName = "rows") -> None:
             )  # fmt: skip
 
 
+def compile_alone(name: LoopsName) -> None:
+    """Compile loops, unless another process is at it."""
+    with contextlib.suppress(Timeout), _lock(name, timeout=0.0):
+        warm_up(name)
+
+
+def _lock(name: LoopsName, timeout: float) -> BaseFileLock:
+    """Return the lock that who compiles these loops holds, beside where they are kept."""
+    return FileLock(Path(_steps(name).stats.cache_path) / f"fathom-{name}.lock", timeout=timeout)
+
+
 def warm_up(name: LoopsName = "rows") -> None:
     """Compile loops, or read them, by training a network of two neurons for a step."""
     from fathom.training.compiled import make_loop_program
@@ -201,7 +217,7 @@ def warm_up(name: LoopsName = "rows") -> None:
     state, _, _ = program.advance(state, examples, rows, 0, np.zeros(1, np.float32), knobs)
     program.evaluate(program.weights(state), examples)
     found = _PREPARATIONS[name]
-    found.is_ready = found.is_settled = True
+    found.is_ready = found.were_ready = True
 
 
 @contextlib.contextmanager

@@ -169,7 +169,10 @@ def split_epoch(n_steps: int, architecture: Architecture, batch: int) -> tuple[i
     flop = 6.0 * batch * sum(map(operator.mul, places, architecture.parameter_counts))
     memory = 4.0 * batch * math.prod(architecture.input_shape)
     most = max(1, int(min(CALL_FLOP / flop, CALL_BYTES / memory)))
-    calls = math.ceil(n_steps / most)
+    fewest = math.ceil(n_steps / most)
+    # Of calls of equal length, a few more may make fewer steps too many: 10 steps are 5 × 2.
+    choices = range(fewest, min(2 * fewest, n_steps) + 1)
+    calls = min(choices, key=lambda calls: calls * math.ceil(n_steps / calls))
     return calls, math.ceil(n_steps / calls)
 
 

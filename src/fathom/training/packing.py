@@ -1,6 +1,7 @@
 """Packing: a network as records and one long row of parameters, for the loops, and back."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -21,6 +22,7 @@ from fathom.loops.records import (
     DENSE,
     DROPOUT,
     GAIN,
+    JOIN,
     LAYER,
     NORM,
     PERIODIC,
@@ -29,7 +31,7 @@ from fathom.loops.records import (
     POOL,
     THERMOMETER,
 )
-from fathom.nn.blocks import ActivationLayer, DropoutLayer, FlattenLayer
+from fathom.nn.blocks import ActivationLayer, DropoutLayer, FlattenLayer, ResidualLayer
 from fathom.nn.convolution import Conv2DLayer, GlobalAveragePoolLayer, PoolLayer
 from fathom.nn.dense import DenseLayer
 from fathom.nn.embedding import ColumnsLayer, GainLayer
@@ -44,12 +46,17 @@ _FORMS = {
 _KINDS = {
     ColumnsLayer: COLUMNS, GainLayer: GAIN, DenseLayer: DENSE, DropoutLayer: DROPOUT,
     ActivationLayer: ACTIVATION, Conv2DLayer: CONVOLUTION, PoolLayer: POOL,
-    GlobalAveragePoolLayer: POOL, BatchNormLayer: NORM,
+    GlobalAveragePoolLayer: POOL, BatchNormLayer: NORM, ResidualLayer: JOIN,
 }  # fmt: skip
 _STATISTICS = 4  # rows of a normalization in the row of statistics, two of them running
+_NOT_INSIDE = (ResidualLayer, FlattenLayer, GlobalAveragePoolLayer, ColumnsLayer)  # of a block
 _ROW_WISE = (ColumnsLayer, GainLayer, DenseLayer)  # layers that take rows, no pictures
 _NORM_NAMES = {"scale": "scale", "shift": "offset"}
-_NAMES = {"gain": "weight", "kernel": "weight"}  # of parameters, where a record has another
+_NAMES = {
+    "gain": "weight",
+    "kernel": "weight",
+    "projection": "weight",
+}  # of parameters, where a record has another
 
 
 @dataclass(frozen=True)
@@ -88,39 +95,71 @@ class Packing:
             leaves.append(jnp.asarray(row[place : place + size].reshape(shape).copy()))
             place += size
         network: Network = eqx.combine(jax.tree.unflatten(self.structure, leaves), self.others)
-        layers, begin = list(network.layers), 0
-        for k, layer in enumerate(layers):
-            if isinstance(layer, BatchNormLayer) and statistics is not None:
-                n = len(layer.scale)
-                mean, variance = statistics[begin : begin + 2 * n].reshape(2, n).copy()
-                layers[k] = eqx.tree_at(
-                    lambda norm: (norm.running_mean.value, norm.running_variance.value),
-                    layer, (jnp.asarray(mean), jnp.asarray(variance)),
-                )  # fmt: skip
-                begin += _STATISTICS * n
-        return Network(tuple(layers))
+        if statistics is None:
+            return network
+        return Network(_with_statistics(network.layers, iter(np.split(
+            statistics, np.cumsum([_STATISTICS * n for n in _norm_sizes(network.layers)])
+        ))))  # fmt: skip
+
+
+def _flat(layers: tuple[AbstractLayer, ...]) -> Iterator[AbstractLayer]:
+    """Yield the layers in the order they compute, those of a block before the block itself."""
+    for layer in layers:
+        if isinstance(layer, ResidualLayer):
+            yield from _flat(layer.layers)
+        yield layer
+
+
+def _norm_sizes(layers: tuple[AbstractLayer, ...]) -> list[int]:
+    return [len(layer.scale) for layer in _flat(layers) if isinstance(layer, BatchNormLayer)]
+
+
+def _with_statistics(
+    layers: tuple[AbstractLayer, ...], rows: Iterator[np.ndarray]
+) -> tuple[AbstractLayer, ...]:
+    """Return the layers with the running statistics of the rows, one after another."""
+    after: list[AbstractLayer] = []
+    for layer in layers:
+        if isinstance(layer, BatchNormLayer):
+            mean, variance = next(rows)[: 2 * len(layer.scale)].reshape(2, -1).copy()
+            layer = eqx.tree_at(
+                lambda norm: (norm.running_mean.value, norm.running_variance.value),
+                layer, (jnp.asarray(mean), jnp.asarray(variance)),
+            )  # fmt: skip
+        elif isinstance(layer, ResidualLayer):
+            inner = _with_statistics(layer.layers, rows)
+            layer = eqx.tree_at(lambda block: block.layers, layer, inner)
+        after.append(layer)
+    return tuple(after)
 
 
 def needs_pictures(network: Network) -> bool:
-    """Tell whether a layer is for pictures, or normalizes: loops that are compiled on their own."""
-    return any(_KINDS.get(type(layer)) in (CONVOLUTION, POOL, NORM) for layer in network.layers)
+    """Tell whether a layer is for pictures, normalizes, or has a shortcut beside it.
+
+    Those loops are compiled on their own.
+    """
+    kinds = {_KINDS.get(type(layer)) for layer in network.layers}
+    return not kinds.isdisjoint((CONVOLUTION, POOL, NORM, JOIN))
 
 
 def is_divisible(network: Network) -> bool:
     """Tell whether a batch may be divided among cores: no example looks at the others."""
-    return not any(isinstance(layer, BatchNormLayer) for layer in network.layers)
+    return not any(isinstance(layer, BatchNormLayer) for layer in _flat(network.layers))
 
 
 def can_pack(network: Network, input_shape: Shape) -> bool:
     """Tell whether the loops know every layer, in the order they stand."""
-    layers = [layer for layer in network.layers if not isinstance(layer, FlattenLayer)]
+    layers = [layer for layer in _flat(network.layers) if not isinstance(layer, FlattenLayer)]
     kinds = [type(layer) for layer in layers]
     is_known = all(kind in _KINDS for kind in kinds) and ColumnsLayer not in kinds[1:]
-    # Neurons that look at a picture pixel by pixel are left to XLA.
+    # Neurons that look at a picture pixel by pixel, and blocks within blocks, are left to XLA.
     is_flat = len(input_shape) == 1
     for layer in network.layers:
         is_flat = is_flat or isinstance(layer, (FlattenLayer, GlobalAveragePoolLayer))
-        is_known = is_known and (is_flat or not isinstance(layer, _ROW_WISE))
+        inner = layer.layers if isinstance(layer, ResidualLayer) else ()
+        is_known = is_known and not any(isinstance(one, _NOT_INSIDE) for one in inner)
+        is_rows = any(isinstance(one, _ROW_WISE) for one in (layer, *inner))
+        is_known = is_known and (is_flat or not is_rows)
     is_float32 = all(leaf.dtype == np.float32 for leaf in jax.tree.leaves(partition(network)[0]))
     activations = [getattr(layer, "activation", "identity") for layer in layers[:-1]]
     return is_known and is_float32 and all(name in ACTIVATION_CODES for name in activations)
@@ -146,41 +185,68 @@ def pack(network: Network, input_shape: Shape, *, is_by_role: bool) -> Packing:
     """
     parameters, others = cast(tuple[Any, Any], partition(network))
     factors = rate_factors(parameters) if is_by_role else jax.tree.map(lambda _: 1.0, parameters)
-    records: list[Any] = []
-    pieces: list[tuple[int, int, float, float]] = []
-    statistics: list[np.ndarray] = [np.zeros(0, np.float32)]
-    shape, widest, places, begin = input_shape, math.prod(input_shape), 0, 0
-    for layer, mine, rates in zip(network.layers, parameters.layers, factors.layers, strict=True):
-        if isinstance(layer, FlattenLayer):  # a picture lies as one row of numbers already
-            shape = (math.prod(shape),)
-            continue
-        record = np.zeros(1, LAYER)[0]
-        end = _place_parameters(record, layer, mine, rates, begin, pieces)
-        record["kind"], record["n_in"] = _KINDS[type(layer)], math.prod(shape)
-        record["passes_back"], record["begin"], record["end"] = begin > 0, begin, end
-        record["running"] = sum(map(len, statistics))
-        shape = _describe(record, layer, shape)
-        if isinstance(layer, BatchNormLayer):
-            statistics.append(_as_statistics(layer))
-        width = math.prod(shape)
-        record["n_out"], record["a"], record["slope"] = width, places, places + width
-        places, widest, begin = places + 2 * width, max(widest, width), end
-        records.append(record)
+    packer = _Packer(input_shape)
+    packer.add_all(network.layers, parameters.layers, factors.layers)
     leaves = jax.tree.leaves(parameters)
     return Packing(
-        _as_chain(network, np.array(records, LAYER), places, widest), np.array(pieces, PIECE),
-        np.concatenate(statistics) if needs_pictures(network) else None,
+        _as_chain(network, packer), np.array(packer.pieces, PIECE),
+        np.concatenate(packer.statistics) if needs_pictures(network) else None,
         others, jax.tree.structure(parameters), tuple(leaf.shape for leaf in leaves),
     )  # fmt: skip
 
 
-def _as_chain(network: Network, layers: np.ndarray, places: int, widest: int) -> Chain:
+class _Packer:
+    """Lays layers out one after another."""
+
+    def __init__(self, input_shape: Shape) -> None:
+        self.shape, self.widest = input_shape, math.prod(input_shape)
+        self.records: list[Any] = []
+        self.pieces: list[tuple[int, int, float, float]] = []
+        self.statistics: list[np.ndarray] = [np.zeros(0, np.float32)]
+        self.places = self.begin = 0
+
+    def add_all(self, layers: Any, parameters: Any, rates: Any) -> None:
+        """Lay out layers; those of a block, then the block's join."""
+        for layer, mine, factor in zip(layers, parameters, rates, strict=True):
+            if isinstance(layer, FlattenLayer):  # a picture lies as one row of numbers already
+                self.shape = (math.prod(self.shape),)
+            elif isinstance(layer, ResidualLayer):
+                first, before = len(self.records), self.shape
+                source = self.records[-1]["a"] if self.records else -1
+                self.add_all(layer.layers, mine.layers, factor.layers)
+                # What is left of a block without its layers is the projection.
+                alone = [eqx.tree_at(lambda b: b.layers, part, ()) for part in (mine, factor)]
+                record = self._add(layer, *alone)
+                record["source"], record["n_source"] = source, math.prod(before)
+                record["channels"], record["channels_out"] = before[-1], self.shape[-1]
+                self.records[first]["join"] = len(self.records) - 1
+            else:
+                self._add(layer, mine, factor)
+
+    def _add(self, layer: AbstractLayer, parameters: PyTree, rates: PyTree) -> Any:
+        record = np.zeros(1, LAYER)[0]
+        end = _place_parameters(record, layer, parameters, rates, self.begin, self.pieces)
+        record["kind"], record["n_in"] = _KINDS[type(layer)], math.prod(self.shape)
+        record["passes_back"], record["begin"], record["end"] = self.begin > 0, self.begin, end
+        record["running"] = sum(map(len, self.statistics))
+        self.shape = _describe(record, layer, self.shape)
+        if isinstance(layer, BatchNormLayer):
+            self.statistics.append(_as_statistics(layer))
+        width = math.prod(self.shape)
+        record["n_out"], record["a"], record["slope"] = width, self.places, self.places + width
+        self.places, self.begin = self.places + 2 * width, end
+        self.widest = max(self.widest, width)
+        self.records.append(record)
+        return self.records[-1]
+
+
+def _as_chain(network: Network, packer: _Packer) -> Chain:
     first = network.layers[0]
     one_hot, embedded = (
         (first.one_hot, first.embedded) if isinstance(first, ColumnsLayer) else ((), ())
     )
     codes = np.array(list(one_hot), CODE), np.array(list(embedded), CODE)
-    return Chain(layers, *codes, places, widest)
+    return Chain(np.array(packer.records, LAYER), *codes, packer.places, packer.widest)
 
 
 def _as_statistics(layer: BatchNormLayer) -> np.ndarray:
@@ -199,6 +265,7 @@ def _place_parameters(
 ) -> int:
     """Note where each parameter of a layer lies; return where the next layer's begin."""
     record["bias"] = -1
+    record["weight"] = -1 if isinstance(layer, ResidualLayer) else 0
     found = jax.tree_util.tree_leaves_with_path(parameters)
     for (path, leaf), rate in zip(found, jax.tree.leaves(rates), strict=True):
         name = path[-1].name

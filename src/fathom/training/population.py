@@ -15,8 +15,8 @@ from fathom.errors import TrainingError
 from fathom.nn.architecture import Architecture
 from fathom.nn.forward import Forward
 from fathom.nn.network import Network, build
-from fathom.training.engines import are_loops_ready, cores_each, loops_for, prepare
-from fathom.training.history import Epoch, Event, StartHistory, Steps
+from fathom.training.engines import are_loops_ready, choose_program, cores_each, loops_for, prepare
+from fathom.training.history import EngineName, Epoch, Event, StartHistory, Steps
 from fathom.training.loop import Judge, make_plan, pad_for_evaluation, train
 from fathom.training.monitor import Deadline, Monitor
 from fathom.training.program import Examples, make_program
@@ -260,26 +260,37 @@ def _train_job(
     began = time.monotonic()
     key = jax.random.fold_in(jax.random.key(job.recipe.seed), job.fold)
     network = build(job.architecture, key)
+    loops = loops_for(network)
+    engine: EngineName | None = None if are_loops_ready(loops) else "xla"
+    if engine == "xla" and jax.default_backend() == "cpu":
+        prepare(loops)
     try:
         network, history = train(
             network, job.architecture, job.recipe, job.examples, job.held_out,
             start=job.fold, rows=job.rows, judge=job.judge, deadline=deadline,
             monitor=_JobMonitor(job, director, monitor, lock), steps=job.steps,
-            engine=None if are_loops_ready(loops_for(network)) else "xla", cores=cores,
+            engine=engine, cores=cores,
         )  # fmt: skip
     except TrainingError as error:
         event = Event(epoch=1, kind="stopped", text=f"left out: {error}")
         history = StartHistory(events=(event,))
         return Trained(job, None, None, history, time.monotonic() - began)
-    z = combine_held_out(job, network)
+    z = combine_held_out(job, network, history.steps)
     return Trained(job, network, z, history, time.monotonic() - began)
 
 
-def combine_held_out(job: Job, network: Network) -> np.ndarray:
-    """Return the sums z of a network's output layer for the examples its job holds out."""
-    forward = Forward.of(network)
+def combine_held_out(job: Job, network: Network, steps: Steps | None = None) -> np.ndarray:
+    """Return the sums z of a network's output layer for the examples its job holds out.
+
+    By the engine that took its steps, where that is known and NumPy does not do.
+    """
+    forward, x = Forward.of(network), job.held_out.x
     if forward is not None:
-        return forward.combine(np.asarray(job.held_out.x))
-    program = make_program(make_plan(job.architecture, job.recipe))
+        return forward.combine(np.asarray(x))
+    plan = make_plan(job.architecture, job.recipe)
+    if steps is not None and steps.engine == "loops":
+        loops = choose_program(plan, network, x, engine="loops")
+        return np.asarray(loops.combine(loops.weights(loops.start(network)), x))
+    program = make_program(plan)
     padded = pad_for_evaluation(job.held_out)
     return np.asarray(program.combine(network, padded.x))[: len(job.held_out.weight)]
