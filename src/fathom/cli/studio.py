@@ -1,7 +1,6 @@
 """The verb ``studio``: a local page, served to the person at this machine alone."""
 
 import os
-import signal
 import threading
 import webbrowser
 from pathlib import Path
@@ -43,7 +42,5 @@ def run_studio(port: int | None, folder: str | None, opens: bool, is_json: bool)
     threading.Thread(target=warm_up, daemon=True).start()
     if opens:
         threading.Thread(target=webbrowser.open, args=(link,), daemon=True).start()
-    for number in (signal.SIGINT, signal.SIGTERM):  # the server hears them first, then hands on
-        signal.signal(number, lambda *_: None)
     served.run()
     screen.say("\nThe studio is closed. Searches that go on end in their time, and are kept.")
