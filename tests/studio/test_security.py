@@ -388,4 +388,4 @@ def test_the_command_tells_its_link_alone_and_ends_when_asked(tmp_path):
     _, err = child.communicate(timeout=60)
     assert "Traceback" not in err
     assert "token" not in err
-    assert child.returncode in (0, -15, 130, 143)
+    assert child.returncode in (0, 130)  # 130: it was not listening yet

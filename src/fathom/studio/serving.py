@@ -1,8 +1,10 @@
 """Serving: the studio on a port of this machine alone, until it is asked to end."""
 
+import signal
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import uvicorn
@@ -14,6 +16,23 @@ from fathom.studio.security import Keys
 LOOPBACK = "127.0.0.1"
 MOST_CONNECTIONS = 200
 BACKLOG = 128
+
+
+class _Server(uvicorn.Server):
+    """A server that, asked to end, ends: it does not pass the request on once it has."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        numbers = (signal.SIGINT, signal.SIGTERM)
+        before = [signal.signal(number, self.handle_exit) for number in numbers]
+        try:
+            yield
+        finally:
+            for number, handler in zip(numbers, before, strict=True):
+                signal.signal(number, handler)
 
 
 class Served:
@@ -49,7 +68,7 @@ class Served:
         self.port = int(self._socket.getsockname()[1])
         self.keys = Keys(self._tell_link)
         application = Studio(folder, self.keys).application(self.port)
-        self._server = uvicorn.Server(
+        self._server = _Server(
             uvicorn.Config(
                 application, http="h11", ws="none", lifespan="off", log_level="critical",
                 access_log=False, server_header=False, proxy_headers=False,
