@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -64,11 +65,11 @@ class Client:
         for name, value in known.items():
             if value is not None:
                 connection.putheader(name, value)
-        connection.endheaders(data)
-        answer = connection.getresponse()
-        text = answer.read()
-        found = {name.lower(): value for name, value in answer.getheaders()}
-        connection.close()
+        with closing(connection):
+            connection.endheaders(data)
+            answer = connection.getresponse()
+            text = answer.read()
+            found = {name.lower(): value for name, value in answer.getheaders()}
         is_json = found.get("content-type", "").startswith("application/json")
         return answer.status, found, json.loads(text) if is_json else text
 

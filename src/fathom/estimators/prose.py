@@ -15,6 +15,7 @@ from fathom.data.parsing import ParsedTable
 from fathom.data.schema import Column, ColumnKind, Schema, TableInput, Target
 from fathom.data.splitting import hold_out
 from fathom.data.text import TextEncoding, find_grams, normalize
+from fathom.errors import InputError
 from fathom.estimators.aims import aim_of, fit_target_encoding
 from fathom.estimators.defaults import output_layer
 from fathom.estimators.designing import describe_table
@@ -69,7 +70,10 @@ def read_prose(
     """
     if frame.width == 0 or pl.String not in frame.dtypes:
         return None
-    some = infer_columns(frame.head(LOOKED_AT), dict(kinds or {}))[0]
+    try:
+        some = infer_columns(frame.head(LOOKED_AT), dict(kinds or {}))[0]
+    except InputError:  # a few rows may be all alike where the others are not
+        return None
     if not is_prose(some):  # which is quickly seen of most tables
         return None
     table, parsed, _ = describe_table(frame, kinds, has_names=has_names)
