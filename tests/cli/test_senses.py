@@ -81,6 +81,16 @@ def test_predictions_of_files_are_those_of_the_library(spots, run_in):
     assert (written["class"].to_numpy() == said).all()
 
 
+def test_the_list_of_pictures_and_the_model_are_never_written_over(spots, run_in):
+    folder, _ = spots
+    names = [str(path.relative_to(folder)) for path in sorted((folder / "fresh").rglob("*.png"))]
+    pl.DataFrame({"where": names}).write_csv(folder / "list.csv")
+    before = (folder / "list.csv").read_bytes()
+    said = run_in("predict", "m.fathom", "list.csv", "--output", "list.csv", cwd=folder).refusal
+    assert "other than what is read" in said
+    assert (folder / "list.csv").read_bytes() == before
+
+
 def test_a_folder_is_judged_and_a_table_of_paths_too(spots, run_in):
     folder, _ = spots
     as_folder = run_in("evaluate", "m.fathom", "fresh", "--json", cwd=folder)

@@ -53,6 +53,8 @@ def run_predict(
     model = load(model_path)
     described = model.schema_.input
     if isinstance(described, ImageInput) and described.is_photo:
+        if output is not None:
+            refuse_overwriting(output, model_path, *files)
         _predict_files(model, files, options, output, identity, keeps_all, is_json, began)
         return
     if not isinstance(described, TableInput):

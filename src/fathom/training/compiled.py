@@ -116,7 +116,9 @@ class LoopProgram:
     ) -> tuple[Walker, Sums, bool]:
         """Take steps; the state is overwritten."""
         smoothing = float(knobs.label_smoothing)
-        if len(self.input_shape) > 1:
+        # What has to be made anew of examples is made of those of the call alone.
+        makes_outputs = self.plan.loss != "cross_entropy" and examples.y.ndim == 1
+        if len(self.input_shape) > 1 or makes_outputs:
             examples, rows = self._gather(examples, rows, key)
         known, smoothing = self._as_known(examples, _n_outputs(state.packing), smoothing)
         rules = self._rules(smoothing, float(knobs.weight_decay))
@@ -164,7 +166,7 @@ class LoopProgram:
     def _gather(
         self, examples: Examples, rows: np.ndarray, key: int
     ) -> tuple[Examples, np.ndarray]:
-        """Return the pictures of a call one after another, augmented, and their new row numbers."""
+        """Return the examples of a call one after another, augmented, and their new row numbers."""
         chosen = rows.reshape(-1)
         x = np.asarray(examples.x)[chosen]
         if self.plan.augmentation is not None:
