@@ -1,6 +1,5 @@
 """Pictures as commands read them: learned from, predicted and judged, file by file."""
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,7 +8,15 @@ import numpy as np
 import polars as pl
 
 from fathom.cli.screen import Screen
-from fathom.cli.tables import TableOptions, is_folder, read, shown_notes, split_names, take_apart
+from fathom.cli.tables import (
+    TableOptions,
+    is_folder,
+    read,
+    say_saved,
+    shown_notes,
+    split_names,
+    take_apart,
+)
 from fathom.data.cells import listing, quoted
 from fathom.data.folders import (
     LabeledFiles,
@@ -180,11 +187,7 @@ def conclude_pictures(
         shown = f"{score:.1%} accuracy" if is_classes else f"R² {score:.3f}"
         screen.say(f"On pictures held out of training: {shown} (the best of its epochs, so a little"
                    " too good; fathom evaluate on other pictures tells)")  # fmt: skip
-    name, shown_data = shlex.quote(str(path)), shlex.quote(options.path)
-    screen.say()
-    screen.say(f"Saved as {path} after {seconds:.1f} s. Next:")
-    screen.say(f"  fathom predict {name} {shown_data} --output predictions.csv")
-    screen.say(f"  fathom evaluate {name} OTHER_PICTURES")
+    say_saved(screen, path, options.path, seconds, "OTHER_PICTURES")
     screen.emit(
         "done", metric=history.score_name, score=score, seconds=round(seconds, 3),
         output=str(path),

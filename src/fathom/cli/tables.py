@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shlex
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from fathom.cli.screen import Screen
 from fathom.data.cells import first_row, nearest, quoted, to_cells, to_days, to_numbers
 from fathom.data.datasets import cache_folder
 from fathom.data.readings import read_as_dates
@@ -155,6 +157,35 @@ def is_folder(path: str) -> bool:
 def shown_path(path: str) -> str:
     """Return how a table is called where it is shown."""
     return f"{path.partition('://')[0]}://…" if is_address(path) else path
+
+
+def say_saved(
+    screen: Screen, path: Path, data: str, seconds: float, known: str, *more: str
+) -> None:
+    """Say where a model is and what can be done with it, as commands to copy.
+
+    Parameters
+    ----------
+    screen : Screen
+        Where to.
+    path : Path
+        The model's file.
+    data : str
+        What it was trained on.
+    seconds : float
+        How long all of it took.
+    known : str
+        What it can be evaluated on.
+    *more : str
+        Further commands, ``{name}`` for the model.
+    """
+    name, shown = shlex.quote(str(path)), shlex.quote(shown_path(data))
+    screen.say()
+    screen.say(f"Saved as {path} after {seconds:.1f} s. Next:")
+    screen.say(f"  fathom predict {name} {shown} --output predictions.csv")
+    screen.say(f"  fathom evaluate {name} {known}")
+    for line in more:
+        screen.say("  " + line.replace("{name}", name))
 
 
 def refuse_overwriting(output: str | Path, *inputs: str) -> None:

@@ -1,13 +1,12 @@
 """Texts as commands show them: what was found for them, and the words that decided."""
 
-import shlex
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
 from fathom.cli.screen import Screen
-from fathom.cli.tables import TableOptions, shown_path
+from fathom.cli.tables import TableOptions, say_saved
 from fathom.data.cells import quoted
 from fathom.errors import InputError
 from fathom.estimators import FathomClassifier, FathomRegressor
@@ -44,12 +43,8 @@ def conclude_texts(
         screen.say(f"On texts held out, before the model learned from all: {shown}")
     n = len(history.kept)
     screen.say(f"{n} network{'s' * (n != 1)} in the model, their outputs averaged")
-    name, data = shlex.quote(str(path)), shlex.quote(shown_path(options.path))
-    screen.say()
-    screen.say(f"Saved as {path} after {seconds:.1f} s. Next:")
-    screen.say(f"  fathom predict {name} {data} --output predictions.csv")
-    screen.say(f"  fathom evaluate {name} NEW_ROWS.csv")
-    screen.say(f"  fathom inspect {name} --row 1    which words decide")
+    further = "fathom inspect {name} --row 1    which words decide"
+    say_saved(screen, path, options.path, seconds, "NEW_ROWS.csv", further)
     screen.emit(
         "done", metric=history.score_name, score=score, seconds=round(seconds, 3),
         output=str(path),

@@ -1,6 +1,5 @@
 """The verb ``train``: from a table to a model, within the time that was promised."""
 
-import shlex
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -29,6 +28,7 @@ from fathom.cli.tables import (
     recall_run,
     record_run,
     refuse_overwriting,
+    say_saved,
     shown_notes,
     shown_path,
     started_at,
@@ -342,12 +342,8 @@ def _conclude(
     for line in report.words():
         screen.say(line)
     screen.say(f"The search ended: {report.stopped}.")
-    shown, name = shlex.quote(shown_path(options.path)), shlex.quote(str(path))
-    screen.say()
-    screen.say(f"Saved as {path} after {seconds:.1f} s. Next:")
-    screen.say(f"  fathom predict {name} {shown} --output predictions.csv")
-    screen.say(f"  fathom evaluate {name} NEW_ROWS.csv")
-    screen.say(f"  fathom train --continue {name} --time-limit 60")
+    further = "fathom train --continue {name} --time-limit 60"
+    say_saved(screen, path, options.path, seconds, "NEW_ROWS.csv", further)
     screen.emit("report", **report.model_dump(mode="json"), words=list(report.words()))
     metric, score = report.headline
     each = {one.output: one.value for one in report.scores if one.output}
