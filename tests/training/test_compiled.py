@@ -192,7 +192,8 @@ def test_a_batch_shared_among_cores_gives_the_same_step(cores):
 @pytest.mark.parametrize("cores", [2, 3])
 def test_weights_that_cores_share_take_the_same_step(cores, monkeypatch):
     monkeypatch.setattr("fathom.training.compiled.MANY", 100)
-    architecture = described(columns("periodic"), Gain(), Dense(units=12, activation="mish"), SOFTMAX)
+    layers = columns("periodic"), Gain(), Dense(units=12, activation="mish"), SOFTMAX
+    architecture = described(*layers)
     network, known = build(architecture, jax.random.key(0)), examples(COLUMNS, CLASSES)
     plan = make_plan(architecture, Recipe(rates="by_role", weight_decay=0.1))
     rows = RNG.integers(0, ROWS, (STEPS, BATCH)).astype(np.int32)
