@@ -16,8 +16,8 @@ import pytest
 from fathom.cli import main
 
 VERBS = (
-    "train", "replay", "predict", "evaluate", "compare", "depth", "descent", "export", "inspect",
-    "report", "space",
+    "digits", "train", "replay", "predict", "evaluate", "compare", "depth", "descent", "export",
+    "inspect", "report", "space",
 )  # fmt: skip
 
 
@@ -75,7 +75,7 @@ def run_fathom(*arguments, cwd, is_terminal=False):
         patch.setenv("TERM", "dumb")
         for verb in VERBS:
             module = importlib.import_module(f"fathom.cli.{verb}")  # not the function of that name
-            patch.setattr(module, "started_at", time.monotonic)
+            patch.setattr(module, "started_at", time.monotonic, raising=False)
             patch.setattr(module, "prepare_engine", lambda: None, raising=False)
             patch.setattr(module, "prepare_training", lambda: None, raising=False)
         try:

@@ -116,7 +116,7 @@ def refused(path, content, message=None):
     began = time.monotonic()
     with pytest.raises(ModelFileError, match=message) as caught:
         load(path)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 60  # an end, whatever the machine
     assert "\n" not in str(caught.value)
 
 

@@ -38,7 +38,7 @@ def routes(served, tmp_path_factory):
     return found
 
 
-def raw(served, text, wait=10.0):
+def raw(served, text, wait=120.0):
     """Send bytes as they are; return what comes back until the other side ends."""
     with socket.create_connection(("127.0.0.1", served.port), timeout=wait) as link:
         parts = []
@@ -264,7 +264,7 @@ def test_a_slow_body_ends(served, client, monkeypatch):
         f"POST /api/network/tape HTTP/1.1\r\nHost: {client.host}\r\nOrigin: {client.origin}\r\n"
         f"Cookie: {client.cookie}\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{{"
     )
-    with socket.create_connection(("127.0.0.1", served.port), timeout=20) as link:
+    with socket.create_connection(("127.0.0.1", served.port), timeout=120) as link:
         link.sendall(head.encode())
         assert link.recv(100).split()[1] == b"408"
 
@@ -387,7 +387,7 @@ def test_the_command_tells_its_link_alone_and_ends_when_asked(tmp_path):
     words = Path(f"/proc/{child.pid}/cmdline").read_bytes()
     assert b"token" not in words
     child.terminate()
-    _, err = child.communicate(timeout=60)
+    _, err = child.communicate(timeout=300)
     assert "Traceback" not in err
     assert "token" not in err
     assert child.returncode in (0, 130)  # 130: it was not listening yet
