@@ -56,11 +56,11 @@ def mixed():
 TABLE = mixed()
 
 
-def classifier(seconds=1.0, **more):
+def classifier(seconds=0.5, **more):
     return FathomClassifier(time_limit=seconds, random_state=0, **more)
 
 
-def regressor(seconds=1.0, **more):
+def regressor(seconds=0.5, **more):
     return FathomRegressor(time_limit=seconds, random_state=0, **more)
 
 
@@ -395,7 +395,7 @@ EXPECTED_FAILURES = {
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
 @parametrize_with_checks(
-    [FathomClassifier(time_limit=0.5), FathomRegressor(time_limit=1)],
+    [FathomClassifier(time_limit=0.3), FathomRegressor(time_limit=0.4)],
     expected_failed_checks=lambda estimator: EXPECTED_FAILURES,
 )
 def test_scikit_learn_check(estimator, check):
