@@ -1,9 +1,13 @@
-"""Every test runs with strict promotion of types and ranks, and never touches the user's cache."""
+"""Every test runs with strict promotion of types and ranks, and never touches the user's cache.
+
+Nor does what it sees depend on what else the machine does, or on which tests ran before it.
+"""
 
 import importlib.util
 import os
 import subprocess
 import sys
+import time
 import zlib
 from pathlib import Path
 
@@ -14,6 +18,11 @@ from filelock import FileLock
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 LAST_LOOPS = {"rows": "descent.advance", "pictures": "pictures.advance_pictures"}
+TIMED = (  # what plans with the time there is
+    "data.trees", "inspection.depth.run", "inspection.descent_study", "inspection.space_study",
+    "search.design", "search.prose", "training.loop", "training.monitor", "training.population",
+    "training.starts",
+)  # fmt: skip
 COMPILE = "from fathom.training.engines import compile_alone; compile_alone({!r})"
 
 
@@ -45,6 +54,28 @@ def _compiled_loops(tmp_path_factory):
             assert process.wait() == 0
 
 
+class ProcessorTime:
+    """The module `time` with a clock that stands still while other programs have the processor.
+
+    Who has four seconds gets four seconds' work done, however busy the machine is.
+    """
+
+    monotonic = staticmethod(time.process_time)
+
+    def __getattr__(self, name):
+        return getattr(time, name)
+
+
+PROCESSOR_TIME = ProcessorTime()
+
+
+def set_clocks():
+    for name in TIMED:
+        module = sys.modules.get(f"fathom.{name}")
+        if module is not None and module.time is time:
+            module.time = PROCESSOR_TIME
+
+
 def draw_anew(item, stage):
     """Have what a test draws from its file's RNG not depend on which tests ran before it."""
     rng = getattr(getattr(item, "module", None), "RNG", None)
@@ -54,6 +85,7 @@ def draw_anew(item, stage):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item):
+    set_clocks()
     draw_anew(item, item.path.name)  # for what the file's fixtures draw
 
 

@@ -260,10 +260,10 @@ def remade(content, change_card=None, change_tensors=None):
 
 def refused(path, content, message=None):
     path.write_bytes(content)
-    began = time.monotonic()
+    began = time.process_time()
     with pytest.raises(ModelFileError, match=message) as caught:
         load(path)
-    assert time.monotonic() - began < 60  # an end, whatever the machine
+    assert time.process_time() - began < 10
     assert str(caught.value).isprintable()
     assert len(str(caught.value)) < 3000
 

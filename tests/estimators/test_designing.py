@@ -276,10 +276,10 @@ def test_a_class_of_one_row_is_known():
 
 def test_thousands_of_columns_take_bounded_time():
     x = RNG.normal(size=(200, 2_500)).astype(np.float32)
-    began = time.monotonic()
+    began = time.process_time()
     model = classifier(2.0).fit(x, x[:, 0] > 0)
     assert model.predict(x[:5]).shape == (5,)
-    assert time.monotonic() - began < 60
+    assert time.process_time() - began < 60
 
 
 def test_noise_is_called_noise():

@@ -181,9 +181,9 @@ def test_a_request_to_stop_keeps_the_best_so_far():
 
 
 def test_the_deadline_is_kept():
-    began = time.monotonic()
+    began = time.process_time()
     run(given=recipe(epochs=100_000), deadline=Deadline(0.5))
-    assert time.monotonic() - began < 60  # 100,000 epochs take minutes
+    assert time.process_time() - began < 6  # 100,000 epochs take minutes
 
 
 def test_the_learning_rate_comes_down_by_the_deadline(ticking):
