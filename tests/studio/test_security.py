@@ -376,18 +376,18 @@ def test_nothing_is_unpickled_or_evaluated():
 
 
 def test_the_command_tells_its_link_alone_and_ends_when_asked(tmp_path):
-    child = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-m", "fathom", "studio", "--no-open", "--port", "0", "--json",
          "--folder", str(tmp_path)],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    line = child.stdout.readline()
+    ) as child:  # fmt: skip
+        line = child.stdout.readline()
+        words = Path(f"/proc/{child.pid}/cmdline").read_bytes()
+        child.terminate()
+        _, err = child.communicate(timeout=300)
     assert '"event": "link"' in line
     assert "#token=" in line
-    words = Path(f"/proc/{child.pid}/cmdline").read_bytes()
     assert b"token" not in words
-    child.terminate()
-    _, err = child.communicate(timeout=300)
     assert "Traceback" not in err
     assert "token" not in err
     assert child.returncode in (0, 130)  # 130: it was not listening yet

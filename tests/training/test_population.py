@@ -147,7 +147,7 @@ def test_the_deadline_is_kept():
 def test_rates_come_down_by_the_deadline(ticking):
     queue = Queue([make_job(n, epochs=100_000) for n in range(50)])
     train_population(queue, workers=1, deadline=Deadline(1.5))
-    assert len(queue.trained) == 1
+    assert 1 <= len(queue.trained) < 50
     last = queue.trained[0].history.epochs[-1]
     assert last.learning_rate < 0.02
 

@@ -25,7 +25,14 @@ class _Connection(H11Protocol):
     """A connection whose client hears why it was refused, though it had more to say."""
 
     def connection_made(self, transport: Any) -> None:  # type: ignore[override]
-        super().connection_made(Lingering(transport, self, self.loop))  # type: ignore[arg-type]
+        self._line = Lingering(transport, self, self.loop)
+        super().connection_made(self._line)  # type: ignore[arg-type]
+
+    def shutdown(self) -> None:
+        if not self.transport.is_closing():
+            super().shutdown()
+        if self.transport.is_closing():  # nothing is being answered, and the whole server waits
+            self._line.close_at_once()
 
 
 class _Server(uvicorn.Server):

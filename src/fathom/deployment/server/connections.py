@@ -46,6 +46,13 @@ class Connection(HttpToolsProtocol):
             self._refuse(429, f"at most {MOST_CONNECTIONS} connections", "one more")
             self._line.close_at_once()  # there are too many to wait for any
 
+    def shutdown(self) -> None:
+        """End once what is being answered is."""
+        if not self.transport.is_closing():
+            super().shutdown()
+        if self.transport.is_closing():  # nothing is being answered, and the whole server waits
+            self._line.close_at_once()
+
     def data_received(self, data: bytes) -> None:
         """Take bytes; a head that does not end is refused."""
         if self.transport.is_closing():
