@@ -69,6 +69,8 @@ def test_what_is_too_large_is_refused_before_it_is_read(server):
     assert status_of(server.raw(HEAD + b"Content-Length: 99999999999999999\r\n\r\n")) == 413
     many = HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + b"10000\r\n" + b" " * 65536 + b"\r\n"
     assert status_of(server.raw(many + (b"10000\r\n" + b" " * 65536 + b"\r\n") * 3)) == 413
+    body = b" " * 2_000_000  # of which most is on its way when it is refused
+    assert status_of(server.raw(HEAD + b"Content-Length: 2000000\r\n\r\n" + body)) == 413
     assert status_of(server.raw(HEAD + b"X: y\r\n" * 101 + b"\r\n")) == 431
     assert status_of(server.raw(HEAD + b"X: " + b"y" * 70_000)) == 431
     assert status_of(server.raw(b"GET /" + b"y" * 70_000)) == 431

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from typing import Any
 
-LINGER_S = 2.0  # that a client may take to fall silent
+LINGER_S = 5.0  # that a client may take to fall silent
 MOST_LINGERING_BYTES = 2**24  # that it may still say meanwhile
 
 
