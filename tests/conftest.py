@@ -1,12 +1,29 @@
-"""Every test runs with strict promotion of types and ranks, and never touches the user's cache."""
+"""Every test runs with strict promotion of types and ranks, and never touches the user's cache.
 
+Nor does what it sees depend on what else the machine does, or on which tests ran before it.
+"""
+
+import importlib.util
 import os
+import subprocess
+import sys
+import time
+import zlib
 from pathlib import Path
 
 import jax
+import numpy as np
 import pytest
+from filelock import FileLock
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+LAST_LOOPS = {"rows": "descent.advance", "pictures": "pictures.advance_pictures"}
+TIMED = (  # what plans with the time there is
+    "data.trees", "inspection.depth.run", "inspection.descent_study", "inspection.space_study",
+    "search.design", "search.prose", "training.loop", "training.monitor", "training.population",
+    "training.starts",
+)  # fmt: skip
+COMPILE = "from fathom.training.engines import compile_alone; compile_alone({!r})"
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -18,6 +35,78 @@ def _strict():
 @pytest.fixture(autouse=True, scope="session")
 def _own_cache(tmp_path_factory):
     os.environ["FATHOM_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _compiled_loops(tmp_path_factory):
+    """Have the loops compiled before any test, once a machine.
+
+    Which engine a training takes depends on whether they are: so tests do not depend on how far
+    another process has come with it.
+    """
+    with FileLock(of_this_run(tmp_path_factory) / "loops.lock"):
+        compiling = [
+            subprocess.Popen([sys.executable, "-c", COMPILE.format(name)])
+            for name, last in LAST_LOOPS.items()
+            if not is_kept(last)
+        ]
+        for process in compiling:
+            assert process.wait() == 0
+
+
+class ProcessorTime:
+    """The module `time` with a clock that stands still while other programs have the processor.
+
+    Who has four seconds gets four seconds' work done, however busy the machine is.
+    """
+
+    monotonic = staticmethod(time.process_time)
+
+    def __getattr__(self, name):
+        return getattr(time, name)
+
+
+PROCESSOR_TIME = ProcessorTime()
+
+
+def set_clocks():
+    for name in TIMED:
+        module = sys.modules.get(f"fathom.{name}")
+        if module is not None and module.time is time:
+            module.time = PROCESSOR_TIME
+
+
+def draw_anew(item, stage):
+    """Have what a test draws from its file's RNG not depend on which tests ran before it."""
+    rng = getattr(getattr(item, "module", None), "RNG", None)
+    if isinstance(rng, np.random.Generator):
+        rng.bit_generator.state = np.random.PCG64(zlib.crc32(stage.encode())).state
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    set_clocks()
+    draw_anew(item, item.path.name)  # for what the file's fixtures draw
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_call(item):
+    draw_anew(item, f"{item.path.name}::{item.name}")
+
+
+def of_this_run(tmp_path_factory):
+    """Return the folder that all workers of a run share, and no other run."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+def is_kept(name):
+    """Tell whether a loop is kept compiled and newer than all loops; without loading any."""
+    found = importlib.util.find_spec("fathom.loops")
+    (folder,) = map(Path, found.submodule_search_locations)
+    written = max(place.stat().st_mtime for place in folder.glob("*.py"))
+    kept = (folder / "__pycache__").glob(f"{name}-*.nbi")
+    return any(place.stat().st_mtime > written for place in kept)
 
 
 @pytest.fixture

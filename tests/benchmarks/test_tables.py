@@ -73,7 +73,7 @@ def test_a_fit_in_a_process_of_its_own_and_one_that_fails(tables, folder):
         json.loads((folder / "suite.json").read_text()),
         given(None, folder, splits=1, time_limit=[]),
     )
-    found, failed = (tables.run_alone(job, folder, 60.0) for job in jobs)
+    found, failed = (tables.run_alone(job, folder, 600.0) for job in jobs)
     assert found["failure"] == ""
     assert found["error"] < 0.3
     assert found["fit_seconds"] < found["wall_seconds"]
@@ -83,7 +83,7 @@ def test_a_fit_in_a_process_of_its_own_and_one_that_fails(tables, folder):
 def test_the_commands_are_timed_whole_and_what_they_wrote_is_tested(tables, folder):
     table = json.loads((folder / "suite.json").read_text())[1]
     job = {"table": table, "split": 0, "system": tables.COMMAND, "limit": 3.0}
-    found = tables.run_alone(job, folder, 60.0)
+    found = tables.run_alone(job, folder, 600.0)
     assert found["failure"] == ""
     assert found["n_test"] == 12
     assert found["error"] < 0.4
@@ -108,7 +108,7 @@ def test_an_interrupted_run_leaves_nothing_running(tables, folder, monkeypatch):
     monkeypatch.setattr(tables.subprocess, "Popen", Interrupted)
     jobs = tables.plan(json.loads((folder / "suite.json").read_text()), given(None, folder))
     with pytest.raises(KeyboardInterrupt):
-        tables.run_alone(jobs[0], folder, 60.0)
+        tables.run_alone(jobs[0], folder, 600.0)
     assert started[0].returncode == -signal.SIGKILL
 
 

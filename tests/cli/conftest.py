@@ -5,7 +5,6 @@ import importlib
 import json
 import sys
 import threading
-import time
 from dataclasses import dataclass
 from io import BytesIO, TextIOWrapper
 
@@ -14,10 +13,11 @@ import polars as pl
 import pytest
 
 from fathom.cli import main
+from fathom.training import monitor
 
 VERBS = (
-    "train", "replay", "predict", "evaluate", "compare", "depth", "descent", "export", "inspect",
-    "report", "space",
+    "digits", "train", "replay", "predict", "evaluate", "compare", "depth", "descent", "export",
+    "inspect", "report", "space",
 )  # fmt: skip
 
 
@@ -75,7 +75,8 @@ def run_fathom(*arguments, cwd, is_terminal=False):
         patch.setenv("TERM", "dumb")
         for verb in VERBS:
             module = importlib.import_module(f"fathom.cli.{verb}")  # not the function of that name
-            patch.setattr(module, "started_at", time.monotonic)
+            patch.setattr(module, "started_at", monitor.time.monotonic, raising=False)
+            patch.setattr(module, "time", monitor.time, raising=False)  # as searches look at it
             patch.setattr(module, "prepare_engine", lambda: None, raising=False)
             patch.setattr(module, "prepare_training", lambda: None, raising=False)
         try:

@@ -1,20 +1,26 @@
 """The error surface and the ways down it, by command."""
 
+import importlib
 import re
 
 import pytest
 
-from fathom.inspection.descent_study import TITLES, DescentStudy
+from fathom.inspection.descent_study import TITLES, DescentStudy, Effort
 
-QUICK = ("--rows", 60, "--time-limit", 20)
+ROWS = ("--rows", 60)
 
 
-def test_it_shows_every_part_in_the_terminal_and_on_a_page(fathom, trained, tmp_path):
+def test_it_shows_every_part_in_the_terminal_and_on_a_page(fathom, trained, tmp_path, monkeypatch):
     folder, _ = trained
-    run = fathom("descent", folder / "m.fathom", *QUICK, "--output", "d.html")
+    verb = importlib.import_module("fathom.cli.descent")  # not the function of that name
+    little = Effort(n_points=15, n_looks=20, n_starts=2, n_seeds=1)  # and nothing is left out
+    monkeypatch.setattr(verb, "Effort", lambda **_: little)
+    asked = (*ROWS, "--time-limit", 5, "--output", "d.html")
+    run = fathom("descent", folder / "m.fathom", *asked)
     assert (run.code, run.err) == (0, "")
     assert re.search(r"weights, on 60 of 200 rows of \S*customers\.csv", run.out)
-    for name in ("curve", "weights", "random", "descent", "path", "fog"):
+    for name in ("curve", "weights", "random", "descent", "path", "fog", "starts", "rates",
+                 "initializers", "optimizers"):  # fmt: skip
         assert TITLES[name].upper() in run.out, name
     assert "Saved as d.html" in run.out
     text = (tmp_path / "d.html").read_text(encoding="utf-8")
@@ -26,7 +32,7 @@ def test_it_shows_every_part_in_the_terminal_and_on_a_page(fathom, trained, tmp_
 def test_json_lines_and_the_file_are_the_same_study(fathom, trained, tmp_path):
     folder, _ = trained
     run = fathom(
-        "descent", folder / "m.fathom", *QUICK[:2], "--time-limit", 1, "--json",
+        "descent", folder / "m.fathom", *ROWS, "--time-limit", 1, "--json",
         "--output", "d.json",
     )  # fmt: skip
     assert (run.code, run.err) == (0, "")

@@ -23,7 +23,7 @@ def deep(tmp_path_factory):
 
 
 def test_every_part_of_a_reader_of_digits(fathom, deep, tmp_path):
-    run = fathom("space", deep, "--rows", 200, "--output", "s.html")
+    run = fathom("space", deep, "--rows", 200, "--time-limit", 3000, "--output", "s.html")
     assert (run.code, run.err) == (0, "")
     assert "on 200 of 359 rows of the bundled digits kept for testing" in run.out
     wanted = set(TITLES) - {"grid"}
@@ -41,7 +41,8 @@ def test_every_part_of_a_reader_of_digits(fathom, deep, tmp_path):
 
 def test_json_lines_and_the_file_are_the_same_study(fathom, trained, customers, tmp_path):
     folder, _ = trained
-    run = fathom("space", folder / "m.fathom", "--json", "--output", "s.json", "--rows", 150)
+    asked = ("--json", "--output", "s.json", "--rows", 150, "--time-limit", 3000)
+    run = fathom("space", folder / "m.fathom", *asked)
     assert (run.code, run.err) == (0, "")
     study = SpaceStudy.model_validate_json((tmp_path / "s.json").read_text())
     shown = {event.pop("event"): event for event in run.events}

@@ -113,10 +113,10 @@ def test_weights_that_are_not_finite_are_not_saved(tmp_path):
 
 def refused(path, content, message=None):
     path.write_bytes(content)
-    began = time.monotonic()
+    began = time.process_time()
     with pytest.raises(ModelFileError, match=message) as caught:
         load(path)
-    assert time.monotonic() - began < 10
+    assert time.process_time() - began < 10
     assert "\n" not in str(caught.value)
 
 

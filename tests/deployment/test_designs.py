@@ -7,7 +7,6 @@ import json
 import time
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -17,16 +16,11 @@ from safetensors.numpy import load_file
 from fathom import FathomClassifier, FathomRegressor
 from fathom.data import trees
 from fathom.data.frames import to_frame
-from fathom.data.schema import Schema, Target
-from fathom.data.splitting import make_folds
 from fathom.deployment.archive import CARD_BYTES, load, save
 from fathom.deployment.container import MAX_TENSORS, pack, unpack
 from fathom.errors import FathomError, InputError, ModelFileError
-from fathom.estimators.designing import Given, describe_table, search_on
-from fathom.nn.network import draw
-from fathom.search.design import Design, Member
-from fathom.search.material import Material
-from fathom.search.report import Candidate, Report
+from fathom.estimators.designing import Given, search_on
+from fathom.search.report import Candidate
 from fathom.search.space import INPUT_FORMS, Genes
 from fathom.training.history import Epoch, History, StartHistory
 from fathom.training.monitor import Deadline
@@ -72,16 +66,6 @@ TARGETS = {
 }
 
 
-def target_of(kind):
-    y = TARGETS[kind]
-    if kind in ("classes", "three"):
-        classes, numbers = np.unique(y, return_inverse=True)
-        return Target(task="classes", classes=tuple(classes.tolist())), numbers
-    columns = y.reshape(N, -1)
-    task = "labels" if kind == "labels" else "numbers"
-    return Target(task=task, n_outputs=columns.shape[1], is_flat=y.ndim == 1), columns
-
-
 def make_genes(kind, has_trees):
     genes = [
         Genes(input_form=form, depth=depth, width=8, has_trees=has_trees and depth == 1)
@@ -92,47 +76,16 @@ def make_genes(kind, has_trees):
     return [*genes, Genes(width=4, is_log_target=True)] if kind == "numbers" else genes
 
 
-def crafted(kind, columns=None, n_folds=2, *, is_complete=False):
-    """Make a fitted estimator of many members without any training."""
-    frame = to_frame(TABLE if columns is None else TABLE[columns])
-    target, y = target_of(kind)
-    described, parsed, _ = describe_table(frame, None, has_names=True)
-    folds = make_folds(N, n_folds, 0.2, 0)
-    material = Material(parsed, target, y, np.ones(N, np.float32), folds, 0)
-    every = make_genes(kind, material.n_tree_columns > 0)
-    rng, members = np.random.default_rng(0), []
+@pytest.fixture(scope="module")
+def crafted(craft):
+    """Return a function that makes a fitted estimator of many members without any training."""
 
-    def fill(leaf):
-        return jnp.asarray(0.3 * rng.normal(size=leaf.shape), jnp.float32)
+    def make(kind, columns=None, n_folds=2, *, is_complete=False):
+        table = TABLE if columns is None else TABLE[columns]
+        choose = lambda has_trees: make_genes(kind, has_trees)
+        return craft(table, TARGETS[kind], choose, n_folds, is_complete=is_complete)
 
-    for number, genes in enumerate(every):
-        architecture = genes.architecture(material.layout(genes.has_trees), target)
-        shown = tuple(range(n_folds)) if number or is_complete else (n_folds - 1,)
-        networks = tuple(
-            jax.tree.map(fill, draw(architecture, jax.random.key(fold))) for fold in shown
-        )
-        members.append(Member(genes, 1 / len(every), architecture, shown, networks))
-    candidates = tuple(
-        Candidate(number=n, genes=g, origin="first", status="kept", weight=1 / len(every), loss=n)
-        for n, g in enumerate(every)
-    )
-    report = Report(
-        candidates=candidates, loss_name="log loss", n_train=100, n_held_out=100,
-        n_folds=n_folds, baseline_loss=0.7, seconds=1.5, notes=("a <b>note</b>",),
-    )  # fmt: skip
-    score_name = "r2" if target.task == "numbers" else "accuracy"
-    history = History(starts=(StartHistory(),), kept=(0,), score_name=score_name, seconds=1)
-    flat = y.reshape(N, -1).astype(float)
-    design = Design(
-        target=target,
-        encodings=tuple(material.encoding(fold) for fold in range(n_folds)),
-        trees=tuple(material.trees(f) for f in range(n_folds * any(g.has_trees for g in every))),
-        members=tuple(members), sharpness=1.1 if target.task == "classes" else 1.0,
-        scales=dict(material.scales), low=flat.min(axis=0), high=flat.max(axis=0),
-        report=report, history=history, seed=7, n_rows=N,
-    )  # fmt: skip
-    model = (FathomRegressor if target.task == "numbers" else FathomClassifier)(time_limit=3)
-    return model.restore_design(Schema(input=described, target=target), design)
+    return make
 
 
 def require_same(model, again, table):
@@ -170,7 +123,7 @@ def without_thresholds(found):
 
 
 @pytest.mark.parametrize("kind", TARGETS)
-def test_every_form_of_member_comes_back(kind, tmp_path):
+def test_every_form_of_member_comes_back(kind, crafted, tmp_path):
     model = crafted(kind, None if kind == "classes" else ["a", "many", "day", "is"])
     path = save(model, tmp_path / "a.fathom")
     again = load(path)
@@ -180,7 +133,7 @@ def test_every_form_of_member_comes_back(kind, tmp_path):
 
 
 @pytest.mark.parametrize("columns", [["a"], ["is"], ["many"], ["text", "words"], ["a", "constant"]])
-def test_tables_of_one_kind_of_column(columns, tmp_path):
+def test_tables_of_one_kind_of_column(columns, crafted, tmp_path):
     model = crafted("classes", columns)
     require_same(model, load(save(model, tmp_path / "a.fathom")), OTHER[columns])
 
@@ -212,7 +165,7 @@ def test_what_a_search_found_comes_back(kind, fitted, tmp_path):
     assert names[0] == names[1]
 
 
-def test_parameters_come_back(fitted, tmp_path):
+def test_parameters_come_back(fitted, crafted, tmp_path):
     again = load(save(fitted["classes"], tmp_path / "a.fathom"))
     assert again.class_weight == {"ja <b>": 2.0}
     assert again.column_kinds == {"many": "category"}
@@ -227,10 +180,10 @@ def test_parameters_come_back(fitted, tmp_path):
         save(model, tmp_path / "a.fathom")
 
 
-def test_a_search_goes_on_from_a_file(tmp_path):
+def test_a_search_goes_on_from_a_file(crafted, tmp_path):
     model = crafted("numbers", ["a", "many"], is_complete=True)
     again = load(save(model, tmp_path / "a.fathom"))
-    given = Given(*target_of("numbers"), np.ones(N))
+    given = Given(model.schema_.target, TARGETS["numbers"][:, None], np.ones(N))
     first, second = (
         search_on(
             to_frame(TABLE), given, one.schema_, one.design_, monitor=None, deadline=Deadline(1.0)
@@ -245,7 +198,7 @@ def test_a_search_goes_on_from_a_file(tmp_path):
     require_same(on, load(save(on, tmp_path / "b.fathom")), OTHER[["a", "many"]])
 
 
-def test_a_long_search_is_thinned_until_it_fits(tmp_path):
+def test_a_long_search_is_thinned_until_it_fits(crafted, tmp_path):
     model = crafted("three", ["a"])
     epochs = tuple(
         Epoch(epoch=n, train_loss=n / 7, train_score=n / 11, validation_loss=n / 13,
@@ -270,7 +223,7 @@ def test_a_long_search_is_thinned_until_it_fits(tmp_path):
     assert 1 < again.history_.n_epochs <= 2001
 
 
-def test_words_too_many_for_a_header_are_refused_in_one_line(tmp_path):
+def test_words_too_many_for_a_header_are_refused_in_one_line(crafted, tmp_path):
     model = crafted("three", ["a", "many"])
     report = model.report_.model_copy(update={"notes": ("x" * 10_000,) * 900})
     model.design_ = dataclasses.replace(model.design_, report=report)
@@ -284,7 +237,7 @@ def test_words_too_many_for_a_header_are_refused_in_one_line(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def small(tmp_path_factory):
+def small(crafted, tmp_path_factory):
     """Return the content of a small file that has something of everything."""
     model = crafted("numbers", ["a", "many", "day", "text"], n_folds=2)
     return save(model, tmp_path_factory.mktemp("small") / "a.fathom").read_bytes()
@@ -307,10 +260,10 @@ def remade(content, change_card=None, change_tensors=None):
 
 def refused(path, content, message=None):
     path.write_bytes(content)
-    began = time.monotonic()
+    began = time.process_time()
     with pytest.raises(ModelFileError, match=message) as caught:
         load(path)
-    assert time.monotonic() - began < 60  # an end, whatever the machine
+    assert time.process_time() - began < 10
     assert str(caught.value).isprintable()
     assert len(str(caught.value)) < 3000
 
@@ -464,12 +417,12 @@ def places(value, path=()):
 ODD = [None, True, -1, 0, 1, 2**62, 0.5, 1e308, -1e308, "", "x\n\x00y", [], [0], {}, {"a": 1}]
 
 
-@pytest.mark.parametrize("part", range(4))
+@pytest.mark.parametrize("part", range(2))
 def test_any_value_anywhere_is_refused_or_harmless(small, tmp_path, part):
-    """Every fourth value at every place, other ones at the next."""
+    """Every eighth value at every place, other ones at the next."""
     card, table = json.loads(unpack(small)[1]["card"]), OTHER[["a", "many", "day", "text"]][:5]
     found = [place for place in places(card) if place]
-    changes = [(place, odd) for n, place in enumerate(found) for odd in ODD[n % 4 :: 4]][part::4]
+    changes = [(place, odd) for n, place in enumerate(found) for odd in ODD[n % 8 :: 8]][part::2]
     n_loaded = 0
     for place, odd in changes:
         (tmp_path / "a").write_bytes(remade(small, at(*place, value=odd)))

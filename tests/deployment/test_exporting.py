@@ -33,11 +33,8 @@ from fathom import (
     Recipe,
     Residual,
 )
-from fathom.data import trees
 from fathom.data.encoding import Standardization
-from fathom.data.frames import to_frame
 from fathom.data.schema import Column, ImageInput, NumbersInput, Schema, Target
-from fathom.data.splitting import make_folds
 from fathom.data.views import NumberViews
 from fathom.deployment.inputs import spelled_codes
 from fathom.deployment.onnx import encode_rows, export_onnx, exporting
@@ -47,25 +44,13 @@ from fathom.deployment.onnx.layers import _ONE_NODE
 from fathom.deployment.onnx.numbers import _normal, show_numbers
 from fathom.deployment.source import export_source
 from fathom.errors import InputError
-from fathom.estimators.designing import describe_table
 from fathom.nn.activations import ACTIVATIONS
 from fathom.nn.network import draw
-from fathom.search.design import Design, Member
-from fathom.search.material import Material
-from fathom.search.report import Candidate, Report
 from fathom.search.space import INPUT_FORMS, Genes
 from fathom.training.history import History, StartHistory
 
 N = 200
 MANY = [f"kind {k}" for k in range(20)]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _few_trees():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(trees, "N_FOREST", 5)
-        patch.setattr(trees, "N_ROUNDS", {True: 5, False: 5})
-        yield
 
 
 def make_table(seed=0):
@@ -97,59 +82,26 @@ TARGETS = {
 }
 
 
-def target_of(y):
-    if y.dtype.kind == "U" or (y.ndim == 1 and y.dtype.kind == "i"):
-        classes, numbers = np.unique(y, return_inverse=True)
-        return Target(task="classes", classes=tuple(classes.tolist())), numbers
-    task = "labels" if y.dtype.kind == "i" else "numbers"
-    columns = y.reshape(N, -1)
-    return Target(task=task, n_outputs=columns.shape[1], is_flat=y.ndim == 1), columns
-
-
-@cache
-def crafted(kind, columns=None):
-    """Make an estimator of a member of every form, with random weights, without training."""
-    table, n_folds = TABLE if columns is None else WORDED[list(columns)], 2
-    if kind not in ("classes", "numbers") or columns is not None:
-        n_folds = 1
-    target, y = target_of(TARGETS[kind])
-    described, parsed, _ = describe_table(to_frame(table), None, has_names=True)
-    material = Material(
-        parsed, target, y, np.ones(N, np.float32), make_folds(N, n_folds, 0.2, 0), 0
-    )
-    has_trees = material.n_tree_columns > 0
+def make_genes(kind, has_trees):
+    """Return a member of every form."""
     genes = [
         Genes(input_form=form, depth=place % 3, width=8, has_trees=has_trees and place % 2 > 0)
         for place, form in enumerate(INPUT_FORMS)
     ]
-    genes += [Genes(width=4, is_log_target=True)] * (kind == "numbers")
-    rng, members = np.random.default_rng(0), []
-    fill = lambda leaf: jnp.asarray(0.3 * rng.normal(size=leaf.shape), jnp.float32)
-    for one in genes:
-        architecture = one.architecture(material.layout(one.has_trees), target)
-        networks = tuple(
-            jax.tree.map(fill, draw(architecture, jax.random.key(0))) for _ in range(n_folds)
-        )
-        share = 1 / len(genes)
-        members.append(Member(one, share, architecture, tuple(range(n_folds)), networks))
-    report = Report(
-        candidates=tuple(
-            Candidate(number=n, genes=g, origin="first", status="kept") for n, g in enumerate(genes)
-        ),
-        loss_name="log loss", n_train=100, n_held_out=100, n_folds=n_folds, baseline_loss=0.7,
-        seconds=1.5,
-    )  # fmt: skip
-    flat = y.reshape(N, -1).astype(float)
-    design = Design(
-        target=target,
-        encodings=tuple(material.encoding(fold) for fold in range(n_folds)),
-        trees=tuple(material.trees(fold) for fold in range(n_folds * has_trees)),
-        members=tuple(members), sharpness=1.3 if target.task == "classes" else 1.0,
-        scales=dict(material.scales), low=flat.min(axis=0), high=flat.max(axis=0), report=report,
-        history=History(starts=(StartHistory(),), kept=(0,), score_name="r2", seconds=1),
-    )  # fmt: skip
-    model = (FathomRegressor if target.task == "numbers" else FathomClassifier)()
-    return model.restore_design(Schema(input=described, target=target), design)
+    return genes + [Genes(width=4, is_log_target=True)] * (kind == "numbers")
+
+
+@pytest.fixture(scope="module")
+def crafted(craft):
+    """Return a function that gives a fitted estimator, made once without any training."""
+
+    @cache
+    def make(kind, columns=None):
+        table = TABLE if columns is None else WORDED[list(columns)]
+        n_folds = 1 if columns or kind not in ("classes", "numbers") else 2
+        return craft(table, TARGETS[kind], lambda has_trees: make_genes(kind, has_trees), n_folds)
+
+    return make
 
 
 def days(series):
@@ -174,7 +126,7 @@ def run(path, feed):
 
 
 @pytest.mark.parametrize("kind", TARGETS)
-def test_every_form_of_member_says_the_same_as_a_graph(kind, tmp_path):
+def test_every_form_of_member_says_the_same_as_a_graph(crafted, kind, tmp_path):
     model, path = crafted(kind), tmp_path / "m.onnx"
     made = export_onnx(model, path)
     onnx.checker.check_model(path, full_check=True)
@@ -195,7 +147,7 @@ def test_every_form_of_member_says_the_same_as_a_graph(kind, tmp_path):
 
 
 @pytest.mark.parametrize("kind", TARGETS)
-def test_every_form_of_member_says_the_same_as_a_program(kind, tmp_path):
+def test_every_form_of_member_says_the_same_as_a_program(crafted, kind, tmp_path):
     model = crafted(kind)
     export_source(model, tmp_path / "m.py")
     values = {name: OTHER[name].to_numpy() for name in OTHER}
@@ -223,7 +175,7 @@ def test_every_form_of_member_says_the_same_as_a_program(kind, tmp_path):
         np.testing.assert_allclose(probabilities, model.predict_proba(OTHER), atol=1e-6)
 
 
-def test_encoded_rows_where_columns_cannot_be_said(tmp_path):
+def test_encoded_rows_where_columns_cannot_be_said(crafted, tmp_path):
     model, path = crafted("classes", ("a", "note")), tmp_path / "m.onnx"
     table = WORDED[["a", "note"]]
     with pytest.raises(InputError, match="text in column note — give --encoded"):
@@ -422,7 +374,7 @@ def test_nothing_in_a_model_becomes_code(tmp_path):
 # What is refused
 
 
-def test_a_graph_that_differs_is_not_written(tmp_path, monkeypatch):
+def test_a_graph_that_differs_is_not_written(crafted, tmp_path, monkeypatch):
     path = tmp_path / "m.onnx"
     path.write_bytes(b"before")
     monkeypatch.setattr("fathom.deployment.onnx.numbers.CLIP", 2.5)

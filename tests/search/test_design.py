@@ -195,20 +195,20 @@ class Stop(Monitor):
 
 
 def test_a_request_to_stop_gives_the_model_there_is():
-    began = time.monotonic()
+    began = time.process_time()
     found, _ = search(seconds=30.0, monitor=Stop())
-    assert time.monotonic() - began < 15
+    assert time.process_time() - began < 15
     assert found.report.stopped == "stopped by hand"
     assert np.isfinite(predict(found, PARSED)).all()
 
 
 def test_the_time_is_kept():
     search(seconds=1.0)  # compiles
-    began = time.monotonic()
+    began = time.process_time()
     found, _ = search(seconds=2.0)
-    assert time.monotonic() - began < 8
+    assert time.process_time() - began < 6
     assert found.report.stopped
-    assert found.report.seconds < 8
+    assert found.report.seconds < 6
 
 
 class StopAtOnce(Monitor):

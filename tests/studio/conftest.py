@@ -57,7 +57,7 @@ class Client:
             known["cookie"] = self.cookie if cookie == "own" else cookie
         known |= headers or {}
         data = body if body is not None else None if message is None else json.dumps(message)
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=300)
         connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
         if data is not None:
             data = data.encode() if isinstance(data, str) else data

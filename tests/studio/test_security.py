@@ -38,7 +38,7 @@ def routes(served, tmp_path_factory):
     return found
 
 
-def raw(served, text, wait=10.0):
+def raw(served, text, wait=120.0):
     """Send bytes as they are; return what comes back until the other side ends."""
     with socket.create_connection(("127.0.0.1", served.port), timeout=wait) as link:
         parts = []
@@ -236,8 +236,7 @@ def test_what_unpacks_without_end_is_refused(client, monkeypatch):
 
 
 def test_bodies_that_are_too_long_or_lie(served, client):
-    with contextlib.suppress(ConnectionError):  # it may hang up on what we still have to say
-        assert client.ask("POST", "/api/network/tape", body="x" * (MOST_JSON_BYTES + 1))[0] == 413
+    assert client.ask("POST", "/api/network/tape", body="x" * (MOST_JSON_BYTES + 1))[0] == 413
     claim = {"content-length": str(2**40)}
     assert client.ask("POST", "/api/jobs", headers=claim, body=b"")[0] == 413
     head = (
@@ -249,7 +248,7 @@ def test_bodies_that_are_too_long_or_lie(served, client):
     assert tiny.split()[1] == b"422"  # nested too deep
     endless = b"".join(b"10000\r\n" + b"[" * 65536 + b"\r\n" for _ in range(20))
     long = raw(served, f"{head}Transfer-Encoding: chunked\r\n\r\n".encode() + endless)
-    assert not long or long.split()[1] == b"413"
+    assert long.split()[1] == b"413"  # heard, though it was said while we still spoke
     two = f"{head}Content-Length: 2\r\nContent-Length: 3\r\n\r\n{{}}".encode()
     assert raw(served, two).split()[1] == b"400"
     both = f"{head}Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n".encode()
@@ -264,7 +263,7 @@ def test_a_slow_body_ends(served, client, monkeypatch):
         f"POST /api/network/tape HTTP/1.1\r\nHost: {client.host}\r\nOrigin: {client.origin}\r\n"
         f"Cookie: {client.cookie}\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{{"
     )
-    with socket.create_connection(("127.0.0.1", served.port), timeout=20) as link:
+    with socket.create_connection(("127.0.0.1", served.port), timeout=120) as link:
         link.sendall(head.encode())
         assert link.recv(100).split()[1] == b"408"
 
@@ -279,8 +278,7 @@ def test_idle_connections_keep_nobody_out(served, client):
 
 
 def test_giants(served, client):
-    with contextlib.suppress(OSError):  # it may hang up while we still speak
-        assert client.ask("GET", "/api/welcome", headers={"x-long": "a" * 200_000})[0] in (400, 431)
+    assert client.ask("GET", "/api/welcome", headers={"x-long": "a" * 200_000})[0] in (400, 431)
     query = "&".join(f"a{k}=1" for k in range(5_000))
     assert client.ask("GET", f"/api/jobs?{query}")[0] in (200, 400)
     deep = '{"state":' * 5_000 + "1" + "}" * 5_000
@@ -376,18 +374,18 @@ def test_nothing_is_unpickled_or_evaluated():
 
 
 def test_the_command_tells_its_link_alone_and_ends_when_asked(tmp_path):
-    child = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-m", "fathom", "studio", "--no-open", "--port", "0", "--json",
          "--folder", str(tmp_path)],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    line = child.stdout.readline()
+    ) as child:  # fmt: skip
+        line = child.stdout.readline()
+        words = Path(f"/proc/{child.pid}/cmdline").read_bytes()
+        child.terminate()
+        _, err = child.communicate(timeout=300)
     assert '"event": "link"' in line
     assert "#token=" in line
-    words = Path(f"/proc/{child.pid}/cmdline").read_bytes()
     assert b"token" not in words
-    child.terminate()
-    _, err = child.communicate(timeout=60)
     assert "Traceback" not in err
     assert "token" not in err
     assert child.returncode in (0, 130)  # 130: it was not listening yet

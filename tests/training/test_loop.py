@@ -180,19 +180,22 @@ def test_a_request_to_stop_keeps_the_best_so_far():
     assert history.events[-1].text == "stopped by request"
 
 
-def test_the_deadline_is_kept_and_the_learning_rate_still_comes_down():
-    run(given=recipe(epochs=2))  # compile
-    began = time.monotonic()
+def test_the_deadline_is_kept():
+    began = time.process_time()
+    run(given=recipe(epochs=100_000), deadline=Deadline(0.5))
+    assert time.process_time() - began < 6  # 100,000 epochs take minutes
+
+
+def test_the_learning_rate_comes_down_by_the_deadline(ticking):
     _, history = run(given=recipe(epochs=100_000), deadline=Deadline(1.5))
-    assert time.monotonic() - began < 6  # 100,000 epochs take minutes
+    assert 100 < len(history.epochs) < 1500
     assert history.epochs[-1].learning_rate < 0.002
     assert [event.kind for event in history.events] == ["shortened", "stopped"]
 
 
-def test_what_a_deadline_cut_short_is_done_again_to_the_bit(monkeypatch):
+def test_what_a_deadline_cut_short_is_done_again_to_the_bit(monkeypatch, ticking):
     monkeypatch.setattr("fathom.training.loop.CALL_FLOP", 1e5)  # several calls an epoch
     given = recipe(epochs=3000, schedule="cosine")
-    run(given=recipe(epochs=2))  # compiles
     first, history = run(given=given, deadline=Deadline(1.0))
     assert history.steps.hurried
     again, repeated = run(given=given, steps=history.steps)

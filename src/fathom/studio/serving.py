@@ -6,9 +6,12 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from fathom.deployment.server.lingering import Lingering
 from fathom.errors import InputError
 from fathom.studio.app import Studio
 from fathom.studio.security import Keys
@@ -16,6 +19,20 @@ from fathom.studio.security import Keys
 LOOPBACK = "127.0.0.1"
 MOST_CONNECTIONS = 200
 BACKLOG = 128
+
+
+class _Connection(H11Protocol):
+    """A connection whose client hears why it was refused, though it had more to say."""
+
+    def connection_made(self, transport: Any) -> None:  # type: ignore[override]
+        self._line = Lingering(transport, self, self.loop)
+        super().connection_made(self._line)  # type: ignore[arg-type]
+
+    def shutdown(self) -> None:
+        if not self.transport.is_closing():
+            super().shutdown()
+        if self.transport.is_closing():  # nothing is being answered, and the whole server waits
+            self._line.close_at_once()
 
 
 class _Server(uvicorn.Server):
@@ -70,7 +87,7 @@ class Served:
         application = Studio(folder, self.keys).application(self.port)
         self._server = _Server(
             uvicorn.Config(
-                application, http="h11", ws="none", lifespan="off", log_level="critical",
+                application, http=_Connection, ws="none", lifespan="off", log_level="critical",
                 access_log=False, server_header=False, proxy_headers=False,
                 limit_concurrency=MOST_CONNECTIONS, timeout_graceful_shutdown=1,
             )

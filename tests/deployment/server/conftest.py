@@ -82,7 +82,7 @@ class Running:
     def __init__(self, serving):
         self.serving, self.port = serving, serving.port
 
-    def ask(self, method, path, body=None, headers=None, timeout=60):
+    def ask(self, method, path, body=None, headers=None, timeout=300):
         """Send one request over a connection of its own."""
         if isinstance(body, dict | list):
             body = json.dumps(body)
@@ -105,7 +105,7 @@ class Running:
 
     @contextlib.contextmanager
     def socket(self, sent=b""):
-        with socket.create_connection(("127.0.0.1", self.port), timeout=60) as found:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=300) as found:
             found.sendall(sent)
             yield found
 

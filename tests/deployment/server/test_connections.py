@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from fathom import FathomClassifier, Recipe, load, save
+from fathom.deployment.server import batching
 from fathom.deployment.server.batching import Batcher
 from fathom.deployment.server.connections import Connection
 from fathom.deployment.server.refusals import Refusal
@@ -68,6 +69,8 @@ def test_what_is_too_large_is_refused_before_it_is_read(server):
     assert status_of(server.raw(HEAD + b"Content-Length: 99999999999999999\r\n\r\n")) == 413
     many = HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + b"10000\r\n" + b" " * 65536 + b"\r\n"
     assert status_of(server.raw(many + (b"10000\r\n" + b" " * 65536 + b"\r\n") * 3)) == 413
+    body = b" " * 2_000_000  # of which most is on its way when it is refused
+    assert status_of(server.raw(HEAD + b"Content-Length: 2000000\r\n\r\n" + body)) == 413
     assert status_of(server.raw(HEAD + b"X: y\r\n" * 101 + b"\r\n")) == 431
     assert status_of(server.raw(HEAD + b"X: " + b"y" * 70_000)) == 431
     assert status_of(server.raw(b"GET /" + b"y" * 70_000)) == 431
@@ -130,15 +133,23 @@ class Slow:
     n_answers = 1
 
     def __init__(self):
-        self.may_go_on, self.batches = threading.Event(), []
+        self.has_begun, self.may_go_on, self.batches = threading.Event(), threading.Event(), []
 
     def predict(self, parts):
-        assert self.may_go_on.wait(30)
+        self.has_begun.set()
+        assert self.may_go_on.wait(300)
         self.batches.append([part.n for part in parts])
         x = np.concatenate([part.given.values for part in parts])
         if (x < 0).any():
             raise ValueError("a row below 0")
         return x * 2
+
+
+async def until(is_so):
+    """Let others have their turn until something is so."""
+    async with asyncio.timeout(300):
+        while not is_so():
+            await asyncio.sleep(0.001)
 
 
 def rows_of(*values):
@@ -152,11 +163,10 @@ def test_what_waits_together_is_predicted_together_and_too_much_is_refused():
         told = []
         batcher = Batcher(slow, 100, 60.0, lambda *batch: told.append(batch[:2]))
         first = asyncio.create_task(batcher.predict(rows_of(1)))
-        await asyncio.sleep(0.05)  # it is being predicted now
+        await until(slow.has_begun.is_set)
         others = [asyncio.create_task(batcher.predict(rows_of(n, n))) for n in (2, 3, -4, 5)]
         large = asyncio.create_task(batcher.predict(rows_of(*range(80))))
-        await asyncio.sleep(0.05)
-        assert batcher.n_waiting == 88
+        await until(lambda: batcher.n_waiting == 88)
         with pytest.raises(Refusal, match="88 rows waiting") as refusal:
             await batcher.predict(rows_of(*range(20)))
         assert refusal.value.status == 429
@@ -176,16 +186,19 @@ def test_what_waits_together_is_predicted_together_and_too_much_is_refused():
     assert told == [(1, 1), (5, 32), (1, 32), (1, 24)]
 
 
-def test_who_waits_too_long_is_refused():
-    slow = Slow()
+def test_who_waits_too_long_is_refused(monkeypatch):
+    slow, now = Slow(), [0.0]
+    clock = SimpleNamespace(monotonic=lambda: now[0], perf_counter=time.perf_counter)
+    monkeypatch.setattr(batching, "time", clock)
 
     async def ask():
-        batcher = Batcher(slow, 100, 0.01, lambda *_: None)
+        batcher = Batcher(slow, 100, 5.0, lambda *_: None)
         first = asyncio.create_task(batcher.predict(rows_of(1)))
-        await asyncio.sleep(0.05)
+        await until(slow.has_begun.is_set)
         second = asyncio.create_task(batcher.predict(rows_of(2)))
         gone = asyncio.create_task(batcher.predict(rows_of(3)))
-        await asyncio.sleep(0.1)
+        await until(lambda: batcher.n_waiting == 2)
+        now[0] = 6.0
         gone.cancel()
         slow.may_go_on.set()
         return await asyncio.gather(first, second, gone, return_exceptions=True), batcher.n_waiting
@@ -204,7 +217,7 @@ def test_a_model_is_replaced_with_its_file(run_server, models, tmp_path):
         shelf = server.serving.shelf
 
         def wait_for(is_so):
-            for _ in range(600):
+            for _ in range(6000):
                 if is_so():
                     return
                 time.sleep(0.05)
@@ -273,7 +286,7 @@ def test_told_to_end_it_answers_what_has_come_and_leaves_in_good_order(process):
     import socket
 
     def connect(sent):
-        found = socket.create_connection(("127.0.0.1", process.port), timeout=60)
+        found = socket.create_connection(("127.0.0.1", process.port), timeout=300)
         found.sendall(sent)
         return found
 
@@ -282,7 +295,7 @@ def test_told_to_end_it_answers_what_has_come_and_leaves_in_good_order(process):
     assert b"200 OK" in receive(idle)
     process.process.send_signal(signal.SIGTERM)
     assert json.loads(process.process.stdout.readline()) == {"event": "draining"}
-    for _ in range(100):
+    for _ in range(6000):
         try:
             connect(b"").close()
         except ConnectionError:
@@ -297,6 +310,6 @@ def test_told_to_end_it_answers_what_has_come_and_leaves_in_good_order(process):
     assert b"connection: close" in answer
     begun.close()
     idle.close()
-    out, err = process.process.communicate(timeout=60)
+    out, err = process.process.communicate(timeout=300)
     assert (process.process.returncode, err) == (0, b"")
     assert json.loads(out) == {"event": "done"}

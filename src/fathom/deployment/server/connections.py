@@ -15,6 +15,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from fathom.data.cells import quoted
 from fathom.deployment.server.app import Application
 from fathom.deployment.server.guard import MOST_HEAD_BYTES
+from fathom.deployment.server.lingering import Lingering
 from fathom.deployment.server.refusals import error_body
 from fathom.errors import InputError
 
@@ -35,13 +36,22 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: Any) -> None:
         """Begin to wait for a head."""
-        super().connection_made(transport)
+        self._line = Lingering(transport, self, self.loop)
+        super().connection_made(self._line)  # type: ignore[arg-type]
         self._head_since: float | None = self.loop.time()
         self._n_head = 0
         self._has_begun = False
         self._unwritten, self._unwritten_since = 0, 0.0
         if len(self.connections) > MOST_CONNECTIONS:
             self._refuse(429, f"at most {MOST_CONNECTIONS} connections", "one more")
+            self._line.close_at_once()  # there are too many to wait for any
+
+    def shutdown(self) -> None:
+        """End once what is being answered is."""
+        if not self.transport.is_closing():
+            super().shutdown()
+        if self.transport.is_closing():  # nothing is being answered, and the whole server waits
+            self._line.close_at_once()
 
     def data_received(self, data: bytes) -> None:
         """Take bytes; a head that does not end is refused."""
