@@ -57,7 +57,7 @@ from fathom.training.monitor import Deadline, Monitor
 SAVE_S, SAVE_S_PER_CELL = 0.5, 2e-8  # kept back for saving and leaving
 LEAST_S = 1.0  # of training, whatever is left
 OVERRUN_S = 2.0  # past the time limit that is no breach of it
-NOUNS: dict[Sense | None, str] = {"images": "pictures", "sounds": "recordings"}
+NOUNS: dict[Sense, str] = {"images": "pictures", "sounds": "recordings"}
 
 
 def run_train(
@@ -71,7 +71,7 @@ def run_train(
     began = started_at()
     check_numbers(time_limit, options.seed)
     sense = sense_of_folder(options)
-    if sense in NOUNS:
+    if sense is not None and sense in NOUNS:
         if continued is not None:
             raise InputError("--continue with a table", got=f"a folder of {NOUNS[sense]}")
         return _train_on_files(None, sense, options, time_limit, output, is_json, began)

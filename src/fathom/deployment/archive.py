@@ -117,7 +117,7 @@ def save(model: Model | FathomTranscriber, path: str | Path) -> Path:
     limit = model.time_limit
     card = Card(
         fathom_version=version("fathom-dnn"),
-        estimator=kind,  # type: ignore[arg-type]
+        estimator=kind,
         time_limit=None if limit is None else float(limit),
         n_networks=len(model.networks_),
         model_schema=model.schema_,
