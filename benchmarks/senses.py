@@ -2,10 +2,10 @@
 
     python benchmarks/senses.py --data DIR --only text
 
-DIR holds ``images/NAME/CLASS/…``, ``text/…`` and ``audio/…`` (for which see sounds.py). A fifth of each data set is held out, keeping the
-shares of the classes; everyone learns from the rest. Rounds differ in the seed of the split.
-Seconds are of the wall clock, with the processor's in brackets: where other work runs on the
-machine they differ.
+DIR holds ``images/NAME/CLASS/…``, ``text/…`` and ``audio/…`` (for which see sounds.py). A fifth of
+each data set is held out, keeping the shares of the classes; everyone learns from the rest. Rounds
+differ in the seed of the split. Seconds are of the wall clock, with the processor's in brackets:
+where other work runs on the machine they differ.
 """
 
 import argparse

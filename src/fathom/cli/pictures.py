@@ -65,6 +65,8 @@ class KnownFiles:
         Class numbers, labels or numbers, and the weight of each file.
     notes : tuple of str
         What is odd.
+    groups : numpy.ndarray or None
+        Group of each file, where a column tells.
     """
 
     paths: tuple[Path, ...]
@@ -72,6 +74,7 @@ class KnownFiles:
     y: np.ndarray
     weight: np.ndarray
     notes: tuple[str, ...]
+    groups: np.ndarray | None = None
 
 
 def sense_of_folder(options: TableOptions) -> Sense | None:
@@ -117,9 +120,8 @@ def from_table(table: Table, column: str, options: TableOptions) -> KnownFiles:
     if others:
         notes += (f"beside the files in {quoted(column)} left out: {listing(others)}",)
     weight = np.ones(len(taken.y)) if taken.weight is None else taken.weight
-    return KnownFiles(
-        paths, taken.target, taken.y, _weigh(weight, taken.y, taken.target, options), notes
-    )
+    weight = _weigh(weight, taken.y, taken.target, options)
+    return KnownFiles(paths, taken.target, taken.y, weight, notes, taken.groups)
 
 
 def _weigh(weight: np.ndarray, y: np.ndarray, target: Target, options: TableOptions) -> np.ndarray:

@@ -41,7 +41,10 @@ def train_sounds(
     target = files.target
     if target.task == "classes" and len(set(y.tolist())) < len(target.classes):
         raise InputError("recordings of every class", got="a class of which none can be read")
-    found = search_sounds(heard, y, target, weight, seed, monitor=monitor, deadline=deadline)
+    groups = None if files.groups is None else files.groups[heard.kept]
+    found = search_sounds(
+        heard, y, target, weight, seed, monitor=monitor, deadline=deadline, groups=groups
+    )
     described = found.schema.input
     assert isinstance(described, ImageInput)
     screen.say(

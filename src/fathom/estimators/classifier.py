@@ -167,7 +167,14 @@ class FathomClassifier(ClassifierMixin, FathomEstimator):
         if isinstance(x, Recordings):
             return self.restore(
                 *search_sounds(
-                    x, numbers, target, weight, self._seed(), monitor=monitor, deadline=deadline
+                    x,
+                    numbers,
+                    target,
+                    weight,
+                    self._seed(),
+                    monitor=monitor,
+                    deadline=deadline,
+                    groups=None if groups is None else np.asarray(groups),
                 )
             )
         if designs:
@@ -182,9 +189,10 @@ class FathomClassifier(ClassifierMixin, FathomEstimator):
         if kind == "multilabel-indicator":
             if not np.isin(labels, (0, 1)).all():
                 raise InputError(
-                    "labels of 0 and 1", got=f"labels of {np.unique(labels)[:5].tolist()}",
+                    "labels of 0 and 1",
+                    got=f"labels of {np.unique(labels)[:5].tolist()}",
                     hint="write 1 where a label holds and 0 where it does not",
-                )  # fmt: skip
+                )
             return Target(task="labels", n_outputs=labels.shape[1], is_flat=False), labels
         if kind == "multiclass-multioutput":
             raise InputError(

@@ -9,7 +9,7 @@ from fathom.data.hearing import fit_length, hear, hear_at, usual_length
 from fathom.data.schema import ImageInput, Schema, Target
 from fathom.errors import InputError
 from fathom.estimators.defaults import output_layer
-from fathom.estimators.photographs import Found, search_levels, time_for
+from fathom.estimators.photographs import Found, photograph_rows, search_levels, time_for
 from fathom.search.listening import MOST_MOMENTS, choose_width, sound_entries
 from fathom.training.monitor import Deadline, Monitor
 from fathom.training.starts import n_cores
@@ -24,6 +24,7 @@ def search_sounds(
     *,
     monitor: Monitor | None,
     deadline: Deadline,
+    groups: np.ndarray | None = None,
 ) -> Found:
     """Find a convolutional network for recordings within a time.
 
@@ -43,6 +44,8 @@ def search_sounds(
         Told of what happens, and asked whether to stop.
     deadline : Deadline
         When to be done.
+    groups : numpy.ndarray, optional
+        Group of each recording, for example who speaks: those of one never both train and judge.
     """
     hearing = hear_at(recordings.rate)
     pictures = hear(recordings.waves, hearing)
@@ -55,7 +58,9 @@ def search_sounds(
     n = int(np.count_nonzero(weight))
     width = choose_width(n, x.shape[1:], time_for(deadline), n_cores())
     entries = sound_entries(x.shape[1:], width, output, loss, n, seed)
-    return search_levels(x, y, schema, weight, seed, entries, monitor=monitor, deadline=deadline)
+    return search_levels(
+        x, y, schema, weight, seed, entries, monitor=monitor, deadline=deadline, groups=groups
+    )
 
 
 def sound_rows(x: Any, described: ImageInput) -> np.ndarray:
@@ -74,12 +79,12 @@ def sound_rows(x: Any, described: ImageInput) -> np.ndarray:
             return np.zeros((0, described.n_features), np.uint8)
         return fit_length(hear(same.waves, hearing), described.height).reshape(len(same), -1)
     levels = np.asarray(x)
-    if levels.dtype != np.uint8 or levels.shape[1:3] != described.shape[:2]:
+    if levels.ndim not in (3, 4) or levels.shape[1:3] != described.shape[:2]:
         raise InputError(
             "recordings, as in fit", got=f"{type(x).__name__} of shape {np.shape(x)}",
             hint="read files with fathom.Recordings.read(paths)",
         )  # fmt: skip
-    return levels.reshape(len(levels), described.n_features)
+    return photograph_rows(levels, described)
 
 
 def require_recordings(estimator: Any, recordings: Recordings, y: Any) -> np.ndarray:

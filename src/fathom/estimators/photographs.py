@@ -10,7 +10,7 @@ import numpy as np
 from fathom.data.encoding import Standardization
 from fathom.data.images import resize_levels
 from fathom.data.schema import ImageInput, Schema, Target
-from fathom.data.splitting import hold_out
+from fathom.data.splitting import hold_out, make_folds
 from fathom.errors import InputError
 from fathom.estimators.aims import aim_of, fit_target_encoding
 from fathom.estimators.defaults import output_layer
@@ -119,6 +119,7 @@ def search_levels(
     *,
     monitor: Monitor | None,
     deadline: Deadline,
+    groups: np.ndarray | None = None,
 ) -> Found:
     """Hold a contest of described networks on pictures of their final size.
 
@@ -140,11 +141,17 @@ def search_levels(
         Told of what happens, and asked whether to stop.
     deadline : Deadline
         When to be done.
+    groups : numpy.ndarray, optional
+        Group of each picture: those of one never both train and judge.
     """
     target = schema.target
     rows = np.flatnonzero(weight > 0)
     classes = y[rows] if target.task == "classes" else None
-    training, held_out = hold_out(len(rows), entries[0].recipe.validation_fraction, seed, classes)
+    fraction = entries[0].recipe.validation_fraction
+    training, held_out = hold_out(len(rows), fraction, seed, classes)
+    if groups is not None:
+        fold = make_folds(len(rows), 1, fraction, seed, classes=classes, groups=groups[rows])[0]
+        training, held_out = fold.training, fold.held_out
     training = rows[training]
     target_encoding = fit_target_encoding(entries[0].architecture, target, y[training])
     aim = aim_of(y, entries[0].architecture, target, target_encoding)

@@ -126,7 +126,14 @@ class FathomRegressor(RegressorMixin, FathomEstimator):
             refuse_constant_target(columns, weight)
             return self.restore(
                 *search_sounds(
-                    x, columns, target, weight, self._seed(), monitor=monitor, deadline=deadline
+                    x,
+                    columns,
+                    target,
+                    weight,
+                    self._seed(),
+                    monitor=monitor,
+                    deadline=deadline,
+                    groups=None if groups is None else np.asarray(groups),
                 )
             )
         if designs:
