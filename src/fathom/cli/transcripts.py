@@ -22,7 +22,8 @@ from fathom.estimators.spelling import evaluate_texts
 from fathom.estimators.transcriber import FathomTranscriber, tidy
 from fathom.training.monitor import Deadline, Monitor
 
-TEXT_SHARE = 0.5  # of distinct texts among the rows, from which they are written down
+DISTINCT_SHARE = 0.25  # of the texts, from which they are written down rather than told apart
+WORDS_SHARE = 0.5  # of the texts, that are to have several words
 FEWEST_TEXTS = 20
 
 
@@ -41,8 +42,8 @@ def is_transcript(table: Table, options: TableOptions) -> bool:
         return False
     texts = column.drop_nulls()
     has_words = texts.str.strip_chars().str.contains(r"\s").mean()
-    is_free = texts.n_unique() > TEXT_SHARE * max(texts.len(), 1)
-    return bool(is_free and isinstance(has_words, float) and has_words > TEXT_SHARE)
+    is_free = texts.n_unique() > DISTINCT_SHARE * max(texts.len(), 1)
+    return bool(is_free and isinstance(has_words, float) and has_words > WORDS_SHARE)
 
 
 def train_transcriber(
@@ -67,7 +68,8 @@ def train_transcriber(
         "data", file=options.path, recordings=frame.height, target=[name], task="text",
         notes=list(table.notes),
     )  # fmt: skip
-    screen.say(f"{options.path}: {frame.height:,} recordings; {name} is what is said in them")
+    note = "" if options.task == "text" else " (--task classes tells them apart instead)"
+    screen.say(f"{options.path}: {frame.height:,} recordings; {name} is what is said{note}")
     paths = paths_in(frame, column, Path(options.path).parent)
     heard = Recordings.read(paths, most_bad=MOST_BAD)
     assert heard.kept is not None

@@ -1,5 +1,6 @@
 """The transcriber: sound into text."""
 
+import math
 import unicodedata
 from collections.abc import Sequence
 from itertools import pairwise
@@ -102,7 +103,7 @@ class FathomTranscriber(BaseEstimator):
         InputError
             If there are too few recordings, or no text.
         """
-        deadline = deadline or Deadline(self.time_limit)
+        deadline = deadline or _begin(self.time_limit)
         texts = [tidy(text) for text in y]
         _require_texts(X, texts)
         seed = 0 if self.random_state is None else int(self.random_state)
@@ -271,6 +272,12 @@ def to_numbers(texts: Sequence[str], signs: Sequence[str]) -> np.ndarray:
     for row, text in enumerate(texts):
         found[row, : len(text)] = [number[sign] for sign in text]
     return found
+
+
+def _begin(limit: float | None) -> Deadline:
+    if limit is not None and not 0 < limit < math.inf:
+        raise InputError("a time_limit above 0, in seconds, or None", got=repr(limit))
+    return Deadline(None if limit is None else float(limit))
 
 
 def _require_texts(recordings: Recordings, texts: Sequence[str]) -> None:

@@ -36,7 +36,7 @@ def choose_width(n: int, shape: Shape, seconds: float, n_cores: int) -> int:
     Examples
     --------
     >>> choose_width(2000, (48, 40, 1), 60, 2)
-    12
+    8
     >>> choose_width(2000, (48, 40, 1), 600, 2)
     32
     """

@@ -109,7 +109,7 @@ def _hide(
     draws = jax.random.uniform(key, (2, len(images), 1), jnp.float32)
     length = most * size * draws[0]
     begin = draws[1] * (size - length)
-    place = jnp.arange(size, dtype=jnp.float32)[None, :]
+    place = jnp.arange(size, dtype=jnp.float32)[None, :] + 0.5
     is_hidden = (place >= begin) & (place < begin + length)
     shape = [len(images), 1, 1, 1]
     shape[axis] = size
