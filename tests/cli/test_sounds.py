@@ -1,5 +1,6 @@
 """Recordings through the command: what each is, and what is said; trained, predicted, judged."""
 
+import hashlib
 import json
 
 import numpy as np
@@ -204,6 +205,43 @@ def test_a_writer_is_saved_and_loaded_whole(writer):
     assert again.history_ == model.history_
     with pytest.raises(ModelFileError, match="load_transcriber"):
         load(folder / "t.fathom")
+
+
+def with_card(content, change):
+    """Return a model file with its card changed and the checksum made right."""
+    length = int.from_bytes(content[:8], "little")
+    header, data = json.loads(content[8 : 8 + length]), content[8 + length :]
+    card = json.loads(header["__metadata__"]["card"])
+    change(card)
+    text = json.dumps(card)
+    digest = hashlib.sha256(text.encode() + data).hexdigest()
+    header["__metadata__"] |= {"card": text, "sha256": digest}
+    raw = json.dumps(header).encode()
+    return len(raw).to_bytes(8, "little") + raw + data
+
+
+def test_a_file_whose_parts_do_not_belong_together_is_refused(writer):
+    folder, _ = writer
+    content = (folder / "t.fathom").read_bytes()
+    load_transcriber_of = lambda change: (
+        (folder / "bad.fathom").write_bytes(with_card(content, change)),
+        load_transcriber(folder / "bad.fathom"),
+    )
+    load_transcriber_of(lambda card: None)
+    classes = {"task": "classes", "classes": ["a", "b", "c", "d", "e"]}
+    for change in (
+        lambda card: card.update(estimator="classifier"),
+        lambda card: card.update(n_networks=2),
+        lambda card: card["model_schema"]["input"].update(hearing=None),
+        lambda card: card["model_schema"]["input"]["hearing"].update(hop=1, window=4000),
+        lambda card: card["model_schema"]["target"].update(signs=["a", "a", "b", "c"]),
+        lambda card: card["model_schema"]["target"].update(signs=[" ", "a", "b"]),
+        lambda card: card["model_schema"].update(target=classes),
+        lambda card: card["architecture"].update(loss="cross_entropy"),
+        lambda card: card["architecture"].update(input_shape=[2, 40]),
+    ):
+        with pytest.raises(ModelFileError):
+            load_transcriber_of(change)
 
 
 def test_texts_are_written_and_judged_by_the_command(writer, run_in):

@@ -6,7 +6,8 @@ import struct
 import numpy as np
 import pytest
 
-from fathom.data.audio import Recordings, read_sound, usual_rate
+from fathom.data import audio
+from fathom.data.audio import Recordings, read_sound, survey
 from fathom.data.folders import list_named
 from fathom.errors import DatasetError, InputError
 
@@ -146,9 +147,18 @@ def test_row_89_samples_that_are_no_numbers_are_refused_odd_ones_said(tmp_path):
 
 def test_the_usual_rate_is_what_most_files_have_within_limits(tmp_path):
     paths = [write(tmp_path / f"{n}.wav", tone(), rate) for n, rate in enumerate((8000,) * 3)]
-    assert usual_rate([*paths, write(tmp_path / "x.wav", tone(), 44_100)]) == 8000
-    assert usual_rate([write(tmp_path / "y.wav", tone(), 48_000)]) == 16_000
-    assert usual_rate([tmp_path / "absent.wav"]) == 16_000
+    assert survey([*paths, write(tmp_path / "x.wav", tone(), 44_100)]).rate == 8000
+    assert survey([write(tmp_path / "y.wav", tone(), 48_000)]).rate == 16_000
+    assert survey([tmp_path / "absent.wav"]) == (16_000, 0.0)
+    assert survey(paths).seconds == 0.25
+
+
+def test_more_than_there_is_room_for_is_refused_before_it_is_read(tmp_path, monkeypatch):
+    paths = [write(tmp_path / f"{n}.wav", tone()) for n in range(3)]
+    monkeypatch.setattr(audio, "MOST_BYTES", 3 * 2000 * 4 - 1)
+    monkeypatch.setattr(audio, "read_all", None)
+    with pytest.raises(DatasetError, match="give fewer"):
+        Recordings.read(paths)
 
 
 def test_recordings_are_taken_apart_by_rows():

@@ -51,7 +51,7 @@ def run_evaluate(model_path: str, options: TableOptions, is_json: bool) -> None:
     model = load_any(model_path)
     schema = model.schema_
     if isinstance(model, FathomTranscriber):
-        judge_texts(screen, model, options)
+        judge_texts(screen, model, options, began)
         return
     if isinstance(schema.input, ImageInput) and schema.input.is_photo:
         pictures, truth, notes = read_judged(model, options)

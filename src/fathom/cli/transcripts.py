@@ -1,5 +1,6 @@
 """Recordings and what is said in them, as commands learn it, write it down and judge it."""
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -121,7 +122,9 @@ def write_down(
     return pl.DataFrame([files_read, said]), heard.notes
 
 
-def judge_texts(screen: Screen, model: FathomTranscriber, options: TableOptions) -> None:
+def judge_texts(
+    screen: Screen, model: FathomTranscriber, options: TableOptions, began: float
+) -> None:
     """Write down the recordings of a table, and count the words and characters that are wrong."""
     paths, truth, notes = named_by_table(options, model.schema_.target.names or ("text",))
     heard = read_for(model.schema_.input, paths, most_bad=1.0)
@@ -138,4 +141,5 @@ def judge_texts(screen: Screen, model: FathomTranscriber, options: TableOptions)
     screen.say(str(evaluation))
     screen.emit("evaluation", **evaluation.model_dump(mode="json"), notes=[*notes, *heard.notes])
     first = evaluation.metrics[0]
-    screen.emit("done", metric=first.name, score=first.value, output=None)
+    seconds = round(time.monotonic() - began, 3)
+    screen.emit("done", metric=first.name, score=first.value, seconds=seconds, output=None)

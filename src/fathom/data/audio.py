@@ -103,7 +103,9 @@ class Recordings:
             If the package that reads sound is missing.
         """
         places = [Path(path) for path in paths]
-        heard = rate or usual_rate(places)
+        usual = survey(places)
+        heard = rate or usual.rate
+        _require_room(len(places), 4.0 * usual.seconds * heard * len(places))
         found = read_all(places, lambda path: read_sound(path, heard), "recordings",
                          most_bad=most_bad)  # fmt: skip
         if not found.values:
@@ -113,7 +115,7 @@ class Recordings:
             assert isinstance(value, Sound)
             waves.append(value.wave)
             odd.update(value.oddities)
-        _require_room(waves)
+        _require_room(len(waves), float(sum(wave.nbytes for wave in waves)))
         notes = tuple(f"{count:,} recordings {what}" for what, count in sorted(odd.items()))
         return cls(tuple(waves), heard, found.kept, (*found.notes, *notes[:MOST_LISTED]))
 
@@ -128,23 +130,31 @@ def resample(recordings: Recordings, rate: int) -> Recordings:
     return Recordings(tuple(waves), rate, recordings.kept, recordings.notes)
 
 
-def _require_room(waves: Sequence[np.ndarray]) -> None:
-    need = sum(wave.nbytes for wave in waves)
+def _require_room(n: int, need: float) -> None:
     if need > MOST_BYTES:
         raise DatasetError(
             f"recordings that take at most {MOST_BYTES / 2**30:.0f} GiB",
-            got=f"{len(waves):,}, which take {need / 2**30:.1f} GiB", hint="give fewer",
+            got=f"{n:,}, which take {need / 2**30:.1f} GiB", hint="give fewer",
         )  # fmt: skip
 
 
-def usual_rate(paths: Sequence[Path]) -> int:
-    """Return the sampling rate that is usual among files, from their headers; 16,000 at most."""
-    rates = []
+class Survey(NamedTuple):
+    """What is usual among files: samples a second, 16,000 at most; seconds that are heard."""
+
+    rate: int
+    seconds: float
+
+
+def survey(paths: Sequence[Path]) -> Survey:
+    """Look at the headers of some files before all are read."""
+    rates, seconds = [], []
     for path in paths[:: max(1, len(paths) // SAMPLED)]:
         with contextlib.suppress(FathomError), _opened(path) as file:
             rates.append(int(file.samplerate))
+            seconds.append(min(MOST_SECONDS, file.frames / file.samplerate))
     usual = int(np.median(rates)) if rates else HEARD_RATE
-    return min(HEARD_RATE, max(LEAST_RATE, usual))
+    rate = min(HEARD_RATE, max(LEAST_RATE, usual))
+    return Survey(rate, float(np.mean(seconds)) if seconds else 0.0)
 
 
 def read_sound(path: Path, rate: int, most_seconds: float = MOST_SECONDS) -> Sound:

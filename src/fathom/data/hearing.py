@@ -15,7 +15,7 @@ RANGE_DB = 80.0  # below the loudest of a recording, what is silent
 SILENT_DB = 35.0  # below the loudest moment, what is silence before and after
 MARGIN = 3  # moments kept before and after
 LINEAR_HZ, LINEAR_MEL, LOG_STEP = 1000.0, 15.0, math.log(6.4) / 27.0  # of Slaney's scale
-AT_ONCE = 4096  # moments transformed at once
+AT_ONCE = 2**21  # samples transformed at once, those of a window counted anew at each moment
 LONGEST_SHARE = 0.98  # of the recordings that are heard whole
 STEP = 8  # moments that lengths are rounded up to
 
@@ -82,8 +82,9 @@ def mel_power(wave: np.ndarray, hearing: Hearing) -> np.ndarray:
     shape = (0.5 - 0.5 * np.cos(2 * np.pi * turn)).astype(np.float32)
     n, filters = transform_length(hearing), mel_filters(hearing)
     parts = []
-    for begin in range(0, len(frames), AT_ONCE):
-        spectrum = fft.rfft(frames[begin : begin + AT_ONCE] * shape, n, axis=1)
+    at_once = max(1, AT_ONCE // hearing.window)
+    for begin in range(0, len(frames), at_once):
+        spectrum = fft.rfft(frames[begin : begin + at_once] * shape, n, axis=1)
         parts.append((spectrum.real**2 + spectrum.imag**2) @ filters)
     return np.concatenate(parts)
 

@@ -77,6 +77,8 @@ class Hearing(Value):
     def _has_room_for_bands(self) -> Self:
         if not self.lowest < self.highest <= self.rate / 2:
             raise ValueError("bands lie between 0 and half the sampling rate")
+        if not self.hop <= self.window <= min(self.rate, 16 * self.hop):
+            raise ValueError("a window is as long as 1 to 16 hops, and a second at most")
         return self
 
 
