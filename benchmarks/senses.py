@@ -1,11 +1,11 @@
-"""Images and texts: Fathom beside what one would otherwise pick, on the same split.
+"""Images, texts and sound: Fathom beside what one would otherwise pick, on the same split.
 
     python benchmarks/senses.py --data DIR --only text
 
-DIR holds ``images/NAME/CLASS/…`` and ``text/…``. A fifth of each data set is held out, keeping the
-shares of the classes; everyone learns from the rest. Rounds differ in the seed of the split.
-Seconds are of the wall clock, with the processor's in brackets: where other work runs on the
-machine they differ.
+DIR holds ``images/NAME/CLASS/…``, ``text/…`` and ``audio/…`` (for which see sounds.py). A fifth of
+each data set is held out, keeping the shares of the classes; everyone learns from the rest. Rounds
+differ in the seed of the split. Seconds are of the wall clock, with the processor's in brackets:
+where other work runs on the machine they differ.
 """
 
 import argparse
@@ -27,6 +27,7 @@ from sklearn.svm import SVC, LinearSVC
 from fathom import FathomClassifier
 from fathom.data.folders import list_classes
 from fathom.data.pictures import read_pictures_of
+from sounds import N_STRINGS, compare_sounds, study_depth, transcribe
 
 IMAGES = ("cats_dogs", "flowers")
 TEXTS = ("thucnews_titles", "ag_news", "sms_spam", "chinese_hotel_reviews")
@@ -146,12 +147,28 @@ def fathom_on(time_limit: float, seed: int) -> Callable:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--only", choices=("images", "text"))
+    parser.add_argument("--only", choices=("images", "text", "sound", "strings", "depth-of-sound"))
     parser.add_argument("--sets", help="names of data sets, with commas between")
     parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--time-limit", type=float, help="600 for images, 60 for texts if left out")
+    parser.add_argument("--time-limit", type=float, help="60 for texts, 600 else, if left out")
     parser.add_argument("--no-peers", action="store_true")
+    parser.add_argument(
+        "--speaker", help="strings: the one who is unknown; each, one after another"
+    )
+    parser.add_argument("--strings", type=int, default=N_STRINGS, help="strings to learn from")
+    parser.add_argument("--epochs", type=int, default=40, help="of every network of the study")
     asked = parser.parse_args()
+    if asked.only == "sound":
+        compare_sounds(asked.data, asked.time_limit or 600, asked.seeds, not asked.no_peers)
+    elif asked.only == "strings":
+        transcribe(asked.data, asked.time_limit or 600, asked.speaker, asked.strings)
+    elif asked.only == "depth-of-sound":
+        study_depth(asked.data, asked.epochs, asked.seeds)
+    else:
+        compare_files(asked)
+
+
+def compare_files(asked: argparse.Namespace) -> None:
     names = asked.sets.split(",") if asked.sets else [*TEXTS, *IMAGES]
     for name in names:
         is_text = name in TEXTS

@@ -159,7 +159,7 @@ export interface NetworkState {
   layers: LayerState[];
   examples: Example[];
   row: number;
-  loss: "squared_error" | "cross_entropy" | "binary_cross_entropy";
+  loss: "squared_error" | "cross_entropy" | "binary_cross_entropy" | "ctc";
   learning_rate: number;
 }
 
@@ -200,13 +200,13 @@ export interface Reshape {
   n_inputs: number;
   units: number[];
   activations: ("identity" | "sigmoid" | "tanh" | "relu" | "leaky_relu" | "elu" | "selu" | "gelu" | "silu" | "mish" | "softplus" | "softmax")[];
-  loss: "squared_error" | "cross_entropy" | "binary_cross_entropy";
+  loss: "squared_error" | "cross_entropy" | "binary_cross_entropy" | "ctc";
   seed: number;
   draws_all: boolean;
 }
 
 export interface Result {
-  task: "classes" | "labels" | "numbers";
+  task: "classes" | "labels" | "numbers" | "text";
   target: string;
   classes: (boolean | number | string)[];
   n_test: number;

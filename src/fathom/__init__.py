@@ -7,12 +7,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from fathom.data.audio import Recordings as Recordings
     from fathom.data.datasets import load_digits as load_digits
     from fathom.deployment.archive import load as load
+    from fathom.deployment.archive import load_transcriber as load_transcriber
     from fathom.deployment.archive import save as save
     from fathom.estimators.classifier import FathomClassifier as FathomClassifier
     from fathom.estimators.opening import open_model as open_model
     from fathom.estimators.regressor import FathomRegressor as FathomRegressor
+    from fathom.estimators.transcriber import FathomTranscriber as FathomTranscriber
     from fathom.inspection.trace import Trace as Trace
     from fathom.inspection.trace import trace as trace
     from fathom.inspection.why import why as why
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
     from fathom.nn.network import build as build
     from fathom.nn.normalization import BatchNorm as BatchNorm
     from fathom.nn.normalization import LayerNorm as LayerNorm
+    from fathom.nn.sequence import Conv1D as Conv1D
     from fathom.training.monitor import Monitor as Monitor
     from fathom.training.recipe import Augmentation as Augmentation
     from fathom.training.recipe import Recipe as Recipe
@@ -46,6 +50,7 @@ _HOMES = {
     "Bag": "fathom.nn.bag",
     "BatchNorm": "fathom.nn.normalization",
     "Columns": "fathom.nn.embedding",
+    "Conv1D": "fathom.nn.sequence",
     "Conv2D": "fathom.nn.convolution",
     "Dense": "fathom.nn.dense",
     "Dropout": "fathom.nn.blocks",
@@ -56,13 +61,16 @@ _HOMES = {
     "LayerNorm": "fathom.nn.normalization",
     "MaxPool": "fathom.nn.convolution",
     "Monitor": "fathom.training.monitor",
+    "Recordings": "fathom.data.audio",
     "Residual": "fathom.nn.blocks",
     "Augmentation": "fathom.training.recipe",
     "FathomClassifier": "fathom.estimators.classifier",
     "FathomRegressor": "fathom.estimators.regressor",
+    "FathomTranscriber": "fathom.estimators.transcriber",
     "Recipe": "fathom.training.recipe",
     "build": "fathom.nn.network",
     "load": "fathom.deployment.archive",
+    "load_transcriber": "fathom.deployment.archive",
     "load_digits": "fathom.data.datasets",
     "open_model": "fathom.estimators.opening",
     "save": "fathom.deployment.archive",

@@ -9,7 +9,7 @@ from PIL import Image
 
 from fathom.data.folders import find_contradictions, list_classes, read_all, sense_of
 from fathom.data.images import read_levels
-from fathom.data.pictures import find_image_column, read_pictures_of, survey
+from fathom.data.pictures import find_file_column, read_pictures_of, survey
 from fathom.data.textfiles import read_loose_texts, read_text_folder
 from fathom.errors import DatasetError, InputError
 
@@ -130,9 +130,9 @@ def test_a_survey_tells_greys_from_colors_and_the_usual_size(pets):
 
 def test_a_column_of_paths_is_found_where_the_files_are(pets):
     frame = pl.DataFrame({"n": [1, 2], "what": ["cat", "dog"], "where": ["cat/1.png", "dog/2.PNG"]})
-    assert find_image_column(frame, ("what",), pets) == "where"
-    assert find_image_column(frame, ("what",), pets / "cat") is None
-    assert find_image_column(frame, ("where",), pets) is None
+    assert find_file_column(frame, ("what",), pets) == "where"
+    assert find_file_column(frame, ("what",), pets / "cat") is None
+    assert find_file_column(frame, ("where",), pets) is None
 
 
 def test_texts_of_a_folder_are_a_table(tmp_path):

@@ -1,4 +1,4 @@
-"""The list of bad inputs to tables, pictures and texts, and that each has a test of its own.
+"""The list of bad inputs to tables and files of every kind, and that each has a test of its own.
 
 A test says by its name which rows of the list it is about: ``test_row_7_...``,
 ``test_rows_72_and_73_...``. ``pytest -k "row_7_"`` runs those of one row. That the command and the
@@ -35,10 +35,11 @@ ROWS = dict(enumerate((
     "0 rows", "all values missing", "far outside training", "target present",
     "array of another width",
 ), start=1))  # fmt: skip
-ROWS |= dict(zip((76, 77, 78, 79, 80, 81, 82, 83, 84, 85, 90, 91, 92), (
-    # pictures and texts
+ROWS |= dict(zip(range(76, 93), (
+    # pictures, recordings and texts
     "no picture", "cut short", "50,000 × 50,000", "100 million pixels", "other modes", "16 bits",
     "turned by the camera", "several frames", "1×1 and 1×10,000", "named wrongly, or twice",
+    "no recording", "no sample", "ends too soon, or lies", "channels, rates, odd samples",
     "no text", "empty and endless texts", "forms and directions of writing",
 ), strict=True))  # fmt: skip
 NAMED = re.compile(r"def test_rows?_(\d+(?:_and_\d+|_\d+)*)_(?!to_)")
@@ -47,5 +48,5 @@ NAMED = re.compile(r"def test_rows?_(\d+(?:_and_\d+|_\d+)*)_(?!to_)")
 def test_every_row_of_the_list_has_a_test():
     files = "\n".join(path.read_text(encoding="utf-8") for path in TESTS.rglob("test_*.py"))
     found = {int(row) for rows in NAMED.findall(files) for row in re.findall(r"\d+", rows)}
-    assert len(ROWS) == 75 + 13
+    assert len(ROWS) == 92
     assert {row: what for row, what in ROWS.items() if row not in found} == {}

@@ -15,14 +15,19 @@ from fathom.nn.dense import Dense
 from fathom.nn.embedding import Columns, Gain
 from fathom.nn.layer import partition
 from fathom.nn.normalization import BatchNorm, LayerNorm
+from fathom.nn.sequence import Conv1D
 
-FLAT, IMAGE = (6,), (5, 4, 3)
+FLAT, IMAGE, SEQUENCE = (6,), (5, 4, 3), (7, 3)
 CASES = [
     (Dense(units=7, activation="tanh"), FLAT),
     (Dense(units=7, activation="softmax"), FLAT),
     (Dense(units=2, activation="mish", has_bias=False), FLAT),
     (Conv2D(channels=2, activation="softplus"), IMAGE),
     (Conv2D(channels=2, kernel=(2, 3), stride=2, padding="valid", activation="silu"), IMAGE),
+    (Dense(units=2, activation="tanh"), SEQUENCE),
+    (Conv1D(channels=4, activation="softplus"), SEQUENCE),
+    (Conv1D(channels=2, kernel=4, stride=3, activation="tanh", has_bias=False), SEQUENCE),
+    (Residual(layers=(Conv1D(channels=5, activation="identity"), BatchNorm())), SEQUENCE),
     (MaxPool(size=2), IMAGE),
     (AveragePool(size=3), IMAGE),
     (GlobalAveragePool(), IMAGE),

@@ -82,3 +82,38 @@ def test_light_changes_brightness_and_contrast_of_each_image_alone():
         np.testing.assert_allclose(after, slope * before + height, atol=1e-4)  # a line, rising
         assert 0.2 < slope < 2.3
         assert 0.5 - 1e-3 < after.mean() / before.mean() < 1.5 + 1e-3
+
+
+def test_noise_is_of_the_strength_each_image_draws():
+    images = jnp.zeros((400, 12, 10, 1), jnp.float32)
+    noise = augment(images, jax.random.key(0), Augmentation(noise=8.0))
+    spread = np.asarray(noise).std(axis=(1, 2, 3))
+    assert spread.max() < 10
+    assert spread.min() < 1
+    assert spread.mean() == pytest.approx(4.0, abs=0.5)
+
+
+def test_one_stretch_of_rows_and_one_of_columns_are_hidden():
+    images = jax.random.uniform(jax.random.key(1), (200, 20, 16, 1), jnp.float32) + 1
+    changes = Augmentation(hide_rows=0.5, hide_columns=0.25)
+    hidden = np.asarray(augment(images, jax.random.key(0), changes))
+    is_changed = np.abs(hidden - np.asarray(images)) > 1e-6
+    rows, columns = is_changed.all(axis=(2, 3)), is_changed.all(axis=(1, 3))
+    for some, most in ((rows, 10), (columns, 4)):
+        n_runs = (np.diff(some.astype(int), axis=1, prepend=0, append=0) == 1).sum(axis=1)
+        assert n_runs.max() == 1
+        assert 1 < some.sum(axis=1).max() <= most + 1
+        assert some.any(axis=0).all()  # everywhere
+    outside = ~(rows[:, :, None, None] | columns[:, None, :, None])
+    assert not (is_changed & outside).any()
+
+
+def test_time_slides_and_frequency_does_not():
+    images = jnp.zeros((100, 41, 9, 1), jnp.float32).at[:, 20, 4].set(1)
+    moved = np.asarray(augment(images, jax.random.key(0), Augmentation(slide=10)))
+    total = moved.sum(axis=(1, 2, 3))
+    place = np.einsum("bhwc,h->b", moved, np.arange(41)) / total
+    np.testing.assert_allclose(total, 1, atol=1e-5)
+    assert np.abs(place - 20).max() > 8
+    assert np.abs(place - 20).max() <= 10
+    assert not moved[:, :, [3, 5]].any()

@@ -8,7 +8,7 @@ import typer
 
 import fathom
 from fathom.cli.inside import inside
-from fathom.cli.options import Json, Reading, Seed, named_columns, reads_table
+from fathom.cli.options import Json, Names, Reading, Seed, named_columns, reads_table
 from fathom.errors import FathomError, InputError
 
 app = typer.Typer(
@@ -84,7 +84,7 @@ def train(
         str,
         typer.Argument(
             help="CSV, Parquet, Excel, JSON lines or SQLite; an address; or a folder with one "
-            "sub-folder of pictures or texts for each class."
+            "sub-folder of pictures, recordings or texts for each class."
         ),
     ] = "",
     target: Annotated[
@@ -109,7 +109,9 @@ def train(
             "they are the same to the last byte.",
         ),
     ] = None,
-    task: Annotated[str, typer.Option(help="auto, classes, labels or numbers.")] = "auto",
+    task: Annotated[
+        str, typer.Option(help="auto, classes, labels or numbers; text for what is said.")
+    ] = "auto",
     kind: Annotated[
         list[str] | None,
         typer.Option(
@@ -136,12 +138,17 @@ def train(
         str | None,
         typer.Option(metavar="COLUMN", help="Paths of pictures; found out if left out."),
     ] = None,
+    sound_column: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="Paths of recordings; found out if left out."),
+    ] = None,
+    names: Names = None,
     *,
     reading: Reading,
     seed: Seed = 0,
     json: Json = False,
 ) -> None:
-    """Train on a table, pictures or texts: the network designs itself in the time you give."""
+    """Train on a table, pictures, sounds or texts: the network designs itself in that time."""
     from fathom.cli.tables import TableOptions, parse_kinds
     from fathom.cli.train import run_train
 
@@ -150,7 +157,7 @@ def train(
     options = TableOptions(
         path=file, target=named_columns(target), task=task, group=group, time=time, weight=weight,
         class_weight=class_weight, drop_missing_target=drop_missing_target,
-        image_column=image_column,
+        image_column=image_column, sound_column=sound_column, names=names,
         kinds=parse_kinds(kind), seed=seed, **reading,
     )  # fmt: skip
     if replayed is not None:
@@ -165,7 +172,8 @@ def train(
 def predict(
     model: Annotated[str, typer.Argument(help="A model file, for example model.fathom.")],
     files: Annotated[
-        list[str], typer.Argument(help="A table; or pictures, folders of them, .npz files.")
+        list[str],
+        typer.Argument(help="A table; or pictures, recordings, folders of them, .npz files."),
     ],
     output: Annotated[
         str | None,
@@ -198,6 +206,7 @@ def evaluate(
     target: Annotated[
         str, typer.Option(metavar="COLUMN", help="The target, where it has another name.")
     ] = "",
+    names: Names = None,
     *,
     reading: Reading,
     json: Json = False,
@@ -206,7 +215,7 @@ def evaluate(
     from fathom.cli.evaluate import run_evaluate
     from fathom.cli.tables import TableOptions
 
-    options = TableOptions(path=file, target=named_columns(target), **reading)
+    options = TableOptions(path=file, target=named_columns(target), names=names, **reading)
     run_evaluate(model, options, json)
 
 

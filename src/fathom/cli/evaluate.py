@@ -21,14 +21,15 @@ from fathom.cli.tables import (
     split_names,
     started_at,
 )
+from fathom.cli.transcripts import judge_texts
 from fathom.data.cells import listing, nearest, quoted, to_cells, to_numbers
 from fathom.data.parsing import parse_table
 from fathom.data.readings import read_as_numbers
 from fathom.data.schema import ImageInput, TableInput, Target
 from fathom.data.target import parse_target, read_target
-from fathom.deployment.archive import load
+from fathom.deployment.archive import load_any
 from fathom.errors import InputError
-from fathom.estimators import FathomClassifier, FathomRegressor
+from fathom.estimators import FathomClassifier, FathomRegressor, FathomTranscriber
 from fathom.estimators.evaluation import (
     Evaluation,
     evaluate_classes,
@@ -47,8 +48,11 @@ def run_evaluate(model_path: str, options: TableOptions, is_json: bool) -> None:
     began = started_at()
     screen = Screen(is_json)
     prepare_engine()
-    model = load(model_path)
+    model = load_any(model_path)
     schema = model.schema_
+    if isinstance(model, FathomTranscriber):
+        judge_texts(screen, model, options, began)
+        return
     if isinstance(schema.input, ImageInput) and schema.input.is_photo:
         pictures, truth, notes = read_judged(model, options)
         evaluation, more = evaluate(model, pictures, truth)

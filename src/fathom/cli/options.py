@@ -11,6 +11,13 @@ Json = Annotated[
     bool, typer.Option("--json", help="Print one JSON object a line, for other programs.")
 ]
 Seed = Annotated[int, typer.Option(help="Seed of every random choice.")]
+Names = Annotated[
+    str | None,
+    typer.Option(
+        metavar="PATTERN",
+        help="Names of a folder's files as columns, for example '{class}_{speaker}_{take}'.",
+    ),
+]
 Reading: TypeAlias = dict[str, Any]  # how a table is read: what the options of `_reading` were
 
 

@@ -1,8 +1,9 @@
-"""Pictures as commands read them: learned from, predicted and judged, file by file."""
+"""Pictures and recordings as commands read them: learned from, predicted, judged, by file."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -17,18 +18,21 @@ from fathom.cli.tables import (
     split_names,
     take_apart,
 )
+from fathom.data.audio import Recordings
 from fathom.data.cells import listing, quoted
 from fathom.data.folders import (
+    AUDIO_SUFFIXES,
     LabeledFiles,
+    Sense,
     find_contradictions,
     list_classes,
     list_files,
     sense_of,
 )
+from fathom.data.images import IMAGE_SUFFIXES
 from fathom.data.pictures import (
     LEAST_SIDE,
-    Pictures,
-    find_image_column,
+    find_file_column,
     paths_in,
     read_pictures_of,
     survey,
@@ -48,8 +52,8 @@ from fathom.training.starts import n_cores
 
 
 @dataclass(frozen=True)
-class LabeledPictures:
-    """Files of pictures, and what is known of each.
+class KnownFiles:
+    """Files of pictures or recordings, and what is known of each.
 
     Attributes
     ----------
@@ -61,6 +65,8 @@ class LabeledPictures:
         Class numbers, labels or numbers, and the weight of each file.
     notes : tuple of str
         What is odd.
+    groups : numpy.ndarray or None
+        Group of each file, where a column tells.
     """
 
     paths: tuple[Path, ...]
@@ -68,42 +74,54 @@ class LabeledPictures:
     y: np.ndarray
     weight: np.ndarray
     notes: tuple[str, ...]
+    groups: np.ndarray | None = None
 
 
-def holds_pictures(path: str) -> bool:
-    """Tell whether a path is a folder of pictures, one sub-folder for each class."""
-    folder = Path(path)
-    return is_folder(path) and sense_of(list_classes(folder), folder) == "images"
+def sense_of_folder(options: TableOptions) -> Sense | None:
+    """Return what a folder with one sub-folder for each class holds; None for another path."""
+    folder = Path(options.path)
+    if not is_folder(options.path) or options.names is not None:
+        return None
+    return sense_of(list_classes(folder), folder)
 
 
-def image_column(table: Table, options: TableOptions) -> str | None:
-    """Return the column of a table that holds paths of pictures, named or found; or None."""
+def file_column(table: Table, options: TableOptions) -> tuple[str, Sense] | None:
+    """Return the column of a table with paths of pictures or recordings, and which; or None."""
     if options.image_column is not None:
-        return options.image_column
-    return find_image_column(table.frame, options.target, Path(options.path).parent)
+        return options.image_column, "images"
+    if options.sound_column is not None:
+        return options.sound_column, "sounds"
+    folder = Path(options.path).parent
+    kinds: tuple[tuple[Sense, frozenset[str]], ...] = (
+        ("images", IMAGE_SUFFIXES), ("sounds", AUDIO_SUFFIXES),
+    )  # fmt: skip
+    for sense, suffixes in kinds:
+        column = find_file_column(table.frame, options.target, folder, suffixes)
+        if column is not None:
+            return column, sense
+    return None
 
 
-def from_folder(options: TableOptions) -> LabeledPictures:
-    """List pictures of a folder with one sub-folder for each class."""
+def from_folder(options: TableOptions) -> KnownFiles:
+    """List files of a folder with one sub-folder for each class."""
     files = list_classes(Path(options.path))
     classes, y = np.unique(files.labels, return_inverse=True)
     target = Target(task="classes", classes=tuple(classes.tolist()), names=(CLASS_COLUMN,))
     weight = _weigh(np.ones(len(y)), y, target, options)
-    return LabeledPictures(files.paths, target, y, weight, find_contradictions(files))
+    return KnownFiles(files.paths, target, y, weight, find_contradictions(files))
 
 
-def from_table(table: Table, column: str, options: TableOptions) -> LabeledPictures:
-    """List pictures that a column of a table names."""
+def from_table(table: Table, column: str, options: TableOptions) -> KnownFiles:
+    """List files that a column of a table names."""
     taken = take_apart(table, options)
     paths = paths_in(taken.features, column, Path(options.path).parent)
     others = [name for name in taken.features.columns if name != column]
     notes = taken.notes
     if others:
-        notes += (f"beside the pictures in {quoted(column)} left out: {listing(others)}",)
+        notes += (f"beside the files in {quoted(column)} left out: {listing(others)}",)
     weight = np.ones(len(taken.y)) if taken.weight is None else taken.weight
-    return LabeledPictures(
-        paths, taken.target, taken.y, _weigh(weight, taken.y, taken.target, options), notes
-    )
+    weight = _weigh(weight, taken.y, taken.target, options)
+    return KnownFiles(paths, taken.target, taken.y, weight, notes, taken.groups)
 
 
 def _weigh(weight: np.ndarray, y: np.ndarray, target: Target, options: TableOptions) -> np.ndarray:
@@ -114,15 +132,15 @@ def _weigh(weight: np.ndarray, y: np.ndarray, target: Target, options: TableOpti
     return unit_mean(weight)
 
 
-def introduce_pictures(screen: Screen, files: LabeledPictures, options: TableOptions) -> None:
-    """Say how many pictures there are, and what is predicted of them."""
+def introduce_files(screen: Screen, files: KnownFiles, options: TableOptions, noun: str) -> None:
+    """Say how many pictures or recordings there are, and what is predicted of them."""
     target, n = files.target, len(files.paths)
     what = f"one of {len(target.classes)} classes" if target.task == "classes" else target.task
     screen.emit(
-        "data", file=options.path, pictures=n, target=list(target.names), task=target.task,
+        "data", file=options.path, **{noun: n}, target=list(target.names), task=target.task,
         classes=len(target.classes), notes=list(files.notes),
     )  # fmt: skip
-    screen.say(f"{options.path}: {n:,} pictures; {', '.join(target.names)} is {what}")
+    screen.say(f"{options.path}: {n:,} {noun}; {', '.join(target.names)} is {what}")
     if target.task == "classes":
         counts = np.bincount(files.y, minlength=len(target.classes))
         shown = [f"{name} {count:,}" for name, count in zip(target.classes, counts, strict=True)]
@@ -133,7 +151,7 @@ def introduce_pictures(screen: Screen, files: LabeledPictures, options: TableOpt
 
 def train_pictures(
     screen: Screen,
-    files: LabeledPictures,
+    files: KnownFiles,
     options: TableOptions,
     time_limit: float,
     monitor: Monitor,
@@ -163,14 +181,15 @@ def train_pictures(
     return kind(time_limit=time_limit, random_state=options.seed).restore(*found)
 
 
-def conclude_pictures(
+def conclude_files(
     screen: Screen,
     model: FathomClassifier | FathomRegressor,
     path: Path,
     options: TableOptions,
     seconds: float,
+    noun: str,
 ) -> None:
-    """Say what was tried, how good the network is on pictures held out, and what comes next."""
+    """Say what was tried, how good the network is on what was held out, and what comes next."""
     history = model.history_
     kept = history.starts[history.kept[0]]
     best = kept.best
@@ -185,9 +204,9 @@ def conclude_pictures(
     is_classes = history.score_name == "accuracy"
     if score is not None:
         shown = f"{score:.1%} accuracy" if is_classes else f"R² {score:.3f}"
-        screen.say(f"On pictures held out of training: {shown} (the best of its epochs, so a little"
-                   " too good; fathom evaluate on other pictures tells)")  # fmt: skip
-    say_saved(screen, path, options.path, seconds, "OTHER_PICTURES")
+        screen.say(f"On {noun} held out of training: {shown} (the best of its epochs, so a little"
+                   f" too good; fathom evaluate on other {noun} tells)")  # fmt: skip
+    say_saved(screen, path, options.path, seconds, f"OTHER_{noun.upper()}")
     screen.emit(
         "done", metric=history.score_name, score=score, seconds=round(seconds, 3),
         output=str(path),
@@ -196,8 +215,22 @@ def conclude_pictures(
 
 def predict_files(
     model: FathomClassifier | FathomRegressor, files: Sequence[str], options: TableOptions
-) -> tuple[pl.DataFrame, np.ndarray, tuple[str, ...]]:
-    """Return the name of each file, the pictures in the same order, and notes."""
+) -> tuple[pl.DataFrame, Any, tuple[str, ...]]:
+    """Return the name of each file, what they hold in the same order, and notes."""
+    paths = list_given(files, options)
+    read_files = read_for(model.schema_.input, paths, most_bad=1.0 if len(paths) > 1 else 0.0)
+    names = pl.DataFrame({"file": [str(paths[place]) for place in read_files.kept]})
+    return names, read_files.x, read_files.notes
+
+
+def list_given(files: Sequence[str], options: TableOptions) -> list[Path]:
+    """Return the files that are named one by one, by a folder, or by a column of a table.
+
+    Raises
+    ------
+    InputError
+        If there are none.
+    """
     paths: list[Path] = []
     for given in files:
         path = Path(given)
@@ -205,27 +238,36 @@ def predict_files(
             paths += list_files(path)
         elif path.suffix.lower() in (".csv", ".tsv", ".parquet", ".jsonl", ".xlsx"):
             table = read(_at(options, given))
-            column = image_column(table, _at(options, given))
+            column = file_column(table, _at(options, given))
             if column is None:
-                raise InputError("a column of paths of pictures", got=f"none in {given}")
-            paths += paths_in(table.frame, column, path.parent)
+                raise InputError("a column of paths of files", got=f"none in {given}")
+            paths += paths_in(table.frame, column[0], path.parent)
         else:
             paths.append(path)
     if not paths:
-        raise InputError("pictures", got=f"none in {', '.join(files)}")
-    pictures = _read(paths, model, most_bad=1.0 if len(paths) > 1 else 0.0)
-    names = pl.DataFrame({"file": [str(paths[place]) for place in pictures.kept]})
-    return names, pictures.x, pictures.notes
+        raise InputError("files", got=f"none in {', '.join(files)}")
+    return paths
 
 
-def _read(
-    paths: Sequence[Path], model: FathomClassifier | FathomRegressor, *, most_bad: float
-) -> Pictures:
-    described = model.schema_.input
+class ReadOf(NamedTuple):
+    """What was read of files for a model: pictures or recordings, which are kept, and notes."""
+
+    x: Any
+    kept: np.ndarray
+    notes: tuple[str, ...]
+
+
+def read_for(described: Any, paths: Sequence[Path], *, most_bad: float) -> ReadOf:
+    """Read files as a model sees or hears them."""
     assert isinstance(described, ImageInput)
-    return read_pictures_of(
+    if described.hearing is not None:
+        heard = Recordings.read(paths, described.hearing.rate, most_bad=most_bad)
+        assert heard.kept is not None
+        return ReadOf(heard, heard.kept, heard.notes)
+    seen = read_pictures_of(
         paths, described.height, described.width, described.channels, most_bad=most_bad
     )
+    return ReadOf(seen.x, seen.kept, seen.notes)
 
 
 def _at(options: TableOptions, path: str) -> TableOptions:
@@ -234,34 +276,47 @@ def _at(options: TableOptions, path: str) -> TableOptions:
 
 def read_judged(
     model: FathomClassifier | FathomRegressor, options: TableOptions
-) -> tuple[np.ndarray, pl.DataFrame, tuple[str, ...]]:
-    """Return pictures whose target is known, that target as a table, and notes.
+) -> tuple[Any, pl.DataFrame, tuple[str, ...]]:
+    """Return pictures or recordings whose target is known, that target as a table, and notes.
 
     Raises
     ------
     InputError
-        If there are no such pictures.
+        If there are none.
     """
     path, target = Path(options.path), model.schema_.target
-    if path.is_dir():
+    if path.is_dir() and options.names is None:
         files: LabeledFiles = list_classes(path)
         paths, notes = files.paths, files.notes
         truth = pl.DataFrame({CLASS_COLUMN: files.labels})
     else:
-        table = read(options)
-        column = image_column(table, options)
-        if column is None:
-            raise InputError("a column of paths of pictures", got=f"none in {options.path}")
-        names = list(split_names(options.target, table.frame.columns) or target.names)
-        absent = [name for name in names if name not in table.frame.columns]
-        if absent:
-            raise InputError(
-                f"the target {quoted(absent[0])} in the table", got="no such column",
-                hint="name it with --target COLUMN",
-            )  # fmt: skip
-        paths = paths_in(table.frame, column, path.parent)
-        truth, notes = table.frame.select(names), table.notes
+        paths, truth, notes = named_by_table(options, target.names)
     if target.task == "classes" and (read_target(truth.to_series(), target) < 0).all():
-        raise InputError(f"pictures of {listing(target.classes)}", got="none of these classes")
-    pictures = _read(paths, model, most_bad=1.0)
-    return pictures.x, truth[pictures.kept], (*notes, *pictures.notes)
+        raise InputError(f"files of {listing(target.classes)}", got="none of these classes")
+    found = read_for(model.schema_.input, paths, most_bad=1.0)
+    return found.x, truth[found.kept], (*notes, *found.notes)
+
+
+def named_by_table(
+    options: TableOptions, known: Sequence[str]
+) -> tuple[tuple[Path, ...], pl.DataFrame, tuple[str, ...]]:
+    """Return the files a table names, the columns of their target, and notes.
+
+    Raises
+    ------
+    InputError
+        If it has no such columns.
+    """
+    table = read(options)
+    column = file_column(table, options)
+    if column is None:
+        raise InputError("a column of paths of files", got=f"none in {options.path}")
+    names = list(split_names(options.target, table.frame.columns) or known)
+    absent = [name for name in names if name not in table.frame.columns]
+    if absent:
+        raise InputError(
+            f"the target {quoted(absent[0])} in the table", got="no such column",
+            hint="name it with --target COLUMN",
+        )  # fmt: skip
+    paths = paths_in(table.frame, column[0], Path(options.path).parent)
+    return paths, table.frame.select(names), table.notes

@@ -21,6 +21,7 @@ from fathom.cli.tables import (
     shown_notes,
     started_at,
 )
+from fathom.cli.transcripts import write_down
 from fathom.data.cells import nearest, quoted
 from fathom.data.datasets import read_pictures
 from fathom.data.frames import tell_apart
@@ -29,10 +30,10 @@ from fathom.data.parsing import parse_table
 from fathom.data.schema import ImageInput, TableInput
 from fathom.data.tables import require_format, write_csv, write_table
 from fathom.deployment.answers import predicted_columns
-from fathom.deployment.archive import load
+from fathom.deployment.archive import load_any
 from fathom.deployment.container import require_writable
 from fathom.errors import InputError
-from fathom.estimators import FathomClassifier, FathomRegressor
+from fathom.estimators import FathomClassifier, FathomRegressor, FathomTranscriber
 
 MOST_DRAWN = 4  # pictures drawn one by one; more are listed in lines
 MOST_SHOWN = 10  # rows of a table shown where no file is written
@@ -50,13 +51,14 @@ def run_predict(
     """Predict rows of a table, or read pictures."""
     began = started_at()
     prepare_engine()
-    model = load(model_path)
+    model = load_any(model_path)
     described = model.schema_.input
     if isinstance(described, ImageInput) and described.is_photo:
         if output is not None:
             refuse_overwriting(output, model_path, *files)
         _predict_files(model, files, options, output, identity, keeps_all, is_json, began)
         return
+    assert not isinstance(model, FathomTranscriber)
     if not isinstance(described, TableInput):
         for flag, is_given in (("--output", output), ("--id", identity), ("--keep", keeps_all)):
             if is_given:
@@ -86,7 +88,7 @@ def run_predict(
 
 
 def _predict_files(
-    model: FathomClassifier | FathomRegressor,
+    model: FathomClassifier | FathomRegressor | FathomTranscriber,
     files: list[str],
     options: TableOptions,
     output: str | None,
@@ -95,18 +97,21 @@ def _predict_files(
     is_json: bool,
     began: float,
 ) -> None:
-    """Predict pictures in files, of whatever size."""
+    """Predict pictures or recordings in files, of whatever size."""
     if identity or keeps_all:
-        raise InputError("--id and --keep with a table", got="a model of pictures")
+        raise InputError("--id and --keep with a table", got="a model of pictures or recordings")
     if output is not None:
         require_format(output)
         require_writable(Path(output))
     is_stream = output is None and not is_json and not sys.stdout.isatty()
     screen = Screen(is_json, is_aside=is_stream)
-    names, pictures, notes = predict_files(model, files, options)
+    if isinstance(model, FathomTranscriber):
+        predicted, notes = write_down(model, files, options)
+    else:
+        names, pictures, notes = predict_files(model, files, options)
+        predicted = _beside(names, predicted_columns(model, pictures))
     for line in shown_notes(notes):
         screen.say(line)
-    predicted = _beside(names, predicted_columns(model, pictures))
     _give(screen, predicted, output, is_stream=is_stream)
     screen.emit(
         "done", count=predicted.height, notes=list(notes),

@@ -16,6 +16,7 @@ import polars as pl
 from fathom.cli.screen import Screen
 from fathom.data.cells import first_row, nearest, quoted, to_cells, to_days, to_numbers
 from fathom.data.datasets import cache_folder
+from fathom.data.folders import list_named
 from fathom.data.readings import read_as_dates
 from fathom.data.schema import TableInput, Target
 from fathom.data.tables import Table, read_table
@@ -48,6 +49,8 @@ class TableOptions:
     no_header: bool = False
     query: str | None = None
     image_column: str | None = None
+    sound_column: str | None = None
+    names: str | None = None
     seed: int = 0
 
 
@@ -79,7 +82,11 @@ def started_at() -> float:
 
 
 def read(options: TableOptions, *, may_be_empty: bool = False) -> Table:
-    """Read the file the options name, or the folder of texts."""
+    """Read the file the options name, the folder of texts, or names of files as a table."""
+    if options.names is not None:
+        if not is_folder(options.path):
+            raise InputError("--names with a folder", got=quoted(shown_path(options.path)))
+        return Table(list_named(Path(options.path), options.names))
     if is_folder(options.path):
         if may_be_empty:
             return read_loose_texts(Path(options.path))

@@ -9,15 +9,16 @@ import numpy as np
 
 from fathom.cli.engine import prepare_engine, prepare_training
 from fathom.cli.pictures import (
-    conclude_pictures,
+    conclude_files,
+    file_column,
     from_folder,
     from_table,
-    holds_pictures,
-    image_column,
-    introduce_pictures,
+    introduce_files,
+    sense_of_folder,
     train_pictures,
 )
 from fathom.cli.screen import STOPPED, Screen, StopRequest, report_error
+from fathom.cli.sounds import train_sounds
 from fathom.cli.tables import (
     TableOptions,
     TrainingTable,
@@ -35,8 +36,10 @@ from fathom.cli.tables import (
     take_apart,
 )
 from fathom.cli.texts import conclude_texts
+from fathom.cli.transcripts import conclude_transcriber, is_transcript, train_transcriber
 from fathom.cli.watching import SearchView
 from fathom.data.cells import listing, quoted
+from fathom.data.folders import Sense
 from fathom.data.parsing import ParsedTable
 from fathom.data.schema import TableInput
 from fathom.data.tables import Table
@@ -54,6 +57,7 @@ from fathom.training.monitor import Deadline, Monitor
 SAVE_S, SAVE_S_PER_CELL = 0.5, 2e-8  # kept back for saving and leaving
 LEAST_S = 1.0  # of training, whatever is left
 OVERRUN_S = 2.0  # past the time limit that is no breach of it
+NOUNS: dict[Sense, str] = {"images": "pictures", "sounds": "recordings"}
 
 
 def run_train(
@@ -66,10 +70,11 @@ def run_train(
     """Read, search, save, say what was found; return the exit code."""
     began = started_at()
     check_numbers(time_limit, options.seed)
-    if holds_pictures(options.path):
+    sense = sense_of_folder(options)
+    if sense is not None and sense in NOUNS:
         if continued is not None:
-            raise InputError("--continue with a table", got="a folder of pictures")
-        return _train_on_pictures(None, options, time_limit, output, is_json, began)
+            raise InputError("--continue with a table", got=f"a folder of {NOUNS[sense]}")
+        return _train_on_files(None, sense, options, time_limit, output, is_json, began)
     if not options.target and is_folder(options.path):
         options = replace(options, target=(CLASS_COLUMN,))
     before = None
@@ -82,8 +87,9 @@ def run_train(
     screen = Screen(is_json)
     prepare_training()
     whole, options = read_with_target(options)
-    if before is None and image_column(whole, options) is not None:
-        return _train_on_pictures(whole, options, time_limit, output, is_json, began)
+    named = None if before is not None else file_column(whole, options)
+    if named is not None:
+        return _train_on_files(whole, named[1], options, time_limit, output, is_json, began)
     table = take_apart(whole, options)
     given = to_given(table, options)
     prose = None if before is not None else _read_prose(table, options)
@@ -114,34 +120,63 @@ def run_train(
     return STOPPED if stop.is_asked else 0
 
 
-def _train_on_pictures(
+def _train_on_files(
     table: Table | None,
+    sense: Sense,
     options: TableOptions,
     time_limit: float,
     output: str | None,
     is_json: bool,
     began: float,
 ) -> int:
-    """Find a network for pictures, in a folder or named by a table; return the exit code."""
+    """Find a network for files in a folder or named by a table; return the exit code."""
     screen, place = Screen(is_json), Path(output or "model.fathom")
     require_writable(place)
     prepare_engine()
     if table is None:
         files = from_folder(options)
     else:
-        column = image_column(table, options)
+        column = file_column(table, options)
         assert column is not None
-        files = from_table(table, column, options)
-    introduce_pictures(screen, files, options)
+        if sense == "sounds" and is_transcript(table, options):
+            return _train_on_texts(screen, table, column[0], options, time_limit, place, began)
+        files = from_table(table, column[0], options)
+    introduce_files(screen, files, options, NOUNS[sense])
     spent = time.monotonic() - began
     left = max(time_limit - spent - SAVE_S, LEAST_S)
     stop = StopRequest(screen)
     with stop.listening():
         view, deadline = SearchView(screen, time_limit, stop, spent), Deadline(left)
         with view.shown():
-            model = train_pictures(screen, files, options, time_limit, view, deadline)
+            if sense == "sounds":
+                model = train_sounds(screen, files, options.seed, time_limit, view, deadline)
+            else:
+                model = train_pictures(screen, files, options, time_limit, view, deadline)
         path = save(model, place)
-        conclude_pictures(screen, model, path, options, time.monotonic() - began)
+        seconds = time.monotonic() - began
+        conclude_files(screen, model, path, options, seconds, NOUNS[sense])
+    return STOPPED if stop.is_asked else 0
+
+
+def _train_on_texts(
+    screen: Screen,
+    table: Table,
+    column: str,
+    options: TableOptions,
+    time_limit: float,
+    place: Path,
+    began: float,
+) -> int:
+    """Find a network that writes down recordings; return the exit code."""
+    spent = time.monotonic() - began
+    stop = StopRequest(screen)
+    with stop.listening():
+        view = SearchView(screen, time_limit, stop, spent)
+        deadline = Deadline(max(time_limit - spent - SAVE_S, LEAST_S))
+        with view.shown():
+            model = train_transcriber(screen, table, column, options, time_limit, view, deadline)
+        path = save(model, place)
+        conclude_transcriber(screen, model, path, options, time.monotonic() - began)
     return STOPPED if stop.is_asked else 0
 
 

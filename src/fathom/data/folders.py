@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 import numpy as np
+import polars as pl
 
 from fathom.data.cells import listing, quoted
 from fathom.data.images import IMAGE_SUFFIXES
@@ -21,7 +23,10 @@ PARTS = frozenset({"train", "training", "test", "testing", "val", "valid", "vali
 IGNORED = frozenset({"thumbs.db", "desktop.ini"})
 READERS = 4  # files decoded at once; decoders let others work meanwhile
 
-Sense: TypeAlias = Literal["images", "texts"]
+Sense: TypeAlias = Literal["images", "texts", "sounds"]
+FILE_COLUMN = "file"
+PART = re.compile(r"\{(\w+)\}")
+AUDIO_SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff"})
 
 
 @dataclass(frozen=True)
@@ -78,7 +83,10 @@ def list_classes(folder: Path) -> LabeledFiles:
         If it has not at least two sub-folders with files in them, or cannot be read.
     """
     wanted = f"one sub-folder for each class in {folder}, two or more"
-    hint = "for example pets/cat/1.jpg and pets/dog/1.jpg"
+    hint = (
+        "for example pets/cat/1.jpg and pets/dog/1.jpg; where names of files tell: "
+        "--names '{class}_{number}'"
+    )
     try:
         classes = sorted(p for p in folder.iterdir() if p.is_dir() and p.name[:1] != ".")
     except OSError as error:
@@ -106,24 +114,67 @@ def list_files(folder: Path) -> list[Path]:
     return sorted(found)
 
 
-def sense_of(files: LabeledFiles, folder: Path) -> Sense:
-    """Tell from their names whether files are pictures or texts.
+def list_named(folder: Path, pattern: str) -> pl.DataFrame:
+    """List the files of a folder as a table, with what their names say.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder.
+    pattern : str
+        What names are made of, for example ``"{class}_{speaker}_{take}"``: each part in braces is
+        a column. The suffix does not count.
+
+    Returns
+    -------
+    polars.DataFrame
+        The column ``file``, paths from the folder above, and one for each part.
 
     Raises
     ------
     DatasetError
-        If most are neither.
+        If the pattern has no part, or no file has such a name.
+    """
+    names = PART.findall(pattern)
+    is_sound = names and len(set(names)) == len(names) and FILE_COLUMN not in names
+    if not is_sound:
+        raise DatasetError(
+            "--names with parts in braces, each once, none called file", got=quoted(pattern),
+            hint="for example --names '{class}_{speaker}_{take}'",
+        )  # fmt: skip
+    literal = [re.escape(text) for text in PART.split(pattern)[::2]]
+    groups = [f"(?P<p{number}>.+?)" for number in range(len(names))] + [""]
+    known = re.compile("".join(a + b for a, b in zip(literal, groups, strict=True)), re.DOTALL)
+    rows = []
+    for path in list_files(folder):
+        match = known.fullmatch(path.stem)
+        if match:
+            rows.append([str(path.relative_to(folder.parent)), *match.groups()])
+    if not rows:
+        raise DatasetError(f"files in {folder} named {quoted(pattern)}", got="none")
+    return pl.DataFrame(rows, schema=[FILE_COLUMN, *names], orient="row")
+
+
+def sense_of(files: LabeledFiles, folder: Path) -> Sense:
+    """Tell from their names whether files are pictures, texts or recordings.
+
+    Raises
+    ------
+    DatasetError
+        If most are none of them.
     """
     suffixes = Counter(path.suffix.lower() for path in files.paths)
     counts: dict[Sense, int] = {
         "images": sum(suffixes[suffix] for suffix in IMAGE_SUFFIXES),
         "texts": suffixes[".txt"] + suffixes[".md"],
+        "sounds": sum(suffixes[suffix] for suffix in AUDIO_SUFFIXES),
     }
     sense = max(counts, key=lambda name: counts[name])
     if counts[sense] == 0:
         common = ", ".join(suffix or "no suffix" for suffix, _ in suffixes.most_common(3))
         raise DatasetError(
-            "pictures (.png, .jpg, .gif, .bmp, .tif, .webp) or texts (.txt) in the folder",
+            "pictures (.png, .jpg, .gif, .bmp, .tif, .webp), recordings (.wav, .flac, .ogg, .mp3) "
+            "or texts (.txt) in the folder",
             got=f"{len(files.paths):,} other files ({common}) in {folder}",
         )
     return sense

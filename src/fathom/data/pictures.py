@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 from PIL import Image
 
+from fathom.data.cells import nearest, quoted
 from fathom.data.folders import MOST_BAD, read_all
 from fathom.data.images import IMAGE_SUFFIXES, has_color, read_levels, shorter_side
 from fathom.errors import DatasetError, FathomError, InputError
@@ -107,8 +108,13 @@ def survey(paths: Sequence[Path]) -> tuple[int, int]:
     return channels, max(1, int(np.median(sides))) if sides else LEAST_SIDE
 
 
-def find_image_column(frame: pl.DataFrame, target: Sequence[str], folder: Path) -> str | None:
-    """Return the column that holds paths of pictures, or None.
+def find_file_column(
+    frame: pl.DataFrame,
+    target: Sequence[str],
+    folder: Path,
+    known: frozenset[str] = IMAGE_SUFFIXES,
+) -> str | None:
+    """Return the column that holds paths of pictures, or of other files, or None.
 
     Parameters
     ----------
@@ -118,8 +124,10 @@ def find_image_column(frame: pl.DataFrame, target: Sequence[str], folder: Path) 
         Columns that are predicted.
     folder : Path
         Where the table is, from which its paths go.
+    known : frozenset of str
+        How names of such files end.
     """
-    suffixes = tuple(IMAGE_SUFFIXES)
+    suffixes = tuple(known)
     for column in frame.iter_columns():
         if column.dtype != pl.String or column.name in target or not column.len():
             continue
@@ -144,7 +152,12 @@ def paths_in(frame: pl.DataFrame, column: str, folder: Path) -> tuple[Path, ...]
         If there is no such column, or it holds no words.
     """
     if column not in frame.columns:
-        raise InputError("--image-column to name a column of the table", got=column)
+        raise InputError(
+            "--image-column or --sound-column to name a column of the table", got=quoted(column),
+            hint=nearest(column, frame.columns),
+        )  # fmt: skip
     if frame[column].dtype != pl.String:
-        raise InputError(f"paths of pictures in the column {column}", got=str(frame[column].dtype))
+        raise InputError(
+            f"paths of files in the column {quoted(column)}", got=str(frame[column].dtype)
+        )
     return tuple(_place(text or ".", folder) for text in frame[column])

@@ -9,6 +9,7 @@ from fathom.values import Value
 MAX_CLASSES = 100_000
 MAX_COLUMNS = 100_000
 MAX_CATEGORIES = 10_000
+MAX_SIGNS = 10_000  # of texts that are written down
 
 Label: TypeAlias = (
     bool
@@ -16,7 +17,7 @@ Label: TypeAlias = (
     | FiniteFloat
     | Annotated[str, StringConstraints(max_length=10_000)]
 )
-Task: TypeAlias = Literal["classes", "labels", "numbers"]
+Task: TypeAlias = Literal["classes", "labels", "numbers", "text"]
 Name: TypeAlias = Annotated[str, StringConstraints(max_length=10_000)]
 ColumnKind: TypeAlias = Literal[
     "number", "category", "yes_no", "date", "text", "identifier", "constant"
@@ -50,6 +51,37 @@ class NumbersInput(Value):
         return (self.n_features,)
 
 
+class Hearing(Value):
+    """How a recording becomes a picture of sound, time by frequency.
+
+    Attributes
+    ----------
+    rate : int
+        Samples a second.
+    window, hop : int
+        Samples looked at at once, and from one look to the next.
+    bands : int
+        Bands of frequencies, on the mel scale.
+    lowest, highest : float
+        Where they begin and end, in hertz.
+    """
+
+    rate: int = Field(ge=100, le=1_000_000)
+    window: int = Field(ge=2, le=2**20)
+    hop: int = Field(ge=1, le=2**20)
+    bands: int = Field(ge=1, le=1024)
+    lowest: FiniteFloat = Field(ge=0)
+    highest: FiniteFloat = Field(gt=0)
+
+    @model_validator(mode="after")
+    def _has_room_for_bands(self) -> Self:
+        if not self.lowest < self.highest <= self.rate / 2:
+            raise ValueError("bands lie between 0 and half the sampling rate")
+        if not self.hop <= self.window <= min(self.rate, 16 * self.hop):
+            raise ValueError("a window is as long as 1 to 16 hops, and a second at most")
+        return self
+
+
 class ImageInput(Value):
     """A picture.
 
@@ -61,6 +93,9 @@ class ImageInput(Value):
         Whether every pixel is ink (1) or no ink (0).
     is_photo : bool
         Whether pixels are levels from 0 to 255 of a picture that may have had any size.
+    hearing : Hearing or None
+        How a recording becomes such a picture, moments from top to bottom, bands from left to
+        right; None for what is to be seen.
     """
 
     kind: Literal["image"] = "image"
@@ -69,6 +104,16 @@ class ImageInput(Value):
     channels: int = Field(ge=1, le=1024)
     is_ink: bool = False
     is_photo: bool = False
+    hearing: Hearing | None = None
+
+    @model_validator(mode="after")
+    def _sound_is_levels(self) -> Self:
+        hearing = self.hearing
+        if hearing is not None and (
+            not self.is_photo or self.channels != 1 or self.width != hearing.bands
+        ):
+            raise ValueError("a picture of sound has levels, one channel, and a column a band")
+        return self
 
     @property
     def n_features(self) -> int:
@@ -160,8 +205,9 @@ class Target(Value):
 
     Attributes
     ----------
-    task : {"classes", "labels", "numbers"}
-        One of several classes, several labels that each hold or not, or one or several numbers.
+    task : {"classes", "labels", "numbers", "text"}
+        One of several classes, several labels that each hold or not, one or several numbers, or
+        what is said.
     classes : tuple
         The classes, sorted, as the user wrote them; empty for the other tasks.
     n_outputs : int
@@ -170,6 +216,8 @@ class Target(Value):
         Whether the target is one value per row, shape (n,), rather than columns.
     names : tuple of str
         Names of the target's columns; empty where they have none.
+    signs : tuple of str
+        The signs that texts are written with, sorted; empty for the other tasks.
     """
 
     task: Task
@@ -177,6 +225,15 @@ class Target(Value):
     n_outputs: int = Field(default=1, ge=1, le=MAX_CLASSES)
     is_flat: bool = True
     names: tuple[Name, ...] = Field(default=(), max_length=MAX_CLASSES)
+    signs: tuple[Annotated[str, StringConstraints(min_length=1, max_length=1)], ...] = Field(
+        default=(), max_length=MAX_SIGNS
+    )
+
+    @model_validator(mode="after")
+    def _signs_belong_to_texts(self) -> Self:
+        if (self.task == "text") != bool(self.signs) or len(set(self.signs)) != len(self.signs):
+            raise ValueError("signs, each once, belong to the task 'text', and to no other")
+        return self
 
     @model_validator(mode="after")
     def _classes_are_distinct(self) -> Self:

@@ -23,7 +23,7 @@ from fathom.data.readings import find_unread, first_cell, read_as_dates, read_as
 from fathom.data.schema import MAX_CLASSES, Label, Target, Task
 from fathom.errors import InputError
 
-AskedTask: TypeAlias = Literal["auto", "classes", "labels", "numbers"]
+AskedTask: TypeAlias = Literal["auto"] | Task
 MOST_INFERRED_CLASSES = 20  # of whole numbers; more are taken for counts or measures
 MANY_CLASSES = 1000
 CLASS_WORDS = ("none", "nil", "-")  # missing elsewhere, but a class where they are frequent

@@ -33,7 +33,7 @@ def read_text_folder(folder: Path) -> Table:
     """
     files = list_classes(folder)
     if sense_of(files, folder) != "texts":
-        raise DatasetError("a folder of texts (.txt)", got=f"{folder}, which holds pictures")
+        raise DatasetError("a folder of texts (.txt)", got=f"{folder}, which holds others")
     texts, kept, notes = _read(files.paths)
     labels = [files.labels[place] for place in kept]
     frame = pl.DataFrame({TEXT_COLUMN: texts, CLASS_COLUMN: labels})

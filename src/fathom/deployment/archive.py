@@ -2,10 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -30,6 +30,7 @@ from fathom.errors import FathomError, InputError, ModelFileError
 from fathom.estimators import FathomClassifier, FathomRegressor
 from fathom.estimators.aims import has_target_encoding
 from fathom.estimators.base import require_match
+from fathom.estimators.transcriber import FathomTranscriber
 from fathom.nn.architecture import Architecture
 from fathom.nn.bag import Bag
 from fathom.nn.network import Network, draw
@@ -40,8 +41,12 @@ from fathom.values import Value
 FORMAT = "fathom/1"
 MAX_EPOCHS = (20_000, 2000, 200)  # of the history in a file: the most for which the card fits
 CARD_BYTES = MAX_HEADER_BYTES - 2**20  # the rest is for the names of tensors
+Loaded = TypeVar("Loaded")
 Weight: TypeAlias = Annotated[FiniteFloat, Field(ge=0)]
-_ESTIMATORS = {"classifier": FathomClassifier, "regressor": FathomRegressor}
+Model: TypeAlias = FathomClassifier | FathomRegressor
+_ESTIMATORS: dict[str, Any] = {
+    "classifier": FathomClassifier, "regressor": FathomRegressor, "transcriber": FathomTranscriber,
+}  # fmt: skip
 
 
 class Card(Value):
@@ -51,7 +56,7 @@ class Card(Value):
     ----------
     fathom_version : str
         The version that wrote it.
-    estimator : {"classifier", "regressor"}
+    estimator : {"classifier", "regressor", "transcriber"}
         What it is.
     time_limit : float or None
         The estimator's time limit, in seconds.
@@ -67,7 +72,7 @@ class Card(Value):
     """
 
     fathom_version: str = Field(max_length=100)
-    estimator: Literal["classifier", "regressor"]
+    estimator: Literal["classifier", "regressor", "transcriber"]
     time_limit: FiniteFloat | None = Field(gt=0)
     n_networks: int = Field(ge=1, le=1000)
     model_schema: Schema
@@ -80,7 +85,7 @@ class Card(Value):
     design: DesignCard | None = None
 
 
-def save(model: FathomClassifier | FathomRegressor, path: str | Path) -> Path:
+def save(model: Model | FathomTranscriber, path: str | Path) -> Path:
     """Save a fitted estimator as one file.
 
     The file is a valid safetensors file: the weights as tensors, everything else as a JSON card in
@@ -89,7 +94,7 @@ def save(model: FathomClassifier | FathomRegressor, path: str | Path) -> Path:
 
     Parameters
     ----------
-    model : FathomClassifier or FathomRegressor
+    model : FathomClassifier, FathomRegressor or FathomTranscriber
         A fitted estimator.
     path : str or Path
         Where to; usually ``something.fathom``.
@@ -108,11 +113,11 @@ def save(model: FathomClassifier | FathomRegressor, path: str | Path) -> Path:
     """
     if not hasattr(model, "networks_"):
         raise InputError("a fitted estimator", got=f"{model}", hint="call fit first")
-    is_classifier = isinstance(model, FathomClassifier)
+    kind = next(name for name, known in _ESTIMATORS.items() if isinstance(model, known))
     limit = model.time_limit
     card = Card(
         fathom_version=version("fathom-dnn"),
-        estimator="classifier" if is_classifier else "regressor",
+        estimator=kind,
         time_limit=None if limit is None else float(limit),
         n_networks=len(model.networks_),
         model_schema=model.schema_,
@@ -120,10 +125,10 @@ def save(model: FathomClassifier | FathomRegressor, path: str | Path) -> Path:
         recipe=model.recipe_,
         history=model.history_,
         class_weight=_plain_class_weight(model),
-        design=describe_design(model) if _is_designed(model) else None,
+        design=None if isinstance(model, FathomTranscriber) else _described(model),
     )
     text = _write_card(card)
-    tensors = design_tensors(model.design_) if _is_designed(model) else _tensors_of(model)
+    tensors = design_tensors(model.design_) if card.design is not None else _tensors_of(model)
 
     def describe(data: bytes) -> dict[str, str]:
         return {"format": FORMAT, "card": text, "sha256": _checksum(text, data)}
@@ -132,7 +137,7 @@ def save(model: FathomClassifier | FathomRegressor, path: str | Path) -> Path:
     return Path(path)
 
 
-def load(path: str | Path) -> FathomClassifier | FathomRegressor:
+def load(path: str | Path) -> Model:
     """Load an estimator from a file written by `save`.
 
     Parameters
@@ -148,14 +153,57 @@ def load(path: str | Path) -> FathomClassifier | FathomRegressor:
     Raises
     ------
     ModelFileError
-        If the file is absent, damaged, hostile, or of another format version.
+        If the file is absent, damaged, hostile, of another format version, or writes down what is
+        said, for which there is `load_transcriber`.
 
     Notes
     -----
     A safe file does not make an honest model: load models from people you trust.
     """
+    return _loaded(path, _require_plain)
+
+
+def load_transcriber(path: str | Path) -> FathomTranscriber:
+    """Load what writes down recordings from a file written by `save`.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+
+    Raises
+    ------
+    ModelFileError
+        As `load`, or if it is another model.
+    """
+    return _loaded(path, _require_transcriber)
+
+
+def load_any(path: str | Path) -> Model | FathomTranscriber:
+    """Load whatever model a file holds; see `load`."""
+    return _loaded(path, lambda model: model)
+
+
+def _require_plain(model: Any) -> Model:
+    if isinstance(model, FathomTranscriber):
+        raise ModelFileError(
+            "a model of classes or numbers", got="one that writes down what is said",
+            hint="use fathom predict or fathom evaluate; in Python fathom.load_transcriber",
+        )  # fmt: skip
+    return model
+
+
+def _require_transcriber(model: Any) -> FathomTranscriber:
+    if not isinstance(model, FathomTranscriber):
+        raise ModelFileError(
+            "a model that writes down what is said", got="another one", hint="use fathom.load"
+        )
+    return model
+
+
+def _loaded(path: str | Path, require: Callable[[Any], Loaded]) -> Loaded:
     try:
-        return restore(read_file(Path(path)))
+        return require(_restored(read_file(Path(path))))
     except FathomError as error:
         got = f"{path}: {error.got}" if str(path) not in error.got else error.got
         # What a file says may stand in a message, so it is brought to one line.
@@ -163,24 +211,32 @@ def load(path: str | Path) -> FathomClassifier | FathomRegressor:
         raise ModelFileError(expected, got=got, hint=hint) from None
 
 
-def restore(content: bytes) -> FathomClassifier | FathomRegressor:
+def restore(content: bytes) -> Model:
     """Return the estimator that the content of a file holds.
 
     Raises
     ------
     FathomError
-        If it is damaged, hostile, or of another format version.
+        If it is damaged, hostile, of another format version, or writes down what is said.
     """
+    return _require_plain(_restored(content))
+
+
+def _restored(content: bytes) -> Any:
     tensors, metadata, data = unpack(content)
     return _restore(_read_card(metadata, data), tensors)
 
 
-def _is_designed(model: FathomClassifier | FathomRegressor) -> bool:
+def _described(model: Model) -> DesignCard | None:
+    return describe_design(model) if _is_designed(model) else None
+
+
+def _is_designed(model: Model) -> bool:
     is_table = isinstance(model.schema_.input, TableInput)
     return is_table and not isinstance(model.encoding_, TextEncoding)
 
 
-def _plain_class_weight(model: FathomClassifier | FathomRegressor) -> Any:
+def _plain_class_weight(model: Model | FathomTranscriber) -> Any:
     """Return the classifier's parameter in plain values, or None where it changes nothing."""
     asked = getattr(model, "class_weight", None)
     classes = model.schema_.target.classes
@@ -232,7 +288,7 @@ def _checksum(card: str, data: bytes) -> str:
     return digest.hexdigest()
 
 
-def _tensors_of(model: FathomClassifier | FathomRegressor) -> dict[str, np.ndarray]:
+def _tensors_of(model: Any) -> dict[str, np.ndarray]:
     tensors = {}
     for number, network in enumerate(model.networks_):
         for name, leaf in _named_leaves(network):
@@ -260,7 +316,7 @@ def _named_leaves(network: Network) -> list[tuple[str, Any]]:
     return [(jax.tree_util.keystr(path, simple=True, separator="."), leaf) for path, leaf in leaves]
 
 
-def _restore(card: Card, tensors: dict[str, np.ndarray]) -> FathomClassifier | FathomRegressor:
+def _restore(card: Card, tensors: dict[str, np.ndarray]) -> Any:
     """Make the estimator, once all that is in the file belongs together."""
     _require_consistency(card)
     if card.design is None:
@@ -279,15 +335,13 @@ def _restore(card: Card, tensors: dict[str, np.ndarray]) -> FathomClassifier | F
 
 def _parameters(card: Card) -> dict[str, Any]:
     """Return the parameters that one kind of estimator alone has."""
-    if card.estimator == "regressor":
+    if card.estimator != "classifier":
         return {}
     weight = card.class_weight
     return {"class_weight": dict(weight) if isinstance(weight, tuple) else weight}
 
 
-def _restore_trained(
-    card: Card, tensors: dict[str, np.ndarray]
-) -> FathomClassifier | FathomRegressor:
+def _restore_trained(card: Card, tensors: dict[str, np.ndarray]) -> Any:
     """Make an estimator of one architecture, once the shapes it asks for are those in the file."""
     architecture, schema = card.architecture, card.model_schema
     is_text = isinstance(schema.input, TableInput)
@@ -316,10 +370,10 @@ def _restore_trained(
     if is_text:
         expected |= text_shapes(architecture)
     _require_shapes(tensors, expected)
-    model = _ESTIMATORS[card.estimator](
-        None if is_text else architecture, None if is_text else card.recipe,
-        time_limit=card.time_limit, **_parameters(card),
-    )  # fmt: skip
+    given: dict[str, Any] = _parameters(card)
+    if not is_text and card.estimator != "transcriber":
+        given |= {"architecture": architecture, "recipe": card.recipe}
+    model = _ESTIMATORS[card.estimator](time_limit=card.time_limit, **given)
     treedef = jax.tree.structure(outline)
     networks = tuple(
         jax.tree.unflatten(treedef, [jnp.asarray(tensors[f"network.{i}.{n}"]) for n, _ in leaves])
@@ -365,5 +419,13 @@ def _require_consistency(card: Card) -> None:
         raise ModelFileError("a designed ensemble for a table, and for nothing else", got="one")
     if card.design is not None and is_text:
         raise ModelFileError("one model", got="a designed ensemble and one for texts")
-    if is_regressor and card.class_weight is not None:
-        raise ModelFileError("no weights of classes for a regressor", got="some")
+    if card.estimator != "classifier" and card.class_weight is not None:
+        raise ModelFileError("weights of classes for a classifier alone", got="some")
+    is_written = card.estimator == "transcriber"
+    if {schema.target.task == "text", card.architecture.loss == "ctc", is_written} != {is_written}:
+        raise ModelFileError("a network for sequences where texts are written, and only there",
+                             got=f"{card.architecture.loss} for {schema.target.task}")  # fmt: skip
+    if is_written and getattr(schema.input, "hearing", None) is None:
+        raise ModelFileError("recordings, of which texts are written", got=schema.input.kind)
+    if is_written and card.n_networks != 1:
+        raise ModelFileError("one network that writes", got=f"{card.n_networks}")

@@ -2,5 +2,6 @@
 
 from fathom.estimators.classifier import FathomClassifier
 from fathom.estimators.regressor import FathomRegressor
+from fathom.estimators.transcriber import FathomTranscriber
 
-__all__ = ["FathomClassifier", "FathomRegressor"]
+__all__ = ["FathomClassifier", "FathomRegressor", "FathomTranscriber"]

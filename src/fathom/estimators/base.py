@@ -35,6 +35,7 @@ from fathom.estimators.designing import (
     search_anew,
     search_on,
 )
+from fathom.estimators.listening import sound_rows
 from fathom.estimators.photographs import is_photograph, photograph_rows, search_photographs
 from fathom.estimators.predicting import Predictor, RowsInOrder, encode_rows, is_ink
 from fathom.estimators.prose import TextPredictor, join_texts, read_prose, search_texts
@@ -334,7 +335,8 @@ class FathomEstimator(BaseEstimator):
         """Return rows of numbers, or pictures laid out, once they are what they were in fit."""
         if isinstance(self.schema_.input, ImageInput):
             if self.schema_.input.is_photo:
-                return photograph_rows(x, self.schema_.input)
+                to_rows = sound_rows if self.schema_.input.hearing else photograph_rows
+                return to_rows(x, self.schema_.input)
             self._require_same_picture(x)
         rows = validate_data(self, lay_out(x), reset=False, dtype="numeric")
         if is_ink(self.schema_) and len(rows) and (rows.min() < 0 or rows.max() > 1):
@@ -481,6 +483,8 @@ def _allowed_outputs(target: Target) -> tuple[tuple[int, str], ...]:
         return ((target.n_outputs, "sigmoid"),)
     if target.task == "numbers":
         return ((target.n_outputs, "identity"),)
+    if target.task == "text":
+        return ((len(target.signs) + 1, "softmax"),)
     n = len(target.classes)
     single = ((1, "sigmoid"),) if n == 2 else ()
     return ((n, "softmax"), (n, "sigmoid"), *single)

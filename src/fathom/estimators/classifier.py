@@ -10,6 +10,7 @@ from sklearn.utils import Tags
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from fathom.data.audio import Recordings
 from fathom.data.schema import ColumnKind, Target
 from fathom.errors import InputError
 from fathom.estimators.aims import dense_target
@@ -21,6 +22,7 @@ from fathom.estimators.base import (
     unit_mean,
 )
 from fathom.estimators.designing import class_weights, read_rows
+from fathom.estimators.listening import require_recordings, search_sounds
 from fathom.nn.architecture import Architecture
 from fathom.training.monitor import Monitor
 from fathom.training.recipe import Recipe
@@ -103,7 +105,7 @@ class FathomClassifier(ClassifierMixin, FathomEstimator):
 
     def fit(
         self,
-        X: ArrayLike,
+        X: ArrayLike | Recordings,
         y: ArrayLike,
         sample_weight: ArrayLike | None = None,
         *,
@@ -118,7 +120,7 @@ class FathomClassifier(ClassifierMixin, FathomEstimator):
         X : array-like or data frame
             Rows, shape (n, features), numbers finite; or pictures, shape (n, height, width) or
             (n, height, width, channels). Where no architecture and no recipe is given: also a
-            table of any kinds of columns, with values missing.
+            table of any kinds of columns, with values missing; or recordings.
         y : array-like
             Classes, shape (n,), or labels of 0 and 1, shape (n, m).
         sample_weight : array-like, optional
@@ -145,7 +147,9 @@ class FathomClassifier(ClassifierMixin, FathomEstimator):
         deadline = self._begin()
         designs = self._designs(X)
         x: Any
-        if designs:
+        if isinstance(X, Recordings):
+            x, labels = X, require_recordings(self, X, y)
+        elif designs:
             x, labels = read_rows(self, X, y)
         else:
             x, labels = validate_data(self, lay_out(X), y, dtype="numeric", multi_output=True)
@@ -160,6 +164,19 @@ class FathomClassifier(ClassifierMixin, FathomEstimator):
                 "class_weight None for several labels", got=repr(self.class_weight)[:80],
                 hint="give sample_weight",
             )  # fmt: skip
+        if isinstance(x, Recordings):
+            return self.restore(
+                *search_sounds(
+                    x,
+                    numbers,
+                    target,
+                    weight,
+                    self._seed(),
+                    monitor=monitor,
+                    deadline=deadline,
+                    groups=None if groups is None else np.asarray(groups),
+                )
+            )
         if designs:
             return self._fit_design(x, numbers, target, weight, groups, order, monitor, deadline)
         names = getattr(self, "feature_names_in_", ())
@@ -172,9 +189,10 @@ class FathomClassifier(ClassifierMixin, FathomEstimator):
         if kind == "multilabel-indicator":
             if not np.isin(labels, (0, 1)).all():
                 raise InputError(
-                    "labels of 0 and 1", got=f"labels of {np.unique(labels)[:5].tolist()}",
+                    "labels of 0 and 1",
+                    got=f"labels of {np.unique(labels)[:5].tolist()}",
                     hint="write 1 where a label holds and 0 where it does not",
-                )  # fmt: skip
+                )
             return Target(task="labels", n_outputs=labels.shape[1], is_flat=False), labels
         if kind == "multiclass-multioutput":
             raise InputError(
@@ -199,13 +217,13 @@ class FathomClassifier(ClassifierMixin, FathomEstimator):
             return [np.array([0, 1])] * target.n_outputs
         return np.asarray(target.classes)
 
-    def predict_proba(self, X: ArrayLike) -> np.ndarray:
+    def predict_proba(self, X: ArrayLike | Recordings) -> np.ndarray:
         """Return the probability of each class, or of each label.
 
         Parameters
         ----------
         X : array-like
-            Rows or pictures as in `fit`.
+            Rows, pictures or recordings as in `fit`.
 
         Returns
         -------
@@ -221,13 +239,13 @@ class FathomClassifier(ClassifierMixin, FathomEstimator):
             return outputs
         return outputs / np.maximum(outputs.sum(axis=1, keepdims=True), np.finfo(float).tiny)
 
-    def predict(self, X: ArrayLike) -> np.ndarray:
+    def predict(self, X: ArrayLike | Recordings) -> np.ndarray:
         """Return the most probable class of each row, or the labels with probability ½ or more.
 
         Parameters
         ----------
         X : array-like
-            Rows or pictures as in `fit`.
+            Rows, pictures or recordings as in `fit`.
 
         Returns
         -------

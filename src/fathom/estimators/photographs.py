@@ -1,5 +1,6 @@
 """Estimators that design their own networks for pictures of levels, 0 to 255."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -9,13 +10,13 @@ import numpy as np
 from fathom.data.encoding import Standardization
 from fathom.data.images import resize_levels
 from fathom.data.schema import ImageInput, Schema, Target
-from fathom.data.splitting import hold_out
+from fathom.data.splitting import hold_out, make_folds
 from fathom.errors import InputError
 from fathom.estimators.aims import aim_of, fit_target_encoding
 from fathom.estimators.defaults import output_layer
 from fathom.nn.architecture import Architecture
 from fathom.nn.network import Network
-from fathom.search.contest import Ground, contest
+from fathom.search.contest import Entry, Ground, contest
 from fathom.search.picturing import choose_size, picture_entries
 from fathom.training.history import History
 from fathom.training.metrics import score_name
@@ -103,11 +104,54 @@ def search_photographs(
         input=ImageInput(height=x.shape[1], width=x.shape[2], channels=x.shape[3], is_photo=True),
         target=target,
     )
+    output, loss = output_layer(schema)
+    entries = picture_entries(x.shape[1:], width, output, loss, int(np.count_nonzero(weight)), seed)
+    return search_levels(x, y, schema, weight, seed, entries, monitor=monitor, deadline=deadline)
+
+
+def search_levels(
+    x: np.ndarray,
+    y: np.ndarray,
+    schema: Schema,
+    weight: np.ndarray,
+    seed: int,
+    entries: Sequence[Entry],
+    *,
+    monitor: Monitor | None,
+    deadline: Deadline,
+    groups: np.ndarray | None = None,
+) -> Found:
+    """Hold a contest of described networks on pictures of their final size.
+
+    Parameters
+    ----------
+    x : numpy.ndarray
+        Levels, shape (n, height, width, channels), uint8.
+    y : numpy.ndarray
+        Class numbers (n,), or labels or numbers (n, outputs).
+    schema : Schema
+        What goes in and what comes out.
+    weight : numpy.ndarray
+        Weight of each picture, mean 1.
+    seed : int
+        Seed of what is held out.
+    entries : sequence of Entry
+        The networks.
+    monitor : Monitor or None
+        Told of what happens, and asked whether to stop.
+    deadline : Deadline
+        When to be done.
+    groups : numpy.ndarray, optional
+        Group of each picture: those of one never both train and judge.
+    """
+    target = schema.target
     rows = np.flatnonzero(weight > 0)
     classes = y[rows] if target.task == "classes" else None
-    output, loss = output_layer(schema)
-    entries = picture_entries(x.shape[1:], width, output, loss, len(rows), seed)
-    training, held_out = hold_out(len(rows), entries[0].recipe.validation_fraction, seed, classes)
+    fraction = entries[0].recipe.validation_fraction
+    training, held_out = hold_out(len(rows), fraction, seed, classes)
+    if groups is not None:
+        fold = make_folds(len(rows), 1, fraction, seed, classes=classes, groups=groups[rows])[0]
+        training, held_out = fold.training, fold.held_out
     training = rows[training]
     target_encoding = fit_target_encoding(entries[0].architecture, target, y[training])
     aim = aim_of(y, entries[0].architecture, target, target_encoding)

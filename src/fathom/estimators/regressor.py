@@ -5,9 +5,10 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import RegressorMixin
-from sklearn.utils import Tags
+from sklearn.utils import Tags, check_array
 from sklearn.utils.validation import validate_data
 
+from fathom.data.audio import Recordings
 from fathom.data.schema import Target
 from fathom.estimators.aims import dense_target
 from fathom.estimators.base import (
@@ -17,6 +18,7 @@ from fathom.estimators.base import (
     picture_shape,
 )
 from fathom.estimators.designing import read_rows, refuse_constant_target
+from fathom.estimators.listening import require_recordings, search_sounds
 from fathom.training.monitor import Monitor
 
 
@@ -66,7 +68,7 @@ class FathomRegressor(RegressorMixin, FathomEstimator):
 
     def fit(
         self,
-        X: ArrayLike,
+        X: ArrayLike | Recordings,
         y: ArrayLike,
         sample_weight: ArrayLike | None = None,
         *,
@@ -81,7 +83,7 @@ class FathomRegressor(RegressorMixin, FathomEstimator):
         X : array-like or data frame
             Rows, shape (n, features), numbers finite; or pictures, shape (n, height, width) or
             (n, height, width, channels). Where no architecture and no recipe is given: also a
-            table of any kinds of columns, with values missing.
+            table of any kinds of columns, with values missing; or recordings.
         y : array-like
             Numbers, shape (n,) or (n, outputs); finite.
         sample_weight : array-like, optional
@@ -108,7 +110,9 @@ class FathomRegressor(RegressorMixin, FathomEstimator):
         deadline = self._begin()
         designs = self._designs(X)
         x: Any
-        if designs:
+        if isinstance(X, Recordings):
+            x, numbers = X, check_array(require_recordings(self, X, y), ensure_2d=False)
+        elif designs:
             x, numbers = read_rows(self, X, y, y_numeric=True)
         else:
             x, numbers = validate_data(
@@ -118,19 +122,33 @@ class FathomRegressor(RegressorMixin, FathomEstimator):
         columns = numbers.astype(np.float64).reshape(len(numbers), -1)
         weight = self._checked_weight(sample_weight, columns)
         target = Target(task="numbers", n_outputs=columns.shape[1], is_flat=numbers.ndim == 1)
+        if isinstance(x, Recordings):
+            refuse_constant_target(columns, weight)
+            return self.restore(
+                *search_sounds(
+                    x,
+                    columns,
+                    target,
+                    weight,
+                    self._seed(),
+                    monitor=monitor,
+                    deadline=deadline,
+                    groups=None if groups is None else np.asarray(groups),
+                )
+            )
         if designs:
             refuse_constant_target(columns, weight)
             return self._fit_design(x, columns, target, weight, groups, order, monitor, deadline)
         described = describe_input(x, picture_shape(X), getattr(self, "feature_names_in_", ()))
         return self._fit(x, columns, described, target, weight, monitor, deadline)
 
-    def predict(self, X: ArrayLike) -> np.ndarray:
+    def predict(self, X: ArrayLike | Recordings) -> np.ndarray:
         """Return the predicted numbers.
 
         Parameters
         ----------
         X : array-like
-            Rows or pictures as in `fit`.
+            Rows, pictures or recordings as in `fit`.
 
         Returns
         -------

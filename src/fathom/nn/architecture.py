@@ -28,12 +28,14 @@ class Architecture(Value):
     Parameters
     ----------
     input_shape : tuple of int
-        Shape of one example: ``(features,)`` or ``(height, width, channels)``.
+        Shape of one example: ``(features,)``, ``(height, width, channels)``, or of a sequence
+        ``(time, features)``.
     layers : tuple of layer descriptions
         From the first hidden layer to the output layer, which is a `Dense` layer.
-    loss : {"cross_entropy", "binary_cross_entropy", "squared_error"}
+    loss : {"cross_entropy", "binary_cross_entropy", "squared_error", "ctc"}
         What is minimized. Cross entropy needs a softmax output (one choice), binary cross
-        entropy a sigmoid output (independent probabilities); squared error takes any.
+        entropy a sigmoid output (independent probabilities); squared error takes any. Sequences
+        take ctc, which needs a softmax output, and nothing else does.
     reduction : {"mean", "total"}, default "mean"
         Whether the loss of a batch is the mean or the total over its examples.
 
@@ -69,9 +71,10 @@ class Architecture(Value):
     @field_validator("input_shape")
     @classmethod
     def _input_shape_in_range(cls, value: Shape) -> Shape:
-        if len(value) not in (1, 3) or min(value) < 1:
+        if len(value) not in (1, 2, 3) or min(value) < 1:
             raise ArchitectureError(
-                "an input_shape of (features,) or (height, width, channels), each 1 or more",
+                "an input_shape of (features,), (height, width, channels) or (time, features), "
+                "each 1 or more",
                 got=f"{value}",
             )
         return require_bounded(value)
@@ -98,7 +101,13 @@ class Architecture(Value):
                 got=f"{self.output_activation} in layer {len(self.layers)}",
                 hint=f"give the last layer activation='{needed}', or take loss='squared_error'",
             )
-        if self.loss == "cross_entropy" and self.n_outputs < 2:
+        is_sequence = len(self.input_shape) == 2 and len(self.shapes[-1]) == 2
+        if is_sequence != (self.loss == "ctc") or (len(self.input_shape) == 2) != is_sequence:
+            raise ArchitectureError(
+                "the loss ctc for sequences from end to end, and for nothing else",
+                got=f"{self.loss} for {self.input_shape} to {self.shapes[-1]}",
+            )
+        if self.loss in ("cross_entropy", "ctc") and self.n_outputs < 2:
             raise ArchitectureError(
                 "at least 2 outputs for a choice by softmax",
                 got=f"{self.n_outputs}",
@@ -137,7 +146,7 @@ class Architecture(Value):
     @property
     def n_outputs(self) -> int:
         """Number of neurons in the output layer."""
-        return self.shapes[-1][0]
+        return self.shapes[-1][-1]
 
     @property
     def output_activation(self) -> ActivationName:

@@ -17,6 +17,7 @@ from fathom.nn.embedding import Gain
 from fathom.nn.initializers import Initializer
 from fathom.nn.layer import AbstractLayer, LayerDescription, Shape, Statistic, require_bounded
 from fathom.nn.normalization import BatchNorm, LayerNorm
+from fathom.nn.sequence import Conv1D
 
 
 class ActivationLayer(AbstractLayer):
@@ -210,6 +211,7 @@ class Flatten(LayerDescription):
 InnerLayer: TypeAlias = Annotated[
     Dense
     | Conv2D
+    | Conv1D
     | MaxPool
     | AveragePool
     | GlobalAveragePool

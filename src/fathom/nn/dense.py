@@ -25,12 +25,12 @@ class DenseLayer(AbstractLayer):
     activation: str = eqx.field(static=True)
     data_scale: float | None = eqx.field(static=True, default=None)
 
-    def combine(self, x: Float[Array, "batch in"]) -> Float[Array, "batch out"]:
-        """Form each neuron's weighted sum: z = W x + b."""
+    def combine(self, x: Float[Array, "batch *time in"]) -> Float[Array, "batch *time out"]:
+        """Form each neuron's weighted sum: z = W x + b; of a sequence, at every moment."""
         z = x @ self.weight.T
-        return z if self.bias is None else z + self.bias[None, :]
+        return z if self.bias is None else z + self.bias.reshape((1,) * (z.ndim - 1) + (-1,))
 
-    def __call__(self, x: Float[Array, "batch in"]) -> Float[Array, "batch out"]:
+    def __call__(self, x: Float[Array, "batch *time in"]) -> Float[Array, "batch *time out"]:
         """Compute a = f(W x + b)."""
         return ACTIVATIONS[self.activation](self.combine(x))
 
@@ -77,22 +77,22 @@ class Dense(LayerDescription):
     has_bias: bool = True
 
     def output_shape(self, input_shape: Shape) -> Shape:
-        """Return ``(units,)``."""
-        if len(input_shape) != 1:
+        """Return ``(units,)``, or ``(time, units)`` of a sequence."""
+        if len(input_shape) not in (1, 2):
             raise ArchitectureError(
                 "a flat input of shape (features,)",
                 got=f"{input_shape}",
                 hint="put a flatten or global_average_pool layer before it",
             )
-        return (self.units,)
+        return (*input_shape[:-1], self.units)
 
     def n_parameters(self, input_shape: Shape) -> int:
         """Return units · inputs, and one bias for each unit."""
-        return self.units * (input_shape[0] + self.has_bias)
+        return self.units * (input_shape[-1] + self.has_bias)
 
     def build(self, input_shape: Shape, key: Key[Array, ""]) -> DenseLayer:
         """Draw W and b."""
-        n_in = input_shape[0]
+        n_in = input_shape[-1]
         initializer = resolve_initializer(self.initializer, self.activation)
         weight, bias = draw_parameters(
             key, (self.units, n_in), n_in, self.units, initializer,

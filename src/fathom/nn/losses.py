@@ -6,15 +6,14 @@ from typing import Literal, TypeAlias
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from fathom.nn.activations import ACTIVATIONS
 
-LossName: TypeAlias = Literal["squared_error", "cross_entropy", "binary_cross_entropy"]
+LossName: TypeAlias = Literal["squared_error", "cross_entropy", "binary_cross_entropy", "ctc"]
 ReductionName: TypeAlias = Literal["mean", "total"]
-Loss: TypeAlias = Callable[
-    [Float[Array, "batch out"], Float[Array, "batch out"], str], Float[Array, " batch"]
-]
+Loss: TypeAlias = Callable[..., Float[Array, " batch"]]
+"""Sums of the output layer, the truth, the output's activation → the loss of each example."""
 
 
 def squared_error(
@@ -91,17 +90,55 @@ def binary_cross_entropy(
     return jnp.sum(jax.nn.softplus(z) - target * z, axis=1)
 
 
+def ctc(
+    z: Float[Array, "batch time out"], target: Int[Array, "batch length"], activation: str
+) -> Float[Array, " batch"]:
+    """Connectionist temporal classification: E = -ln Σ_π Π_t a_t(π_t), over alignments π of y.
+
+    An alignment names one sign for each moment, 0 being the blank; it is one of y where y is left
+    once signs that follow themselves are told once and blanks are dropped.
+
+    Parameters
+    ----------
+    z : jax.Array
+        Sums of the output layer at each moment; output 0 is the blank.
+    target : jax.Array
+        Numbers of the signs y, 1 or more, filled up with 0.
+    activation : str
+        Always ``"softmax"``; an `Architecture` refuses any other.
+
+    Returns
+    -------
+    jax.Array
+        The loss of each example, in nats.
+
+    References
+    ----------
+    Graves, Fernández, Gomez, Schmidhuber (2006). Connectionist temporal classification. ICML.
+
+    Notes
+    -----
+    A text that has no alignment, because there are too few moments, costs a large finite loss.
+    """
+    import optax  # here, as who only predicts need not wait for it
+
+    padding = (target == 0).astype(z.dtype)
+    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+        return optax.ctc_loss(z, jnp.zeros(z.shape[:2], z.dtype), target, padding)
+
+
 LOSSES: MappingProxyType[str, Loss] = MappingProxyType(
     {
         "squared_error": squared_error,
         "cross_entropy": cross_entropy,
         "binary_cross_entropy": binary_cross_entropy,
+        "ctc": ctc,
     }
 )
 """Every loss by name."""
 
 REQUIRED_ACTIVATIONS: MappingProxyType[str, str] = MappingProxyType(
-    {"cross_entropy": "softmax", "binary_cross_entropy": "sigmoid"}
+    {"cross_entropy": "softmax", "binary_cross_entropy": "sigmoid", "ctc": "softmax"}
 )
 """The only activation function of the output layer a loss is defined for; absent where any is."""
 

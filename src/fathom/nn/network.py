@@ -32,13 +32,13 @@ class Network(eqx.Module):
         """Whether any layer is a convolution."""
         return any(layer.is_convolution for layer in self.layers)
 
-    def combine(self, x: Float[Array, "batch *shape"]) -> Float[Array, "batch out"]:
+    def combine(self, x: Float[Array, "batch *shape"]) -> Float[Array, "batch *time out"]:
         """Return the sums z of the output layer, as the trained network forms them."""
         for layer in self.layers[:-1]:
             x = layer(x)
         return self.output.combine(x)
 
-    def __call__(self, x: Float[Array, "batch *shape"]) -> Float[Array, "batch out"]:
+    def __call__(self, x: Float[Array, "batch *shape"]) -> Float[Array, "batch *time out"]:
         """Return the network's outputs: probabilities, or numbers for a regression."""
         for layer in self.layers:
             x = layer(x)
@@ -46,7 +46,7 @@ class Network(eqx.Module):
 
     def train(
         self, x: Float[Array, "batch *shape"], key: Key[Array, ""]
-    ) -> tuple[Float[Array, "batch out"], "Network"]:
+    ) -> tuple[Float[Array, "batch *time out"], "Network"]:
         """Return z while learning (dropout on), and the network with its statistics updated."""
         hidden, layers = train_through(self.layers[:-1], x, key)
         return self.output.combine(hidden), Network((*layers, self.output))

@@ -44,6 +44,11 @@ def augment(
     moved = _interpolate(images, rows, columns)
     if augmentation.light > 0:
         moved = _relight(moved, jax.random.fold_in(key, 2), augmentation.light)
+    if augmentation.noise > 0:
+        moved = _add_noise(moved, jax.random.fold_in(key, 4), augmentation.noise)
+    for axis, share in ((1, augmentation.hide_rows), (2, augmentation.hide_columns)):
+        if share > 0:
+            moved = _hide(moved, jax.random.fold_in(key, 4 + axis), axis, share)
     if augmentation.threshold is None:
         return moved
     return (moved >= augmentation.threshold).astype(images.dtype)
@@ -62,6 +67,9 @@ def _affine_positions(
     shear = augmentation.shear * draws[1]
     tall, wide = 1 + augmentation.scale * draws[2], 1 + augmentation.scale * draws[3]
     down, right = augmentation.shift * draws[4], augmentation.shift * draws[5]
+    if augmentation.slide > 0:
+        slid = jax.random.uniform(jax.random.fold_in(key, 3), (n, 1, 1), jnp.float32, -1, 1)
+        down = down + augmentation.slide * slid
     y = jnp.arange(height, dtype=jnp.float32)[None, :, None] - (height - 1) / 2
     x = jnp.arange(width, dtype=jnp.float32)[None, None, :] - (width - 1) / 2
     turned_y = jnp.cos(angle) * y + jnp.sin(angle) * x
@@ -78,6 +86,35 @@ def _relight(
     draws = 1 + amount * jax.random.uniform(key, (2, len(images), 1, 1, 1), jnp.float32, -1, 1)
     mean = images.mean(axis=(1, 2, 3), keepdims=True)
     return draws[0] * (mean + draws[1] * (images - mean))
+
+
+def _add_noise(
+    images: Float[Array, "batch height width channels"], key: Key[Array, ""], amount: float
+) -> Float[Array, "batch height width channels"]:
+    """Add normal noise to every pixel, of a strength each image draws for itself."""
+    strength = amount * jax.random.uniform(key, (len(images), 1, 1, 1), jnp.float32)
+    return images + strength * jax.random.normal(
+        jax.random.fold_in(key, 1), images.shape, jnp.float32
+    )
+
+
+def _hide(
+    images: Float[Array, "batch height width channels"],
+    key: Key[Array, ""],
+    axis: int,
+    most: float,
+) -> Float[Array, "batch height width channels"]:
+    """Set one stretch of rows or columns of every image to the image's mean."""
+    size = images.shape[axis]
+    draws = jax.random.uniform(key, (2, len(images), 1), jnp.float32)
+    length = most * size * draws[0]
+    begin = draws[1] * (size - length)
+    place = jnp.arange(size, dtype=jnp.float32)[None, :] + 0.5
+    is_hidden = (place >= begin) & (place < begin + length)
+    shape = [len(images), 1, 1, 1]
+    shape[axis] = size
+    mean = images.mean(axis=(1, 2, 3), keepdims=True)
+    return jnp.where(is_hidden.reshape(shape), mean, images)
 
 
 def _smooth_noise(

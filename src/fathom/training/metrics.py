@@ -4,7 +4,7 @@ from typing import Literal
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Num
 
 
 def score_name(activation: str) -> Literal["accuracy", "r2"]:
@@ -46,6 +46,26 @@ def score_sums(
     column = weight[:, None]
     squares = jnp.stack([jnp.sum(column * (target - a) ** 2), jnp.sum(column * target**2)])
     return jnp.concatenate([squares, jnp.sum(column * target, axis=0)])
+
+
+def sign_score_sums(
+    values: Float[Array, " batch"],
+    target: Num[Array, "batch width"],
+    weight: Float[Array, " batch"],
+) -> Float[Array, "parts"]:
+    """Return what texts add to their score: the probability of a sign, e^(-E / signs).
+
+    Parameters
+    ----------
+    values : jax.Array
+        Loss E of each text.
+    target : jax.Array
+        Numbers of its signs, filled up with 0.
+    weight : jax.Array
+        Weight of each example, at least 0.
+    """
+    n_signs = jnp.maximum(jnp.sum((target > 0).astype(values.dtype), axis=1), 1)
+    return jnp.sum(weight * jnp.exp(-values / n_signs))[None]
 
 
 def score(sums: Float[Array | np.ndarray, "parts"], weight: float, activation: str) -> float:

@@ -18,7 +18,7 @@ from fathom.nn.losses import LOSSES, reduce_loss
 from fathom.nn.network import Network
 from fathom.training.augmentation import augment
 from fathom.training.history import EngineName
-from fathom.training.metrics import score_sums
+from fathom.training.metrics import score_sums, sign_score_sums
 from fathom.training.optimizers import BY_MATRIX, DECOUPLED, make_optimizer, rate_factors
 from fathom.training.recipe import Augmentation
 
@@ -33,13 +33,14 @@ class Examples(NamedTuple):
     x : jax.Array
         Inputs, in the narrowest type that holds them exactly; steps turn them into float32.
     y : jax.Array
-        Numbers of the classes, shape (rows,), or target values, shape (rows, outputs).
+        Numbers of the classes, shape (rows,), or target values, shape (rows, outputs); of texts the
+        numbers of their signs, filled up with 0.
     weight : jax.Array
         Weight of each example.
     """
 
     x: Num[Array, "rows *shape"]
-    y: Int[Array, " rows"] | Float[Array, "rows out"]
+    y: Int[Array, " rows"] | Num[Array, "rows out"]
     weight: Float[Array, " rows"]
 
 
@@ -220,7 +221,9 @@ def _gather(
     """Collect the examples of all steps at once, augmented: cheaper than step by step on CPU."""
     x = examples.x[rows.reshape(-1)].astype(jnp.float32)
     if augmentation is not None:
-        x = augment(x, key, augmentation)
+        is_sequence = x.ndim == 3  # seen as pictures of one channel
+        x = augment(x[..., None] if is_sequence else x, key, augmentation)
+        x = x[..., 0] if is_sequence else x
     return Examples(x.reshape(*rows.shape, *x.shape[1:]), examples.y[rows], examples.weight[rows])
 
 
@@ -289,10 +292,13 @@ def _evaluate_batch(plan: Plan, network: Network, batch: Examples) -> Sums:
 def _sums(
     plan: Plan,
     values: Float[Array, " batch"],
-    z: Float[Array, "batch out"],
-    target: Float[Array, "batch out"],
+    z: Float[Array, "batch *time out"],
+    target: Num[Array, "batch width"],
     weight: Float[Array, " batch"],
 ) -> Sums:
+    if plan.loss == "ctc":
+        parts = sign_score_sums(values, target, weight)
+        return Sums(jnp.sum(weight * values), parts, jnp.sum(weight))
     a = ACTIVATIONS[plan.activation](z)
     parts = score_sums(a, target, weight, plan.activation)
     return Sums(jnp.sum(weight * values), parts, jnp.sum(weight))
@@ -300,10 +306,10 @@ def _sums(
 
 def _as_target(
     plan: Plan,
-    y: Int[Array, " batch"] | Float[Array, "batch out"],
-    z: Float[Array, "batch out"],
+    y: Int[Array, " batch"] | Num[Array, "batch width"],
+    z: Float[Array, "batch *time out"],
     smoothing: Float[Array, ""],
-) -> Float[Array, "batch out"]:
+) -> Num[Array, "batch width"]:
     """Return targets as the outputs should be, smoothed where they are probabilities."""
     if y.ndim == 2:
         is_probability = plan.loss == "binary_cross_entropy"

@@ -38,6 +38,12 @@ class Augmentation(Value):
         Largest relative change of brightness and of contrast, 0 to 0.9.
     mirror : bool, default False
         Whether every other image, at random, is mirrored left to right.
+    slide : float, default 0
+        Largest shift along the height beside that, in pixels: the time of a picture of sound.
+    noise : float, default 0
+        Largest standard deviation of noise added to pixels, in their units; each image has its own.
+    hide_rows, hide_columns : float, default 0
+        Largest share of the height, and of the width, that is hidden in one stretch, 0 to 0.9.
     edge : {"zero", "repeat"}, default "zero"
         Whether what comes in from outside is 0, or what is at the nearest edge.
     threshold : float, optional
@@ -46,7 +52,7 @@ class Augmentation(Value):
     References
     ----------
     Simard, Steinkraus, Platt (2003). Best practices for convolutional neural networks applied to
-    visual document analysis. ICDAR.
+    visual document analysis. ICDAR. Park et al. (2019). SpecAugment. arXiv:1904.08779.
 
     Notes
     -----
@@ -61,6 +67,10 @@ class Augmentation(Value):
     bend: float = Field(default=0.0, ge=0, le=64)
     light: float = Field(default=0.0, ge=0, le=0.9)
     mirror: bool = False
+    slide: float = Field(default=0.0, ge=0, le=4096)
+    noise: float = Field(default=0.0, ge=0, le=255)
+    hide_rows: float = Field(default=0.0, ge=0, le=0.9)
+    hide_columns: float = Field(default=0.0, ge=0, le=0.9)
     edge: Literal["zero", "repeat"] = "zero"
     threshold: float | None = Field(default=None, gt=0, lt=1)
 

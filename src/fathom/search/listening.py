@@ -1,0 +1,163 @@
+"""Networks for sound: a picture of time by frequency, how wide a network for the time there is."""
+
+from fathom.nn.architecture import Architecture, Layer
+from fathom.nn.blocks import Activation, Dropout, Flatten, Residual
+from fathom.nn.convolution import Conv2D, GlobalAveragePool, MaxPool
+from fathom.nn.dense import Dense
+from fathom.nn.layer import Shape
+from fathom.nn.losses import LossName
+from fathom.nn.normalization import BatchNorm
+from fathom.search.contest import Entry
+from fathom.search.picturing import SPEED, USABLE, count_products
+from fathom.training.recipe import Augmentation, Recipe
+
+WIDTHS = (8, 12, 16, 24, 32)  # channels of the first stage, from the cheapest on
+MOST_STAGES = 4
+FEWEST_SIDE = 4  # moments or bands at which a stage still looks at neighbors
+TRAINED = 60_000  # recordings, the same ones changed included, that a training should see at least
+FEWEST_PASSES, MOST_PASSES = 8, 80
+MOST_MOMENTS = 400  # of one recording; 4 s
+
+
+def choose_width(n: int, shape: Shape, seconds: float, n_cores: int) -> int:
+    """Choose the widest network for which there is time enough.
+
+    Parameters
+    ----------
+    n : int
+        Number of recordings.
+    shape : tuple of int
+        Moments, bands and 1.
+    seconds : float
+        Time for training.
+    n_cores : int
+        Cores of the processor.
+
+    Examples
+    --------
+    >>> choose_width(2000, (48, 40, 1), 60, 2)
+    8
+    >>> choose_width(2000, (48, 40, 1), 600, 2)
+    32
+    """
+    passes = min(MOST_PASSES, max(FEWEST_PASSES, TRAINED / max(n, 1)))
+    affordable = USABLE * seconds * SPEED * n_cores / (n * passes)
+    output = Dense(units=2, activation="softmax")
+    chosen = WIDTHS[0]
+    for width in WIDTHS:
+        described = sound_network(shape, width, output, "cross_entropy")
+        if 6.0 * count_products(described) <= affordable:
+            chosen = width
+    return chosen
+
+
+def sound_network(
+    shape: Shape,
+    width: int,
+    output: Dense,
+    loss: LossName,
+    *,
+    dropout: float = 0.3,
+    keeps_place: bool = True,
+) -> Architecture:
+    """Describe a convolutional network for pictures of sound.
+
+    Stages of ever more channels on ever fewer moments and bands, as for pictures; then, unlike
+    them, what was found where stays apart: a sound is another one an octave higher, and a word
+    another one backwards.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Moments, bands and 1.
+    width : int
+        Channels of the first stage; each further stage has twice as many, up to four times.
+    output : Dense
+        The output layer.
+    loss : str
+        What is minimized.
+    dropout : float, default 0.3
+        Share of values dropped in front of the output layer while learning.
+    keeps_place : bool, default True
+        Whether the output layer sees every place, rather than each channel's mean.
+    """
+    layers: list[Layer] = [BatchNorm(momentum=0.8)]  # far from 0 and 1 at first, so it hurries
+    side, channels = min(shape[:2]), width
+    for stage in range(MOST_STAGES):
+        layers += [*_convolution(channels), Activation(activation="relu")]
+        if side < 2 * FEWEST_SIDE or stage == MOST_STAGES - 1:
+            break
+        layers.append(MaxPool(size=2))
+        side, channels = side // 2, min(2 * channels, 4 * width)
+    inner = (*_convolution(channels), Activation(activation="relu"), *_convolution(channels))
+    layers += [Residual(layers=inner), Activation(activation="relu")]
+    if keeps_place and side >= 2 * 2:
+        layers.append(MaxPool(size=2))
+    layers += [Flatten() if keeps_place else GlobalAveragePool(), Dropout(rate=dropout), output]
+    return Architecture(input_shape=shape, layers=tuple(layers), loss=loss)
+
+
+def _convolution(channels: int) -> tuple[Conv2D, BatchNorm]:
+    described = Conv2D(channels=channels, kernel=(3, 3), activation="identity", has_bias=False)
+    return described, BatchNorm()
+
+
+def sound_entries(
+    shape: Shape, width: int, output: Dense, loss: LossName, n: int, seed: int
+) -> tuple[Entry, ...]:
+    """Describe the networks that compete for sound.
+
+    They differ in how strongly recordings are changed while learning (moved in time, spoken faster
+    or slower, by a longer or shorter throat, with noise, stretches of time and of frequency hidden)
+    and in whether the place of what was found counts.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Moments, bands and 1.
+    width : int
+        Channels of the first stage.
+    output, loss : Dense, str
+        The output layer, and what is minimized.
+    n : int
+        Recordings to train on.
+    seed : int
+        Seed of every random choice.
+    """
+    moments, bands = shape[:2]
+    usual = Augmentation(
+        shift=bands / 16, slide=moments / 12, scale=0.15, light=0.2, noise=16.0, hide_rows=0.2,
+        hide_columns=0.2,
+    )  # fmt: skip
+    strong = Augmentation(
+        shift=bands / 10, slide=moments / 8, scale=0.25, shear=0.1, bend=bands / 40, light=0.35,
+        noise=30.0, hide_rows=0.3, hide_columns=0.3,
+    )  # fmt: skip
+    return (
+        _entry("changed strongly", shape, width, output, loss, n, seed, strong, True),
+        _entry("changed as usual", shape, width, output, loss, n, seed, usual, True),
+        _entry("changed strongly, anywhere", shape, width, output, loss, n, seed, strong, False),
+    )
+
+
+def _entry(
+    name: str,
+    shape: Shape,
+    width: int,
+    output: Dense,
+    loss: LossName,
+    n: int,
+    seed: int,
+    changes: Augmentation,
+    keeps_place: bool,
+) -> Entry:
+    batch = 32 if n < 3000 else 64 if n < 20_000 else 128
+    recipe = Recipe(
+        learning_rate=3e-3, weight_decay=0.05, batch_size=batch, epochs=10 * MOST_PASSES,
+        label_smoothing=0.05 if loss == "cross_entropy" else 0.0, augmentation=changes,
+        validation_fraction=0.1, seed=seed,
+    )  # fmt: skip
+    described = sound_network(shape, width, output, loss, keeps_place=keeps_place)
+    stages = [layer.channels for layer in described.layers if isinstance(layer, Conv2D)]
+    what = f"{'-'.join(map(str, stages))} channels on {shape[0]} moments, {name}"
+    return Entry(what, described, recipe)

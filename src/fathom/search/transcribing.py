@@ -1,0 +1,120 @@
+"""Networks that write down what was said: a sequence of moments becomes one of signs."""
+
+from fathom.nn.architecture import Architecture, Layer
+from fathom.nn.blocks import Activation, Dropout, Residual
+from fathom.nn.dense import Dense
+from fathom.nn.layer import Shape
+from fathom.nn.normalization import BatchNorm
+from fathom.nn.sequence import Conv1D
+from fathom.search.contest import Entry
+from fathom.search.picturing import SPEED, USABLE
+from fathom.training.recipe import Augmentation, Recipe
+
+SIZES = ((48, 1), (64, 2), (96, 2), (128, 3), (160, 3))
+"""Neurons of every layer, and residual blocks, from the cheapest on."""
+
+TRAINED = 20_000  # recordings, the same ones changed included, that a training should see at least
+FEWEST_PASSES, MOST_PASSES = 6, 60
+STRIDE = 4  # moments that become one, where texts leave room for it
+KERNEL = 5
+
+
+def sequence_network(
+    shape: Shape, width: int, n_blocks: int, n_signs: int, stride: int = STRIDE
+) -> Architecture:
+    """Describe a convolutional network over time that gives a sign, or the blank, at each moment.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Moments and bands.
+    width : int
+        Neurons of every hidden layer.
+    n_blocks : int
+        Residual blocks, of two layers each.
+    n_signs : int
+        Signs there are, the blank not counted.
+    stride : {2, 4}, default 4
+        Moments that become one.
+
+    Examples
+    --------
+    >>> sequence_network((96, 40), 48, 1, 11).shapes[-1]
+    (24, 12)
+    """
+    layers: list[Layer] = [BatchNorm(momentum=0.8)]
+    for step in (2, stride // 2):
+        layers += [*_convolution(width, step), Activation(activation="relu")]
+    for _ in range(n_blocks):
+        inner = (
+            *_convolution(width, 1), Activation(activation="relu"), *_convolution(width, 1),
+        )  # fmt: skip
+        layers += [Residual(layers=inner), Activation(activation="relu")]
+    output = Dense(units=n_signs + 1, activation="softmax")
+    layers += [Dropout(rate=0.2), output]
+    return Architecture(input_shape=shape, layers=tuple(layers), loss="ctc")
+
+
+def _convolution(width: int, stride: int) -> tuple[Conv1D, BatchNorm]:
+    described = Conv1D(
+        channels=width, kernel=KERNEL, stride=stride, activation="identity", has_bias=False
+    )
+    return described, BatchNorm()
+
+
+def count_products(architecture: Architecture) -> int:
+    """Return how many products of two numbers one recording costs on its way."""
+    places = [shape[0] for shape in architecture.shapes[1:]]
+    return sum(n * count for n, count in zip(places, architecture.parameter_counts, strict=True))
+
+
+def choose_sequence(
+    n: int, shape: Shape, n_signs: int, seconds: float, n_cores: int, stride: int
+) -> Architecture:
+    """Choose the largest network for which there is time enough.
+
+    Parameters
+    ----------
+    n : int
+        Number of recordings.
+    shape : tuple of int
+        Moments and bands of the longest.
+    n_signs : int
+        Signs there are, the blank not counted.
+    seconds : float
+        Time for training.
+    n_cores : int
+        Cores of the processor.
+    stride : int
+        Moments that become one.
+    """
+    passes = min(MOST_PASSES, max(FEWEST_PASSES, TRAINED / max(n, 1)))
+    affordable = USABLE * seconds * SPEED * n_cores / (n * passes)
+    chosen = sequence_network(shape, *SIZES[0], n_signs, stride)
+    for size in SIZES:
+        described = sequence_network(shape, *size, n_signs, stride)
+        if 6.0 * count_products(described) <= affordable:
+            chosen = described
+    return chosen
+
+
+def sequence_entry(architecture: Architecture, n: int, seed: int) -> Entry:
+    """Describe how a network for sequences is trained.
+
+    Recordings are changed in every epoch: moved in time, spoken faster or slower, by a longer or
+    shorter throat, with noise, stretches of time and of frequency hidden.
+    """
+    moments, bands = architecture.input_shape
+    changes = Augmentation(
+        shift=bands / 14, slide=moments / 40, scale=0.12, light=0.25, noise=20.0,
+        hide_rows=0.05, hide_columns=0.2,
+    )  # fmt: skip
+    recipe = Recipe(
+        learning_rate=3e-3, weight_decay=0.02, batch_size=16 if n < 2000 else 32,
+        epochs=10 * MOST_PASSES, augmentation=changes, gradient_clip=5.0,
+        validation_fraction=0.1, seed=seed,
+    )  # fmt: skip
+    width = next(one.channels for one in architecture.layers if isinstance(one, Conv1D))
+    n_blocks = sum(isinstance(one, Residual) for one in architecture.layers)
+    what = f"{width} neurons over time, {n_blocks} blocks, {architecture.shapes[-1][0]} moments"
+    return Entry(what, architecture, recipe)
