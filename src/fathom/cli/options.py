@@ -11,6 +11,14 @@ Json = Annotated[
     bool, typer.Option("--json", help="Print one JSON object a line, for other programs.")
 ]
 Seed = Annotated[int, typer.Option(help="Seed of every random choice.")]
+Prior = Annotated[
+    str | None,
+    typer.Option(
+        metavar="PRIOR",
+        help="How probable combinations of several targets are beforehand: training, uniform, a "
+        "number from 0 (uniform) to 1 (training), or a table of shares.",
+    ),
+]
 Reading: TypeAlias = dict[str, Any]  # how a table is read: what the options of `_reading` were
 
 

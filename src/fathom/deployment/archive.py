@@ -13,8 +13,9 @@ import numpy as np
 from pydantic import Field, FiniteFloat, ValidationError
 
 from fathom.data.cells import quoted
+from fathom.data.combinations import Combined, combinations_of, log_prior
 from fathom.data.encoding import Standardization
-from fathom.data.schema import MAX_CLASSES, Label, Schema, TableInput
+from fathom.data.schema import MAX_CLASSES, MAX_COMBINATIONS, Label, Name, Schema, TableInput
 from fathom.data.text import TextEncoding
 from fathom.deployment.container import (
     MAX_HEADER_BYTES,
@@ -29,10 +30,11 @@ from fathom.deployment.texts import require_texts, restore_texts, text_shapes, t
 from fathom.errors import FathomError, InputError, ModelFileError
 from fathom.estimators import FathomClassifier, FathomRegressor
 from fathom.estimators.aims import has_target_encoding
-from fathom.estimators.base import require_match
+from fathom.estimators.matching import require_match
 from fathom.nn.architecture import Architecture
 from fathom.nn.bag import Bag
 from fathom.nn.network import Network, draw
+from fathom.search.factors import with_factors
 from fathom.training.history import History
 from fathom.training.recipe import Recipe
 from fathom.values import Value
@@ -41,6 +43,11 @@ FORMAT = "fathom/1"
 MAX_EPOCHS = (20_000, 2000, 200)  # of the history in a file: the most for which the card fits
 CARD_BYTES = MAX_HEADER_BYTES - 2**20  # the rest is for the names of tensors
 Weight: TypeAlias = Annotated[FiniteFloat, Field(ge=0)]
+PriorCard: TypeAlias = (
+    Literal["training", "uniform"]
+    | Annotated[FiniteFloat, Field(ge=0, le=1)]
+    | Annotated[tuple[tuple[Name, Weight], ...], Field(min_length=1, max_length=MAX_COMBINATIONS)]
+)
 _ESTIMATORS = {"classifier": FathomClassifier, "regressor": FathomRegressor}
 
 
@@ -64,6 +71,10 @@ class Card(Value):
         The classifier's parameter.
     design : DesignCard or None
         What belongs to a designed ensemble alone.
+    combined : Combined or None
+        For factors: what turns sums into probabilities of combinations.
+    prior : "training", "uniform", float, or tuple of combination and share
+        The classifier's parameter.
     """
 
     fathom_version: str = Field(max_length=100)
@@ -78,6 +89,8 @@ class Card(Value):
         default=None, max_length=MAX_CLASSES
     )
     design: DesignCard | None = None
+    combined: Combined | None = None
+    prior: PriorCard = "training"
 
 
 def save(model: FathomClassifier | FathomRegressor, path: str | Path) -> Path:
@@ -121,6 +134,8 @@ def save(model: FathomClassifier | FathomRegressor, path: str | Path) -> Path:
         history=model.history_,
         class_weight=_plain_class_weight(model),
         design=describe_design(model) if _is_designed(model) else None,
+        combined=model.combined_,
+        prior=_plain_prior(model),
     )
     text = _write_card(card)
     tensors = design_tensors(model.design_) if _is_designed(model) else _tensors_of(model)
@@ -184,11 +199,22 @@ def _plain_class_weight(model: FathomClassifier | FathomRegressor) -> Any:
     """Return the classifier's parameter in plain values, or None where it changes nothing."""
     asked = getattr(model, "class_weight", None)
     classes = model.schema_.target.classes
-    if not classes:
+    if not classes or model.schema_.target.factors:
         return None
     if isinstance(asked, Mapping):
         return tuple((label, asked[label]) for label in classes if label in asked) or None
     return asked
+
+
+def _plain_prior(model: FathomClassifier | FathomRegressor) -> Any:
+    """Return the classifier's prior in plain values."""
+    asked, target = getattr(model, "prior", "training"), model.schema_.target
+    if not target.factors or isinstance(asked, str):
+        return asked if target.factors else "training"
+    if not isinstance(asked, Mapping):
+        return float(asked)
+    shares = np.exp(log_prior(target, asked)).tolist()
+    return tuple(zip(combinations_of(target).names, shares, strict=True))
 
 
 def _write_card(card: Card) -> str:
@@ -265,7 +291,7 @@ def _restore(card: Card, tensors: dict[str, np.ndarray]) -> FathomClassifier | F
     _require_consistency(card)
     if card.design is None:
         return _restore_trained(card, tensors)
-    design = restore_design(card.design, card.model_schema, card.history, tensors)
+    design = restore_design(card.design, card.model_schema, card.history, tensors, card.combined)
     model = _ESTIMATORS[card.estimator](
         time_limit=card.time_limit, column_kinds=card.design.column_kinds, **_parameters(card)
     ).restore_design(card.model_schema, design)
@@ -281,8 +307,11 @@ def _parameters(card: Card) -> dict[str, Any]:
     """Return the parameters that one kind of estimator alone has."""
     if card.estimator == "regressor":
         return {}
-    weight = card.class_weight
-    return {"class_weight": dict(weight) if isinstance(weight, tuple) else weight}
+    weight, prior = card.class_weight, card.prior
+    return {
+        "class_weight": dict(weight) if isinstance(weight, tuple) else weight,
+        "prior": dict(prior) if isinstance(prior, tuple) else prior,
+    }
 
 
 def _restore_trained(
@@ -334,7 +363,7 @@ def _restore_trained(
     encoding = restore_texts(architecture, tensors) if is_text else encodings["encoding"]
     return model.restore(
         schema, architecture, card.recipe, card.history, networks, encoding,
-        encodings.get("target_encoding"),
+        encodings.get("target_encoding"), card.combined,
     )  # fmt: skip
 
 
@@ -359,6 +388,7 @@ def _require_consistency(card: Card) -> None:
         raise ModelFileError(
             "a target that suits the estimator", got=f"{schema.target.task} for a {card.estimator}"
         )
+    _require_combinations(card)
     is_table = isinstance(schema.input, TableInput)
     is_text = is_table and isinstance(card.architecture.layers[0], Bag)
     if is_table != (card.design is not None or is_text):
@@ -367,3 +397,19 @@ def _require_consistency(card: Card) -> None:
         raise ModelFileError("one model", got="a designed ensemble and one for texts")
     if is_regressor and card.class_weight is not None:
         raise ModelFileError("no weights of classes for a regressor", got="some")
+
+
+def _require_combinations(card: Card) -> None:
+    """Refuse what is said of combinations unless it is of those of the target."""
+    target, combined = card.model_schema.target, card.combined
+    if not target.factors:
+        if combined is not None or card.prior != "training":
+            raise ModelFileError("combinations of several factors", got="some, and no factors")
+        return
+    n = len(combinations_of(target).every)
+    if combined is None or len(combined.log_partition) != n or len(combined.scores) not in (0, n):
+        raise ModelFileError(f"a number for each of {n} combinations", got="others")
+    prior = card.prior
+    log_prior(target, dict(prior) if isinstance(prior, tuple) else prior)
+    if with_factors(card.architecture, target) != card.architecture:
+        raise ModelFileError("a network of the target's factors", got="another one")

@@ -1,5 +1,6 @@
 """Estimators that design their own networks for pictures of levels, 0 to 255."""
 
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import jax
@@ -16,6 +17,7 @@ from fathom.estimators.defaults import output_layer
 from fathom.nn.architecture import Architecture
 from fathom.nn.network import Network
 from fathom.search.contest import Ground, contest
+from fathom.search.factors import with_factors
 from fathom.search.picturing import choose_size, picture_entries
 from fathom.training.history import History
 from fathom.training.metrics import score_name
@@ -106,7 +108,10 @@ def search_photographs(
     rows = np.flatnonzero(weight > 0)
     classes = y[rows] if target.task == "classes" else None
     output, loss = output_layer(schema)
-    entries = picture_entries(x.shape[1:], width, output, loss, len(rows), seed)
+    entries = [
+        replace(entry, architecture=with_factors(entry.architecture, target))
+        for entry in picture_entries(x.shape[1:], width, output, loss, len(rows), seed)
+    ]
     training, held_out = hold_out(len(rows), entries[0].recipe.validation_fraction, seed, classes)
     training = rows[training]
     target_encoding = fit_target_encoding(entries[0].architecture, target, y[training])
