@@ -1,6 +1,6 @@
 """The combination layer: factors first, each judged by itself, then what they make together."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
 import equinox as eqx
 import jax
@@ -85,7 +85,7 @@ class Combination(LayerDescription):
     offsets: tuple[FiniteFloat, ...] = Field(min_length=2, max_length=MAX_COMBINATIONS)
 
     @model_validator(mode="after")
-    def _fits_together(self) -> Self:
+    def _fits_together(self) -> "Combination":
         if len(self.offsets) != len(self.seen) or len(set(self.seen)) != len(self.seen):
             raise ValueError("each combination is there once, with one offset")
         for one in self.seen:
