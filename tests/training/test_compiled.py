@@ -9,6 +9,7 @@ import pytest
 from fathom.nn.activations import ACTIVATIONS
 from fathom.nn.architecture import Architecture
 from fathom.nn.blocks import Activation, Dropout, Flatten, Residual
+from fathom.nn.combination import Combination
 from fathom.nn.convolution import AveragePool, Conv2D, GlobalAveragePool, MaxPool
 from fathom.nn.dense import Dense
 from fathom.nn.embedding import Columns, Gain
@@ -90,6 +91,16 @@ def test_every_form_of_numbers(form):
     architecture = described(columns(form), Gain(), Dense(units=11, activation="selu"), SOFTMAX)
     recipe = Recipe(rates="by_role", beta_2=0.95, weight_decay=0.1, label_smoothing=0.05)
     assert_same_steps(architecture, recipe, COLUMNS, CLASSES)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw"])
+def test_factors_joined_to_combinations(optimizer):
+    joined = Combination(
+        factors=(2, 3), seen=((0, 0), (0, 2), (1, 1), (1, 2)), offsets=(-1, -2, -1, -3)
+    )
+    layers = Dense(units=8, activation="tanh"), Dense(units=5, activation="identity"), joined
+    recipe = Recipe(optimizer=optimizer, weight_decay=0.2, rates="by_role")
+    assert_same_steps(described(*layers), recipe, NUMBERS, CLASSES)
 
 
 @pytest.mark.parametrize("is_other", [False, True])

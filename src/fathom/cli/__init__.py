@@ -8,7 +8,7 @@ import typer
 
 import fathom
 from fathom.cli.inside import inside
-from fathom.cli.options import Json, Names, Reading, Seed, named_columns, reads_table
+from fathom.cli.options import Json, Names, Prior, Reading, Seed, named_columns, reads_table
 from fathom.errors import FathomError, InputError
 
 app = typer.Typer(
@@ -186,6 +186,7 @@ def predict(
         typer.Option("--id", metavar="COLUMN", help="Column to carry over; may be repeated."),
     ] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Carry over all columns.")] = False,
+    prior: Prior = None,
     *,
     reading: Reading,
     json: Json = False,
@@ -195,7 +196,7 @@ def predict(
     from fathom.cli.tables import TableOptions
 
     options = TableOptions(path=files[0], **reading)
-    run_predict(model, files, options, output, identity or [], keep, json)
+    run_predict(model, files, options, output, identity or [], keep, json, prior)
 
 
 @app.command()
@@ -207,6 +208,7 @@ def evaluate(
         str, typer.Option(metavar="COLUMN", help="The target, where it has another name.")
     ] = "",
     names: Names = None,
+    prior: Prior = None,
     *,
     reading: Reading,
     json: Json = False,
@@ -216,7 +218,7 @@ def evaluate(
     from fathom.cli.tables import TableOptions
 
     options = TableOptions(path=file, target=named_columns(target), names=names, **reading)
-    run_evaluate(model, options, json)
+    run_evaluate(model, options, json, prior)
 
 
 @app.command()

@@ -2,13 +2,14 @@
 
 import os
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 
+from fathom.cli.combinations import read_truth, say_evaluated, take_prior
 from fathom.cli.engine import prepare_engine
 from fathom.cli.pictures import read_judged
 from fathom.cli.screen import Screen
@@ -23,9 +24,10 @@ from fathom.cli.tables import (
 )
 from fathom.cli.transcripts import judge_texts
 from fathom.data.cells import listing, nearest, quoted, to_cells, to_numbers
+from fathom.data.combinations import combinations_of
 from fathom.data.parsing import parse_table
 from fathom.data.readings import read_as_numbers
-from fathom.data.schema import ImageInput, TableInput, Target
+from fathom.data.schema import ImageInput, Label, TableInput, Target
 from fathom.data.target import parse_target, read_target
 from fathom.deployment.archive import load_any
 from fathom.errors import InputError
@@ -43,12 +45,15 @@ SEEN = (
 )
 
 
-def run_evaluate(model_path: str, options: TableOptions, is_json: bool) -> None:
+def run_evaluate(
+    model_path: str, options: TableOptions, is_json: bool, prior: str | None = None
+) -> None:
     """Predict the rows of a table and hold the predictions against the truth."""
     began = started_at()
     screen = Screen(is_json)
     prepare_engine()
     model = load_any(model_path)
+    take_prior(model, prior)
     schema = model.schema_
     if isinstance(model, FathomTranscriber):
         judge_texts(screen, model, options, began)
@@ -67,10 +72,13 @@ def run_evaluate(model_path: str, options: TableOptions, is_json: bool) -> None:
     parsed = parse_table(
         features, schema.input.columns, is_named=schema.input.is_named, ignored=schema.target.names
     )
-    evaluation, notes = evaluate(model, features, table.frame.select(names))
+    truth = table.frame.select(names)
+    evaluation, notes = evaluate(model, features, truth)
     notes = (*_if_seen(model, Path(model_path), options, table.frame.height), *table.notes,
              *parsed.notes, *notes)  # fmt: skip
     _show(screen, evaluation, notes, model_path, options, table.frame.height, began)
+    if schema.target.factors:
+        say_evaluated(screen, evaluation, schema.target, prior or "training")
 
 
 def _show(
@@ -119,7 +127,7 @@ def target_names(
     names = list(split_names(options.target, frame.columns) or target.names)
     if set(names) == set(target.names):
         names = list(target.names)  # in the order of training
-    wanted = 1 if target.task == "classes" else target.n_outputs
+    wanted = len(target.factors) or (1 if target.task == "classes" else target.n_outputs)
     if len(names) != wanted or len(set(names)) != wanted:
         what = "the column" if wanted == 1 else f"the {wanted} columns"
         raise InputError(
@@ -169,12 +177,17 @@ def evaluate(
         note = _left_out(truth.height - len(parsed.rows), "without labels")
         probabilities = model.predict_proba(features[parsed.rows])
         return evaluate_labels(parsed.values, probabilities, _names(truth)), note
-    y = read_target(truth.to_series(), target)
+    y = read_truth(truth, target) if target.factors else read_target(truth.to_series(), target)
+    classes: Sequence[Label] = target.classes
     rows = np.flatnonzero(y >= 0)
     note = _left_out(len(y) - len(rows), "with a class that is missing or unknown to the model")
-    _require_rows(rows, f"one of {listing(target.classes)}")
-    probabilities = model.predict_proba(features[rows])
-    return evaluate_classes(y[rows], probabilities, target.classes), note
+    _require_rows(rows, f"one of {listing(classes)}")
+    if target.factors:
+        classes = combinations_of(target).names
+        probabilities = model.predict_combination_proba(features[rows])
+    else:
+        probabilities = model.predict_proba(features[rows])
+    return evaluate_classes(y[rows], probabilities, classes), note
 
 
 def right_numbers(series: pl.Series) -> np.ndarray:

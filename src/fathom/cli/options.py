@@ -18,6 +18,14 @@ Names = Annotated[
         help="Names of a folder's files as columns, for example '{class}_{speaker}_{take}'.",
     ),
 ]
+Prior = Annotated[
+    str | None,
+    typer.Option(
+        metavar="PRIOR",
+        help="How probable combinations of several targets are beforehand: training, uniform, a "
+        "number from 0 (uniform) to 1 (training), or a table of shares.",
+    ),
+]
 Reading: TypeAlias = dict[str, Any]  # how a table is read: what the options of `_reading` were
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from fathom.cli.combinations import take_prior
 from fathom.cli.drawing import draw_reading
 from fathom.cli.engine import prepare_engine
 from fathom.cli.pictures import predict_files
@@ -47,11 +48,13 @@ def run_predict(
     identity: list[str],
     keeps_all: bool,
     is_json: bool,
+    prior: str | None = None,
 ) -> None:
     """Predict rows of a table, or read pictures."""
     began = started_at()
     prepare_engine()
     model = load_any(model_path)
+    take_prior(model, prior)
     described = model.schema_.input
     if isinstance(described, ImageInput) and described.is_photo:
         if output is not None:

@@ -15,6 +15,7 @@ from fathom.data.schema import ImageInput, NumbersInput, TableInput, Target
 from fathom.data.target import parse_target, read_target
 from fathom.errors import InputError
 from fathom.estimators import FathomClassifier, FathomRegressor
+from fathom.estimators.opening import refuse_factors
 
 
 @dataclass(frozen=True)
@@ -115,6 +116,7 @@ def read_known_rows(
     InputError
         If there are no such rows, or their target is not among them.
     """
+    refuse_factors(model)
     described = model.schema_.input
     if isinstance(described, ImageInput):
         return _read_pictures(described, model.schema_.target, options, most, is_fresh=is_fresh)

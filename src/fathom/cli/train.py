@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from fathom.cli.combinations import say_held_out
 from fathom.cli.engine import prepare_engine, prepare_training
 from fathom.cli.pictures import (
     conclude_files,
@@ -92,7 +93,8 @@ def run_train(
         return _train_on_files(whole, named[1], options, time_limit, output, is_json, began)
     table = take_apart(whole, options)
     given = to_given(table, options)
-    prose = None if before is not None else _read_prose(table, options)
+    is_plain = before is None and not given.target.factors
+    prose = _read_prose(table, options) if is_plain else None
     introduce(screen, table, options)
     reserve = SAVE_S + SAVE_S_PER_CELL * table.features.height * table.features.width
     spent = time.monotonic() - began
@@ -114,7 +116,7 @@ def run_train(
         record_run(path, options, whole.decimal)
         seconds = time.monotonic() - began
         if prose is None:
-            _conclude(screen, model.report_, path, seconds, options)
+            _conclude(screen, model, path, seconds, options)
         else:
             conclude_texts(screen, model, path, options, seconds)
     return STOPPED if stop.is_asked else 0
@@ -251,8 +253,12 @@ def to_given(table: TrainingTable, options: TableOptions) -> Given:
     """Return what a search is given besides the features."""
     weight = np.ones(len(table.y)) if table.weight is None else table.weight
     if options.class_weight is not None:
-        if table.target.task != "classes":
-            raise InputError("--class-weight for classes only", got=table.target.task)
+        if table.target.task != "classes" or table.target.factors:
+            got = "several factors" if table.target.factors else table.target.task
+            hint = "--prior uniform, in predict, gives rare ones their due" * bool(
+                table.target.factors
+            )
+            raise InputError("--class-weight for one column of classes", got=got, hint=hint)
         weight = weight * class_weights(table.y, table.target.classes, options.class_weight)
     return Given(table.target, table.y, unit_mean(weight), table.groups, table.order)
 
@@ -314,11 +320,13 @@ def _find(
 def introduce(screen: Screen, table: TrainingTable, options: TableOptions) -> None:
     """Say what the table is, and what is predicted."""
     target, name = table.target, ", ".join(options.target)
+    factors = " × ".join(str(len(factor.classes)) for factor in target.factors)
     what = {
-        "classes": f"one of {len(target.classes)} classes",
+        "classes": f"{factors} classes together, {len(target.classes)} combinations of them seen"
+        if factors else f"one of {len(target.classes)} classes",
         "labels": f"{target.n_outputs} labels, each yes or no",
         "numbers": "a number" if target.n_outputs == 1 else f"{target.n_outputs} numbers",
-    }[target.task]
+    }[target.task]  # fmt: skip
     rows, columns = table.features.shape
     screen.emit(
         "data", file=shown_path(options.path), rows=rows, columns=columns,
@@ -363,11 +371,12 @@ def _show_columns(
 
 def _conclude(
     screen: Screen,
-    report: Report,
+    model: FathomClassifier | FathomRegressor,
     path: Path,
     seconds: float,
     options: TableOptions,
 ) -> None:
+    report: Report = model.report_
     if report.notes:
         screen.say()
         screen.say("Worth knowing:")
@@ -376,6 +385,7 @@ def _conclude(
     screen.say()
     for line in report.words():
         screen.say(line)
+    say_held_out(screen, model)
     screen.say(f"The search ended: {report.stopped}.")
     further = "fathom train --continue {name} --time-limit 60"
     say_saved(screen, path, options.path, seconds, "NEW_ROWS.csv", further)

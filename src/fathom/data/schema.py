@@ -1,5 +1,6 @@
 """Schema: what goes into a model and what comes out, as data."""
 
+import math
 from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import Field, FiniteFloat, StringConstraints, model_validator
@@ -10,6 +11,7 @@ MAX_CLASSES = 100_000
 MAX_COLUMNS = 100_000
 MAX_CATEGORIES = 10_000
 MAX_SIGNS = 10_000  # of texts that are written down
+MAX_FACTORS, MAX_COMBINATIONS = 10, 1024
 
 Label: TypeAlias = (
     bool
@@ -200,6 +202,21 @@ class TableInput(Value):
         return (len(self.columns),)
 
 
+class Factor(Value):
+    """One of several columns of classes that are predicted together.
+
+    Attributes
+    ----------
+    name : str
+        Its name.
+    classes : tuple
+        Its classes, sorted, as the user wrote them.
+    """
+
+    name: Name
+    classes: tuple[Label, ...] = Field(min_length=2, max_length=MAX_CLASSES)
+
+
 class Target(Value):
     """What is predicted.
 
@@ -209,7 +226,8 @@ class Target(Value):
         One of several classes, several labels that each hold or not, one or several numbers, or
         what is said.
     classes : tuple
-        The classes, sorted, as the user wrote them; empty for the other tasks.
+        The classes, sorted, as the user wrote them; empty for the other tasks. Of several factors
+        the combinations that training saw, as text.
     n_outputs : int
         How many labels or numbers; 1 for classes.
     is_flat : bool
@@ -218,6 +236,12 @@ class Target(Value):
         Names of the target's columns; empty where they have none.
     signs : tuple of str
         The signs that texts are written with, sorted; empty for the other tasks.
+    factors : tuple of Factor
+        Columns of classes that are factors of one answer; empty unless there are several.
+    seen : tuple of tuple of int
+        Of factors, the class numbers of each combination in ``classes``, ascending.
+    counts : tuple of int
+        How many training rows each of them had.
     """
 
     task: Task
@@ -233,6 +257,30 @@ class Target(Value):
     def _signs_belong_to_texts(self) -> Self:
         if (self.task == "text") != bool(self.signs) or len(set(self.signs)) != len(self.signs):
             raise ValueError("signs, each once, belong to the task 'text', and to no other")
+        return self
+
+    factors: tuple[Factor, ...] = Field(default=(), max_length=MAX_FACTORS)
+    seen: tuple[tuple[Annotated[int, Field(ge=0)], ...], ...] = Field(
+        default=(), max_length=MAX_COMBINATIONS
+    )
+    counts: tuple[Annotated[int, Field(ge=1)], ...] = Field(default=(), max_length=MAX_COMBINATIONS)
+
+    @model_validator(mode="after")
+    def _factors_make_the_classes(self) -> Self:
+        if not self.factors:
+            if self.seen or self.counts:
+                raise ValueError("combinations belong to several factors")
+            return self
+        sizes = [len(factor.classes) for factor in self.factors]
+        if self.task != "classes" or len(sizes) < 2 or math.prod(sizes) > MAX_COMBINATIONS:
+            raise ValueError(f"factors are several, of {MAX_COMBINATIONS:,} combinations at most")
+        if not len(self.seen) == len(self.counts) == len(self.classes):
+            raise ValueError("each combination has its class and its count")
+        if list(self.seen) != sorted(set(self.seen)):
+            raise ValueError("combinations ascend, each there once")
+        for one in self.seen:
+            if len(one) != len(sizes) or any(n >= size for n, size in zip(one, sizes, strict=True)):
+                raise ValueError("a combination has a class number for each factor")
         return self
 
     @model_validator(mode="after")

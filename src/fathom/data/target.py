@@ -19,8 +19,9 @@ from fathom.data.cells import (
     to_numbers,
     to_words,
 )
+from fathom.data.combinations import join_factors
 from fathom.data.readings import find_unread, first_cell, read_as_dates, read_as_numbers
-from fathom.data.schema import MAX_CLASSES, Label, Target, Task
+from fathom.data.schema import MAX_CLASSES, Factor, Label, Target, Task
 from fathom.errors import InputError
 
 AskedTask: TypeAlias = Literal["auto"] | Task
@@ -282,15 +283,20 @@ def _infer_several(columns: list[pl.Series]) -> tuple[Task, str]:
     if len(columns) == 1:
         return _infer(columns[0])
     if all(_as_labels(cells) is not None for cells in columns):
-        what = f"{len(columns)} columns of 0 and 1 are taken as labels"
-        return "labels", f"{what}; --task numbers predicts numbers"
-    for cells in columns:
-        if cells.dtype == pl.String and read_as_numbers(cells) is None:
-            raise InputError(
-                "several targets that are all numbers, or all labels of 0 and 1",
-                got=f"'{first_cell(cells)}' in {_name(cells)}",
-                hint="predict one column of classes at a time",
-            )
+        what = f"{len(columns)} columns of 0 and 1 are taken as labels, each on its own"
+        return "labels", f"{what}; --task classes takes them as factors of one answer"
+    are_classes = [_infer(cells)[0] == "classes" for cells in columns]
+    words = [c for c in columns if c.dtype == pl.String and read_as_numbers(c) is None]
+    if all(are_classes) and (words or all(cells.n_unique() == 2 for cells in columns)):
+        what = f"{len(columns)} columns of classes are taken as factors of one answer"
+        return "classes", f"{what}; name one column to predict it alone"
+    if words:
+        odd = columns[are_classes.index(False)]
+        raise InputError(
+            "several targets that are all numbers, or all classes",
+            got=f"classes in {_name(words[0])} and numbers in {_name(odd)}",
+            hint="predict them one at a time",
+        )
     return "numbers", ""
 
 
@@ -372,22 +378,24 @@ def _refuse(
 def _parse_classes(
     columns: list[pl.Series], names: tuple[str, ...], rows: np.ndarray
 ) -> tuple[Target, np.ndarray, tuple[str, ...]]:
-    if len(columns) > 1:
-        raise InputError(
-            "one column of classes",
-            got=f"{len(columns)} columns",
-            hint="--task labels for several labels, or predict one at a time",
-        )
-    cells = columns[0]
-    if cells.dtype.is_float():
-        _refuse_infinite(cells, cells.to_numpy(), rows)
-    values = _class_values(cells)
-    classes = values.unique().sort()
-    _check_classes(cells, classes)
-    labels: tuple[Label, ...] = tuple(classes.to_list())
-    target = Target(task="classes", classes=labels, names=names)
-    numbers = _class_numbers(values, classes)
-    return target, numbers, _note_classes(cells, labels, numbers)
+    found, each, notes = [], [], []
+    for place, cells in enumerate(columns, start=1):
+        if cells.dtype.is_float():
+            _refuse_infinite(cells, cells.to_numpy(), rows)
+        values = _class_values(cells)
+        if len(columns) > 1 and values.dtype.is_float():
+            hint = "predict it alone, with --task numbers"
+            raise InputError(f"classes in {_name(cells)}", got=f"numbers: {values[0]}", hint=hint)
+        classes = values.unique().sort()
+        _check_classes(cells, classes)
+        labels: tuple[Label, ...] = tuple(classes.to_list())
+        each.append(_class_numbers(values, classes))
+        notes += _note_classes(cells, labels, each[-1])
+        name = cells.name if cells.name in names else f"target {place}"
+        found.append(Factor(name=name, classes=labels))
+    if len(found) > 1:
+        return *join_factors(found, np.stack(each, axis=1)), tuple(notes)
+    return Target(task="classes", classes=labels, names=names), each[0], tuple(notes)
 
 
 def _class_numbers(values: pl.Series, classes: pl.Series) -> np.ndarray:

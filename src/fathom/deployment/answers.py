@@ -1,14 +1,16 @@
 """Answers: predictions as columns with names, the same from the command and from the server."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
 import numpy as np
 import polars as pl
 
+from fathom.data.combinations import combinations_of, marginals
 from fathom.data.frames import tell_apart
 from fathom.data.parsing import ParsedTable
-from fathom.data.schema import Target
+from fathom.data.schema import Label, Target
 from fathom.estimators import FathomClassifier, FathomRegressor
 from fathom.estimators.predicting import RowsInOrder
 
@@ -26,20 +28,21 @@ class AnswerColumns:
     Attributes
     ----------
     chosen : tuple of str
-        The columns of the target: a class, labels of 0 and 1, or numbers.
-    kind : {"text", "whole", "number", "yes_no"}
-        What those hold.
+        The columns of the target: a class, a class of each factor, labels of 0 and 1, or numbers.
+    kinds : tuple of {"text", "whole", "number", "yes_no"}
+        What each of those holds.
     shares : tuple of str
-        The columns of probabilities, one for each class or label; none for numbers.
+        The columns of probabilities, one for each class or label; of factors one for each class of
+        each, then one for each combination; none for numbers.
 
     Examples
     --------
     >>> AnswerColumns.of(Target(task="classes", classes=("a", "b"), names=("kind",)))
-    AnswerColumns(chosen=('kind',), kind='text', shares=('probability_a', 'probability_b'))
+    AnswerColumns(chosen=('kind',), kinds=('text',), shares=('probability_a', 'probability_b'))
     """
 
     chosen: tuple[str, ...]
-    kind: Kind
+    kinds: tuple[Kind, ...]
     shares: tuple[str, ...]
 
     @classmethod
@@ -47,11 +50,17 @@ class AnswerColumns:
         """Name the columns; they are all different, though classes are called as they like."""
         names = _target_names(target)
         if target.task == "numbers":
-            return cls(tuple(tell_apart(names)), "number", ())
-        told = target.classes if target.task == "classes" else names
+            return cls(tuple(tell_apart(names)), ("number",) * len(names), ())
+        told: Sequence[Label] = target.classes if target.task == "classes" else names
+        kinds: tuple[Kind, ...] = ("whole",) * len(names)
+        if target.factors:
+            told = [f"{f.name}_{label}" for f in target.factors for label in f.classes]
+            told += combinations_of(target).names
+            kinds = tuple(_KINDS[type(factor.classes[0])] for factor in target.factors)
+        elif target.task == "classes":
+            kinds = (_KINDS[type(target.classes[0])],)
         apart = tell_apart([*names, *(f"probability_{name}" for name in told)])
-        kind = _KINDS[type(target.classes[0])] if target.task == "classes" else "whole"
-        return cls(tuple(apart[: len(names)]), kind, tuple(apart[len(names) :]))
+        return cls(tuple(apart[: len(names)]), kinds, tuple(apart[len(names) :]))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -62,11 +71,17 @@ class AnswerColumns:
 def predict_answers(
     model: FathomClassifier | FathomRegressor, rows: Any | ParsedTable | RowsInOrder
 ) -> np.ndarray:
-    """Return what is predicted as float64: numbers, or the probability of each class or label."""
+    """Return what is predicted as float64: numbers, or the probability of each class or label.
+
+    Of factors it is that of each class of each, then of each combination.
+    """
     if isinstance(model, FathomRegressor):
         numbers = model.predict(rows)  # type: ignore[arg-type]
         return np.asarray(numbers).reshape(len(numbers), -1)
-    return model.predict_proba(rows)  # type: ignore[arg-type]
+    if model.schema_.target.factors:
+        p = model.predict_combination_proba(rows)  # type: ignore[arg-type]
+        return np.concatenate([*marginals(p, model.schema_.target), p], axis=1)
+    return np.asarray(model.predict_proba(rows))  # type: ignore[arg-type]
 
 
 def answer_values(target: Target, answers: np.ndarray) -> list[list[Any]]:
@@ -84,6 +99,14 @@ def answer_values(target: Target, answers: np.ndarray) -> list[list[Any]]:
     if target.task == "labels":
         labels = (answers >= 0.5).astype(np.int64)
         return [column.tolist() for column in (*labels.T, *answers.T)]
+    if target.factors:
+        every = combinations_of(target).every
+        every = every[answers[:, -len(every) :].argmax(axis=1)]
+        each = [
+            [factor.classes[number] for number in numbers]
+            for factor, numbers in zip(target.factors, every.T.tolist(), strict=True)
+        ]
+        return [*each, *(column.tolist() for column in answers.T)]
     classes = target.classes
     chosen = [classes[place] for place in answers.argmax(axis=1).tolist()]
     return [chosen, *(column.tolist() for column in answers.T)]
@@ -95,13 +118,15 @@ def predicted_columns(
     """Return predictions as columns: the target, and a probability of each class or label."""
     target = model.schema_.target
     columns = AnswerColumns.of(target)
-    types = [_TYPES[columns.kind]] * len(columns.chosen) + [pl.Float64] * len(columns.shares)
+    types = [_TYPES[kind] for kind in columns.kinds] + [pl.Float64] * len(columns.shares)
     values = answer_values(target, predict_answers(model, rows))
     found = zip(columns.names, values, types, strict=True)
     return pl.DataFrame([pl.Series(name, column, dtype=kind) for name, column, kind in found])
 
 
 def _target_names(target: Target) -> tuple[str, ...]:
+    if target.factors:
+        return tuple(factor.name for factor in target.factors)
     if len(target.names) == target.n_outputs:
         return target.names
     if target.n_outputs == 1:

@@ -13,8 +13,9 @@ import numpy as np
 from pydantic import Field, FiniteFloat, ValidationError
 
 from fathom.data.cells import quoted
+from fathom.data.combinations import Combined, combinations_of, log_prior
 from fathom.data.encoding import Standardization
-from fathom.data.schema import MAX_CLASSES, Label, Schema, TableInput
+from fathom.data.schema import MAX_CLASSES, MAX_COMBINATIONS, Label, Name, Schema, TableInput
 from fathom.data.text import TextEncoding
 from fathom.deployment.container import (
     MAX_HEADER_BYTES,
@@ -29,11 +30,12 @@ from fathom.deployment.texts import require_texts, restore_texts, text_shapes, t
 from fathom.errors import FathomError, InputError, ModelFileError
 from fathom.estimators import FathomClassifier, FathomRegressor
 from fathom.estimators.aims import has_target_encoding
-from fathom.estimators.base import require_match
+from fathom.estimators.matching import require_match
 from fathom.estimators.transcriber import FathomTranscriber
 from fathom.nn.architecture import Architecture
 from fathom.nn.bag import Bag
 from fathom.nn.network import Network, draw
+from fathom.search.factors import with_factors
 from fathom.training.history import History
 from fathom.training.recipe import Recipe
 from fathom.values import Value
@@ -47,6 +49,11 @@ Model: TypeAlias = FathomClassifier | FathomRegressor
 _ESTIMATORS: dict[str, Any] = {
     "classifier": FathomClassifier, "regressor": FathomRegressor, "transcriber": FathomTranscriber,
 }  # fmt: skip
+PriorCard: TypeAlias = (
+    Literal["training", "uniform"]
+    | Annotated[FiniteFloat, Field(ge=0, le=1)]
+    | Annotated[tuple[tuple[Name, Weight], ...], Field(min_length=1, max_length=MAX_COMBINATIONS)]
+)
 
 
 class Card(Value):
@@ -69,6 +76,10 @@ class Card(Value):
         The classifier's parameter.
     design : DesignCard or None
         What belongs to a designed ensemble alone.
+    combined : Combined or None
+        For factors: what turns sums into probabilities of combinations.
+    prior : "training", "uniform", float, or tuple of combination and share
+        The classifier's parameter.
     """
 
     fathom_version: str = Field(max_length=100)
@@ -83,6 +94,8 @@ class Card(Value):
         default=None, max_length=MAX_CLASSES
     )
     design: DesignCard | None = None
+    combined: Combined | None = None
+    prior: PriorCard = "training"
 
 
 def save(model: Model | FathomTranscriber, path: str | Path) -> Path:
@@ -126,6 +139,8 @@ def save(model: Model | FathomTranscriber, path: str | Path) -> Path:
         history=model.history_,
         class_weight=_plain_class_weight(model),
         design=None if isinstance(model, FathomTranscriber) else _described(model),
+        combined=getattr(model, "combined_", None),
+        prior=_plain_prior(model),
     )
     text = _write_card(card)
     tensors = design_tensors(model.design_) if card.design is not None else _tensors_of(model)
@@ -240,11 +255,22 @@ def _plain_class_weight(model: Model | FathomTranscriber) -> Any:
     """Return the classifier's parameter in plain values, or None where it changes nothing."""
     asked = getattr(model, "class_weight", None)
     classes = model.schema_.target.classes
-    if not classes:
+    if not classes or model.schema_.target.factors:
         return None
     if isinstance(asked, Mapping):
         return tuple((label, asked[label]) for label in classes if label in asked) or None
     return asked
+
+
+def _plain_prior(model: Model | FathomTranscriber) -> Any:
+    """Return the classifier's prior in plain values."""
+    asked, target = getattr(model, "prior", "training"), model.schema_.target
+    if not target.factors or isinstance(asked, str):
+        return asked if target.factors else "training"
+    if not isinstance(asked, Mapping):
+        return float(asked)
+    shares = np.exp(log_prior(target, asked)).tolist()
+    return tuple(zip(combinations_of(target).names, shares, strict=True))
 
 
 def _write_card(card: Card) -> str:
@@ -321,7 +347,7 @@ def _restore(card: Card, tensors: dict[str, np.ndarray]) -> Any:
     _require_consistency(card)
     if card.design is None:
         return _restore_trained(card, tensors)
-    design = restore_design(card.design, card.model_schema, card.history, tensors)
+    design = restore_design(card.design, card.model_schema, card.history, tensors, card.combined)
     model = _ESTIMATORS[card.estimator](
         time_limit=card.time_limit, column_kinds=card.design.column_kinds, **_parameters(card)
     ).restore_design(card.model_schema, design)
@@ -337,8 +363,11 @@ def _parameters(card: Card) -> dict[str, Any]:
     """Return the parameters that one kind of estimator alone has."""
     if card.estimator != "classifier":
         return {}
-    weight = card.class_weight
-    return {"class_weight": dict(weight) if isinstance(weight, tuple) else weight}
+    weight, prior = card.class_weight, card.prior
+    return {
+        "class_weight": dict(weight) if isinstance(weight, tuple) else weight,
+        "prior": dict(prior) if isinstance(prior, tuple) else prior,
+    }
 
 
 def _restore_trained(card: Card, tensors: dict[str, np.ndarray]) -> Any:
@@ -388,7 +417,7 @@ def _restore_trained(card: Card, tensors: dict[str, np.ndarray]) -> Any:
     encoding = restore_texts(architecture, tensors) if is_text else encodings["encoding"]
     return model.restore(
         schema, architecture, card.recipe, card.history, networks, encoding,
-        encodings.get("target_encoding"),
+        encodings.get("target_encoding"), card.combined,
     )  # fmt: skip
 
 
@@ -413,6 +442,7 @@ def _require_consistency(card: Card) -> None:
         raise ModelFileError(
             "a target that suits the estimator", got=f"{schema.target.task} for a {card.estimator}"
         )
+    _require_combinations(card)
     is_table = isinstance(schema.input, TableInput)
     is_text = is_table and isinstance(card.architecture.layers[0], Bag)
     if is_table != (card.design is not None or is_text):
@@ -429,3 +459,19 @@ def _require_consistency(card: Card) -> None:
         raise ModelFileError("recordings, of which texts are written", got=schema.input.kind)
     if is_written and card.n_networks != 1:
         raise ModelFileError("one network that writes", got=f"{card.n_networks}")
+
+
+def _require_combinations(card: Card) -> None:
+    """Refuse what is said of combinations unless it is of those of the target."""
+    target, combined = card.model_schema.target, card.combined
+    if not target.factors:
+        if combined is not None or card.prior != "training":
+            raise ModelFileError("combinations of several factors", got="some, and no factors")
+        return
+    n = len(combinations_of(target).every)
+    if combined is None or len(combined.log_partition) != n or len(combined.scores) not in (0, n):
+        raise ModelFileError(f"a number for each of {n} combinations", got="others")
+    prior = card.prior
+    log_prior(target, dict(prior) if isinstance(prior, tuple) else prior)
+    if with_factors(card.architecture, target) != card.architecture:
+        raise ModelFileError("a network of the target's factors", got="another one")

@@ -21,6 +21,7 @@ import numpy as np
 from pydantic import Field, FiniteFloat, model_validator
 
 from fathom.data.cells import YEARS
+from fathom.data.combinations import Combined
 from fathom.data.features import with_trees
 from fathom.data.schema import MAX_COLUMNS, Column, ColumnKind, Name, Schema, TableInput, Target
 from fathom.data.trees import Growth
@@ -171,7 +172,11 @@ def _scale_name(is_log: bool) -> str:
 
 
 def restore_design(
-    card: DesignCard, schema: Schema, history: History, arrays: dict[str, np.ndarray]
+    card: DesignCard,
+    schema: Schema,
+    history: History,
+    arrays: dict[str, np.ndarray],
+    combined: Combined | None = None,
 ) -> Design:
     """Make a designed ensemble again, once all that is in the file belongs together.
 
@@ -185,6 +190,8 @@ def restore_design(
         The epochs of its networks.
     arrays : dict of str to numpy.ndarray
         The tensors of the file.
+    combined : Combined, optional
+        For factors: what turns sums into probabilities of combinations.
 
     Raises
     ------
@@ -236,7 +243,7 @@ def restore_design(
         target=target, encodings=encodings, trees=trees, members=members,
         sharpness=card.sharpness, scales=scales, low=low, high=high,
         report=card.report, history=history, seed=card.seed, n_rows=card.n_rows,
-        record=card.record,
+        record=card.record, combined=combined,
     )  # fmt: skip
 
 

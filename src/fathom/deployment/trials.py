@@ -38,9 +38,15 @@ _DAYS = (
 
 
 def require_exportable(model: FathomClassifier | FathomRegressor) -> None:
-    """Refuse what is not fitted, and networks of texts, whose words no graph can take apart."""
+    """Refuse what is not fitted, texts, whose words no graph can take apart, and factors."""
     if not hasattr(model, "networks_"):
         raise InputError("a fitted estimator", got=f"{model}", hint="call fit first")
+    if model.schema_.target.factors:
+        raise InputError(
+            "a model of one column of classes, of labels or of numbers",
+            got=f"one of {len(model.schema_.target.factors)} factors",
+            hint="fathom serve answers for it",
+        )  # fmt: skip
     if isinstance(model.encoding_, TextEncoding):
         raise InputError(
             "a model of a table, of numbers or of pictures", got="one of texts",

@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state, estimator_html_repr
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+from fathom.data.combinations import Combined
 from fathom.data.encoding import Standardization
 from fathom.data.parsing import ParsedTable, parse_table
 from fathom.data.schema import (
@@ -35,7 +36,9 @@ from fathom.estimators.designing import (
     search_anew,
     search_on,
 )
+from fathom.estimators.factoring import combine_trained, likelihoods_of
 from fathom.estimators.listening import sound_rows
+from fathom.estimators.matching import require_match
 from fathom.estimators.photographs import is_photograph, photograph_rows, search_photographs
 from fathom.estimators.predicting import Predictor, RowsInOrder, encode_rows, is_ink
 from fathom.estimators.prose import TextPredictor, join_texts, read_prose, search_texts
@@ -44,6 +47,7 @@ from fathom.nn.architecture import Architecture
 from fathom.nn.layer import Shape
 from fathom.nn.network import Network
 from fathom.search.design import Design
+from fathom.search.factors import with_factors
 from fathom.search.prediction import predict
 from fathom.training.history import History
 from fathom.training.monitor import Deadline, Monitor
@@ -102,11 +106,15 @@ class FathomEstimator(BaseEstimator):
         """
         is_free = self.architecture is None and self.recipe is None
         if is_free and is_photograph(x, described):
-            found = search_photographs(
-                x.reshape(len(x), *described.shape), y, target, weight, self._seed(),
-                monitor=monitor, deadline=deadline,
+            pictures = x.reshape(len(x), *described.shape)
+            photographs = search_photographs(
+                pictures, y, target, weight, self._seed(), monitor=monitor, deadline=deadline,
             )  # fmt: skip
-            return self.restore(*found)
+            self.restore(*photographs)
+            if not target.factors:
+                return self
+            small = photograph_rows(pictures, photographs.schema.input)
+            return self._combine(small, y, weight, None)
         schema = Schema(input=described, target=target)
         architecture = self._chosen_architecture(schema, len(x))
         recipe = self._chosen_recipe(schema, architecture, len(x))
@@ -135,9 +143,20 @@ class FathomEstimator(BaseEstimator):
             monitor=monitor,
             deadline=deadline,
         )
-        return self.restore(
-            schema, architecture, recipe, history, networks, encoding, target_encoding
+        self.restore(schema, architecture, recipe, history, networks, encoding, target_encoding)
+        if not target.factors:
+            return self
+        return self._combine(x, y, weight, None if held_out is None else rows[held_out])
+
+    def _combine(
+        self, x: np.ndarray, y: np.ndarray, weight: np.ndarray, held_out: np.ndarray | None
+    ) -> Self:
+        """Learn what turns the networks' sums into probabilities of combinations."""
+        assert isinstance(self._predictor, Predictor)
+        self.combined_ = combine_trained(
+            self._predictor, x, y, weight, held_out, self.schema_.target
         )
+        return self
 
     def _fit_design(
         self,
@@ -153,7 +172,7 @@ class FathomEstimator(BaseEstimator):
         """Search for networks on checked rows, and set everything that is learned."""
         given = Given(target, y, weight, _checked_rows(groups, frame), _checked_rows(order, frame))
         prose = read_prose(frame, self.column_kinds, has_names=_has_names(self, frame))
-        if prose is not None and not self.warm_start:
+        if prose is not None and not self.warm_start and not target.factors:
             found_texts = search_texts(
                 join_texts(prose[1]), y, prose[0], target, weight, self._seed(),
                 monitor=monitor, deadline=deadline,
@@ -199,6 +218,7 @@ class FathomEstimator(BaseEstimator):
         self.target_encoding_: Standardization | None = None
         self.n_features_in_ = schema.input.n_features
         self._predictor: Predictor | TextPredictor | None = None
+        self.combined_ = found.combined
         return self
 
     def _html_repr(self) -> str:
@@ -288,8 +308,10 @@ class FathomEstimator(BaseEstimator):
         networks: tuple[Network, ...],
         encoding: Standardization | TextEncoding,
         target_encoding: Standardization | None,
+        combined: Combined | None = None,
     ) -> Self:
         """Set everything that fitting learns; a model read from a file is made whole by this."""
+        self.combined_ = combined
         for earlier in ("design_", "report_", "_searched"):  # of a search on a table
             self.__dict__.pop(earlier, None)
         self.schema_, self.architecture_, self.recipe_ = schema, architecture, recipe
@@ -319,6 +341,10 @@ class FathomEstimator(BaseEstimator):
         is_ready = isinstance(x, RowsInOrder)
         if is_ready:
             x = x.values
+        if predictor is not None and self.combined_ is not None:
+            rows = x if is_ready else self._check_rows(x)
+            found = likelihoods_of(predictor, rows, self.combined_, self.schema_.target)
+            return self._require_finite(found)
         if predictor is not None and (is_ready or "feature_names_in_" not in self.__dict__):
             outputs = predictor.try_plain(x)
             if outputs is not None:
@@ -366,11 +392,11 @@ class FathomEstimator(BaseEstimator):
     def _chosen_architecture(self, schema: Schema, n_rows: int) -> Architecture:
         given = self.architecture
         if given is None:
-            return default_architecture(schema, n_rows)
+            return with_factors(default_architecture(schema, n_rows), schema.target)
         if not isinstance(given, Architecture):
             raise InputError("architecture as an Architecture or None", got=repr(given)[:80])
         require_match(given, schema)
-        return given
+        return with_factors(given, schema.target)
 
     def _chosen_recipe(self, schema: Schema, architecture: Architecture, n_rows: int) -> Recipe:
         given = self.recipe
@@ -448,46 +474,6 @@ def picture_shape(x: Any) -> tuple[int, int, int] | None:
 def lay_out(x: Any) -> Any:
     """Lay out pictures, shape (n, height, width) or with channels, as rows of pixels."""
     return x if picture_shape(x) is None else np.asarray(x).reshape(len(x), -1)
-
-
-def require_match(given: Architecture, schema: Schema) -> None:
-    """Refuse an architecture that does not go with what comes in or what is asked for.
-
-    Raises
-    ------
-    InputError
-        If the inputs or the outputs do not agree.
-    """
-    if math.prod(given.input_shape) != schema.input.n_features:
-        raise InputError(
-            f"an architecture for {schema.input.n_features} numbers per row",
-            got=f"input_shape={given.input_shape}",
-            hint=f"give it input_shape={schema.input.shape}",
-        )
-    allowed = _allowed_outputs(schema.target)
-    is_numbers = schema.target.task == "numbers" and given.output_activation != "softmax"
-    if (given.n_outputs, given.output_activation) not in allowed and (
-        not is_numbers or given.n_outputs != schema.target.n_outputs
-    ):
-        wanted = " or ".join(f"{units} {name}" for units, name in allowed)
-        raise InputError(
-            f"an output layer of {wanted} for this target",
-            got=f"{given.n_outputs} {given.output_activation}",
-            hint="change the last layer of the architecture",
-        )
-
-
-def _allowed_outputs(target: Target) -> tuple[tuple[int, str], ...]:
-    """Return the sizes and activation functions an output layer may have for a target."""
-    if target.task == "labels":
-        return ((target.n_outputs, "sigmoid"),)
-    if target.task == "numbers":
-        return ((target.n_outputs, "identity"),)
-    if target.task == "text":
-        return ((len(target.signs) + 1, "softmax"),)
-    n = len(target.classes)
-    single = ((1, "sigmoid"),) if n == 2 else ()
-    return ((n, "softmax"), (n, "sigmoid"), *single)
 
 
 def _fit_encoding(schema: Schema, x: np.ndarray) -> Standardization:

@@ -1,4 +1,4 @@
-"""The classifier: one of several classes, or several labels at once."""
+"""The classifier: one of several classes, several factors together, or several labels at once."""
 
 from collections.abc import Mapping
 from typing import Any, Self
@@ -11,6 +11,14 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from fathom.data.audio import Recordings
+from fathom.data.combinations import (
+    Prior,
+    check_prior,
+    combinations_of,
+    log_prior,
+    marginals,
+    probabilities,
+)
 from fathom.data.schema import ColumnKind, Target
 from fathom.errors import InputError
 from fathom.estimators.aims import dense_target
@@ -21,7 +29,8 @@ from fathom.estimators.base import (
     picture_shape,
     unit_mean,
 )
-from fathom.estimators.designing import class_weights, read_rows
+from fathom.estimators.designing import class_weights, read_rows, refuse_unfit_target
+from fathom.estimators.factoring import read_factors
 from fathom.estimators.listening import require_recordings, search_sounds
 from fathom.nn.architecture import Architecture
 from fathom.training.monitor import Monitor
@@ -33,7 +42,9 @@ class FathomClassifier(ClassifierMixin, FathomEstimator):
 
     For classes the outputs are a softmax layer, a_i = exp(z_i) / Σ_j exp(z_j), trained with cross
     entropy; for several labels (y of shape (n, m), 0 or 1) they are m independent sigmoid outputs
-    trained with binary cross entropy.
+    trained with binary cross entropy. For several columns of classes (y of shape (n, m)), which are
+    factors of one answer, each factor has its outputs and all are joined: combinations that are
+    rare, or were never seen, get honest probabilities too.
 
     Parameters
     ----------
@@ -54,11 +65,20 @@ class FathomClassifier(ClassifierMixin, FathomEstimator):
         Whether fitting the same rows again goes on with the search rather than begin anew.
     random_state : int, RandomState or None
         Seed of all random choices; where None, the recipe's seed, or a new one without a recipe.
+    prior : "training", "uniform", float or mapping, default "training"
+        For factors: how probable each combination is before anything is known of a row. As frequent
+        as in training, all alike, a number from 0 (uniform) to 1 (training), or your own shares by
+        combination, such as ``{("f", "dark"): 3, ("m", "fair"): 1}``. It may be changed after `fit`
+        (``model.set_params(prior="uniform")``): nothing is trained anew.
 
     Attributes
     ----------
     classes_ : numpy.ndarray or list of numpy.ndarray
-        The classes; for labels an array (0, 1) for each.
+        The classes; for labels an array (0, 1) for each, for factors the classes of each.
+    combinations_ : numpy.ndarray
+        For factors: every combination, seen in training or not, shape (combinations, m).
+    combination_counts_ : numpy.ndarray
+        How many training rows each of them had.
     architecture_, recipe_, history_, schema_ : Architecture, Recipe, History, Schema
         What was chosen, what happened, and what goes in and out.
     networks_ : tuple of Network
@@ -96,12 +116,14 @@ class FathomClassifier(ClassifierMixin, FathomEstimator):
         column_kinds: Mapping[str, ColumnKind] | None = None,
         warm_start: bool = False,
         random_state: int | np.random.RandomState | None = None,
+        prior: Prior = "training",
     ) -> None:
         super().__init__(
             architecture, recipe, time_limit=time_limit, column_kinds=column_kinds,
             warm_start=warm_start, random_state=random_state,
         )  # fmt: skip
         self.class_weight = class_weight
+        self.prior = prior
 
     def fit(
         self,
@@ -122,7 +144,9 @@ class FathomClassifier(ClassifierMixin, FathomEstimator):
             (n, height, width, channels). Where no architecture and no recipe is given: also a
             table of any kinds of columns, with values missing; or recordings.
         y : array-like
-            Classes, shape (n,), or labels of 0 and 1, shape (n, m).
+            Classes, shape (n,); several columns of classes, factors of one answer, shape (n, m); or
+            labels of 0 and 1, shape (n, m), each on its own. Factors that are all 0 and 1 are
+            written as words.
         sample_weight : array-like, optional
             Weight of each row, at least 0.
         groups : array-like, optional
@@ -145,7 +169,12 @@ class FathomClassifier(ClassifierMixin, FathomEstimator):
             If no learning rate gave a finite loss.
         """
         deadline = self._begin()
+        check_prior(self.prior)
         designs = self._designs(X)
+        refuse_unfit_target(y)
+        parsed = read_factors(y)
+        if parsed is not None:
+            y = parsed.values
         x: Any
         if isinstance(X, Recordings):
             x, labels = X, require_recordings(self, X, y)
@@ -153,9 +182,22 @@ class FathomClassifier(ClassifierMixin, FathomEstimator):
             x, labels = read_rows(self, X, y)
         else:
             x, labels = validate_data(self, lay_out(X), y, dtype="numeric", multi_output=True)
-        labels = dense_target(labels)
-        check_classification_targets(labels)
-        target, numbers = self._read_classes(labels)
+        if parsed is not None:
+            target, numbers = parsed.target, labels
+        else:
+            target, numbers = self._read_classes(dense_target(labels))
+        if target.factors:
+            log_prior(target, self.prior)
+            if self.class_weight is not None:
+                raise InputError(
+                    "class_weight None for several factors", got=repr(self.class_weight)[:80],
+                    hint="prior='uniform' makes rare combinations count as much as common ones",
+                )  # fmt: skip
+        elif self.prior != "training":
+            raise InputError(
+                "several columns of classes, for a prior over their combinations",
+                got=f"prior={self.prior!r} and one column"[:80], hint="leave prior out",
+            )  # fmt: skip
         weight = self._checked_weight(sample_weight, numbers)
         if target.task == "classes":
             weight = unit_mean(weight * class_weights(numbers, target.classes, self.class_weight))
@@ -185,6 +227,7 @@ class FathomClassifier(ClassifierMixin, FathomEstimator):
 
     def _read_classes(self, labels: np.ndarray) -> tuple[Target, np.ndarray]:
         """Return what is predicted, and its class numbers or its labels."""
+        check_classification_targets(labels)
         kind = type_of_target(labels)
         if kind == "multilabel-indicator":
             if not np.isin(labels, (0, 1)).all():
@@ -194,12 +237,6 @@ class FathomClassifier(ClassifierMixin, FathomEstimator):
                     hint="write 1 where a label holds and 0 where it does not",
                 )
             return Target(task="labels", n_outputs=labels.shape[1], is_flat=False), labels
-        if kind == "multiclass-multioutput":
-            raise InputError(
-                "one class per row, or labels of 0 and 1",
-                got=f"{labels.shape[1]} columns of several classes",
-                hint="fit one classifier for each column",
-            )
         classes, numbers = np.unique(labels.reshape(-1), return_inverse=True)
         if len(classes) < 2:
             raise InputError(
@@ -210,14 +247,56 @@ class FathomClassifier(ClassifierMixin, FathomEstimator):
 
     @property
     def classes_(self) -> Any:
-        """The classes; for labels an array (0, 1) for each."""
+        """The classes; for labels an array (0, 1) for each, for factors the classes of each."""
         check_is_fitted(self, "schema_")
         target = self.schema_.target
+        if target.factors:
+            return [np.asarray(factor.classes) for factor in target.factors]
         if target.task == "labels":
             return [np.array([0, 1])] * target.n_outputs
         return np.asarray(target.classes)
 
-    def predict_proba(self, X: ArrayLike | Recordings) -> np.ndarray:
+    @property
+    def combinations_(self) -> np.ndarray:
+        """Of factors, every combination of their classes, shape (combinations, m)."""
+        every = combinations_of(self._factored()).every
+        columns = [classes[every[:, j]] for j, classes in enumerate(self.classes_)]
+        return _beside(columns)
+
+    @property
+    def combination_counts_(self) -> np.ndarray:
+        """Of factors, how many training rows each combination had."""
+        return combinations_of(self._factored()).counts.copy()
+
+    def _factored(self) -> Target:
+        check_is_fitted(self, "schema_")
+        target = self.schema_.target
+        if not target.factors:
+            raise AttributeError("combinations belong to a classifier of several factors")
+        return target
+
+    def predict_combination_proba(self, X: ArrayLike | Recordings) -> np.ndarray:
+        """Return the probability of each combination of factors.
+
+        Parameters
+        ----------
+        X : array-like
+            Rows or pictures as in `fit`.
+
+        Returns
+        -------
+        numpy.ndarray
+            Shape (n, combinations), in the order of ``combinations_``, each row summing to 1.
+
+        Raises
+        ------
+        AttributeError
+            If it was not fitted to several factors.
+        """
+        target = self._factored()
+        return probabilities(self._predict_outputs(X), log_prior(target, self.prior))
+
+    def predict_proba(self, X: ArrayLike | Recordings) -> Any:
         """Return the probability of each class, or of each label.
 
         Parameters
@@ -228,8 +307,11 @@ class FathomClassifier(ClassifierMixin, FathomEstimator):
         Returns
         -------
         numpy.ndarray
-            Shape (n, classes), each row summing to 1; for labels (n, m), each its own.
+            Shape (n, classes), each row summing to 1; for labels (n, m), each its own; for factors
+            a list of one array for each, as scikit-learn has it.
         """
+        if hasattr(self, "schema_") and self.schema_.target.factors:
+            return marginals(self.predict_combination_proba(X), self.schema_.target)
         outputs = self._predict_outputs(X)
         if self.schema_.target.task == "labels":
             return outputs
@@ -242,6 +324,8 @@ class FathomClassifier(ClassifierMixin, FathomEstimator):
     def predict(self, X: ArrayLike | Recordings) -> np.ndarray:
         """Return the most probable class of each row, or the labels with probability ½ or more.
 
+        For factors it is the most probable combination.
+
         Parameters
         ----------
         X : array-like
@@ -250,12 +334,31 @@ class FathomClassifier(ClassifierMixin, FathomEstimator):
         Returns
         -------
         numpy.ndarray
-            Shape (n,), of the type the classes had; for labels (n, m) of 0 and 1.
+            Shape (n,), of the type the classes had; for labels (n, m) of 0 and 1; for factors
+            (n, m).
         """
+        if hasattr(self, "schema_") and self.schema_.target.factors:
+            chosen = self.predict_combination_proba(X).argmax(axis=1)
+            return np.asarray(self.combinations_[chosen])
         probabilities = self.predict_proba(X)
         if self.schema_.target.task == "labels":
             return (probabilities >= 0.5).astype(int)
         return self.classes_[probabilities.argmax(axis=1)]
+
+    def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Return the share of rows that are right, for factors and labels in every column.
+
+        Parameters
+        ----------
+        X, y : array-like
+            As in `fit`.
+        sample_weight : array-like, optional
+            Weight of each row.
+        """
+        if hasattr(self, "schema_") and self.schema_.target.factors:
+            is_right = (self.predict(X) == np.asarray(y)).all(axis=1)
+            return float(np.average(is_right, weights=sample_weight))
+        return float(super().score(X, y, sample_weight))
 
     def __sklearn_tags__(self) -> Tags:
         """Tell scikit-learn what this estimator can do."""
@@ -264,3 +367,13 @@ class FathomClassifier(ClassifierMixin, FathomEstimator):
         tags.target_tags.multi_output = True
         tags.input_tags.allow_nan = self._designs(None)
         return tags
+
+
+def _beside(columns: list[np.ndarray]) -> np.ndarray:
+    """Put columns side by side, each value of the type it had."""
+    if len({column.dtype.kind for column in columns}) == 1:
+        return np.stack(columns, axis=1)
+    mixed = np.empty((len(columns[0]), len(columns)), object)
+    for j, column in enumerate(columns):
+        mixed[:, j] = column.tolist()
+    return mixed

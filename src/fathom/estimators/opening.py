@@ -186,18 +186,36 @@ def count_networks(model: FathomEstimator) -> tuple[int, ...]:
 
 
 def refuse_texts(model: FathomEstimator) -> None:
-    """Refuse a model of texts, whose inputs have no columns to be named.
+    """Refuse a model of texts, whose inputs have no columns to be named, or of several factors.
 
     Raises
     ------
     InputError
         If it is one.
     """
+    refuse_factors(model)
     if isinstance(model.encoding_, TextEncoding):
         raise InputError(
             "a model of tables, numbers or pictures", got="a model of texts",
             hint="fathom inspect MODEL --row N shows which words decided",
         )  # fmt: skip
+
+
+def refuse_factors(model: FathomEstimator) -> None:
+    """Refuse a model of several factors, whose answers are not one class among others.
+
+    Raises
+    ------
+    InputError
+        If it is one.
+    """
+    n = len(model.schema_.target.factors)
+    if n:
+        raise InputError(
+            "a model of one column of classes, of labels or of numbers",
+            got=f"a model of {n} factors",
+            hint="fathom evaluate MODEL FILE shows how each combination fares",
+        )
 
 
 def _by_weight(found: Design) -> list[Member]:

@@ -1,6 +1,7 @@
 """Estimators that design their own networks for pictures of levels, 0 to 255."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import jax
@@ -17,6 +18,7 @@ from fathom.estimators.defaults import output_layer
 from fathom.nn.architecture import Architecture
 from fathom.nn.network import Network
 from fathom.search.contest import Entry, Ground, contest
+from fathom.search.factors import with_factors
 from fathom.search.picturing import choose_size, picture_entries
 from fathom.training.history import History
 from fathom.training.metrics import score_name
@@ -147,6 +149,9 @@ def search_levels(
     target = schema.target
     rows = np.flatnonzero(weight > 0)
     classes = y[rows] if target.task == "classes" else None
+    entries = [
+        replace(entry, architecture=with_factors(entry.architecture, target)) for entry in entries
+    ]
     fraction = entries[0].recipe.validation_fraction
     training, held_out = hold_out(len(rows), fraction, seed, classes)
     if groups is not None:

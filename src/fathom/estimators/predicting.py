@@ -1,7 +1,7 @@
 """Networks of an estimator, ready to predict rows of numbers or pictures."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -142,20 +142,37 @@ class Predictor:
         mean.over_rows(work, len(x))
         return outputs
 
+    def sums(self, x: np.ndarray) -> list[np.ndarray]:
+        """Return each network's sums z for rows that have been checked, (rows, outputs)."""
+        found = [Forward.of(network) for network in self.networks]
+        forwards = [forward for forward in found if forward is not None]
+        if len(forwards) == len(self.networks):
+            rows = self._encode(x).reshape(len(x), self._n_features).astype(np.float32, copy=False)
+            return [forward.combine(rows) for forward in forwards]
+        sums = [np.empty((len(x), self._n_outputs), np.float32) for _ in self.networks]
+        for begin, parts in self._compiled_sums(x):
+            for whole, part in zip(sums, parts, strict=True):
+                whole[begin : begin + len(part)] = part
+        return sums
+
     def _encode(self, x: np.ndarray) -> np.ndarray:
         return encode_rows(self.encoding, x, self._schema, self._architecture)
 
     def _write_compiled(self, x: np.ndarray, out: np.ndarray) -> None:
+        activation = self._architecture.output_activation
+        for begin, sums in self._compiled_sums(x):
+            each = [activate_outputs(z.T, activation).T for z in sums]
+            out[begin : begin + len(each[0])] = np.mean(each, axis=0)
+
+    def _compiled_sums(self, x: np.ndarray) -> Iterator[tuple[int, list[np.ndarray]]]:
+        """Yield, part by part, where it begins and each network's sums z."""
         largest = max(math.prod(shape) for shape in self._architecture.shapes)
         at_once = max(1, min(COMPILED_ROWS, COMPILED_VALUES // largest))
-        activation = self._architecture.output_activation
         for begin in range(0, len(x), at_once):
             encoded = self._encode(x[begin : begin + at_once])
             n = len(encoded)
             padded = np.pad(encoded, [(0, at_once - n)] + [(0, 0)] * (encoded.ndim - 1))
-            sums = [np.array(_combine(network, padded))[:n] for network in self.networks]
-            each = [activate_outputs(z.T, activation).T for z in sums]
-            out[begin : begin + n] = np.mean(each, axis=0)
+            yield begin, [np.array(_combine(network, padded))[:n] for network in self.networks]
 
 
 def is_ink(schema: Schema) -> bool:

@@ -10,13 +10,16 @@ from fathom.errors import ArchitectureError, FathomError
 from fathom.nn.activations import ActivationName
 from fathom.nn.bag import Bag
 from fathom.nn.blocks import InnerLayer, Residual
+from fathom.nn.combination import Combination
 from fathom.nn.dense import Dense
 from fathom.nn.embedding import Columns
 from fathom.nn.layer import Shape, require_bounded
 from fathom.nn.losses import REQUIRED_ACTIVATIONS, LossName, ReductionName
 from fathom.values import Value
 
-Layer: TypeAlias = Annotated[InnerLayer | Residual | Columns | Bag, Field(discriminator="kind")]
+Layer: TypeAlias = Annotated[
+    InnerLayer | Residual | Columns | Bag | Combination, Field(discriminator="kind")
+]
 
 MAX_LAYERS = 1000
 MAX_PARAMETERS = 2**31
@@ -31,7 +34,8 @@ class Architecture(Value):
         Shape of one example: ``(features,)``, ``(height, width, channels)``, or of a sequence
         ``(time, features)``.
     layers : tuple of layer descriptions
-        From the first hidden layer to the output layer, which is a `Dense` layer.
+        From the first hidden layer to the output layer, which is a `Dense` layer, or a
+        `Combination` of several factors.
     loss : {"cross_entropy", "binary_cross_entropy", "squared_error", "ctc"}
         What is minimized. Cross entropy needs a softmax output (one choice), binary cross
         entropy a sigmoid output (independent probabilities); squared error takes any. Sequences
@@ -88,7 +92,12 @@ class Architecture(Value):
             raise ArchitectureError(
                 f"at most {MAX_PARAMETERS:,} parameters", got=f"{self.n_parameters:,}"
             )
-        if not isinstance(self.layers[-1], Dense):
+        for number, layer in enumerate(self.layers[:-1], start=1):
+            if isinstance(layer, Combination):
+                raise ArchitectureError(
+                    "a combination at the output layer only", got=f"one in layer {number}"
+                )
+        if not isinstance(self.layers[-1], (Dense, Combination)):
             raise ArchitectureError(
                 "a dense output layer at the end",
                 got=f"layer {len(self.layers)} ({self.layers[-1]})",
@@ -152,7 +161,7 @@ class Architecture(Value):
     def output_activation(self) -> ActivationName:
         """Activation function of the output layer."""
         output = self.layers[-1]
-        assert isinstance(output, Dense)
+        assert isinstance(output, (Dense, Combination))
         return output.activation
 
     def _repr_html_(self) -> str:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 from typing import TypeAlias
 
+import jax.numpy as jnp
 import numpy as np
 
 from fathom.nn.blocks import ActivationLayer, DropoutLayer, FlattenLayer, ResidualLayer
@@ -59,7 +60,8 @@ class Forward:
 
     def __init__(self, network: Network, factor: np.ndarray | None = None) -> None:
         output = network.output
-        layers = (*network.layers[:-1], DenseLayer(output.weight, output.bias, "identity"))
+        last = DenseLayer(jnp.asarray(output.weight), output.bias, "identity")
+        layers = (*network.layers[:-1], last)
         preparation = _Preparation(factor)
         self._steps, _ = preparation.chain(layers, GIVEN, ())
         self._given = network, factor
@@ -85,7 +87,7 @@ class Forward:
             None where it has a layer this cannot compute, as a convolution, or cannot take the
             factor.
         """
-        if not _is_computable(network.layers):
+        if not _is_computable(network.layers[:-1]):
             return None
         first = next(layer for layer in network.layers if not isinstance(layer, PASSING))
         if factor is not None and not isinstance(first, DenseLayer):

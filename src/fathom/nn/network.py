@@ -7,6 +7,7 @@ from jaxtyping import Array, Float, Key
 from fathom.errors import ArchitectureError
 from fathom.nn.architecture import Architecture
 from fathom.nn.blocks import scale_through, train_through
+from fathom.nn.combination import CombinationLayer
 from fathom.nn.dense import DenseLayer
 from fathom.nn.layer import AbstractLayer
 
@@ -21,10 +22,10 @@ class Network(eqx.Module):
     layers: tuple[AbstractLayer, ...]
 
     @property
-    def output(self) -> DenseLayer:
+    def output(self) -> DenseLayer | CombinationLayer:
         """The output layer."""
         layer = self.layers[-1]
-        assert isinstance(layer, DenseLayer)
+        assert isinstance(layer, (DenseLayer, CombinationLayer))
         return layer
 
     @property

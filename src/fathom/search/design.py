@@ -9,6 +9,7 @@ from functools import cached_property
 import jax
 import numpy as np
 
+from fathom.data.combinations import Combined
 from fathom.data.features import TableEncoding
 from fathom.data.parsing import ParsedTable
 from fathom.data.schema import Target
@@ -18,6 +19,7 @@ from fathom.errors import TrainingError
 from fathom.nn.architecture import Architecture
 from fathom.nn.forward import Forward
 from fathom.nn.network import Network
+from fathom.search.combining import combine_kept, judge_combined
 from fathom.search.material import Grown, Material, TargetScale
 from fathom.search.record import (
     NO_RECORD,
@@ -94,6 +96,8 @@ class Design:
         Rows the search was given.
     record : Record or None
         What it takes to train the networks again; None where it was not recorded.
+    combined : Combined or None
+        For factors: what turns sums into probabilities of all combinations.
     """
 
     target: Target
@@ -109,6 +113,7 @@ class Design:
     seed: int = 0
     n_rows: int = 0
     record: Record | None = None
+    combined: Combined | None = None
 
 
 @dataclass(frozen=True)
@@ -363,6 +368,7 @@ def assemble(
     return Design(
         material.target, encodings, trees, members, sharpness, dict(material.scales),
         y.min(axis=0).astype(np.float64), y.max(axis=0).astype(np.float64), report, history,
+        combined=combine_kept(kept, material) if material.target.factors else None,
     )  # fmt: skip
 
 
@@ -370,6 +376,9 @@ def calibrate(
     kept: Sequence[Tried], material: Material
 ) -> tuple[float, float | None, tuple[Score, ...]]:
     """Return the sharpness that calibrates the kept networks' mean, its loss and scores then."""
+    if material.target.factors:
+        combined = combine_kept(kept, material)
+        return combined.sharpness, *judge_combined(combined, kept, material)
     rows = material.held_out_rows
     total = sum(t.weight * t.predictions for t in kept if t.predictions is not None)
     mean = np.asarray(total)

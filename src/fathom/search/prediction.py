@@ -2,10 +2,12 @@
 
 import numpy as np
 
+from fathom.data.combinations import log_likelihoods
 from fathom.data.features import join_trees
 from fathom.data.parsing import ParsedTable
 from fathom.data.views import View
 from fathom.search.design import Design
+from fathom.search.factors import centered, offsets_of
 from fathom.search.material import decode
 from fathom.training.calibration import sharpen
 
@@ -13,7 +15,7 @@ ROWS = 2**15  # at once, which bounds the memory of the matrices
 
 
 def predict(design: Design, parsed: ParsedTable) -> np.ndarray:
-    """Return probabilities of classes or labels, or numbers.
+    """Return probabilities of classes or labels, or numbers; of factors, log p(x | combination).
 
     Parameters
     ----------
@@ -25,7 +27,7 @@ def predict(design: Design, parsed: ParsedTable) -> np.ndarray:
     Returns
     -------
     numpy.ndarray
-        Float64, shape (rows, classes) or (rows, outputs).
+        Float64, shape (rows, classes), (rows, outputs), or (rows, combinations).
     """
     n_outputs = design.members[0].architecture.n_outputs
     total = np.zeros((parsed.n_rows, n_outputs))
@@ -33,6 +35,8 @@ def predict(design: Design, parsed: ParsedTable) -> np.ndarray:
         rows = np.arange(begin, min(begin + ROWS, parsed.n_rows))
         part = parsed if len(rows) == parsed.n_rows else parsed.take(rows)
         total[rows] = _predict_part(design, part)
+    if design.combined is not None:
+        return log_likelihoods(total, 0.0, design.combined, design.target)
     if design.target.task == "classes":
         total = sharpen(total, design.sharpness)
         return total / total.sum(axis=1, keepdims=True)
@@ -45,12 +49,16 @@ def _predict_part(design: Design, parsed: ParsedTable) -> np.ndarray:
     matrices: dict[tuple[int, View, bool], np.ndarray] = {}
     total = np.zeros((parsed.n_rows, design.members[0].architecture.n_outputs))
     for member in design.members:
-        for fold, forward in zip(member.folds, member.forwards, strict=True):
+        each = zip(member.folds, member.forwards, member.networks, strict=True)
+        for fold, forward, network in each:
             key = (fold, member.genes.view, member.genes.has_trees)
             if key not in matrices:
                 matrices[key] = to_matrix(design, parsed, *key)
             z = forward.combine(matrices[key])
-            shown = decode(z, design.target, design.scales, member.genes.is_log_target)
+            if design.combined is not None:
+                shown = centered(z) - offsets_of(network)
+            else:
+                shown = decode(z, design.target, design.scales, member.genes.is_log_target)
             total += member.weight / len(member.folds) * shown
     return total
 

@@ -15,6 +15,7 @@ from fathom.nn.dense import Dense
 from fathom.nn.embedding import Columns, Gain, NumberForm
 from fathom.nn.initializers import Initializer
 from fathom.nn.losses import LossName
+from fathom.search.factors import with_factors
 from fathom.training.recipe import Recipe, ScheduleName
 from fathom.values import Value
 
@@ -100,7 +101,8 @@ class Genes(Value):
             layers += [Dense(units=self.width, activation=self.activation)]
             layers += [Dropout(rate=self.dropout)]
         output, loss = _output(target)
-        return Architecture(input_shape=(layout.width,), layers=(*layers, output), loss=loss)
+        whole = Architecture(input_shape=(layout.width,), layers=(*layers, output), loss=loss)
+        return with_factors(whole, target)
 
     def recipe(self, seed: int) -> Recipe:
         """Return how the network is trained."""

@@ -32,6 +32,7 @@ from fathom.loops.records import (
     THERMOMETER,
 )
 from fathom.nn.blocks import ActivationLayer, DropoutLayer, FlattenLayer, ResidualLayer
+from fathom.nn.combination import CombinationLayer
 from fathom.nn.convolution import Conv2DLayer, GlobalAveragePoolLayer, PoolLayer
 from fathom.nn.dense import DenseLayer
 from fathom.nn.embedding import ColumnsLayer, GainLayer
@@ -47,10 +48,11 @@ _KINDS = {
     ColumnsLayer: COLUMNS, GainLayer: GAIN, DenseLayer: DENSE, DropoutLayer: DROPOUT,
     ActivationLayer: ACTIVATION, Conv2DLayer: CONVOLUTION, PoolLayer: POOL,
     GlobalAveragePoolLayer: POOL, BatchNormLayer: NORM, ResidualLayer: JOIN,
+    CombinationLayer: DENSE,
 }  # fmt: skip
 _STATISTICS = 4  # rows of a normalization in the row of statistics, two of them running
 _NOT_INSIDE = (ResidualLayer, FlattenLayer, GlobalAveragePoolLayer, ColumnsLayer)  # of a block
-_ROW_WISE = (ColumnsLayer, GainLayer, DenseLayer)  # layers that take rows, no pictures
+_ROW_WISE = (ColumnsLayer, GainLayer, DenseLayer, CombinationLayer)  # that take rows, no pictures
 _NORM_NAMES = {"scale": "scale", "shift": "offset"}
 _NAMES = {
     "gain": "weight",
@@ -166,8 +168,10 @@ def can_pack(network: Network, input_shape: Shape) -> bool:
 
 
 def pack_parameters(network: Network) -> np.ndarray:
-    """Return all parameters in one row, float32."""
+    """Return all parameters in one row, float32; what is fixed for good lies at its end."""
     leaves = [np.asarray(leaf).ravel() for leaf in jax.tree.leaves(partition(network)[0])]
+    if isinstance(network.output, CombinationLayer):
+        leaves.append(network.output.weight.ravel())
     return np.concatenate(leaves) if leaves else np.zeros(0, np.float32)
 
 
@@ -230,6 +234,9 @@ class _Packer:
         record["passes_back"], record["begin"], record["end"] = self.begin > 0, self.begin, end
         record["running"] = sum(map(len, self.statistics))
         self.shape = _describe(record, layer, self.shape)
+        if isinstance(layer, CombinationLayer):
+            # Its matrix has a gradient like that of any dense layer, but no step is taken by it.
+            record["weight"], record["end"] = end, end + layer.weight.size
         if isinstance(layer, BatchNormLayer):
             self.statistics.append(_as_statistics(layer))
         width = math.prod(self.shape)
@@ -279,7 +286,7 @@ def _place_parameters(
 
 def _describe(record: Any, layer: AbstractLayer, shape: Shape) -> Shape:
     """Note what else the loops need to know of a layer; return the shape of what it gives."""
-    if isinstance(layer, DenseLayer):
+    if isinstance(layer, (DenseLayer, CombinationLayer)):
         record["activation"] = ACTIVATION_CODES.get(layer.activation, 0)
         return (int(layer.weight.shape[0]),)
     if isinstance(layer, ActivationLayer):

@@ -1,5 +1,6 @@
 """Metrics: what the server counts, as Prometheus reads it."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ from prometheus_client import (
 )
 
 from fathom.data.cells import quoted
+from fathom.data.combinations import combinations_of
+from fathom.data.schema import Label
 from fathom.deployment.server.rows import MISSING, OUTSIDE, UNSEEN, Rows
 from fathom.deployment.server.served import Served
 
@@ -100,16 +103,20 @@ class Metrics:
     def _count_answers(self, served: Served, answers: np.ndarray) -> None:
         target = served.schema.target
         if target.task == "classes":
-            if len(target.classes) > MOST_CLASSES:
+            classes: Sequence[Label] = target.classes
+            if target.factors:  # what is counted is combinations, the last of the answers
+                classes = combinations_of(target).names
+                answers = answers[:, -len(classes) :]
+            if len(classes) > MOST_CLASSES:
                 return
             chosen = answers.argmax(axis=1)
             if len(chosen) == 1:
-                word = quoted(target.classes[chosen[0]])
+                word = quoted(classes[chosen[0]])
                 self._child(self._predicted, served.name, word).inc()
                 return
             for place, n in enumerate(np.bincount(chosen).tolist()):
                 if n:
-                    word = quoted(target.classes[place])
+                    word = quoted(classes[place])
                     self._child(self._predicted, served.name, word).inc(n)
         elif len(served.columns.chosen) <= MOST_CLASSES:
             for label, column in zip(served.columns.chosen, answers.T, strict=True):

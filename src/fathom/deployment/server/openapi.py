@@ -63,11 +63,13 @@ def _object(properties: dict[str, Any], **more: Any) -> dict[str, Any]:
 
 def _predict(served: Served) -> dict[str, Any]:
     columns = served.columns
-    chosen: dict[str, Any] = {"type": _TYPES[columns.kind]}
-    classes = served.schema.target.classes
-    if classes and len(classes) <= 100:
-        chosen["enum"] = list(classes)
-    row: dict[str, Any] = dict.fromkeys(columns.chosen, chosen)
+    target = served.schema.target
+    told = [factor.classes for factor in target.factors] or [target.classes] * len(columns.chosen)
+    row: dict[str, Any] = {}
+    for name, kind, classes in zip(columns.chosen, columns.kinds, told, strict=True):
+        row[name] = {"type": _TYPES[kind]}
+        if classes and len(classes) <= 100:
+            row[name]["enum"] = list(classes)
     row |= {name: {"type": "number", "minimum": 0, "maximum": 1} for name in columns.shares}
     if isinstance(served.schema.input, TableInput):
         row[served.unusual] = {

@@ -166,7 +166,10 @@ class Served:
     def kinds(self) -> tuple[TensorKind, ...]:
         """The tensors it gives."""
         columns, shares = self.columns, len(self.columns.shares)
-        kinds = [TensorKind(name, _DATATYPES[columns.kind], (-1, 1)) for name in columns.chosen]
+        kinds = [
+            TensorKind(name, _DATATYPES[kind], (-1, 1))
+            for name, kind in zip(columns.chosen, columns.kinds, strict=True)
+        ]
         taken = list(columns.chosen)
         if shares:
             taken = tell_apart([*taken, "probabilities"])

@@ -1,0 +1,84 @@
+"""Factoring: several columns of classes as factors of one answer, at an estimator."""
+
+from typing import Any
+
+import numpy as np
+
+from fathom.data.combinations import Combined, fit_combined, log_likelihoods, with_scores
+from fathom.data.frames import to_frame
+from fathom.data.schema import Target
+from fathom.data.target import ParsedTarget, parse_target
+from fathom.estimators.designing import is_table
+from fathom.estimators.predicting import Predictor
+from fathom.search.factors import centered, offsets_of
+
+MOST_ROWS = 20_000  # from which it is worked out how much room a combination takes
+
+
+def read_factors(y: Any) -> ParsedTarget | None:
+    """Read a target of several columns of classes; None where it is anything else.
+
+    Columns of 0 and 1 are labels, each on its own, unless they are written as words.
+    """
+    shape = np.shape(y)
+    if len(shape) != 2 or shape[1] < 2 or not shape[0]:
+        return None
+    if is_table(y):
+        frame = to_frame(y)
+        if all(column.dtype.is_numeric() for column in frame.iter_columns()) and _is_labels(y):
+            return None
+        return parse_target(frame, "classes")
+    array = np.asarray(y)
+    return None if _is_labels(array) else parse_target(array, "classes")
+
+
+def _is_labels(y: Any) -> bool:
+    array = np.asarray(y)
+    return array.dtype.kind in "biuf" and bool(np.isin(array, (0, 1)).all())
+
+
+def likelihoods_of(
+    predictor: Predictor, rows: np.ndarray, combined: Combined, target: Target
+) -> np.ndarray:
+    """Return log p(x | combination) of rows that have been checked."""
+    return log_likelihoods(*_mean_sums(predictor, rows), combined, target)
+
+
+def combine_trained(
+    predictor: Predictor,
+    rows: np.ndarray,
+    y: np.ndarray,
+    weight: np.ndarray,
+    held_out: np.ndarray | None,
+    target: Target,
+) -> Combined:
+    """Work out what turns the sums of trained networks into probabilities of combinations.
+
+    Parameters
+    ----------
+    predictor : Predictor
+        The networks.
+    rows : numpy.ndarray
+        Rows that have been checked.
+    y, weight : numpy.ndarray
+        Number of each row's combination among those seen, and its weight.
+    held_out : numpy.ndarray or None
+        Which rows took no part in training.
+    target : Target
+        Of several factors.
+    """
+    few = np.flatnonzero(weight > 0)
+    few = few[:: -(-len(few) // MOST_ROWS)]
+    sums, offsets = _mean_sums(predictor, rows[few])
+    combined = fit_combined(sums, offsets, weight[few], target)
+    if held_out is None:
+        return combined
+    sums, offsets = _mean_sums(predictor, rows[held_out])
+    return with_scores(combined, sums, offsets, y[held_out], target)
+
+
+def _mean_sums(predictor: Predictor, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the mean of the networks' sums, and of the offsets in them."""
+    sums = np.mean([centered(z) for z in predictor.sums(rows)], axis=0)
+    offsets = np.mean([offsets_of(network) for network in predictor.networks], axis=0)
+    return sums, offsets
