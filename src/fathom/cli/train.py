@@ -46,7 +46,14 @@ from fathom.deployment.container import require_writable
 from fathom.errors import InputError, TrainingError
 from fathom.estimators import FathomClassifier, FathomRegressor
 from fathom.estimators.base import unit_mean
-from fathom.estimators.designing import Given, Searched, class_weights, search_anew, search_on
+from fathom.estimators.designing import (
+    Given,
+    Searched,
+    class_weights,
+    refuse_compressed,
+    search_anew,
+    search_on,
+)
 from fathom.estimators.prose import join_texts, read_prose, search_texts
 from fathom.search.report import Report
 from fathom.training.monitor import Deadline, Monitor
@@ -199,6 +206,7 @@ def earlier(path: Path, options: TableOptions, flag: str) -> tuple[Any, TableOpt
     model = load(path)
     if not hasattr(model, "design_"):
         raise InputError(f"a model of a table for {flag}", got=f"{path}, which is none")
+    refuse_compressed(model, f"for {flag}")
     known = recall_run(path)
     if known is None and (not options.path or not options.target):
         raise InputError(

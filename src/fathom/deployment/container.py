@@ -2,7 +2,7 @@
 
 A file is an 8-byte little-endian length, a JSON header of that length, and the values of the
 tensors. Every file written here is a valid safetensors file; of all valid ones only those are read
-back whose header leaves nothing open: no name twice, no hole, no trailing byte, no type but the two
+back whose header leaves nothing open: no name twice, no hole, no trailing byte, no type but those
 in use, nothing that is not finite.
 """
 
@@ -27,7 +27,10 @@ MAX_TENSORS = 10_000
 MAX_RANK = 8
 MAX_NAME = 256
 MAX_DIGITS = 19
-DTYPES: dict[str, np.dtype[Any]] = {"F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
+DTYPES: dict[str, np.dtype[Any]] = {
+    "F32": np.dtype("<f4"), "F64": np.dtype("<f8"),
+    "F16": np.dtype("<f2"), "I8": np.dtype("i1"),  # of compressed networks alone
+}  # fmt: skip
 _CODES = {dtype: code for code, dtype in DTYPES.items()}
 _METADATA = "__metadata__"
 _SURROGATE = re.compile(r"\\u[dD]")
@@ -100,7 +103,7 @@ def pack(
     Parameters
     ----------
     tensors : mapping of str to numpy.ndarray
-        Float32 or float64 arrays by name; finite.
+        Arrays by name, of the types of `DTYPES`; finite.
     describe : callable
         Gives the metadata, text by name, for the data part.
 

@@ -73,6 +73,21 @@ def read_features(estimator: BaseEstimator, x: Any, *, reset: bool) -> pl.DataFr
     return frame
 
 
+def refuse_compressed(estimator: BaseEstimator, purpose: str) -> None:
+    """Refuse a model that was made smaller, whose networks are no longer those of its search.
+
+    Raises
+    ------
+    InputError
+        If it is one.
+    """
+    if hasattr(estimator, "compression_"):
+        raise InputError(
+            f"a model as its search left it, {purpose}", got="one that was compressed afterwards",
+            hint="give the model it was made from",
+        )  # fmt: skip
+
+
 def refuse_unfit_target(y: Any) -> None:
     """Refuse a target that is missing or infinite in some rows, as the command does.
 
