@@ -98,6 +98,7 @@ def test_features_times_weights_are_the_sums_of_the_layer(case):
 
 def killed(network, site, dead):
     """Return the network with some neurons of a site that never answer, whatever comes in."""
+
     def silence(layer):
         where = "weight" if hasattr(layer, "weight") else "kernel"
         array = getattr(layer, where)
@@ -153,8 +154,12 @@ def test_a_double_neuron_and_a_constant_one_go_and_others_take_their_part():
     bias = np.array(first.bias)
     weight[4], bias[4] = weight[2], bias[2]  # the same twice
     weight[7], bias[7] = 0, 0.8  # always tanh 0.8
-    layers = (eqx.tree_at(lambda one: (one.weight, one.bias), first,
-                          (jnp.asarray(weight), jnp.asarray(bias))), *described.network.layers[1:])
+    layers = (
+        eqx.tree_at(
+            lambda one: (one.weight, one.bias), first, (jnp.asarray(weight), jnp.asarray(bias))
+        ),
+        *described.network.layers[1:],
+    )
     one = Described(described.architecture, type(described.network)(layers))
     x, fresh = batch((6,)), batch((6,), 50)
     order = order_neurons(one.network, x)[0]
@@ -169,8 +174,10 @@ def test_what_is_fitted_is_the_least_squares_solution_of_numpy():
     described = made((6,), Dense(units=9, activation="tanh"), Dense(units=8, activation="relu"))
     x = batch((6,), 1000)
     small = prune_neurons(described, x, {(0,): np.array([0, 2, 3, 8])})
-    hidden = np.tanh(x @ np.asarray(described.network.layers[0].weight).T
-                     + np.asarray(described.network.layers[0].bias)).astype(np.float64)
+    hidden = np.tanh(
+        x @ np.asarray(described.network.layers[0].weight).T
+        + np.asarray(described.network.layers[0].bias)
+    ).astype(np.float64)
     second = described.network.layers[1]
     z = hidden @ np.asarray(second.weight).T + np.asarray(second.bias)
     kept = np.column_stack([hidden[:, [0, 2, 3, 8]], np.ones(len(x))])

@@ -119,8 +119,9 @@ def test_what_is_not_canonical_is_told():
     stored = store(NETWORK, "int8")
     assert is_canonical(stored, NETWORK)
     for scales in (stored.scales * 2, stored.scales * np.float32(1 + 2**-20)):
-        assert is_canonical(stored._replace(scales=scales), NETWORK) == (scales[0] > 1.5 *
-                                                                         stored.scales[0])
+        assert is_canonical(stored._replace(scales=scales), NETWORK) == (
+            scales[0] > 1.5 * stored.scales[0]
+        )
     assert not is_canonical(stored._replace(values=stored.values // 2), NETWORK)
 
 

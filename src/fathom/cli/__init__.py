@@ -282,7 +282,8 @@ def compress(
         str, typer.Option(metavar="COLUMN", help="The target, where it has another name.")
     ] = "",
     output: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Where to save; MODEL.small.fathom if left out.")
+        str | None,
+        typer.Option(metavar="FILE", help="Where to save; MODEL.small.fathom if left out."),
     ] = None,
     tolerance: Annotated[
         float, typer.Option(help="Loss of accuracy or R² that is thought small.")
@@ -300,9 +301,7 @@ def compress(
     from fathom.cli.tables import TableOptions
 
     options = TableOptions(path=data, target=named_columns(target), seed=seed, **reading)
-    raise typer.Exit(
-        run_compress(model, to, latency, options, output, tolerance, time_limit, json)
-    )
+    raise typer.Exit(run_compress(model, to, latency, options, output, tolerance, time_limit, json))
 
 
 @app.command()

@@ -313,7 +313,7 @@ def counts_within(
     dict of place to int, or None
         None where even the fewest neurons are too many.
     """
-    levels = np.unique(np.concatenate([order.errors for order in orders])) if orders else []
+    levels = np.unique(np.concatenate([np.zeros(0), *(order.errors for order in orders)]))
     low, high, found = 0, len(levels), None
     while low < high:
         middle = (low + high) // 2

@@ -267,10 +267,10 @@ def input_squares(network: Network, x: np.ndarray) -> dict[str, np.ndarray]:
                     place = f"layers.{number}.layers.{position}"
                     names[(number, position)] = f"{place}.{_weight_name(inner)}"
     found = {}
-    for place, h in inputs_of(network, list(names), x).items():
+    for at, h in inputs_of(network, list(names), x).items():
         mean = np.mean(h.astype(np.float64) ** 2, axis=tuple(range(h.ndim - 1)))
-        is_kernel = names[place].endswith("kernel")
-        found[names[place]] = mean[None, None, :, None] if is_kernel else mean[None, :]
+        is_kernel = names[at].endswith("kernel")
+        found[names[at]] = mean[None, None, :, None] if is_kernel else mean[None, :]
     return found
 
 

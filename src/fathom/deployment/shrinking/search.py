@@ -3,12 +3,13 @@
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from fathom.compression.storage import Storage
-from fathom.compression.story import Compression, Measured, Tried
+from fathom.compression.story import Measured, Tried
 from fathom.deployment.shrinking.goals import Goal, parse_goal
 from fathom.deployment.shrinking.rows import Part, Parts, part_rows, predictions, rate, take_rows
 from fathom.deployment.shrinking.steps import (
@@ -41,6 +42,9 @@ MANY = 10_000  # rows predicted at once, for their time
 ROUNDS = 9
 NARROW: tuple[Storage, ...] = ("float16", "int8")
 LOW_RANK_ERRORS = (1e-4, 1e-2)
+PRUNED = (8, 4, 2, 1)  # numbers of networks that are made smaller each
+MOST_TAUGHT = 2  # networks that are taught after that
+MOST_LEFT_OUT = 0.85  # of the weights of several networks; one alone may lose more
 SHARES = (0.5, 0.25, 0.1, 0.04)  # of the parameters that are kept where a time is asked for
 COMPUTES = "weights are kept in fewer bits and computed with as float32"
 
@@ -137,16 +141,14 @@ class Search:
         paths = order_units(start.model, parts.choose)
         fits = [units for units in paths if len(units) < len(paths[0])]
         for units in self._promising(start, fits):
-            yield lambda units=units: self._fewer(start, units)
-        alone = self._with(start, paths[-1])
-        few = self._with(start, paths[-2]) if len(paths) > 2 else None
+            yield partial(self._fewer, start, units)
         if is_designed(self.model):
-            yield lambda: self._distil(start, parts)
+            yield partial(self._distil, start, parts)
+        wholes = [units for units in paths if len(units) in PRUNED]
+        for units in wholes:  # the most networks first, which lose least neurons
+            yield partial(self._prune, self._with(start, units), parts)
         for error in LOW_RANK_ERRORS:
-            yield lambda error=error: self._factor(alone, parts, error)
-        for way in (alone, few):
-            if way is not None:
-                yield lambda way=way: self._prune(way, parts)
+            yield partial(self._factor, self._with(start, paths[-1]), parts, error)
 
     def _is_over(self) -> bool:
         return self.deadline.remaining() <= 0 or self.monitor.should_stop()
@@ -191,15 +193,13 @@ class Search:
         per_network = n_parameters(way.model) / len(open_units(way.model))
         for most in self._parameters_wanted(way, per_network):
             made = pruner.to_parameters(most)
-            if made is None:
-                continue
-            if n_parameters(made) == n_parameters(way.model):
+            if made is None or n_parameters(made) == n_parameters(way.model):
                 continue
             share = 1 - n_parameters(made) / n_parameters(way.model)
             further = way.then(f"neurons with {share:.0%} of the weights left out", made)
             self._store(further, "int8")
-            if self._is_over():
-                return
+            if self._is_over() or len(open_units(made)) > MOST_TAUGHT:
+                continue
             learned = taught(
                 made, self.model, parts.learn, deadline=self.deadline.share(0.6), seed=self.seed,
                 monitor=self.monitor,
@@ -208,14 +208,16 @@ class Search:
 
     def _parameters_wanted(self, way: Way, per_network: float) -> list[float]:
         """Return how many parameters each network may have so that the goal is met."""
+        n = len(open_units(way.model))
         if self.goal.most_bytes is None:
-            return [share * per_network for share in SHARES]
+            return [share * per_network for share in SHARES[: 2 if n > 1 else None]]
         whole = stored(way.model, "int8", None)
         assert whole is not None
         surplus = self._bytes(whole) - self.goal.most_bytes
         if surplus <= 0:
             return [0.9 * per_network] if self.goal.most_seconds is not None else []
-        return [per_network - surplus / len(open_units(way.model))]
+        most = per_network - surplus / n
+        return [most] if n == 1 or most > (1 - MOST_LEFT_OUT) * per_network else []
 
     def _distil(self, start: Way, parts: Parts) -> None:
         student = Student(self.model, parts.learn, parts.choose, self.seed)
@@ -224,7 +226,9 @@ class Search:
         if width is None:
             return
         made = student.learned(width, self.deadline.share(0.6), self.monitor)
-        way = Way(start.steps[:1]).then(f"distilled into one network of {width} neurons a layer", made)
+        way = Way(start.steps[:1]).then(
+            f"distilled into one network of {width} neurons a layer", made
+        )
         self._store(way, "int8")
 
     def _store(self, way: Way, storage: Storage) -> None:
@@ -286,8 +290,8 @@ def compress(
 ) -> Model:
     """Return a smaller model: the best that was found under a size or a time.
 
-    What is tried: fewer networks, weights in 16 or 8 bits, whole neurons left out, low rank, and one
-    small network that learns what the ensemble says. Without rows only what needs none is done.
+    What is tried: fewer networks, weights in 16 or 8 bits, whole neurons left out, low rank, and
+    one small network that learns what the ensemble says. Without rows only what needs none is done.
 
     Parameters
     ----------

@@ -25,6 +25,7 @@ from fathom.deployment.shrinking.units import (
     restored_design,
     with_units,
 )
+from fathom.nn.network import Network
 from fathom.training.augmentation import augment
 from fathom.training.calibration import fit_sharpness
 from fathom.training.monitor import Deadline, Monitor
@@ -79,7 +80,7 @@ def placeholder(model: Model, storage: Storage) -> Compression:
     )  # fmt: skip
 
 
-def _changed(unit: Unit, network: object) -> Unit:
+def _changed(unit: Unit, network: Network) -> Unit:
     return replace(unit, described=replace(unit.described, network=network))
 
 
@@ -103,11 +104,13 @@ def order_units(model: Model, part: Part) -> tuple[tuple[Unit, ...], ...]:
         (u.member, u.fold): predictions(with_units(model, [u]), part.x) for u in left
     }  # fmt: skip
     found = [tuple(left)]
-    total = sum(unit.weight * said[unit.member, unit.fold] for unit in left)
+    total = np.sum([unit.weight * said[unit.member, unit.fold] for unit in left], axis=0)
     while len(left) > 1:
         weight = sum(unit.weight for unit in left)
         losses = [
-            rate((total - u.weight * said[u.member, u.fold]) / (weight - u.weight), part.y, target)[0]
+            rate((total - u.weight * said[u.member, u.fold]) / (weight - u.weight), part.y, target)[
+                0
+            ]
             for u in left
         ]
         gone = left.pop(int(np.argmin(losses)))
@@ -228,7 +231,7 @@ def _shown_rows(model: Model, part: Part, seed: int) -> Part:
     copies = int(np.clip(LESSON_ROWS // len(part.y), 1, 12))
     shape = (described.height, described.width, described.channels)
     pictures = np.asarray(part.x).reshape(len(part.y), *shape)
-    changed = [_change(pictures, changes, seed + n) for n in range(copies - 1)]
+    changed: list[np.ndarray] = [_change(pictures, changes, seed + n) for n in range(copies - 1)]
     every = np.concatenate([pictures, *changed]).reshape(copies * len(part.y), -1)
     return Part(every, np.tile(part.y, (copies, *[1] * (part.y.ndim - 1))))
 

@@ -13,6 +13,7 @@ from fathom.deployment.shrinking.rows import Part, predictions
 from fathom.deployment.shrinking.steps import STORY_BYTES, size_of, stored
 from fathom.deployment.shrinking.teaching import Lesson, aims_for, form_of, teach
 from fathom.deployment.shrinking.units import Model, restored_design, trimmed
+from fathom.nn.architecture import Architecture
 from fathom.nn.network import Network, build, draw
 from fathom.search.design import Design, Member
 from fathom.search.material import Material, TargetScale
@@ -77,7 +78,7 @@ class Student:
                 return width
         return None
 
-    def _architecture(self, width: int) -> object:
+    def _architecture(self, width: int) -> Architecture:
         return self.genes(width).architecture(self._material.layout(False), self._target)
 
     def learned(self, width: int, deadline: Deadline, monitor: Monitor | None) -> Model:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any, TypeAlias
 
 import numpy as np
 from sklearn.base import clone
@@ -10,9 +10,8 @@ from sklearn.base import clone
 from fathom.compression.sites import Described
 from fathom.data.encoding import Standardization
 from fathom.data.features import TableEncoding
-from fathom.data.schema import TableInput
 from fathom.data.text import TextEncoding
-from fathom.data.views import NumberViews
+from fathom.data.views import NumberViews, View
 from fathom.estimators import FathomClassifier, FathomRegressor
 from fathom.estimators.predicting import encode_rows
 from fathom.nn.network import Network
@@ -22,7 +21,7 @@ from fathom.search.record import Record
 from fathom.search.report import Candidate, Report
 from fathom.training.history import History
 
-Model = TypeVar("Model", FathomClassifier, FathomRegressor)
+Model: TypeAlias = FathomClassifier | FathomRegressor
 MOST_EPOCHS = 100  # of the history that a compressed model still tells
 COMPRESSED = "was compressed afterwards"
 
@@ -48,17 +47,17 @@ class Unit:
     described: Described
 
 
-def is_designed(model: FathomClassifier | FathomRegressor) -> bool:
+def is_designed(model: Model) -> bool:
     """Tell whether a model designed itself for a table."""
     return hasattr(model, "design_")
 
 
-def is_of_texts(model: FathomClassifier | FathomRegressor) -> bool:
+def is_of_texts(model: Model) -> bool:
     """Tell whether a model is one of texts alone."""
     return isinstance(model.encoding_, TextEncoding)
 
 
-def open_units(model: FathomClassifier | FathomRegressor) -> tuple[Unit, ...]:
+def open_units(model: Model) -> tuple[Unit, ...]:
     """Return the networks of a model, member by member, folds ascending."""
     if not is_designed(model):
         n = len(model.networks_)
@@ -73,7 +72,7 @@ def open_units(model: FathomClassifier | FathomRegressor) -> tuple[Unit, ...]:
     )
 
 
-def batch_of(model: FathomClassifier | FathomRegressor, unit: Unit, x: Any) -> np.ndarray:
+def batch_of(model: Model, unit: Unit, x: Any) -> np.ndarray:
     """Return rows, parsed or checked, as a network of the model sees them."""
     if is_designed(model):
         genes = model.design_.members[unit.member].genes
@@ -93,7 +92,9 @@ def with_units(model: Model, units: Sequence[Unit]) -> Model:
     made = _plain_copy(model)
     if made.architecture is not None:
         made.architecture = architecture
-    kept = tuple(model.history_.kept[u.member] for u in units if u.member < len(model.history_.kept))
+    kept = tuple(
+        model.history_.kept[u.member] for u in units if u.member < len(model.history_.kept)
+    )
     history = model.history_.model_copy(update={"kept": kept}).thinned(MOST_EPOCHS)
     assert model.encoding_ is not None
     made.restore(
@@ -109,7 +110,7 @@ def restored_design(model: Model, found: Design) -> Model:
 
 
 def _plain_copy(model: Model) -> Model:
-    made = clone(model)
+    made: Model = clone(model)
     made.warm_start = False
     return made
 
@@ -143,8 +144,9 @@ def _select(found: Design, units: Sequence[Unit]) -> Design:
         found, members=tuple(members),
         encodings=tuple(found.encodings[fold] for fold in folds),
         trees=tuple(found.trees[fold] for fold in folds) if has_trees else (),
-        report=_shortened(found.report, {n: m.weight for n, m in zip(numbers, members, strict=True)},
-                          len(folds)),
+        report=_shortened(
+            found.report, {n: m.weight for n, m in zip(numbers, members, strict=True)}, len(folds)
+        ),
         history=_history_of(found, kept), record=_record_of(found, kept, folds),
     )  # fmt: skip
 
@@ -194,7 +196,7 @@ def trimmed(model: Model) -> Model:
     found: Design = model.design_
     encodings = []
     for fold, encoding in enumerate(found.encodings):
-        views = {member.genes.view for member in found.members if fold in member.folds}
+        views: set[View] = {member.genes.view for member in found.members if fold in member.folds}
         encodings.append(_trim(encoding, views))
     made = restored_design(model, replace(found, encodings=tuple(encodings)))
     if hasattr(model, "compression_"):
@@ -202,7 +204,7 @@ def trimmed(model: Model) -> Model:
     return made
 
 
-def _trim(encoding: TableEncoding, views: set[str]) -> TableEncoding:
+def _trim(encoding: TableEncoding, views: set[View]) -> TableEncoding:
     def trim(one: NumberViews) -> NumberViews:
         return NumberViews(
             one.fill, one.scale,
