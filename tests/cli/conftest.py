@@ -16,8 +16,8 @@ import pytest
 from fathom.cli import main
 
 VERBS = (
-    "train", "replay", "predict", "evaluate", "compare", "depth", "descent", "export", "inspect",
-    "report", "space",
+    "train", "replay", "predict", "evaluate", "compare", "compress", "depth", "descent", "export",
+    "inspect", "report", "space",
 )  # fmt: skip
 
 

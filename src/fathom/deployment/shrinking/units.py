@@ -14,6 +14,8 @@ from fathom.data.text import TextEncoding
 from fathom.data.views import NumberViews, View
 from fathom.estimators import FathomClassifier, FathomRegressor
 from fathom.estimators.predicting import encode_rows
+from fathom.nn.architecture import Architecture
+from fathom.nn.blocks import Dropout
 from fathom.nn.network import Network
 from fathom.search.design import Design, Member
 from fathom.search.prediction import to_matrix
@@ -130,11 +132,13 @@ def _select(found: Design, units: Sequence[Unit]) -> Design:
     members = []
     for number in numbers:
         mine = sorted((u for u in units if u.member == number), key=lambda unit: unit.fold)
-        networks: tuple[Network, ...] = tuple(unit.described.network for unit in mine)
+        before = found.members[number].architecture
+        each = [_without_dropout(unit.described, before) for unit in mine]
+        networks: tuple[Network, ...] = tuple(one.network for one in each)
         weight = min(sum(unit.weight for unit in mine) / total, 1.0)
         members.append(
             Member(
-                found.members[number].genes, weight, mine[0].described.architecture,
+                found.members[number].genes, weight, each[0].architecture,
                 tuple(folds.index(unit.fold) for unit in mine), networks,
             )
         )  # fmt: skip
@@ -149,6 +153,17 @@ def _select(found: Design, units: Sequence[Unit]) -> Design:
         ),
         history=_history_of(found, kept), record=_record_of(found, kept, folds),
     )  # fmt: skip
+
+
+def _without_dropout(described: Described, before: Architecture) -> Described:
+    """Return a network that was changed without the layers that only training knows."""
+    if described.architecture == before:
+        return described
+    pairs = zip(described.architecture.layers, described.network.layers, strict=True)
+    kept = [(layer, module) for layer, module in pairs if not isinstance(layer, Dropout)]
+    layers, modules = zip(*kept, strict=True)
+    architecture = described.architecture.model_copy(update={"layers": layers})
+    return Described(architecture, Network(modules))
 
 
 def _places(found: Design) -> list[tuple[int, int]]:
