@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from fathom.data.datasets import load_digits as load_digits
     from fathom.deployment.archive import load as load
     from fathom.deployment.archive import save as save
+    from fathom.deployment.shrinking.search import compress as compress
     from fathom.estimators.classifier import FathomClassifier as FathomClassifier
     from fathom.estimators.opening import open_model as open_model
     from fathom.estimators.regressor import FathomRegressor as FathomRegressor
@@ -62,6 +63,7 @@ _HOMES = {
     "FathomRegressor": "fathom.estimators.regressor",
     "Recipe": "fathom.training.recipe",
     "build": "fathom.nn.network",
+    "compress": "fathom.deployment.shrinking.search",
     "load": "fathom.deployment.archive",
     "load_digits": "fathom.data.datasets",
     "open_model": "fathom.estimators.opening",
