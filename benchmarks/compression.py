@@ -3,7 +3,7 @@
 python benchmarks/compression.py --data DIR [--cases usps_dnn,usps_cnn,adult] [--to 0.25,0.1]
     [--train-limit 45] [--shrink-limit 60] [--keep FOLDER]
 
-DIR holds ``digits/usps.npz`` and ``tables/adult.csv``. A model is trained on the training part (that
+DIR holds ``digits/usps.npz`` and ``tables/adult.csv``. A model learns from the training part (that
 of USPS; 80 % of adult's rows), made smaller with the very same rows, of which some choose, and
 judged on the test part, which neither has seen. With --keep models are kept between runs. The last
 line compares the arithmetic of float32 with that of whole numbers, which decided what is computed.

@@ -51,7 +51,8 @@ def test_the_public_list_is_what_it_is():
         "Activation", "Architecture", "Augmentation", "AveragePool", "Bag", "BatchNorm", "Columns",
         "Conv2D", "Dense", "Dropout", "FathomClassifier", "FathomRegressor", "Flatten", "Gain",
         "GlobalAveragePool", "Initializer", "LayerNorm", "MaxPool", "Monitor", "Recipe",
-        "Residual", "Trace", "build", "compress", "load", "load_digits", "open_model", "save", "trace", "why",
+        "Residual", "Trace", "build", "compress", "load", "load_digits", "open_model", "save",
+        "trace", "why",
     ]  # fmt: skip
     for name in fathom.__all__:
         assert getattr(fathom, name).__doc__

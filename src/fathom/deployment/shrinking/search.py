@@ -335,7 +335,7 @@ def compress(
     if X is None and goal.most_seconds is not None:
         raise InputError("rows, to take the time of predictions", got="none", hint="--data FILE")
     parts = None if X is None else part_rows(model, X, y, seed)
-    deadline = Deadline(time_limit)
+    deadline = Deadline(None if time_limit is None else float(time_limit))
     search = Search(model, parts, goal, deadline, seed, tell or (lambda tried: None), monitor)
     return _told(search, search.run(), tolerance)
 
