@@ -56,14 +56,15 @@ def test_what_was_quantized_quantizes_to_itself():
 
 def test_a_calibrated_scale_is_never_worse_on_the_batch_it_is_chosen_on():
     rng = np.random.default_rng(4)
-    weight = rng.standard_t(2, size=(40, 30)).astype(np.float32)
-    squares = rng.random(30)[None]
+    weight = rng.normal(size=(40, 30)).astype(np.float32)
+    weight[:, 0] = 4.0  # the largest, behind an input that never comes
+    squares = np.where(np.arange(30) == 0, 0.0, rng.random(30))[None]
     errors = []
     for given in (None, squares):
         whole, scale = quantize(weight, 0, given)
         errors.append((squares * (weight - whole * scale[:, None]) ** 2).sum(axis=1))
     assert (errors[1] <= errors[0] * (1 + 1e-5)).all()
-    assert errors[1].sum() < errors[0].sum()
+    assert errors[1].sum() < 0.7 * errors[0].sum()
 
 
 def test_int8_outputs_are_those_of_numpy_by_hand():
