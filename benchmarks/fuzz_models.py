@@ -122,11 +122,11 @@ class Mutator:
         for _ in self._times():
             entry = header[self._pick(names)]
             begin, end = entry["data_offsets"]
-            kind = "<f4" if entry["dtype"] == "F32" else "<f8"
-            values = np.frombuffer(bytes(data[begin:end]), kind).copy()
+            kind = {"F16": "<f2", "F32": "<f4", "F64": "<f8", "I8": "i1"}[entry["dtype"]]
+            values = np.frombuffer(bytes(data[begin:end]), kind).astype(float)
             place = int(self._rng.integers(len(values)))
             change = self._pick(("odd", "near", "swap", "order", "shape"))
-            with np.errstate(over="ignore"):
+            with np.errstate(over="ignore", invalid="ignore"):
                 if change == "odd":
                     values[place] = self._pick(NUMBERS)
                 elif change == "near":
@@ -137,7 +137,10 @@ class Mutator:
                     self._rng.shuffle(values)
                 else:
                     entry["shape"] = self._pick(([len(values)], [1, len(values)], [len(values), 1]))
-            data[begin:end] = values.astype(kind).tobytes()
+                if kind == "i1":  # any eight bits are a whole number
+                    values = np.nan_to_num(values) % 256 - 128 * (change == "odd")
+                    values = values.astype(np.int64).astype(np.int8)
+                data[begin:end] = values.astype(kind).tobytes()
         return _signed(header, header["__metadata__"]["card"], bytes(data))
 
     def _changed(self, document: Any) -> Any:

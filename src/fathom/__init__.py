@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from fathom.deployment.archive import load as load
     from fathom.deployment.archive import load_transcriber as load_transcriber
     from fathom.deployment.archive import save as save
+    from fathom.deployment.shrinking.search import compress as compress
     from fathom.estimators.classifier import FathomClassifier as FathomClassifier
     from fathom.estimators.opening import open_model as open_model
     from fathom.estimators.regressor import FathomRegressor as FathomRegressor
@@ -69,6 +70,7 @@ _HOMES = {
     "FathomTranscriber": "fathom.estimators.transcriber",
     "Recipe": "fathom.training.recipe",
     "build": "fathom.nn.network",
+    "compress": "fathom.deployment.shrinking.search",
     "load": "fathom.deployment.archive",
     "load_transcriber": "fathom.deployment.archive",
     "load_digits": "fathom.data.datasets",

@@ -16,7 +16,8 @@ from fathom.cli import main
 from fathom.training import monitor
 
 VERBS = (
-    "digits", "train", "replay", "predict", "evaluate", "compare", "depth", "descent", "export",
+    "digits", "train", "replay", "predict", "evaluate", "compare", "compress", "depth", "descent",
+    "export",
     "inspect", "report", "space",
 )  # fmt: skip
 

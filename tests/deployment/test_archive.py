@@ -1,5 +1,6 @@
 """The model file: what is saved comes back, and hostile files are refused in one line."""
 
+import fcntl
 import hashlib
 import json
 import os
@@ -334,6 +335,26 @@ def test_a_saved_file_can_be_read_by_whom_the_umask_allows(tmp_path):
     mask = os.umask(0)
     os.umask(mask)
     assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o666 & ~mask
+
+
+def test_what_a_killed_writer_left_goes_with_the_next_saving_and_nothing_else(tmp_path):
+    old = {name: tmp_path / name for name in (
+        ".a.fathom.part-abcdefgh", ".a.fathom.part-locked_1", ".a.fathom.part-new_one_",
+        ".b.fathom.part-abcdefgh", ".a.fathom.part-backup", ".a.fathom.abcdefgh", "a.fathom.part-1",
+        ".axfathom.part-abcdefgh",
+    )}  # fmt: skip
+    for path in old.values():
+        path.write_bytes(b"half")
+        if "new" not in path.name:
+            os.utime(path, (1, 1))
+    (tmp_path / ".a.fathom.part-link1234").symlink_to(old["a.fathom.part-1"])
+    with open(old[".a.fathom.part-locked_1"], "rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        write_file(tmp_path / "a.fathom", b"whole")
+        left = {path.name for path in tmp_path.iterdir()}
+    assert left == {*old, "a.fathom", ".a.fathom.part-link1234"} - {".a.fathom.part-abcdefgh"}
+    write_file(tmp_path / "a.fathom", b"again")
+    assert not old[".a.fathom.part-locked_1"].exists()
 
 
 def test_saving_through_a_link_keeps_the_link(tiny, tmp_path):

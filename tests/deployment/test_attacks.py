@@ -1,7 +1,8 @@
 """Attacks on model files: each gets one line of an error, soon, in little memory.
 
-They are made from two files that Fathom 0.1.0 has written, kept as they are for as long as its
-format is read: networks a user described (numbers), and an ensemble that designed itself (a table).
+They are made from four files that Fathom 0.1.0 has written, kept as they are for as long as its
+formats are read: networks a user described (numbers), an ensemble that designed itself (a table),
+and both after compression.
 """
 
 import copy
@@ -32,6 +33,10 @@ from fathom.errors import ModelFileError
 FOLDER = Path(__file__).parent / "models"
 DESCRIBED = (FOLDER / "0.1.0-described.fathom").read_bytes()
 DESIGNED = (FOLDER / "0.1.0-designed.fathom").read_bytes()
+SMALL = {
+    kind: (FOLDER / f"0.1.0-compressed-{kind}.fathom").read_bytes()
+    for kind in ("described", "designed")
+}
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 MOST_MEMORY = 50 * 2**20
 
@@ -209,7 +214,11 @@ FILES = {
     "36 an unknown layer": with_card(at("architecture", "layers", 0, "kind", value="lambda")),
     "36 an unknown key": with_card(at("secret", value=1)),
     "36 an unknown key inside": with_card(at("architecture", "layers", 0, "code", value="x")),
-    "36 a later version": with_header(at("__metadata__", "format", value="fathom/2")),
+    "36 a later version": with_header(at("__metadata__", "format", value="fathom/3")),
+    "36 no compressed model": with_header(at("__metadata__", "format", value="fathom/2")),
+    "36 a compressed model as one of before": with_header(
+        at("__metadata__", "format", value="fathom/1"), SMALL["designed"]
+    ),
     "36 another format": with_header(at("__metadata__", "format", value="pt")),
     "38 a class twice": with_card(at("model_schema", "target", "classes", value=["a", "a"])),
     "38 too many classes": with_card(
@@ -467,6 +476,116 @@ def test_40_a_disk_that_is_full(tmp_path):
 
 
 SAID = json.loads((FOLDER / "0.1.0.json").read_text())
+SAID_SMALL = json.loads((FOLDER / "0.1.0-compressed.json").read_text())
+
+
+@pytest.mark.parametrize("kind", SMALL)
+def test_41_a_compressed_model_of_0_1_0_says_what_it_said(kind, tmp_path):
+    model, said = load(FOLDER / f"0.1.0-compressed-{kind}.fathom"), SAID_SMALL[kind]
+    if kind == "described":
+        found = model.predict_proba(np.array(said["rows"]))
+    else:
+        found = model.predict(pd.DataFrame(said["rows"]))
+    np.testing.assert_allclose(found, said["predictions"], rtol=1e-5, atol=1e-5)
+    assert model.compression_.storage == "int8"
+    save(model, tmp_path / "again")
+    assert (tmp_path / "again").read_bytes() == SMALL[kind]
+
+
+def of_type(dtype, change, which="first"):
+    """Change the first tensor of a type, or the first whose name ends in something."""
+
+    def changed(tensors):
+        name = next(
+            name for name, array in sorted(tensors.items())
+            if array.dtype == dtype and (which == "first" or name.endswith(which))
+        )  # fmt: skip
+        return tensors | {name: change(tensors[name])}
+
+    return changed
+
+
+def put(value, place=0):
+    def changed(array):
+        array = array.copy()
+        array[place] = value
+        return array
+
+    return changed
+
+
+SMALL_CARD = ("compression", "storage")
+SMALL_TENSORS = {
+    "a scale of 0": of_type("<f4", put(0), ".scales"),
+    "a scale below 0": of_type("<f4", lambda a: -a, ".scales"),
+    "a scale that overflows": of_type("<f4", put(3e38), ".scales"),
+    "a scale next to nothing": of_type("<f4", put(1e-42), ".scales"),
+    "a scale between others": of_type("<f4", lambda a: np.nextafter(a, np.float32(9)), ".scales"),
+    "weights that leave room": of_type("i1", lambda a: a // 2),
+    "a weight of -128": of_type("i1", put(-128)),
+    "a weight too few": of_type("i1", lambda a: a[:-1]),
+    "a weight too many": of_type("i1", lambda a: np.append(a, a[:1])),
+    "weights in a square": of_type("i1", lambda a: a.reshape(1, -1)),
+    "weights as floats": of_type("i1", lambda a: a.astype(np.float32)),
+    "scales as doubles": of_type("<f4", lambda a: a.astype(np.float64), ".scales"),
+    "a scale too few": of_type("<f4", lambda a: a[:-1], ".scales"),
+    "the rest in eight bits": of_type("<f4", lambda a: a.astype(np.int8), ".rest"),
+    "no scales": lambda t: {n: a for n, a in t.items() if not n.endswith(".scales")},
+    "no rest": lambda t: {n: a for n, a in t.items() if not n.endswith(".rest")},
+    "one more": lambda t: t | {"network.0.more": np.zeros(3, np.int8)},
+    "doubles in eight bits": lambda t: {
+        n: np.ones(a.shape, np.int8) if a.dtype == np.float64 else a for n, a in t.items()},
+}  # fmt: skip
+SMALL_CARDS = {
+    "float16 where there is int8": at(*SMALL_CARD, value="float16"),
+    "float32 where there is int8": at(*SMALL_CARD, value="float32"),
+    "bits of no kind": at(*SMALL_CARD, value="int4"),
+    "no story": at("compression", value=None),
+    "an endless story": at("compression", "notes", value=["x"] * 1000),
+    "a long word": at("compression", "asked", value="x" * 10**6),
+    "a step of code": at("compression", "steps", 0, "code", value="x"),
+}
+SMALL_LAYERS = {
+    "softmax within": {"kind": "dense", "units": 6, "activation": "softmax"},
+    "another width": {"kind": "dense", "units": 7, "activation": "selu"},
+    "a million neurons": {"kind": "dense", "units": 1_000_000},
+    "another layer": {"kind": "conv2d", "channels": 3, "kernel": [3, 3]},
+    "no layer": {"kind": "dropout", "rate": 0.1},
+}
+
+
+@pytest.mark.parametrize("kind", SMALL)
+@pytest.mark.parametrize("attack", SMALL_TENSORS)
+def test_tensors_of_a_compressed_model(attack, kind, tmp_path):
+    refused(tmp_path / "a", with_tensors(SMALL_TENSORS[attack], SMALL[kind]))
+
+
+@pytest.mark.parametrize("attack", SMALL_CARDS)
+def test_cards_of_a_compressed_model(attack, tmp_path):
+    for content in SMALL.values():
+        refused(tmp_path / "a", with_card(SMALL_CARDS[attack], content))
+
+
+@pytest.mark.parametrize("attack", [*SMALL_LAYERS, "many"])
+def test_layers_of_a_compressed_member(attack, tmp_path):
+    wanted = [SMALL_LAYERS[attack]] if attack != "many" else [SMALL_LAYERS["another width"]] * 9
+    layers = at("design", "members", 0, "layers", value=wanted)
+    refused(tmp_path / "a", with_card(layers, SMALL["designed"]))
+
+
+@pytest.mark.parametrize("content", SMALL.values(), ids=SMALL)
+def test_scales_that_are_not_finite(content, tmp_path):
+    tensors, _, _ = unpack(content)
+    with pytest.raises(ModelFileError, match="finite"):
+        pack(of_type("<f4", put(np.nan), ".scales")(tensors), lambda data: {})
+    raw, data = parted(content)
+    header = json.loads(raw)
+    begin = next(e for n, e in header.items() if n.endswith(".scales"))["data_offsets"][0]
+    for value in (np.nan, np.inf):
+        bad = data[:begin] + struct.pack("<f", value) + data[begin + 4 :]
+        digest = hashlib.sha256(header["__metadata__"]["card"].encode() + bad).hexdigest()
+        header["__metadata__"]["sha256"] = digest
+        refused(tmp_path / "a", framed(json.dumps(header).encode(), bad), "finite")
 
 
 def test_41_a_described_model_of_0_1_0_says_what_it_said():
@@ -520,8 +639,9 @@ def test_killed_while_saving_there_is_always_a_whole_file():
 def test_mutants_are_refused_or_harmless(monkeypatch):
     monkeypatch.syspath_prepend(BENCHMARKS)
     fuzzer = importlib.import_module("fuzz_models")
+    contents = [DESCRIBED, DESIGNED, *SMALL.values()]
     with np.errstate(all="ignore"):
-        counts, n_wrong, _ = fuzzer.fuzz([DESCRIBED, DESIGNED], 60, float("inf"), 0, None)
+        counts, n_wrong, _ = fuzzer.fuzz(contents, 90, float("inf"), 0, None)
     assert n_wrong == 0, counts
     fates = {what.split(": ")[1] for what in counts}
     assert {"refused", "loaded"} <= fates

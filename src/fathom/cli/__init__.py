@@ -271,6 +271,51 @@ def export(
 
 
 @app.command()
+@reads_table
+def compress(
+    model: Annotated[str, typer.Argument(help="A model file, for example model.fathom.")],
+    to: Annotated[
+        str | None,
+        typer.Option(metavar="SIZE", help="A share of its size, 0.25, or a size, 200kB."),
+    ] = None,
+    latency: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Time for one row, for example 50us.")
+    ] = None,
+    data: Annotated[
+        str,
+        typer.Option(
+            metavar="FILE",
+            help="Rows with their target, best such as the model has not seen; without them "
+            "weights are kept in fewer bits and nothing else is done.",
+        ),
+    ] = "",
+    target: Annotated[
+        str, typer.Option(metavar="COLUMN", help="The target, where it has another name.")
+    ] = "",
+    output: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Where to save; MODEL.small.fathom if left out."),
+    ] = None,
+    tolerance: Annotated[
+        float, typer.Option(help="Loss of accuracy or R² that is thought small.")
+    ] = 0.005,
+    time_limit: Annotated[
+        float, typer.Option(metavar="SECONDS", help="After which nothing further is tried.")
+    ] = 60.0,
+    *,
+    reading: Reading,
+    seed: Seed = 0,
+    json: Json = False,
+) -> None:
+    """Make a model smaller or faster, and say what that cost; exit code 1 where it fell short."""
+    from fathom.cli.compress import run_compress
+    from fathom.cli.tables import TableOptions
+
+    options = TableOptions(path=data, target=named_columns(target), seed=seed, **reading)
+    raise typer.Exit(run_compress(model, to, latency, options, output, tolerance, time_limit, json))
+
+
+@app.command()
 def serve(
     models: Annotated[
         list[str], typer.Argument(help="Model files; NAME=FILE gives one another name.")

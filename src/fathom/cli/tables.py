@@ -1,5 +1,6 @@
 """Tables as commands read them: the options, the target and the columns beside it, the record."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -327,6 +328,12 @@ def record_run(model_path: Path, options: TableOptions, decimal: str) -> None:
         beside.replace(place)
     except OSError:
         return  # continuing then needs the table by name
+
+
+def forget_run(model_path: Path) -> None:
+    """Forget what a model was trained on, where the file is about to go."""
+    with contextlib.suppress(OSError):
+        _record_place(model_path).unlink()
 
 
 def recall_run(model_path: Path) -> TableOptions | None:

@@ -38,6 +38,7 @@ from fathom.cli.tables import (
 )
 from fathom.cli.texts import conclude_texts
 from fathom.cli.transcripts import conclude_transcriber, is_transcript, train_transcriber
+from fathom.cli.unfinished import Unfinished
 from fathom.cli.watching import SearchView
 from fathom.data.cells import listing, quoted
 from fathom.data.folders import Sense
@@ -50,7 +51,14 @@ from fathom.deployment.container import require_writable
 from fathom.errors import InputError, TrainingError
 from fathom.estimators import FathomClassifier, FathomRegressor
 from fathom.estimators.base import unit_mean
-from fathom.estimators.designing import Given, Searched, class_weights, search_anew, search_on
+from fathom.estimators.designing import (
+    Given,
+    Searched,
+    class_weights,
+    refuse_compressed,
+    search_anew,
+    search_on,
+)
 from fathom.estimators.prose import join_texts, read_prose, search_texts
 from fathom.search.report import Report
 from fathom.training.monitor import Deadline, Monitor
@@ -101,11 +109,13 @@ def run_train(
     left = max(time_limit - spent - reserve, LEAST_S)
     _warn_of_little_time(screen, time_limit, spent, left + reserve)
     stop = StopRequest(screen)
+    safe = Unfinished(screen, place, options, whole.decimal)
+    safe.say_if_there()
     with stop.listening():  # from here on there may be something to keep
         view, deadline = SearchView(screen, time_limit, stop, spent), Deadline(left)
         try:
             with view.shown():
-                model = _find(screen, table, given, options, before, prose, view, deadline)
+                model = _find(screen, table, given, options, before, prose, view, deadline, safe)
         except TrainingError:
             if not stop.is_asked:
                 raise
@@ -114,6 +124,7 @@ def run_train(
         model.time_limit = time_limit
         path = save(model, place)
         record_run(path, options, whole.decimal)
+        safe.remove()
         seconds = time.monotonic() - began
         if prose is None:
             _conclude(screen, model, path, seconds, options)
@@ -236,6 +247,7 @@ def earlier(path: Path, options: TableOptions, flag: str) -> tuple[Any, TableOpt
     model = load(path)
     if not hasattr(model, "design_"):
         raise InputError(f"a model of a table for {flag}", got=f"{path}, which is none")
+    refuse_compressed(model, f"for {flag}")
     known = recall_run(path)
     if known is None and (not options.path or not options.target):
         raise InputError(
@@ -271,16 +283,18 @@ def _search(
     before: Any,
     view: Monitor,
     deadline: Deadline,
+    safe: Unfinished,
 ) -> Searched:
     if before is not None:
         _show_columns(screen, before.schema_.input, options.time, is_new=False)
         return search_on(
-            table.features, given, before.schema_, before.design_, monitor=view, deadline=deadline
-        )
+            table.features, given, before.schema_, before.design_, monitor=view, deadline=deadline,
+            keep=safe.keep,
+        )  # fmt: skip
     kinds: Any = options.kinds
     return search_anew(
         table.features, given, kinds, has_names=not options.no_header, seed=options.seed,
-        monitor=view, deadline=deadline,
+        monitor=view, deadline=deadline, keep=safe.keep,
         tell=lambda columns: _show_columns(screen, columns, options.time, is_new=True),
     )  # fmt: skip
 
@@ -301,12 +315,13 @@ def _find(
     prose: tuple[TableInput, ParsedTable] | None,
     view: Monitor,
     deadline: Deadline,
+    safe: Unfinished,
 ) -> FathomClassifier | FathomRegressor:
     """Find networks for a table, and return the model they make."""
     kind = FathomRegressor if given.target.task == "numbers" else FathomClassifier
     model = kind(random_state=options.seed)
     if prose is None:
-        found = _search(screen, table, given, options, before, view, deadline)
+        found = _search(screen, table, given, options, before, view, deadline, safe)
         return model.restore_design(found.schema, found.design)
     _show_columns(screen, prose[0], options.time, is_new=True)
     return model.restore(

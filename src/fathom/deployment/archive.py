@@ -12,6 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 from pydantic import Field, FiniteFloat, ValidationError
 
+from fathom.compression.storage import Storage
+from fathom.compression.story import Compression
 from fathom.data.cells import quoted
 from fathom.data.combinations import Combined, combinations_of, log_prior
 from fathom.data.encoding import Standardization
@@ -19,6 +21,7 @@ from fathom.data.schema import MAX_CLASSES, MAX_COMBINATIONS, Label, Name, Schem
 from fathom.data.text import TextEncoding
 from fathom.deployment.container import (
     MAX_HEADER_BYTES,
+    Tensors,
     pack,
     parse_json,
     read_file,
@@ -27,6 +30,13 @@ from fathom.deployment.container import (
 )
 from fathom.deployment.designs import DesignCard, describe_design, design_tensors, restore_design
 from fathom.deployment.texts import require_texts, restore_texts, text_shapes, text_tensors
+from fathom.deployment.weights import (
+    fill,
+    outline_of,
+    take_weights,
+    weight_shapes,
+    weight_tensors,
+)
 from fathom.errors import FathomError, InputError, ModelFileError
 from fathom.estimators import FathomClassifier, FathomRegressor
 from fathom.estimators.aims import has_target_encoding
@@ -34,18 +44,21 @@ from fathom.estimators.matching import require_match
 from fathom.estimators.transcriber import FathomTranscriber
 from fathom.nn.architecture import Architecture
 from fathom.nn.bag import Bag
-from fathom.nn.network import Network, draw
+from fathom.nn.network import Network
 from fathom.search.factors import with_factors
 from fathom.training.history import History
 from fathom.training.recipe import Recipe
 from fathom.values import Value
 
-FORMAT = "fathom/1"
+FORMAT, COMPRESSED = "fathom/1", "fathom/2"  # older versions read the first alone
 MAX_EPOCHS = (20_000, 2000, 200)  # of the history in a file: the most for which the card fits
 CARD_BYTES = MAX_HEADER_BYTES - 2**20  # the rest is for the names of tensors
 Loaded = TypeVar("Loaded")
 Weight: TypeAlias = Annotated[FiniteFloat, Field(ge=0)]
 Model: TypeAlias = FathomClassifier | FathomRegressor
+_ABSENT: Any = {  # from the files that older versions read
+    "compression": True, "design": {"members": {"__all__": {"layers"}}},
+}  # fmt: skip
 _ESTIMATORS: dict[str, Any] = {
     "classifier": FathomClassifier, "regressor": FathomRegressor, "transcriber": FathomTranscriber,
 }  # fmt: skip
@@ -80,6 +93,8 @@ class Card(Value):
         For factors: what turns sums into probabilities of combinations.
     prior : "training", "uniform", float, or tuple of combination and share
         The classifier's parameter.
+    compression : Compression or None
+        Of a compressed model how its weights are kept, what was done and what that cost.
     """
 
     fathom_version: str = Field(max_length=100)
@@ -96,6 +111,12 @@ class Card(Value):
     design: DesignCard | None = None
     combined: Combined | None = None
     prior: PriorCard = "training"
+    compression: Compression | None = None
+
+    @property
+    def storage(self) -> Storage:
+        """How the weights of networks are kept."""
+        return "float32" if self.compression is None else self.compression.storage
 
 
 def save(model: Model | FathomTranscriber, path: str | Path) -> Path:
@@ -124,6 +145,20 @@ def save(model: Model | FathomTranscriber, path: str | Path) -> Path:
     ModelFileError
         If it cannot be written; what was there before stays.
     """
+    write_file(Path(path), *to_bytes(model))
+    return Path(path)
+
+
+def to_bytes(model: Model | FathomTranscriber) -> tuple[bytes, bytes]:
+    """Return header and data of the file that `save` writes.
+
+    Raises
+    ------
+    InputError
+        If the model is not fitted.
+    ModelFileError
+        If a weight is not finite, or there is too much to say of the model.
+    """
     if not hasattr(model, "networks_"):
         raise InputError("a fitted estimator", got=f"{model}", hint="call fit first")
     kind = next(name for name, known in _ESTIMATORS.items() if isinstance(model, known))
@@ -141,15 +176,18 @@ def save(model: Model | FathomTranscriber, path: str | Path) -> Path:
         design=None if isinstance(model, FathomTranscriber) else _described(model),
         combined=getattr(model, "combined_", None),
         prior=_plain_prior(model),
+        compression=getattr(model, "compression_", None),
     )
-    text = _write_card(card)
-    tensors = design_tensors(model.design_) if card.design is not None else _tensors_of(model)
+    text, kind = _write_card(card), FORMAT if card.compression is None else COMPRESSED
+    tensors = (
+        _tensors_of(model, card.storage) if card.design is None
+        else design_tensors(model.design_, card.storage)
+    )  # fmt: skip
 
     def describe(data: bytes) -> dict[str, str]:
-        return {"format": FORMAT, "card": text, "sha256": _checksum(text, data)}
+        return {"format": kind, "card": text, "sha256": _checksum(text, data)}
 
-    write_file(Path(path), *pack(tensors, describe))
-    return Path(path)
+    return pack(tensors, describe)
 
 
 def load(path: str | Path) -> Model:
@@ -278,7 +316,7 @@ def _write_card(card: Card) -> str:
     text = ""
     for most in MAX_EPOCHS:
         thinned = card.model_copy(update={"history": card.history.thinned(most)})
-        text = thinned.model_dump_json()
+        text = thinned.model_dump_json(exclude=_ABSENT if card.compression is None else None)
         if len(json.dumps(text, ensure_ascii=False).encode()) <= CARD_BYTES:
             break
     return text
@@ -286,10 +324,10 @@ def _write_card(card: Card) -> str:
 
 def _read_card(metadata: dict[str, str], data: bytes) -> Card:
     kind = metadata.get("format", "")
-    if kind != FORMAT:
+    if kind not in (FORMAT, COMPRESSED):
         is_newer = kind.startswith("fathom/")
         raise ModelFileError(
-            f"a model file of format {FORMAT}",
+            f"a model file of format {FORMAT} or {COMPRESSED}",
             got=f"format {kind[:40]!r}",
             hint="install a newer Fathom" if is_newer else "give a file that Fathom has saved",
         )
@@ -303,9 +341,16 @@ def _read_card(metadata: dict[str, str], data: bytes) -> Card:
         )  # fmt: skip
     parse_json(text, "a card")
     try:
-        return Card.model_validate_json(text)
+        card = Card.model_validate_json(text)
     except ValidationError as error:
         raise ModelFileError.from_validation(error) from None
+    members = () if card.design is None else card.design.members
+    is_cut = any(member.layers is not None for member in members)
+    if (card.compression is None) != (kind == FORMAT) or (is_cut and kind == FORMAT):
+        raise ModelFileError(
+            f"{COMPRESSED} for a compressed model and for no other", got=f"format {kind}"
+        )
+    return card
 
 
 def _checksum(card: str, data: bytes) -> str:
@@ -314,9 +359,12 @@ def _checksum(card: str, data: bytes) -> str:
     return digest.hexdigest()
 
 
-def _tensors_of(model: Any) -> dict[str, np.ndarray]:
-    tensors = {}
+def _tensors_of(model: Any, storage: Storage) -> dict[str, np.ndarray]:
+    tensors: dict[str, np.ndarray] = {}
     for number, network in enumerate(model.networks_):
+        if storage != "float32":
+            tensors |= weight_tensors(network, f"network.{number}", storage)
+            continue
         for name, leaf in _named_leaves(network):
             tensors[f"network.{number}.{name}"] = np.asarray(leaf, np.float32)
     assert model.encoding_ is not None
@@ -345,14 +393,25 @@ def _named_leaves(network: Network) -> list[tuple[str, Any]]:
 def _restore(card: Card, tensors: dict[str, np.ndarray]) -> Any:
     """Make the estimator, once all that is in the file belongs together."""
     _require_consistency(card)
-    if card.design is None:
-        return _restore_trained(card, tensors)
-    design = restore_design(card.design, card.model_schema, card.history, tensors, card.combined)
+    model = (
+        _restore_trained(card, tensors) if card.design is None
+        else _restore_designed(card, card.design, tensors)
+    )  # fmt: skip
+    if card.compression is not None:
+        model.compression_ = card.compression
+    return model
+
+
+def _restore_designed(card: Card, described: DesignCard, tensors: dict[str, np.ndarray]) -> Any:
+    """Make an ensemble that designed itself."""
+    design = restore_design(
+        described, card.model_schema, card.history, tensors, card.storage, card.combined
+    )
     model = _ESTIMATORS[card.estimator](
-        time_limit=card.time_limit, column_kinds=card.design.column_kinds, **_parameters(card)
+        time_limit=card.time_limit, column_kinds=described.column_kinds, **_parameters(card)
     ).restore_design(card.model_schema, design)
-    if card.design.feature_names is not None:
-        model.feature_names_in_ = np.asarray(card.design.feature_names, object)
+    if described.feature_names is not None:
+        model.feature_names_in_ = np.asarray(described.feature_names, object)
     made = (model.architecture_, model.recipe_, len(model.networks_))
     if made != (card.architecture, card.recipe, card.n_networks):
         raise ModelFileError("the heaviest network on the card", got="another one")
@@ -384,12 +443,10 @@ def _restore_trained(card: Card, tensors: dict[str, np.ndarray]) -> Any:
         raise ModelFileError(
             f"a file with the {n_described:,} weights of its card", got=f"{n_found:,} numbers"
         )
-    outline = jax.eval_shape(lambda key: draw(architecture, key), jax.random.key(0))
-    leaves = _named_leaves(outline)
+    outline = outline_of(architecture)
     expected: dict[str, tuple[tuple[int, ...], type]] = {}
     for number in range(card.n_networks):
-        for name, leaf in leaves:
-            expected[f"network.{number}.{name}"] = (leaf.shape, np.float32)
+        expected |= _network_shapes(outline, f"network.{number}", card.storage)
     columns = (1,) if schema.input.kind == "image" else (schema.input.n_features,)
     encoded: dict[str, tuple[int, ...]] = {} if is_text else {"encoding": columns}
     if has_target_encoding(architecture, schema.target):
@@ -403,10 +460,9 @@ def _restore_trained(card: Card, tensors: dict[str, np.ndarray]) -> Any:
     if not is_text and card.estimator != "transcriber":
         given |= {"architecture": architecture, "recipe": card.recipe}
     model = _ESTIMATORS[card.estimator](time_limit=card.time_limit, **given)
-    treedef = jax.tree.structure(outline)
     networks = tuple(
-        jax.tree.unflatten(treedef, [jnp.asarray(tensors[f"network.{i}.{n}"]) for n, _ in leaves])
-        for i in range(card.n_networks)
+        _restore_network(tensors, outline, f"network.{number}", card.storage)
+        for number in range(card.n_networks)
     )
     encodings = {
         name: Standardization(tensors[f"{name}.center"], tensors[f"{name}.scale"])
@@ -419,6 +475,23 @@ def _restore_trained(card: Card, tensors: dict[str, np.ndarray]) -> Any:
         schema, architecture, card.recipe, card.history, networks, encoding,
         encodings.get("target_encoding"), card.combined,
     )  # fmt: skip
+
+
+def _network_shapes(
+    outline: Network, prefix: str, storage: Storage
+) -> dict[str, tuple[tuple[int, ...], type]]:
+    if storage != "float32":
+        return weight_shapes(outline, prefix, storage)
+    return {f"{prefix}.{name}": (leaf.shape, np.float32) for name, leaf in _named_leaves(outline)}
+
+
+def _restore_network(
+    tensors: dict[str, np.ndarray], outline: Network, prefix: str, storage: Storage
+) -> Network:
+    if storage != "float32":
+        return fill(outline, take_weights(Tensors(tensors), prefix, outline, storage), storage)
+    leaves = [jnp.asarray(tensors[f"{prefix}.{name}"]) for name, _ in _named_leaves(outline)]
+    return jax.tree.unflatten(jax.tree.structure(outline), leaves)
 
 
 def _require_shapes(

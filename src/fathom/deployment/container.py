@@ -2,10 +2,11 @@
 
 A file is an 8-byte little-endian length, a JSON header of that length, and the values of the
 tensors. Every file written here is a valid safetensors file; of all valid ones only those are read
-back whose header leaves nothing open: no name twice, no hole, no trailing byte, no type but the two
+back whose header leaves nothing open: no name twice, no hole, no trailing byte, no type but those
 in use, nothing that is not finite.
 """
 
+import contextlib
 import json
 import math
 import os
@@ -13,6 +14,7 @@ import re
 import stat
 import struct
 import tempfile
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -27,8 +29,13 @@ MAX_TENSORS = 10_000
 MAX_RANK = 8
 MAX_NAME = 256
 MAX_DIGITS = 19
-DTYPES: dict[str, np.dtype[Any]] = {"F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
+DTYPES: dict[str, np.dtype[Any]] = {
+    "F32": np.dtype("<f4"), "F64": np.dtype("<f8"),
+    "F16": np.dtype("<f2"), "I8": np.dtype("i1"),  # of compressed networks alone
+}  # fmt: skip
 _CODES = {dtype: code for code, dtype in DTYPES.items()}
+LEFT_S = 60.0  # seconds after which a temporary file may be one that was left
+_PART = ".part-"  # in the names of temporary files, which eight random signs end
 _METADATA = "__metadata__"
 _SURROGATE = re.compile(r"\\u[dD]")
 
@@ -100,7 +107,7 @@ def pack(
     Parameters
     ----------
     tensors : mapping of str to numpy.ndarray
-        Float32 or float64 arrays by name; finite.
+        Arrays by name, of the types of `DTYPES`; finite.
     describe : callable
         Gives the metadata, text by name, for the data part.
 
@@ -317,6 +324,8 @@ def require_writable(path: Path) -> None:
 def write_file(path: Path, *parts: bytes) -> None:
     """Write a file whole or not at all: to a temporary one beside it, to disk, then in its place.
 
+    What a writer that was killed has left beside it is removed after that.
+
     Raises
     ------
     ModelFileError
@@ -325,9 +334,10 @@ def write_file(path: Path, *parts: bytes) -> None:
     require_writable(path)
     target = path.resolve()
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=target.parent)
+        handle, name = tempfile.mkstemp(prefix=f".{target.name}{_PART}", dir=target.parent)
     except OSError as error:
         raise _unwritable(path, error) from None
+    guard = _lock(handle)
     try:
         with os.fdopen(handle, "wb") as file:
             for part in parts:
@@ -343,6 +353,47 @@ def write_file(path: Path, *parts: bytes) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+    finally:
+        if guard is not None:
+            os.close(guard)
+    _remove_leftovers(target)
+
+
+def _lock(handle: int) -> int | None:
+    """Lock a file for as long as what is returned is open, so that nobody takes it for left."""
+    if os.name != "posix":
+        return None
+    import fcntl
+
+    with contextlib.suppress(OSError):  # some file systems know no locks; there its age protects it
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return os.dup(handle)
+
+
+def _remove_leftovers(target: Path) -> None:
+    """Remove temporary files of writers of the same file that are no more.
+
+    Who writes holds a lock, which ends with its process however that ends; a file that is not a
+    minute old is left alone even so, as it may be about to be locked.
+    """
+    if os.name != "posix":
+        return
+    import fcntl
+
+    is_part = re.compile(re.escape(f".{target.name}{_PART}") + "[a-z0-9_]{8}").fullmatch
+    with contextlib.suppress(OSError):
+        for entry in os.scandir(target.parent):
+            if is_part(entry.name) is None or not entry.is_file(follow_symlinks=False):
+                continue
+            if time.time() - entry.stat(follow_symlinks=False).st_mtime < LEFT_S:
+                continue
+            with contextlib.suppress(OSError):
+                handle = os.open(entry.path, os.O_RDONLY | os.O_NOFOLLOW)
+                try:
+                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    os.unlink(entry.path)
+                finally:
+                    os.close(handle)
 
 
 def _unwritable(path: Path, error: OSError) -> ModelFileError:

@@ -4,7 +4,8 @@ Besides the encodings and the trees of each fold (see `fathom.deployment.encodin
 `fathom.deployment.trees`):
 
 ===================== ============================================================================
-network.MEMBER.FOLD   every weight of a network in one row of float32, layer after layer
+network.MEMBER.FOLD   every weight of a network in one row of float32, layer after layer; of a
+                      compressed one see `fathom.deployment.weights`
 target.range          (2, outputs): smallest and largest value in training
 target.scale          (2, outputs), for numbers: center and scale
 target.log_scale      the same of the logarithm, where it was worth trying
@@ -15,32 +16,33 @@ from collections.abc import Iterator
 from itertools import chain, repeat
 from typing import Annotated, Self, TypeAlias
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from pydantic import Field, FiniteFloat, model_validator
 
+from fathom.compression.storage import Storage
 from fathom.data.cells import YEARS
 from fathom.data.combinations import Combined
-from fathom.data.features import with_trees
+from fathom.data.features import Layout, with_trees
 from fathom.data.schema import MAX_COLUMNS, Column, ColumnKind, Name, Schema, TableInput, Target
 from fathom.data.trees import Growth
 from fathom.deployment.container import Tensors
 from fathom.deployment.encodings import encoding_tensors, restore_encodings
 from fathom.deployment.trees import count_tree_columns, restore_trees, tree_tensors
+from fathom.deployment.weights import fill, outline_of, take_weights, weight_tensors
 from fathom.errors import ModelFileError
 from fathom.estimators.base import FathomEstimator
 from fathom.nn.architecture import Architecture
-from fathom.nn.network import Network, draw
+from fathom.nn.dense import Dense
 from fathom.search.design import Design, Member
 from fathom.search.material import TargetScale
 from fathom.search.record import Record
 from fathom.search.report import Report
-from fathom.search.space import Genes
+from fathom.search.space import MOST_DEPTH, Genes
 from fathom.training.calibration import LEAST_SHARPNESS, MOST_SHARPNESS
 from fathom.training.history import History
 from fathom.values import Value
 
+MOST_HIDDEN = 2 * MOST_DEPTH  # layers of a compressed network, each in two at most
 MOST_DAYS = 366 * max(abs(year - 1970) for year in YEARS)  # before or after 1970
 
 
@@ -59,11 +61,28 @@ class MemberCard(Value):
         Its share in the predictions.
     folds : tuple of int
         The folds it has a network for, ascending.
+    layers : tuple of Dense, or None
+        The hidden layers of a compressed network, where they are others than the genes say.
     """
 
     genes: Genes
     weight: FiniteFloat = Field(gt=0, le=1)
     folds: tuple[Annotated[int, Field(ge=0)], ...] = Field(min_length=1, max_length=1000)
+    layers: tuple[Dense, ...] | None = Field(default=None, max_length=MOST_HIDDEN)
+
+    def architecture(self, layout: Layout, target: Target) -> Architecture:
+        """Return the description of its networks; the genes give what surrounds the hidden layers.
+
+        Raises
+        ------
+        ArchitectureError
+            If the layers cannot stand there.
+        """
+        described = self.genes.architecture(layout, target)
+        if self.layers is None:
+            return described
+        first, last = described.layers[:2], described.layers[-1:]
+        return described.model_copy(update={"layers": (*first, *self.layers, *last)})
 
 
 class DesignCard(Value):
@@ -135,7 +154,10 @@ def describe_design(model: FathomEstimator) -> DesignCard:
     kinds = model.column_kinds
     return DesignCard(
         members=tuple(
-            MemberCard(genes=member.genes, weight=member.weight, folds=member.folds)
+            MemberCard(
+                genes=member.genes, weight=member.weight, folds=member.folds,
+                layers=_other_layers(member),
+            )
             for member in found.members
         ),
         sharpness=found.sharpness,
@@ -147,11 +169,20 @@ def describe_design(model: FathomEstimator) -> DesignCard:
         column_kinds=None if kinds is None else dict(kinds),
         feature_names=None if names is None else tuple(map(str, names)),
         record=found.record,
-    )
+    )  # fmt: skip
 
 
-def design_tensors(found: Design) -> dict[str, np.ndarray]:
-    """Return the arrays of a designed ensemble by name."""
+def _other_layers(member: Member) -> tuple[Dense, ...] | None:
+    """Return the hidden layers of a compressed member; None where the genes tell them."""
+    hidden = member.architecture.layers[2:-1]
+    dense = tuple(layer for layer in hidden if isinstance(layer, Dense))
+    genes = member.genes
+    usual = (Dense(units=genes.width, activation=genes.activation),) * genes.depth
+    return None if dense == usual and len(hidden) == 2 * genes.depth else dense
+
+
+def design_tensors(found: Design, storage: Storage = "float32") -> dict[str, np.ndarray]:
+    """Return the arrays of a designed ensemble by name, its networks in a storage."""
     tensors = {"target.range": np.stack([found.low, found.high])}
     for is_log, scale in found.scales.items():
         tensors[_scale_name(is_log)] = np.stack([scale.center, scale.scale])
@@ -162,8 +193,7 @@ def design_tensors(found: Design) -> dict[str, np.ndarray]:
         tensors |= tree_tensors(view, f"trees.{fold}")
     for number, member in enumerate(found.members):
         for fold, network in zip(member.folds, member.networks, strict=True):
-            leaves = [np.asarray(leaf, np.float32).ravel() for leaf in jax.tree.leaves(network)]
-            tensors[f"network.{number}.{fold}"] = np.concatenate(leaves)
+            tensors |= weight_tensors(network, f"network.{number}.{fold}", storage)
     return tensors
 
 
@@ -176,6 +206,7 @@ def restore_design(
     schema: Schema,
     history: History,
     arrays: dict[str, np.ndarray],
+    storage: Storage = "float32",
     combined: Combined | None = None,
 ) -> Design:
     """Make a designed ensemble again, once all that is in the file belongs together.
@@ -190,6 +221,8 @@ def restore_design(
         The epochs of its networks.
     arrays : dict of str to numpy.ndarray
         The tensors of the file.
+    storage : {"float32", "float16", "int8"}
+        How the weights of its networks are kept.
     combined : Combined, optional
         For factors: what turns sums into probabilities of combinations.
 
@@ -223,21 +256,20 @@ def restore_design(
     drafts = []
     for number, member in enumerate(card.members):
         n_columns = count_tree_columns(target) if member.genes.has_trees else 0
-        architecture = member.genes.architecture(with_trees(plain, n_columns), target)
-        outline = _outline(architecture)
-        size = sum(leaf.size for leaf in jax.tree.leaves(outline))
-        vectors = [
-            tensors.take(f"network.{number}.{fold}", size, dtype=np.float32)
+        architecture = member.architecture(with_trees(plain, n_columns), target)
+        outline = outline_of(architecture)
+        found = [
+            take_weights(tensors, f"network.{number}.{fold}", outline, storage)
             for fold in member.folds
         ]
-        drafts.append((member, architecture, outline, vectors))
+        drafts.append((member, architecture, outline, found))
     tensors.require_none_left()
     members = tuple(
         Member(
             member.genes, member.weight, architecture, member.folds,
-            tuple(_fill(outline, vector) for vector in vectors),
+            tuple(fill(outline, stored, storage) for stored in found),
         )
-        for member, architecture, outline, vectors in drafts
+        for member, architecture, outline, found in drafts
     )  # fmt: skip
     return Design(
         target=target, encodings=encodings, trees=trees, members=members,
@@ -273,18 +305,3 @@ def _restore_scales(card: DesignCard, target: Target, tensors: Tensors) -> dict[
             raise ModelFileError("scales above 0", got="a scale of 0 or less")
         scales[is_log] = TargetScale(center, scale, offset)
     return scales
-
-
-def _outline(architecture: Architecture) -> Network:
-    """Return a network of shapes without any values."""
-    return jax.eval_shape(lambda key: draw(architecture, key), jax.random.key(0))
-
-
-def _fill(outline: Network, vector: np.ndarray) -> Network:
-    leaves, structure = jax.tree.flatten(outline)
-    ends = np.cumsum([leaf.size for leaf in leaves])
-    parts = np.split(vector, ends[:-1])
-    shaped = [
-        jnp.asarray(part.reshape(leaf.shape)) for part, leaf in zip(parts, leaves, strict=True)
-    ]
-    return jax.tree.unflatten(structure, shaped)

@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state, estimator_html_repr
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+from fathom.compression.story import Compression
 from fathom.data.combinations import Combined
 from fathom.data.encoding import Standardization
 from fathom.data.parsing import ParsedTable, parse_table
@@ -33,6 +34,7 @@ from fathom.estimators.designing import (
     Searched,
     is_table,
     read_features,
+    refuse_compressed,
     search_anew,
     search_on,
 )
@@ -60,6 +62,8 @@ FEW = 32  # numbers
 
 class FathomEstimator(BaseEstimator):
     """Base of the estimators: everything but what the target means."""
+
+    compression_: Compression  # of a model that was made smaller
 
     def __init__(
         self,
@@ -180,6 +184,7 @@ class FathomEstimator(BaseEstimator):
             return self.restore(*found_texts)
         before: Searched | Design | None = None
         if self.warm_start:
+            refuse_compressed(self, "to go on with")
             before = getattr(self, "_searched", getattr(self, "design_", None))
         if before is None:
             found = search_anew(
@@ -208,6 +213,7 @@ class FathomEstimator(BaseEstimator):
     def restore_design(self, schema: Schema, found: Design) -> Self:
         """Set everything that a search learns; a model read from a file is made whole by this."""
         heaviest = max(found.members, key=lambda member: member.weight)
+        self.__dict__.pop("compression_", None)
         self.schema_: Schema = schema
         self.design_, self.report_ = found, found.report
         self.architecture_ = heaviest.architecture
@@ -312,7 +318,7 @@ class FathomEstimator(BaseEstimator):
     ) -> Self:
         """Set everything that fitting learns; a model read from a file is made whole by this."""
         self.combined_ = combined
-        for earlier in ("design_", "report_", "_searched"):  # of a search on a table
+        for earlier in ("design_", "report_", "_searched", "compression_"):  # of a search
             self.__dict__.pop(earlier, None)
         self.schema_, self.architecture_, self.recipe_ = schema, architecture, recipe
         self.history_, self.networks_ = history, networks

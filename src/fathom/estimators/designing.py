@@ -73,6 +73,21 @@ def read_features(estimator: BaseEstimator, x: Any, *, reset: bool) -> pl.DataFr
     return frame
 
 
+def refuse_compressed(estimator: BaseEstimator, purpose: str) -> None:
+    """Refuse a model that was made smaller, whose networks are no longer those of its search.
+
+    Raises
+    ------
+    InputError
+        If it is one.
+    """
+    if hasattr(estimator, "compression_"):
+        raise InputError(
+            f"a model as its search left it, {purpose}", got="one that was compressed afterwards",
+            hint="give the model it was made from",
+        )  # fmt: skip
+
+
 def refuse_unfit_target(y: Any) -> None:
     """Refuse a target that is missing or infinite in some rows, as the command does.
 
@@ -192,6 +207,13 @@ class Searched(NamedTuple):
     grown: Grown
 
 
+class Searching(NamedTuple):
+    """A search that is not over: what goes in and out, and its ensemble as it stands."""
+
+    schema: Schema
+    design: Design
+
+
 class Given(NamedTuple):
     """What a search is given besides the table itself."""
 
@@ -212,15 +234,16 @@ def search_anew(
     monitor: Monitor | None,
     deadline: Deadline,
     tell: Callable[[TableInput], None] | None = None,
+    keep: Callable[[Searching], None] | None = None,
 ) -> Searched:
-    """Infer what the columns are, tell it, and search for networks."""
+    """Infer what the columns are, tell it, and search for networks, kept safe now and then."""
     _rows_that_count(given.weight)  # before columns of one row are called constant
     table, parsed, notes = describe_table(frame, kinds, has_names=has_names)
     if tell is not None:
         tell(table)
     schema = Schema(input=table, target=given.target)
     notes = (*notes, *parsed.notes)
-    return _search(schema, parsed, given, Plan(seed), notes, monitor, deadline)
+    return _search(schema, parsed, given, Plan(seed), notes, monitor, deadline, keep)
 
 
 def search_on(
@@ -231,6 +254,7 @@ def search_on(
     *,
     monitor: Monitor | None,
     deadline: Deadline,
+    keep: Callable[[Searching], None] | None = None,
 ) -> Searched:
     """Go on with a search on the same rows.
 
@@ -238,6 +262,8 @@ def search_on(
     ----------
     before : Searched or Design
         The search as it stood, or the ensemble that was kept of it.
+    keep : callable, optional
+        Given the model as it stands now and then.
 
     Raises
     ------
@@ -254,7 +280,7 @@ def search_on(
         )  # fmt: skip
     else:
         plan = Plan(found.seed, earlier=found)
-    return _search(schema, parsed, given, plan, found.report.notes, monitor, deadline)
+    return _search(schema, parsed, given, plan, found.report.notes, monitor, deadline, keep)
 
 
 def _parse_again(frame: pl.DataFrame, given: Given, schema: Schema, n_rows: int) -> ParsedTable:
@@ -321,6 +347,7 @@ def _search(
     notes: tuple[str, ...],
     monitor: Monitor | None,
     deadline: Deadline,
+    keep: Callable[[Searching], None] | None,
 ) -> Searched:
     y, weight = given.y, given.weight
     rows, n_rows = _rows_that_count(weight), len(weight)
@@ -332,12 +359,17 @@ def _search(
             parsed, schema.target, y,
             is_grouped=plan.groups is not None, is_ordered=plan.order is not None,
         )  # fmt: skip
+
+    def noted(found: Design) -> Design:
+        report = found.report.model_copy(update={"notes": notes})
+        return replace(found, report=report, n_rows=n_rows)
+
     found, strategy = design(
-        parsed, schema.target, y, weight.astype(np.float32), plan,
-        deadline=deadline, monitor=monitor,
+        parsed, schema.target, y, weight.astype(np.float32), plan, deadline=deadline,
+        monitor=monitor,
+        keep=None if keep is None else lambda found: keep(Searching(schema, noted(found))),
     )  # fmt: skip
-    report = found.report.model_copy(update={"notes": notes})
-    found = replace(found, report=report, n_rows=n_rows)
+    found = noted(found)
     material = strategy.material
     return Searched(
         schema, found, tuple(strategy.tried), material.folds, n_rows, dict(material.grown)

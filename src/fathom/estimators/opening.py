@@ -166,7 +166,7 @@ def open_model(
     check_is_fitted(model, "networks_")
     refuse_texts(model)
     target = model.schema_.target
-    given = None if y is None else _read_target(y, target)
+    given = None if y is None else target_numbers(y, target)
     if isinstance(model.schema_.input, TableInput):
         opened = _open_design(model, X, given, member, fold)
     else:
@@ -230,8 +230,14 @@ def _require_place(name: str, place: int, count: int) -> None:
         )
 
 
-def _read_target(y: Any, target: Target) -> np.ndarray:
-    """Return class numbers (n,), or labels or numbers (n, outputs)."""
+def target_numbers(y: Any, target: Target) -> np.ndarray:
+    """Return class numbers (n,), or labels or numbers (n, outputs), of a target as for ``fit``.
+
+    Raises
+    ------
+    InputError
+        If it is none that the model knows.
+    """
     if target.task == "classes":
         labels = y if isinstance(y, pl.Series) else np.asarray(y)
         numbers = read_target(labels, target)

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -19,6 +19,7 @@ from fathom.errors import TrainingError
 from fathom.nn.architecture import Architecture
 from fathom.nn.forward import Forward
 from fathom.nn.network import Network
+from fathom.search.checkpoints import Checkpoints
 from fathom.search.combining import combine_kept, judge_combined
 from fathom.search.material import Grown, Material, TargetScale
 from fathom.search.record import (
@@ -155,6 +156,7 @@ def design(
     *,
     deadline: Deadline,
     monitor: Monitor | None = None,
+    keep: Callable[[Design], None] | None = None,
 ) -> tuple[Design, Strategy]:
     """Find networks for a table within a time.
 
@@ -174,6 +176,8 @@ def design(
         When it has to be over.
     monitor : Monitor, optional
         Told of every epoch under the candidate's number, and asked whether to stop.
+    keep : callable, optional
+        Given the model as it stands now and then, to keep it safe; the search waits for it.
 
     Returns
     -------
@@ -209,8 +213,12 @@ def design(
         for tried in earlier:
             _reopen(tried, len(folds))
         strategy = Strategy(material, training, plan.seed, workers, earlier, monitor)
-        train_population(strategy, monitor=monitor, deadline=training, workers=workers)
         obstacle = find_obstacle(before) if earlier else ""
+        if keep is not None:
+            strategy.after_each = Checkpoints(
+                lambda: _finish(strategy, began, None, rows, obstacle), keep
+            ).consider
+        train_population(strategy, monitor=monitor, deadline=training, workers=workers)
         found = _finish(strategy, began, monitor, rows, obstacle)
         if earlier and len(strategy.tried) == len(earlier):
             found = replace(found, report=_with_nothing_new(found.report))

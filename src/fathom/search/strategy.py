@@ -75,6 +75,7 @@ class Strategy:
         self.tried: list[Tried] = list(earlier)
         self.news = News(monitor, material)
         self._has_numbers = material.encoding(0).layout.n_numbers > 0
+        self.after_each: Callable[[], None] = lambda: None  # that is complete
         self._compiled: set[object] = set()
         self._compiling: set[object] = set()
         self._compile_s, self._running, self._finished = COMPILE_S, 0, False
@@ -307,6 +308,7 @@ class Strategy:
         tried.losses[fold] = self.material.loss(shown, rows)
         if len(tried.trained) == self._n_folds:
             self._complete_one(tried)
+            self.after_each()
         elif fold == 0:
             self._promote_or_cut(tried)
 

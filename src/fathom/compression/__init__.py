@@ -1,0 +1,1 @@
+"""Compression: what makes a trained network smaller, and what that does to it."""
