@@ -11,6 +11,26 @@ Json = Annotated[
     bool, typer.Option("--json", help="Print one JSON object a line, for other programs.")
 ]
 Seed = Annotated[int, typer.Option(help="Seed of every random choice.")]
+Cluster = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS",
+        help="Who trains: processes:4 for processes of this machine; auto or HOST:PORT for a Ray "
+        "cluster. The search goes in rounds then, the same whoever trains.",
+    ),
+]
+NRounds = Annotated[
+    int | None, typer.Option("--rounds", metavar="N", help="Rounds with --cluster; 3 if left out.")
+]
+JournalFolder = Annotated[
+    str | None,
+    typer.Option(
+        "--journal",
+        metavar="FOLDER",
+        help="Where results are kept until the end, so that the same command goes on after "
+        "whatever ended it; beside the model if left out.",
+    ),
+]
 Reading: TypeAlias = dict[str, Any]  # how a table is read: what the options of `_reading` were
 
 

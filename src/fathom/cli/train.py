@@ -36,6 +36,7 @@ from fathom.cli.tables import (
 )
 from fathom.cli.texts import conclude_texts
 from fathom.cli.watching import SearchView
+from fathom.cli.workers import conclude_rounds, require_searchable, say_rounds
 from fathom.data.cells import listing, quoted
 from fathom.data.parsing import ParsedTable
 from fathom.data.schema import TableInput
@@ -49,6 +50,7 @@ from fathom.estimators.base import unit_mean
 from fathom.estimators.designing import Given, Searched, class_weights, search_anew, search_on
 from fathom.estimators.prose import join_texts, read_prose, search_texts
 from fathom.search.report import Report
+from fathom.search.rounds import Rounds
 from fathom.training.monitor import Deadline, Monitor
 
 SAVE_S, SAVE_S_PER_CELL = 0.5, 2e-8  # kept back for saving and leaving
@@ -62,6 +64,7 @@ def run_train(
     output: str | None,
     continued: str | None,
     is_json: bool,
+    rounds: Rounds | None = None,
 ) -> int:
     """Read, search, save, say what was found; return the exit code."""
     began = started_at()
@@ -69,11 +72,13 @@ def run_train(
     if holds_pictures(options.path):
         if continued is not None:
             raise InputError("--continue with a table", got="a folder of pictures")
+        require_searchable(rounds, "for pictures")
         return _train_on_pictures(None, options, time_limit, output, is_json, began)
     if not options.target and is_folder(options.path):
         options = replace(options, target=(CLASS_COLUMN,))
     before = None
     if continued is not None:
+        require_searchable(rounds, "with --continue")
         before, options = earlier(Path(continued), options, "--continue")
     require_table(options)
     place = Path(output or continued or "model.fathom")
@@ -83,11 +88,33 @@ def run_train(
     prepare_training()
     whole, options = read_with_target(options)
     if before is None and image_column(whole, options) is not None:
+        require_searchable(rounds, "for pictures")
         return _train_on_pictures(whole, options, time_limit, output, is_json, began)
     table = take_apart(whole, options)
+    return _train_on_table(
+        screen, table, options, before, rounds, place, time_limit, began, whole.decimal
+    )
+
+
+def _train_on_table(
+    screen: Screen,
+    table: TrainingTable,
+    options: TableOptions,
+    before: Any,
+    rounds: Rounds | None,
+    place: Path,
+    time_limit: float,
+    began: float,
+    decimal: str,
+) -> int:
+    """Find networks for a table or for texts in it; return the exit code."""
     given = to_given(table, options)
     prose = None if before is not None else _read_prose(table, options)
+    if prose is not None:
+        require_searchable(rounds, "for texts")
     introduce(screen, table, options)
+    if rounds is not None:
+        say_rounds(screen, rounds)
     reserve = SAVE_S + SAVE_S_PER_CELL * table.features.height * table.features.width
     spent = time.monotonic() - began
     left = max(time_limit - spent - reserve, LEAST_S)
@@ -97,20 +124,24 @@ def run_train(
         view, deadline = SearchView(screen, time_limit, stop, spent), Deadline(left)
         try:
             with view.shown():
-                model = _find(screen, table, given, options, before, prose, view, deadline)
+                model = _find(screen, table, given, options, before, prose, view, deadline, rounds)
         except TrainingError:
             if not stop.is_asked:
                 raise
-            report_error("stopped before any network was trained; nothing is saved", is_json)
+            text = "stopped before any network was trained; nothing is saved"
+            report_error(text, screen.is_json)
             return STOPPED
+        is_cut = stop.is_asked or deadline.remaining() <= 0
         model.time_limit = time_limit
         path = save(model, place)
-        record_run(path, options, whole.decimal)
+        record_run(path, options, decimal)
         seconds = time.monotonic() - began
         if prose is None:
             _conclude(screen, model.report_, path, seconds, options)
         else:
             conclude_texts(screen, model, path, options, seconds)
+        if rounds is not None:
+            conclude_rounds(screen, rounds, is_cut=is_cut)
     return STOPPED if stop.is_asked else 0
 
 
@@ -230,6 +261,7 @@ def _search(
     before: Any,
     view: Monitor,
     deadline: Deadline,
+    rounds: Rounds | None,
 ) -> Searched:
     if before is not None:
         _show_columns(screen, before.schema_.input, options.time, is_new=False)
@@ -239,7 +271,7 @@ def _search(
     kinds: Any = options.kinds
     return search_anew(
         table.features, given, kinds, has_names=not options.no_header, seed=options.seed,
-        monitor=view, deadline=deadline,
+        monitor=view, deadline=deadline, executor=rounds,
         tell=lambda columns: _show_columns(screen, columns, options.time, is_new=True),
     )  # fmt: skip
 
@@ -260,12 +292,13 @@ def _find(
     prose: tuple[TableInput, ParsedTable] | None,
     view: Monitor,
     deadline: Deadline,
+    rounds: Rounds | None,
 ) -> FathomClassifier | FathomRegressor:
     """Find networks for a table, and return the model they make."""
     kind = FathomRegressor if given.target.task == "numbers" else FathomClassifier
     model = kind(random_state=options.seed)
     if prose is None:
-        found = _search(screen, table, given, options, before, view, deadline)
+        found = _search(screen, table, given, options, before, view, deadline, rounds)
         return model.restore_design(found.schema, found.design)
     _show_columns(screen, prose[0], options.time, is_new=True)
     return model.restore(

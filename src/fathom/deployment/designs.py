@@ -15,8 +15,6 @@ from collections.abc import Iterator
 from itertools import chain, repeat
 from typing import Annotated, Self, TypeAlias
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from pydantic import Field, FiniteFloat, model_validator
 
@@ -29,8 +27,7 @@ from fathom.deployment.encodings import encoding_tensors, restore_encodings
 from fathom.deployment.trees import count_tree_columns, restore_trees, tree_tensors
 from fathom.errors import ModelFileError
 from fathom.estimators.base import FathomEstimator
-from fathom.nn.architecture import Architecture
-from fathom.nn.network import Network, draw
+from fathom.nn.vectors import count_numbers, from_vector, outline, to_vector
 from fathom.search.design import Design, Member
 from fathom.search.material import TargetScale
 from fathom.search.record import Record
@@ -161,8 +158,7 @@ def design_tensors(found: Design) -> dict[str, np.ndarray]:
         tensors |= tree_tensors(view, f"trees.{fold}")
     for number, member in enumerate(found.members):
         for fold, network in zip(member.folds, member.networks, strict=True):
-            leaves = [np.asarray(leaf, np.float32).ravel() for leaf in jax.tree.leaves(network)]
-            tensors[f"network.{number}.{fold}"] = np.concatenate(leaves)
+            tensors[f"network.{number}.{fold}"] = to_vector(network)
     return tensors
 
 
@@ -217,20 +213,20 @@ def restore_design(
     for number, member in enumerate(card.members):
         n_columns = count_tree_columns(target) if member.genes.has_trees else 0
         architecture = member.genes.architecture(with_trees(plain, n_columns), target)
-        outline = _outline(architecture)
-        size = sum(leaf.size for leaf in jax.tree.leaves(outline))
+        shapes = outline(architecture)
+        size = count_numbers(shapes)
         vectors = [
             tensors.take(f"network.{number}.{fold}", size, dtype=np.float32)
             for fold in member.folds
         ]
-        drafts.append((member, architecture, outline, vectors))
+        drafts.append((member, architecture, shapes, vectors))
     tensors.require_none_left()
     members = tuple(
         Member(
             member.genes, member.weight, architecture, member.folds,
-            tuple(_fill(outline, vector) for vector in vectors),
+            tuple(from_vector(shapes, vector) for vector in vectors),
         )
-        for member, architecture, outline, vectors in drafts
+        for member, architecture, shapes, vectors in drafts
     )  # fmt: skip
     return Design(
         target=target, encodings=encodings, trees=trees, members=members,
@@ -266,18 +262,3 @@ def _restore_scales(card: DesignCard, target: Target, tensors: Tensors) -> dict[
             raise ModelFileError("scales above 0", got="a scale of 0 or less")
         scales[is_log] = TargetScale(center, scale, offset)
     return scales
-
-
-def _outline(architecture: Architecture) -> Network:
-    """Return a network of shapes without any values."""
-    return jax.eval_shape(lambda key: draw(architecture, key), jax.random.key(0))
-
-
-def _fill(outline: Network, vector: np.ndarray) -> Network:
-    leaves, structure = jax.tree.flatten(outline)
-    ends = np.cumsum([leaf.size for leaf in leaves])
-    parts = np.split(vector, ends[:-1])
-    shaped = [
-        jnp.asarray(part.reshape(leaf.shape)) for part, leaf in zip(parts, leaves, strict=True)
-    ]
-    return jax.tree.unflatten(structure, shaped)

@@ -44,6 +44,7 @@ from fathom.nn.layer import Shape
 from fathom.nn.network import Network
 from fathom.search.design import Design
 from fathom.search.prediction import predict
+from fathom.search.rounds import Rounds
 from fathom.training.history import History
 from fathom.training.monitor import Deadline, Monitor
 from fathom.training.program import Examples
@@ -65,6 +66,7 @@ class FathomEstimator(BaseEstimator):
         column_kinds: Mapping[str, ColumnKind] | None = None,
         warm_start: bool = False,
         random_state: int | np.random.RandomState | None = None,
+        executor: Rounds | str | None = None,
     ) -> None:
         self.architecture = architecture
         self.recipe = recipe
@@ -72,6 +74,7 @@ class FathomEstimator(BaseEstimator):
         self.column_kinds = column_kinds
         self.warm_start = warm_start
         self.random_state = random_state
+        self.executor = executor
 
     def _designs(self, x: Any) -> bool:
         """Tell whether networks are to be found for these rows, none being described."""
@@ -164,7 +167,7 @@ class FathomEstimator(BaseEstimator):
         if before is None:
             found = search_anew(
                 frame, given, self.column_kinds, has_names=_has_names(self, frame),
-                seed=self._seed(), monitor=monitor, deadline=deadline,
+                seed=self._seed(), monitor=monitor, deadline=deadline, executor=self.executor,
             )  # fmt: skip
         else:
             found = search_on(

@@ -22,6 +22,7 @@ from fathom.estimators.base import (
 )
 from fathom.estimators.designing import class_weights, read_rows
 from fathom.nn.architecture import Architecture
+from fathom.search.rounds import Rounds
 from fathom.training.monitor import Monitor
 from fathom.training.recipe import Recipe
 
@@ -52,6 +53,11 @@ class FathomClassifier(ClassifierMixin, FathomEstimator):
         Whether fitting the same rows again goes on with the search rather than begin anew.
     random_state : int, RandomState or None
         Seed of all random choices; where None, the recipe's seed, or a new one without a recipe.
+    executor : str or Rounds, optional
+        Who trains the networks of a search on a table: ``processes:4`` for processes of this
+        machine, ``HOST:PORT`` of a Ray cluster, or `fathom.search.rounds.Rounds`. The search goes
+        in rounds then, and comes out the same however many workers there are, unless ``time_limit``
+        cuts it off. Where left out, threads of this process train.
 
     Attributes
     ----------
@@ -94,10 +100,11 @@ class FathomClassifier(ClassifierMixin, FathomEstimator):
         column_kinds: Mapping[str, ColumnKind] | None = None,
         warm_start: bool = False,
         random_state: int | np.random.RandomState | None = None,
+        executor: Rounds | str | None = None,
     ) -> None:
         super().__init__(
             architecture, recipe, time_limit=time_limit, column_kinds=column_kinds,
-            warm_start=warm_start, random_state=random_state,
+            warm_start=warm_start, random_state=random_state, executor=executor,
         )  # fmt: skip
         self.class_weight = class_weight
 

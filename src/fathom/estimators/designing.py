@@ -26,6 +26,7 @@ from fathom.errors import InputError
 from fathom.search.design import Design, Plan, design
 from fathom.search.material import Grown
 from fathom.search.replay import replay
+from fathom.search.rounds import Rounds, as_rounds, design_in_rounds
 from fathom.search.tried import Tried
 from fathom.training.monitor import Deadline, Monitor
 
@@ -212,15 +213,17 @@ def search_anew(
     monitor: Monitor | None,
     deadline: Deadline,
     tell: Callable[[TableInput], None] | None = None,
+    executor: object = None,
 ) -> Searched:
-    """Infer what the columns are, tell it, and search for networks."""
+    """Infer what the columns are, tell it, and search for networks, here or with workers."""
+    rounds = as_rounds(executor)
     _rows_that_count(given.weight)  # before columns of one row are called constant
     table, parsed, notes = describe_table(frame, kinds, has_names=has_names)
     if tell is not None:
         tell(table)
     schema = Schema(input=table, target=given.target)
     notes = (*notes, *parsed.notes)
-    return _search(schema, parsed, given, Plan(seed), notes, monitor, deadline)
+    return _search(schema, parsed, given, Plan(seed), notes, monitor, deadline, rounds)
 
 
 def search_on(
@@ -321,6 +324,7 @@ def _search(
     notes: tuple[str, ...],
     monitor: Monitor | None,
     deadline: Deadline,
+    rounds: Rounds | None = None,
 ) -> Searched:
     y, weight = given.y, given.weight
     rows, n_rows = _rows_that_count(weight), len(weight)
@@ -332,11 +336,14 @@ def _search(
             parsed, schema.target, y,
             is_grouped=plan.groups is not None, is_ordered=plan.order is not None,
         )  # fmt: skip
-    found, strategy = design(
-        parsed, schema.target, y, weight.astype(np.float32), plan,
-        deadline=deadline, monitor=monitor,
-    )  # fmt: skip
-    report = found.report.model_copy(update={"notes": notes})
+    rows_given = parsed, schema.target, y, weight.astype(np.float32), plan
+    if rounds is None:
+        found, strategy = design(*rows_given, deadline=deadline, monitor=monitor)
+    else:
+        found, strategy = design_in_rounds(
+            *rows_given, rounds, deadline=deadline, monitor=monitor
+        )  # fmt: skip
+    report = found.report.model_copy(update={"notes": (*notes, *found.report.notes)})
     found = replace(found, report=report, n_rows=n_rows)
     material = strategy.material
     return Searched(

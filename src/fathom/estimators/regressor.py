@@ -41,6 +41,11 @@ class FathomRegressor(RegressorMixin, FathomEstimator):
         Whether fitting the same rows again goes on with the search rather than begin anew.
     random_state : int, RandomState or None
         Seed of all random choices; where None, the recipe's seed, or a new one without a recipe.
+    executor : str or Rounds, optional
+        Who trains the networks of a search on a table: ``processes:4`` for processes of this
+        machine, ``HOST:PORT`` of a Ray cluster, or `fathom.search.rounds.Rounds`. The search goes
+        in rounds then, and comes out the same however many workers there are, unless ``time_limit``
+        cuts it off. Where left out, threads of this process train.
 
     Attributes
     ----------

@@ -257,19 +257,52 @@ def _train_job(
     lock: threading.Lock,
     cores: int,
 ) -> Trained:
+    return train_job(
+        job, monitor=_JobMonitor(job, director, monitor, lock), deadline=deadline, cores=cores
+    )
+
+
+def train_job(
+    job: Job,
+    *,
+    monitor: Monitor,
+    deadline: Deadline | None = None,
+    engine: EngineName | None = None,
+    cores: int = 1,
+) -> Trained:
+    """Train one network.
+
+    Parameters
+    ----------
+    job : Job
+        What is trained, and on what.
+    monitor : Monitor
+        Told of every epoch, and asked whether to stop.
+    deadline : Deadline, optional
+        When it has to be over.
+    engine : {"xla", "loops"}, optional
+        What takes the steps; loops where left out, as far as they are compiled already.
+    cores : int, default 1
+        Cores for its matrix products.
+
+    Returns
+    -------
+    Trained
+        Without a network where no finite loss was found.
+    """
     began = time.monotonic()
     key = jax.random.fold_in(jax.random.key(job.recipe.seed), job.fold)
     network = build(job.architecture, key)
     loops = loops_for(network)
-    engine: EngineName | None = None if are_loops_ready(loops) else "xla"
-    if engine == "xla" and jax.default_backend() == "cpu":
-        prepare(loops)
+    if engine is None and not are_loops_ready(loops):
+        engine = "xla"
+        if jax.default_backend() == "cpu":
+            prepare(loops)
     try:
         network, history = train(
             network, job.architecture, job.recipe, job.examples, job.held_out,
             start=job.fold, rows=job.rows, judge=job.judge, deadline=deadline,
-            monitor=_JobMonitor(job, director, monitor, lock), steps=job.steps,
-            engine=engine, cores=cores,
+            monitor=monitor, steps=job.steps, engine=engine, cores=cores,
         )  # fmt: skip
     except TrainingError as error:
         event = Event(epoch=1, kind="stopped", text=f"left out: {error}")
