@@ -12,6 +12,7 @@ from fathom.cli.options import (
     Cluster,
     JournalFolder,
     Json,
+    Memory,
     NRounds,
     Reading,
     Seed,
@@ -152,12 +153,14 @@ def train(
     cluster: Cluster = None,
     rounds: NRounds = None,
     journal: JournalFolder = None,
+    memory: Memory = None,
     *,
     reading: Reading,
     seed: Seed = 0,
     json: Json = False,
 ) -> None:
     """Train on a table, pictures or texts: the network designs itself in the time you give."""
+    from fathom.cli.streaming import read_memory
     from fathom.cli.tables import TableOptions, parse_kinds
     from fathom.cli.train import run_train
     from fathom.cli.workers import choose_rounds
@@ -177,7 +180,8 @@ def train(
     asked = choose_rounds(cluster, rounds, journal, output)
     if time_limit is None:
         time_limit = 60.0 if asked is None else 3600.0
-    raise typer.Exit(run_train(options, time_limit, output, continued, json, asked))
+    bound = read_memory(memory)
+    raise typer.Exit(run_train(options, time_limit, output, continued, json, asked, bound))
 
 
 @app.command()

@@ -31,6 +31,14 @@ JournalFolder = Annotated[
         "whatever ended it; beside the model if left out.",
     ),
 ]
+Memory = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SIZE",
+        help="Memory the training may take, such as 4GB: of a Parquet or CSV file that needs more "
+        "a sample is searched, and its networks are trained on over all rows from the disk.",
+    ),
+]
 Reading: TypeAlias = dict[str, Any]  # how a table is read: what the options of `_reading` were
 
 

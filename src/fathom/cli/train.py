@@ -18,6 +18,14 @@ from fathom.cli.pictures import (
     train_pictures,
 )
 from fathom.cli.screen import STOPPED, Screen, StopRequest, report_error
+from fathom.cli.streaming import (
+    LargeRows,
+    large_rows,
+    require_streamable,
+    sample_rows,
+    say_onward,
+    search_and_go_on,
+)
 from fathom.cli.tables import (
     TableOptions,
     TrainingTable,
@@ -65,10 +73,13 @@ def run_train(
     continued: str | None,
     is_json: bool,
     rounds: Rounds | None = None,
+    memory: int | None = None,
 ) -> int:
     """Read, search, save, say what was found; return the exit code."""
     began = started_at()
     check_numbers(time_limit, options.seed)
+    if memory is not None:
+        require_streamable(options, continued, rounds)
     if holds_pictures(options.path):
         if continued is not None:
             raise InputError("--continue with a table", got="a folder of pictures")
@@ -86,6 +97,9 @@ def run_train(
     require_writable(place)
     screen = Screen(is_json)
     prepare_training()
+    with large_rows(options, memory) as rows:
+        if rows is not None:
+            return _train_from_disk(screen, rows, options, place, time_limit, began)
     whole, options = read_with_target(options)
     if before is None and image_column(whole, options) is not None:
         require_searchable(rounds, "for pictures")
@@ -142,6 +156,38 @@ def _train_on_table(
             conclude_texts(screen, model, path, options, seconds)
         if rounds is not None:
             conclude_rounds(screen, rounds, is_cut=is_cut)
+    return STOPPED if stop.is_asked else 0
+
+
+def _train_from_disk(
+    screen: Screen,
+    rows: LargeRows,
+    options: TableOptions,
+    place: Path,
+    time_limit: float,
+    began: float,
+) -> int:
+    """Search on a sample, train on over the whole file; return the exit code."""
+    table, options, places = sample_rows(screen, rows, options)
+    given = to_given(table, options)
+    introduce(screen, table, options)
+    spent = time.monotonic() - began
+    left = max(time_limit - spent - SAVE_S, LEAST_S)
+    _warn_of_little_time(screen, time_limit, spent, left + SAVE_S)
+    stop = StopRequest(screen)
+    with stop.listening():
+        view, deadline = SearchView(screen, time_limit, stop, spent), Deadline(left)
+        with view.shown():
+            schema, onward = search_and_go_on(
+                table, given, rows, places, options, view, deadline,
+                lambda columns: _show_columns(screen, columns, None, is_new=True),
+            )  # fmt: skip
+        kind = FathomRegressor if given.target.task == "numbers" else FathomClassifier
+        model = kind(random_state=options.seed, time_limit=time_limit)
+        path = save(model.restore_design(schema, onward.design), place)
+        say_onward(screen, onward, rows)
+        seconds = time.monotonic() - began
+        _conclude(screen, onward.design.report, path, seconds, options, can_go_on=False)
     return STOPPED if stop.is_asked else 0
 
 
@@ -365,6 +411,8 @@ def _conclude(
     path: Path,
     seconds: float,
     options: TableOptions,
+    *,
+    can_go_on: bool = True,
 ) -> None:
     if report.notes:
         screen.say()
@@ -375,8 +423,8 @@ def _conclude(
     for line in report.words():
         screen.say(line)
     screen.say(f"The search ended: {report.stopped}.")
-    further = "fathom train --continue {name} --time-limit 60"
-    say_saved(screen, path, options.path, seconds, "NEW_ROWS.csv", further)
+    further = ("fathom train --continue {name} --time-limit 60",) if can_go_on else ()
+    say_saved(screen, path, options.path, seconds, "NEW_ROWS.csv", *further)
     screen.emit("report", **report.model_dump(mode="json"), words=list(report.words()))
     metric, score = report.headline
     each = {one.output: one.value for one in report.scores if one.output}
