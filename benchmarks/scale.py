@@ -38,15 +38,15 @@ print(json.dumps({"loss": report.validation_loss, "seconds": report.seconds,
 
 
 def begin(table: dict[str, str], data: Path, asked: argparse.Namespace, address: str,
-          journal: Path) -> subprocess.Popen[str]:  # fmt: skip
+          journal: Path, within: tuple[str, ...] = ()) -> subprocess.Popen[str]:  # fmt: skip
     """Begin a search in a process of its own."""
     told = {
         "file": str(data / table["file"]), "target": table["target"], "task": table["task"],
         "address": address, "rounds": asked.rounds, "journal": str(journal),
     }  # fmt: skip
     return subprocess.Popen(
-        [sys.executable, "-c", DRIVER, json.dumps(told)], stdout=subprocess.PIPE, text=True,
-        start_new_session=True,
+        [*within, sys.executable, "-c", DRIVER, json.dumps(told)],
+        stdout=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
 
 

@@ -34,12 +34,12 @@ def test_a_sample_is_rows_of_the_file_at_their_places(rows):
 
 def test_every_row_is_as_likely_in_a_sample_as_any_other(rows):
     counts = np.zeros(N)
-    for seed in range(120):
+    for seed in range(60):
         counts[rows.sample(250, 400, np.random.default_rng(seed))[1]] += 1
-    # Each count is binomial(120, 1/4); so is a tenth of the rows, ten times more exactly.
-    assert abs(counts - 30).max() < 6 * np.sqrt(120 * 0.25 * 0.75)
+    # Each count is binomial(60, 1/4); so is a tenth of the rows, ten times more exactly.
+    assert abs(counts - 15).max() < 6 * np.sqrt(60 * 0.25 * 0.75)
     tenths = counts.reshape(10, -1).mean(axis=1)
-    assert abs(tenths - 30).max() < 6 * np.sqrt(120 * 0.25 * 0.75 / 100)
+    assert abs(tenths - 15).max() < 6 * np.sqrt(60 * 0.25 * 0.75 / 100)
 
 
 def test_windows_give_every_row_once_except_those_left_out(rows):

@@ -115,6 +115,10 @@ class RoundStrategy(Strategy):
         is_small = len(self.material.folds[0].training) <= MOST_TREE_ROWS
         return self.material.n_tree_columns > 0 and is_small
 
+    def work(self, tried: Tried) -> float:
+        """Return about how much work a trial of a candidate is."""
+        return tried.genes.epochs * self._epoch_cost(tried.genes)
+
     def open_round(self) -> list[Tried]:
         """Return the candidates of the next round, numbered; none where the search is at its end.
 
@@ -270,8 +274,12 @@ class _Search:
             for epoch in shown[task.key].history.epochs:
                 self._monitor.on_epoch(tried.number, epoch)
 
-        for task in self._controller.run(tuple(tasks), restore):
-            self._strategy.on_trained(shown[task.key])
+        # The longest first, so that workers wait little for the last; it decides nothing.
+        ordered = sorted(tasks, key=lambda task: -self._strategy.work(tasks[task][0]))
+        self._controller.run(ordered, restore)
+        for task in tasks:
+            if task.key in shown:
+                self._strategy.on_trained(shown[task.key])
 
 
 def _notes(tally: Tally) -> tuple[str, ...]:
