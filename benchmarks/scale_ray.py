@@ -4,8 +4,8 @@ python benchmarks/scale_ray.py --data DIR [--table pima] [--nodes 2] --lose link
 
 Each node is a network namespace of its own (Linux; `unshare` and `ip`, no privileges), all of them
 on one bridge. When a few trials are done the last node loses its link, its raylet (SIGKILL) or one
-of its workers. The search must end with the trials, byte by byte, of one by this process alone. Then
-a client with a wrong token tries to join.
+of its workers. The search must end with the trials, byte by byte, of one by this process alone.
+Then a client with a wrong token tries to join.
 """
 
 import argparse
