@@ -59,8 +59,10 @@ def train(
     folder: Path, file: Path, name: str, asked: argparse.Namespace, *more: str
 ) -> dict[str, object]:
     """Train by the command; return its event on the rows from the disk, and its peak of memory."""
-    command = [sys.executable, "-m", "fathom", "train", str(file), "--target", "hit", "--json",
-               "--time-limit", str(asked.time_limit), "--output", str(folder / name), *more]  # fmt: skip
+    command = [
+        sys.executable, "-m", "fathom", "train", str(file), "--target", "hit", "--json",
+        "--time-limit", str(asked.time_limit), "--output", str(folder / name), *more,
+    ]  # fmt: skip
     began = time.monotonic()
     child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert child.stdout is not None
