@@ -77,3 +77,7 @@ class ModelFileError(FathomError, ValueError):
 
 class TrainingError(FathomError, RuntimeError):
     """Training that cannot go on, for example because every restart diverged."""
+
+
+class ExecutorError(FathomError, RuntimeError):
+    """Work that cannot be done on other processes or machines, as there are none left."""

@@ -8,7 +8,19 @@ import typer
 
 import fathom
 from fathom.cli.inside import inside
-from fathom.cli.options import Json, Names, Prior, Reading, Seed, named_columns, reads_table
+from fathom.cli.options import (
+    Cluster,
+    JournalFolder,
+    Json,
+    Memory,
+    Names,
+    NRounds,
+    Prior,
+    Reading,
+    Seed,
+    named_columns,
+    reads_table,
+)
 from fathom.errors import FathomError, InputError
 
 app = typer.Typer(
@@ -91,8 +103,12 @@ def train(
         str, typer.Option(metavar="COLUMN", help="What to predict; several with commas between.")
     ] = "",
     time_limit: Annotated[
-        float, typer.Option(metavar="SECONDS", help="Time for everything, saving included.")
-    ] = 60.0,
+        float | None,
+        typer.Option(
+            metavar="SECONDS",
+            help="Time for everything, saving included: 60 if left out, 3600 with --cluster.",
+        ),
+    ] = None,
     output: Annotated[
         str | None, typer.Option(metavar="FILE", help="Where to save; model.fathom if left out.")
     ] = None,
@@ -143,14 +159,20 @@ def train(
         typer.Option(metavar="COLUMN", help="Paths of recordings; found out if left out."),
     ] = None,
     names: Names = None,
+    cluster: Cluster = None,
+    rounds: NRounds = None,
+    journal: JournalFolder = None,
+    memory: Memory = None,
     *,
     reading: Reading,
     seed: Seed = 0,
     json: Json = False,
 ) -> None:
     """Train on a table, pictures, sounds or texts: the network designs itself in that time."""
+    from fathom.cli.streaming import read_memory
     from fathom.cli.tables import TableOptions, parse_kinds
     from fathom.cli.train import run_train
+    from fathom.cli.workers import choose_rounds
 
     if continued is not None and replayed is not None:
         raise InputError("--continue or --replay", got="both")
@@ -164,7 +186,11 @@ def train(
         from fathom.cli.replay import run_replay
 
         raise typer.Exit(run_replay(options, replayed, output, json))
-    raise typer.Exit(run_train(options, time_limit, output, continued, json))
+    asked = choose_rounds(cluster, rounds, journal, output)
+    if time_limit is None:
+        time_limit = 60.0 if asked is None else 3600.0
+    bound = read_memory(memory)
+    raise typer.Exit(run_train(options, time_limit, output, continued, json, asked, bound))
 
 
 @app.command()

@@ -26,6 +26,34 @@ Prior = Annotated[
         "number from 0 (uniform) to 1 (training), or a table of shares.",
     ),
 ]
+Cluster = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS",
+        help="Who trains: processes:4 for processes of this machine; auto or HOST:PORT for a Ray "
+        "cluster. The search goes in rounds then, the same whoever trains.",
+    ),
+]
+NRounds = Annotated[
+    int | None, typer.Option("--rounds", metavar="N", help="Rounds with --cluster; 3 if left out.")
+]
+JournalFolder = Annotated[
+    str | None,
+    typer.Option(
+        "--journal",
+        metavar="FOLDER",
+        help="Where results are kept until the end, so that the same command goes on after "
+        "whatever ended it; beside the model if left out.",
+    ),
+]
+Memory = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SIZE",
+        help="Memory the training may take, such as 4GB: of a Parquet or CSV file that needs more "
+        "a sample is searched, and its networks are trained on over all rows from the disk.",
+    ),
+]
 Reading: TypeAlias = dict[str, Any]  # how a table is read: what the options of `_reading` were
 
 

@@ -244,7 +244,7 @@ def take_apart(table: Table, options: TableOptions) -> TrainingTable:
         features=features,
         target=parsed.target,
         y=parsed.values,
-        weight=None if not options.weight else _weights(kept[options.weight], parsed.rows),
+        weight=None if not options.weight else read_weights(kept[options.weight], parsed.rows),
         groups=None if not options.group else _numbered(kept[options.group]),
         order=None if not options.time else _order(kept[options.time], parsed.rows),
         notes=(*table.notes, *parsed.notes),
@@ -266,7 +266,7 @@ def _check_beside(frame: pl.DataFrame, options: TableOptions) -> None:
             raise InputError(f"{flag} other than the target", got=quoted(name))
 
 
-def _weights(series: pl.Series, rows: np.ndarray) -> np.ndarray:
+def read_weights(series: pl.Series, rows: np.ndarray) -> np.ndarray:
     """Return the weights of rows, whose numbers in the table are given."""
     values = to_numbers(to_cells(series)).cast(pl.Float64).fill_null(np.nan).to_numpy()
     wrong = np.flatnonzero(~((values >= 0) & (values < np.inf)))

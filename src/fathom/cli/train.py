@@ -20,6 +20,14 @@ from fathom.cli.pictures import (
 )
 from fathom.cli.screen import STOPPED, Screen, StopRequest, report_error
 from fathom.cli.sounds import train_sounds
+from fathom.cli.streaming import (
+    LargeRows,
+    large_rows,
+    require_streamable,
+    sample_rows,
+    say_onward,
+    search_and_go_on,
+)
 from fathom.cli.tables import (
     TableOptions,
     TrainingTable,
@@ -40,6 +48,7 @@ from fathom.cli.texts import conclude_texts
 from fathom.cli.transcripts import conclude_transcriber, is_transcript, train_transcriber
 from fathom.cli.unfinished import Unfinished
 from fathom.cli.watching import SearchView
+from fathom.cli.workers import conclude_rounds, require_searchable, say_rounds
 from fathom.data.cells import listing, quoted
 from fathom.data.folders import Sense
 from fathom.data.parsing import ParsedTable
@@ -61,6 +70,7 @@ from fathom.estimators.designing import (
 )
 from fathom.estimators.prose import join_texts, read_prose, search_texts
 from fathom.search.report import Report
+from fathom.search.rounds import Rounds
 from fathom.training.monitor import Deadline, Monitor
 
 SAVE_S, SAVE_S_PER_CELL = 0.5, 2e-8  # kept back for saving and leaving
@@ -75,19 +85,25 @@ def run_train(
     output: str | None,
     continued: str | None,
     is_json: bool,
+    rounds: Rounds | None = None,
+    memory: int | None = None,
 ) -> int:
     """Read, search, save, say what was found; return the exit code."""
     began = started_at()
     check_numbers(time_limit, options.seed)
+    if memory is not None:
+        require_streamable(options, continued, rounds)
     sense = sense_of_folder(options)
     if sense is not None and sense in NOUNS:
         if continued is not None:
             raise InputError("--continue with a table", got=f"a folder of {NOUNS[sense]}")
+        require_searchable(rounds, f"for {NOUNS[sense]}")
         return _train_on_files(None, sense, options, time_limit, output, is_json, began)
     if not options.target and is_folder(options.path):
         options = replace(options, target=(CLASS_COLUMN,))
     before = None
     if continued is not None:
+        require_searchable(rounds, "with --continue")
         before, options = earlier(Path(continued), options, "--continue")
     require_table(options)
     place = Path(output or continued or "model.fathom")
@@ -95,41 +111,104 @@ def run_train(
     require_writable(place)
     screen = Screen(is_json)
     prepare_training()
+    with large_rows(options, memory) as rows:
+        if rows is not None:
+            return _train_from_disk(screen, rows, options, place, time_limit, began)
     whole, options = read_with_target(options)
     named = None if before is not None else file_column(whole, options)
     if named is not None:
+        require_searchable(rounds, f"for {NOUNS[named[1]]}")
         return _train_on_files(whole, named[1], options, time_limit, output, is_json, began)
     table = take_apart(whole, options)
+    return _train_on_table(
+        screen, table, options, before, rounds, place, time_limit, began, whole.decimal
+    )
+
+
+def _train_on_table(
+    screen: Screen,
+    table: TrainingTable,
+    options: TableOptions,
+    before: Any,
+    rounds: Rounds | None,
+    place: Path,
+    time_limit: float,
+    began: float,
+    decimal: str,
+) -> int:
+    """Find networks for a table or for texts in it; return the exit code."""
     given = to_given(table, options)
     is_plain = before is None and not given.target.factors
     prose = _read_prose(table, options) if is_plain else None
+    if prose is not None:
+        require_searchable(rounds, "for texts")
     introduce(screen, table, options)
+    if rounds is not None:
+        say_rounds(screen, rounds)
     reserve = SAVE_S + SAVE_S_PER_CELL * table.features.height * table.features.width
     spent = time.monotonic() - began
     left = max(time_limit - spent - reserve, LEAST_S)
     _warn_of_little_time(screen, time_limit, spent, left + reserve)
     stop = StopRequest(screen)
-    safe = Unfinished(screen, place, options, whole.decimal)
+    safe = Unfinished(screen, place, options, decimal)
     safe.say_if_there()
     with stop.listening():  # from here on there may be something to keep
         view, deadline = SearchView(screen, time_limit, stop, spent), Deadline(left)
         try:
             with view.shown():
-                model = _find(screen, table, given, options, before, prose, view, deadline, safe)
+                model = _find(
+                    screen, table, given, options, before, prose, view, deadline, safe, rounds
+                )
         except TrainingError:
             if not stop.is_asked:
                 raise
-            report_error("stopped before any network was trained; nothing is saved", is_json)
+            text = "stopped before any network was trained; nothing is saved"
+            report_error(text, screen.is_json)
             return STOPPED
+        is_cut = stop.is_asked or deadline.remaining() <= 0
         model.time_limit = time_limit
         path = save(model, place)
-        record_run(path, options, whole.decimal)
+        record_run(path, options, decimal)
         safe.remove()
         seconds = time.monotonic() - began
         if prose is None:
             _conclude(screen, model, path, seconds, options)
         else:
             conclude_texts(screen, model, path, options, seconds)
+        if rounds is not None:
+            conclude_rounds(screen, rounds, is_cut=is_cut)
+    return STOPPED if stop.is_asked else 0
+
+
+def _train_from_disk(
+    screen: Screen,
+    rows: LargeRows,
+    options: TableOptions,
+    place: Path,
+    time_limit: float,
+    began: float,
+) -> int:
+    """Search on a sample, train on over the whole file; return the exit code."""
+    table, options, places = sample_rows(screen, rows, options)
+    given = to_given(table, options)
+    introduce(screen, table, options)
+    spent = time.monotonic() - began
+    left = max(time_limit - spent - SAVE_S, LEAST_S)
+    _warn_of_little_time(screen, time_limit, spent, left + SAVE_S)
+    stop = StopRequest(screen)
+    with stop.listening():
+        view, deadline = SearchView(screen, time_limit, stop, spent), Deadline(left)
+        with view.shown():
+            schema, onward = search_and_go_on(
+                table, given, rows, places, options, view, deadline,
+                lambda columns: _show_columns(screen, columns, None, is_new=True),
+            )  # fmt: skip
+        kind = FathomRegressor if given.target.task == "numbers" else FathomClassifier
+        model = kind(random_state=options.seed, time_limit=time_limit)
+        path = save(model.restore_design(schema, onward.design), place)
+        say_onward(screen, onward, rows)
+        seconds = time.monotonic() - began
+        _conclude(screen, model, path, seconds, options, can_go_on=False)
     return STOPPED if stop.is_asked else 0
 
 
@@ -284,6 +363,7 @@ def _search(
     view: Monitor,
     deadline: Deadline,
     safe: Unfinished,
+    rounds: Rounds | None,
 ) -> Searched:
     if before is not None:
         _show_columns(screen, before.schema_.input, options.time, is_new=False)
@@ -294,7 +374,7 @@ def _search(
     kinds: Any = options.kinds
     return search_anew(
         table.features, given, kinds, has_names=not options.no_header, seed=options.seed,
-        monitor=view, deadline=deadline, keep=safe.keep,
+        monitor=view, deadline=deadline, keep=safe.keep, executor=rounds,
         tell=lambda columns: _show_columns(screen, columns, options.time, is_new=True),
     )  # fmt: skip
 
@@ -316,12 +396,13 @@ def _find(
     view: Monitor,
     deadline: Deadline,
     safe: Unfinished,
+    rounds: Rounds | None,
 ) -> FathomClassifier | FathomRegressor:
     """Find networks for a table, and return the model they make."""
     kind = FathomRegressor if given.target.task == "numbers" else FathomClassifier
     model = kind(random_state=options.seed)
     if prose is None:
-        found = _search(screen, table, given, options, before, view, deadline, safe)
+        found = _search(screen, table, given, options, before, view, deadline, safe, rounds)
         return model.restore_design(found.schema, found.design)
     _show_columns(screen, prose[0], options.time, is_new=True)
     return model.restore(
@@ -390,6 +471,8 @@ def _conclude(
     path: Path,
     seconds: float,
     options: TableOptions,
+    *,
+    can_go_on: bool = True,
 ) -> None:
     report: Report = model.report_
     if report.notes:
@@ -402,8 +485,8 @@ def _conclude(
         screen.say(line)
     say_held_out(screen, model)
     screen.say(f"The search ended: {report.stopped}.")
-    further = "fathom train --continue {name} --time-limit 60"
-    say_saved(screen, path, options.path, seconds, "NEW_ROWS.csv", further)
+    further = ("fathom train --continue {name} --time-limit 60",) if can_go_on else ()
+    say_saved(screen, path, options.path, seconds, "NEW_ROWS.csv", *further)
     screen.emit("report", **report.model_dump(mode="json"), words=list(report.words()))
     metric, score = report.headline
     each = {one.output: one.value for one in report.scores if one.output}

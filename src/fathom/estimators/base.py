@@ -51,6 +51,7 @@ from fathom.nn.network import Network
 from fathom.search.design import Design
 from fathom.search.factors import with_factors
 from fathom.search.prediction import predict
+from fathom.search.rounds import Rounds
 from fathom.training.history import History
 from fathom.training.monitor import Deadline, Monitor
 from fathom.training.program import Examples
@@ -172,6 +173,7 @@ class FathomEstimator(BaseEstimator):
         order: Any,
         monitor: Monitor | None,
         deadline: Deadline,
+        executor: Rounds | str | None,
     ) -> Self:
         """Search for networks on checked rows, and set everything that is learned."""
         given = Given(target, y, weight, _checked_rows(groups, frame), _checked_rows(order, frame))
@@ -189,7 +191,7 @@ class FathomEstimator(BaseEstimator):
         if before is None:
             found = search_anew(
                 frame, given, self.column_kinds, has_names=_has_names(self, frame),
-                seed=self._seed(), monitor=monitor, deadline=deadline,
+                seed=self._seed(), monitor=monitor, deadline=deadline, executor=executor,
             )  # fmt: skip
         else:
             found = search_on(

@@ -134,6 +134,7 @@ class FathomClassifier(ClassifierMixin, FathomEstimator):
         groups: ArrayLike | None = None,
         order: ArrayLike | None = None,
         monitor: Monitor | None = None,
+        executor: Rounds | str | None = None,
     ) -> Self:
         """Train.
 
@@ -155,6 +156,11 @@ class FathomClassifier(ClassifierMixin, FathomEstimator):
             Time of each row: in a search, the latest rows judge.
         monitor : Monitor, optional
             Told of every epoch, and asked whether to stop.
+        executor : str or Rounds, optional
+            Who trains the networks of a search on a table: ``processes:4`` for processes of this
+            machine, ``HOST:PORT`` of a Ray cluster, or `fathom.search.rounds.Rounds`. The search goes
+            in rounds then, and comes out the same however many workers there are, unless ``time_limit``
+            cuts it off. Where left out, threads of this process train.
 
         Returns
         -------
@@ -186,18 +192,7 @@ class FathomClassifier(ClassifierMixin, FathomEstimator):
             target, numbers = parsed.target, labels
         else:
             target, numbers = self._read_classes(dense_target(labels))
-        if target.factors:
-            log_prior(target, self.prior)
-            if self.class_weight is not None:
-                raise InputError(
-                    "class_weight None for several factors", got=repr(self.class_weight)[:80],
-                    hint="prior='uniform' makes rare combinations count as much as common ones",
-                )  # fmt: skip
-        elif self.prior != "training":
-            raise InputError(
-                "several columns of classes, for a prior over their combinations",
-                got=f"prior={self.prior!r} and one column"[:80], hint="leave prior out",
-            )  # fmt: skip
+        self._require_prior(target)
         weight = self._checked_weight(sample_weight, numbers)
         if target.task == "classes":
             weight = unit_mean(weight * class_weights(numbers, target.classes, self.class_weight))
@@ -220,10 +215,27 @@ class FathomClassifier(ClassifierMixin, FathomEstimator):
                 )
             )
         if designs:
-            return self._fit_design(x, numbers, target, weight, groups, order, monitor, deadline)
+            return self._fit_design(
+                x, numbers, target, weight, groups, order, monitor, deadline, executor
+            )
         names = getattr(self, "feature_names_in_", ())
         described = describe_input(x, picture_shape(X), names)
         return self._fit(x, numbers, described, target, weight, monitor, deadline)
+
+    def _require_prior(self, target: Target) -> None:
+        """Refuse a prior, or weights of classes, that do not go with what is predicted."""
+        if target.factors:
+            log_prior(target, self.prior)
+            if self.class_weight is not None:
+                raise InputError(
+                    "class_weight None for several factors", got=repr(self.class_weight)[:80],
+                    hint="prior='uniform' makes rare combinations count as much as common ones",
+                )  # fmt: skip
+        elif self.prior != "training":
+            raise InputError(
+                "several columns of classes, for a prior over their combinations",
+                got=f"prior={self.prior!r} and one column"[:80], hint="leave prior out",
+            )  # fmt: skip
 
     def _read_classes(self, labels: np.ndarray) -> tuple[Target, np.ndarray]:
         """Return what is predicted, and its class numbers or its labels."""

@@ -26,6 +26,7 @@ from fathom.errors import InputError
 from fathom.search.design import Design, Plan, design
 from fathom.search.material import Grown
 from fathom.search.replay import replay
+from fathom.search.rounds import Rounds, as_rounds, design_in_rounds
 from fathom.search.tried import Tried
 from fathom.training.monitor import Deadline, Monitor
 
@@ -235,15 +236,17 @@ def search_anew(
     deadline: Deadline,
     tell: Callable[[TableInput], None] | None = None,
     keep: Callable[[Searching], None] | None = None,
+    executor: object = None,
 ) -> Searched:
-    """Infer what the columns are, tell it, and search for networks, kept safe now and then."""
+    """Infer what the columns are, tell it, and search for networks, here or with workers."""
+    rounds = as_rounds(executor)
     _rows_that_count(given.weight)  # before columns of one row are called constant
     table, parsed, notes = describe_table(frame, kinds, has_names=has_names)
     if tell is not None:
         tell(table)
     schema = Schema(input=table, target=given.target)
     notes = (*notes, *parsed.notes)
-    return _search(schema, parsed, given, Plan(seed), notes, monitor, deadline, keep)
+    return _search(schema, parsed, given, Plan(seed), notes, monitor, deadline, keep, rounds)
 
 
 def search_on(
@@ -348,6 +351,7 @@ def _search(
     monitor: Monitor | None,
     deadline: Deadline,
     keep: Callable[[Searching], None] | None,
+    rounds: Rounds | None = None,
 ) -> Searched:
     y, weight = given.y, given.weight
     rows, n_rows = _rows_that_count(weight), len(weight)
@@ -361,14 +365,19 @@ def _search(
         )  # fmt: skip
 
     def noted(found: Design) -> Design:
-        report = found.report.model_copy(update={"notes": notes})
+        report = found.report.model_copy(update={"notes": (*notes, *found.report.notes)})
         return replace(found, report=report, n_rows=n_rows)
 
-    found, strategy = design(
-        parsed, schema.target, y, weight.astype(np.float32), plan, deadline=deadline,
-        monitor=monitor,
-        keep=None if keep is None else lambda found: keep(Searching(schema, noted(found))),
-    )  # fmt: skip
+    rows_given = parsed, schema.target, y, weight.astype(np.float32), plan
+    if rounds is None:
+        found, strategy = design(
+            *rows_given, deadline=deadline, monitor=monitor,
+            keep=None if keep is None else lambda found: keep(Searching(schema, noted(found))),
+        )  # fmt: skip
+    else:
+        found, strategy = design_in_rounds(
+            *rows_given, rounds, deadline=deadline, monitor=monitor
+        )  # fmt: skip
     found = noted(found)
     material = strategy.material
     return Searched(

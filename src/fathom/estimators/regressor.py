@@ -75,6 +75,7 @@ class FathomRegressor(RegressorMixin, FathomEstimator):
         groups: ArrayLike | None = None,
         order: ArrayLike | None = None,
         monitor: Monitor | None = None,
+        executor: Rounds | str | None = None,
     ) -> Self:
         """Train.
 
@@ -94,6 +95,11 @@ class FathomRegressor(RegressorMixin, FathomEstimator):
             Time of each row: in a search, the latest rows judge.
         monitor : Monitor, optional
             Told of every epoch, and asked whether to stop.
+        executor : str or Rounds, optional
+            Who trains the networks of a search on a table: ``processes:4`` for processes of this
+            machine, ``HOST:PORT`` of a Ray cluster, or `fathom.search.rounds.Rounds`. The search goes
+            in rounds then, and comes out the same however many workers there are, unless ``time_limit``
+            cuts it off. Where left out, threads of this process train.
 
         Returns
         -------
@@ -138,7 +144,9 @@ class FathomRegressor(RegressorMixin, FathomEstimator):
             )
         if designs:
             refuse_constant_target(columns, weight)
-            return self._fit_design(x, columns, target, weight, groups, order, monitor, deadline)
+            return self._fit_design(
+                x, columns, target, weight, groups, order, monitor, deadline, executor
+            )
         described = describe_input(x, picture_shape(X), getattr(self, "feature_names_in_", ()))
         return self._fit(x, columns, described, target, weight, monitor, deadline)
 

@@ -216,10 +216,10 @@ def design(
         obstacle = find_obstacle(before) if earlier else ""
         if keep is not None:
             strategy.after_each = Checkpoints(
-                lambda: _finish(strategy, began, None, rows, obstacle), keep
+                lambda: finish(strategy, began, None, rows, obstacle), keep
             ).consider
         train_population(strategy, monitor=monitor, deadline=training, workers=workers)
-        found = _finish(strategy, began, monitor, rows, obstacle)
+        found = finish(strategy, began, monitor, rows, obstacle)
         if earlier and len(strategy.tried) == len(earlier):
             found = replace(found, report=_with_nothing_new(found.report))
         return found, strategy
@@ -291,7 +291,7 @@ def divide(n: int, classes: np.ndarray | None, plan: Plan, seconds: float) -> tu
     )  # fmt: skip
 
 
-def _finish(
+def finish(
     strategy: Strategy, began: float, monitor: Monitor | None, rows: str, obstacle: str
 ) -> Design:
     """Make the model of what is there: the chosen ensemble, or what comes nearest to one."""

@@ -11,7 +11,7 @@ from fathom.search.news import News
 from fathom.search.portfolio import first_members
 from fathom.search.report import Candidate
 from fathom.search.space import FEWEST_EPOCHS, WIDTHS, Genes, draw_genes, mutate
-from fathom.search.tried import CURVE_POINTS, Tried, as_candidate, make_job
+from fathom.search.tried import CURVE_POINTS, Tried, as_candidate, best_so_far, make_job
 from fathom.training.engines import are_loops_ready
 from fathom.training.history import Epoch
 from fathom.training.monitor import Deadline, Monitor
@@ -252,10 +252,9 @@ class Strategy:
         """Hear of an epoch; return a reason to cut the network, or None."""
         tried = self.tried[job.number]
         self._settle(tried.genes)
-        losses = [e.validation_loss for e in epochs if e.validation_loss is not None]
-        best, at = min(losses), int(np.argmin(losses)) + 1
-        if len(epochs) > 2 * at + 10:
-            return f"best at epoch {at}, no better for {len(epochs) - at} epochs"
+        best, reason = best_so_far(epochs)
+        if reason is not None:
+            return reason
         if job.fold != 0:
             return None
         progress = len(epochs) / tried.genes.epochs

@@ -11,7 +11,7 @@ from fathom.nn.network import Network
 from fathom.search.material import Material
 from fathom.search.report import Candidate, Status
 from fathom.search.space import Genes
-from fathom.training.history import StartHistory, Steps
+from fathom.training.history import Epoch, StartHistory, Steps
 from fathom.training.population import Job, Trained, combine_held_out
 
 CURVE_POINTS = 20
@@ -105,6 +105,15 @@ def make_job(
         judge=material.judge(fold, genes.is_log_target),
         steps=steps,
     )
+
+
+def best_so_far(epochs: list[Epoch]) -> tuple[float, str | None]:
+    """Return the lowest held-out loss, and why to end a training whose best is long past."""
+    losses = [e.validation_loss for e in epochs if e.validation_loss is not None]
+    best, at = min(losses), int(np.argmin(losses)) + 1
+    if len(epochs) > 2 * at + 10:
+        return best, f"best at epoch {at}, no better for {len(epochs) - at} epochs"
+    return best, None
 
 
 def as_candidate(tried: Tried) -> Candidate:

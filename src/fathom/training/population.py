@@ -272,19 +272,59 @@ def _train_job(
     cores: int,
     together: Together | None,
 ) -> Trained:
+    return train_job(
+        job,
+        monitor=_JobMonitor(job, director, monitor, lock),
+        deadline=deadline,
+        cores=cores,
+        together=together,
+    )
+
+
+def train_job(
+    job: Job,
+    *,
+    monitor: Monitor,
+    deadline: Deadline | None = None,
+    engine: EngineName | None = None,
+    cores: int = 1,
+    together: Together | None = None,
+) -> Trained:
+    """Train one network.
+
+    Parameters
+    ----------
+    job : Job
+        What is trained, and on what.
+    monitor : Monitor
+        Told of every epoch, and asked whether to stop.
+    deadline : Deadline, optional
+        When it has to be over.
+    engine : {"xla", "loops"}, optional
+        What takes the steps; loops where left out, as far as they are compiled already.
+    cores : int, default 1
+        Cores for its matrix products.
+    together : Together, optional
+        Where networks that train at the same time meet.
+
+    Returns
+    -------
+    Trained
+        Without a network where no finite loss was found.
+    """
     began = time.monotonic()
     key = jax.random.fold_in(jax.random.key(job.recipe.seed), job.fold)
     network = build(job.architecture, key)
     loops = loops_for(network)
-    engine: EngineName | None = None if are_loops_ready(loops) and together is None else "xla"
-    if engine == "xla" and jax.default_backend() == "cpu":
-        prepare(loops)
+    if engine is None and (together is not None or not are_loops_ready(loops)):
+        engine = "xla"
+        if jax.default_backend() == "cpu":
+            prepare(loops)
     try:
         network, history = train(
             network, job.architecture, job.recipe, job.examples, job.held_out,
             start=job.fold, rows=job.rows, judge=job.judge, deadline=deadline,
-            monitor=_JobMonitor(job, director, monitor, lock), steps=job.steps,
-            engine=engine, cores=cores, together=together,
+            monitor=monitor, steps=job.steps, engine=engine, cores=cores, together=together,
         )  # fmt: skip
     except TrainingError as error:
         event = Event(epoch=1, kind="stopped", text=f"left out: {error}")
