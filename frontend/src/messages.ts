@@ -5,6 +5,19 @@ export interface Ask {
   name: string;
 }
 
+export interface Band {
+  level: number;
+  color: string;
+  path: string;
+}
+
+export interface Basin {
+  runs: number[];
+  x: number;
+  y: number;
+  loss: number;
+}
+
 export interface CalibrationBin {
   low: number;
   high: number;
@@ -45,6 +58,31 @@ export interface ColumnWorth {
   drop: number;
   low: number;
   high: number;
+}
+
+export interface CurveAnswer {
+  weight: string;
+  values: number[];
+  losses: (number | null)[];
+  learning_rate: number;
+  steps: CurveStep[];
+  verdict: "too small" | "right" | "too large" | "leaps" | "diverges" | "at rest";
+  rates: SuitingRates;
+  lowest: CurveStep;
+}
+
+export interface CurveAsk {
+  network: NetworkState;
+  weight: string;
+  start: number;
+  span: number;
+  learning_rate: number | null;
+}
+
+export interface CurveStep {
+  at: number;
+  loss: number;
+  slope: number;
 }
 
 export interface Descend {
@@ -130,6 +168,22 @@ export interface LayerState {
   biases: number[];
 }
 
+export interface MapAnswer {
+  x: number[];
+  y: number[];
+  losses: ((number | null)[])[];
+  heights: number[][];
+  ground: string;
+  bands: Band[];
+  lowest: [number, number, number];
+}
+
+export interface MapAsk {
+  network: NetworkState;
+  weights: [string, string];
+  span: number;
+}
+
 export interface Metric {
   name: string;
   value: number | null;
@@ -188,6 +242,42 @@ export interface Prediction {
   numbers: number[];
 }
 
+export interface RaceAnswer {
+  racers: Racer[];
+  basins: Basin[];
+  learning_rate: number;
+  n_steps: number;
+  seen: number[][];
+  share_seen: number[];
+  lowest_seen: number[];
+}
+
+export interface RaceAsk {
+  network: NetworkState;
+  weights: [string, string];
+  span: number;
+  kind: "starts" | "rates" | "optimizers";
+  starts: [number, number][];
+  n_starts: number;
+  seed: number;
+  optimizer: "gradient_descent" | "momentum" | "nesterov" | "rmsprop" | "adam" | "adamw" | "muon";
+  learning_rate: number | null;
+  radius: number;
+}
+
+export interface Racer {
+  start: [number, number];
+  optimizer: "gradient_descent" | "momentum" | "nesterov" | "rmsprop" | "adam" | "adamw" | "muon";
+  learning_rate: number;
+  verdict: "too small" | "right" | "too large" | "diverges" | null;
+  x: number[];
+  y: number[];
+  losses: number[];
+  heights: number[];
+  basin: number | null;
+  steps_to_bottom: number | null;
+}
+
 export interface Refusal {
   message: string;
   expected: string;
@@ -224,6 +314,21 @@ export interface Result {
 
 export interface RowWish {
   values: Record<string, string | null>;
+}
+
+export interface Scene {
+  network: NetworkState;
+  weights: [string, string];
+  names: string[];
+  span: number;
+  start: number;
+  starts: [number, number][];
+  learning_rate: number | null;
+}
+
+export interface SceneAsk {
+  name: "outlier" | "chain" | "ravine" | "adder" | "exclusive_or" | null;
+  network: NetworkState | null;
 }
 
 export interface SearchEvent {
@@ -269,6 +374,12 @@ export interface Step {
   unit: number;
   part: number;
   grain: number;
+}
+
+export interface SuitingRates {
+  too_small: number | null;
+  right: number | null;
+  too_large: number | null;
 }
 
 export interface TableFacts {
