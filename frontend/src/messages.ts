@@ -74,7 +74,7 @@ export interface CurveAnswer {
 export interface CurveAsk {
   network: NetworkState;
   weight: string;
-  start: number;
+  start: number | null;
   span: number;
   learning_rate: number | null;
 }

@@ -173,10 +173,11 @@ def _network(
 def curve(asked: CurveAsk) -> CurveAnswer:
     """Return the loss along one weight, and the steps down it from a place."""
     landscape = landscape_of(asked.network)
-    given = {
-        "n_steps": CURVE_STEPS, "start": asked.start, "span": asked.span, "n_points": CURVE_POINTS,
-    }  # fmt: skip
     with jax.enable_x64(True):
+        start = _start_of(landscape, asked) if asked.start is None else asked.start
+        given = {
+            "n_steps": CURVE_STEPS, "start": start, "span": asked.span, "n_points": CURVE_POINTS,
+        }  # fmt: skip
         found = loss_along(landscape, asked.weight, learning_rate=1e-9, **given)
         rates = suit_rates(landscape, found, n_steps=CURVE_STEPS)
         suiting = rates.right or rates.too_small or rates.too_large or 1.0
@@ -188,6 +189,15 @@ def curve(asked: CurveAsk) -> CurveAnswer:
         learning_rate=rate, steps=_steps(found), verdict=judge_steps(found), rates=rates,
         lowest=CurveStep(at=at, loss=least, slope=0.0),
     )  # fmt: skip
+
+
+def _start_of(landscape: Landscape, asked: CurveAsk) -> float:
+    """Return a place three quarters of the way out, on the higher side."""
+    around = loss_along(
+        landscape, asked.weight, learning_rate=1e-9, n_steps=0, span=asked.span, n_points=9
+    )
+    heights = np.where(np.isfinite(around.losses), around.losses, -np.inf)
+    return float(around.values[1] if heights[1] > heights[-2] else around.values[-2])
 
 
 def _steps(found: LossCurve) -> tuple[CurveStep, ...]:
@@ -224,7 +234,7 @@ def survey(asked: MapAsk) -> MapAnswer:
     return MapAnswer(
         x=surface.x.tolist(), y=surface.y.tolist(),
         losses=tuple(_known(row) for row in surface.losses), heights=heights.tolist(),
-        ground=shade(0), bands=bands, lowest=surface.lowest,
+        ground=shade(0), bands=bands, lowest=[_short(one) for one in surface.lowest],
     )  # fmt: skip
 
 

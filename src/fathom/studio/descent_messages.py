@@ -57,11 +57,15 @@ class Scene(Value):
 
 
 class CurveAsk(Value):
-    """A question for the loss along one weight; by the right learning rate where none is given."""
+    """A question for the loss along one weight.
+
+    Where no start is given it is on the higher side of the curve, and the learning rate is the
+    right one.
+    """
 
     network: NetworkState
     weight: Text
-    start: Number
+    start: Number | None = None
     span: Span
     learning_rate: Rate | None = None
 
