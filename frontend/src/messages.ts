@@ -18,6 +18,34 @@ export interface Basin {
   loss: number;
 }
 
+export interface BendAnswer {
+  classes: number[];
+  stages: BendStage[];
+  region: Region;
+  low: [number, number];
+  high: [number, number];
+  n_parameters: number;
+}
+
+export interface BendAsk {
+  points: "moons" | "circles" | "exclusive_or" | "spirals" | "checkerboard";
+  noise: number;
+  seed: number;
+  widths: number[];
+  activation: "tanh" | "relu" | "sigmoid";
+}
+
+export interface BendStage {
+  number: number;
+  name: string;
+  n_neurons: number;
+  lines: [number, number][][];
+  at: [number, number][];
+  share: number;
+  line: Line;
+  probe: Score;
+}
+
 export interface CalibrationBin {
   low: number;
   high: number;
@@ -83,6 +111,54 @@ export interface CurveStep {
   at: number;
   loss: number;
   slope: number;
+}
+
+export interface DepthLine {
+  depth: number;
+  widths: number[];
+  n_parameters: number;
+  n_neurons: number;
+  errors: number[];
+  median: number | null;
+  low: number | null;
+  high: number | null;
+}
+
+export interface DepthNews {
+  number: number;
+  state: "none" | "running" | "stopping" | "done" | "failed";
+  wish: DepthWish | null;
+  stage: "speed" | "rates" | "starts" | "";
+  n_done: number;
+  n_planned: number;
+  seconds: number;
+  lines: DepthLine[];
+  n_starts: number;
+  n_test: number;
+  verdict: DepthVerdict | null;
+  words: string[];
+  problem: string;
+}
+
+export interface DepthVerdict {
+  shallow: number;
+  deep: number;
+  finding: "better" | "worse" | "no difference";
+  difference: number;
+  low: number;
+  high: number;
+  p_value: number;
+  is_general: boolean;
+}
+
+export interface DepthWish {
+  material: "spirals" | "checkerboard" | "digits";
+  shape: "parameters" | "neurons" | "width";
+  depths: number[];
+  width: number;
+  activation: "identity" | "sigmoid" | "tanh" | "relu" | "leaky_relu" | "elu" | "selu" | "gelu" | "silu" | "mish" | "softplus" | "softmax";
+  seconds: number;
+  seed: number;
 }
 
 export interface Descend {
@@ -166,6 +242,13 @@ export interface LayerState {
   activation: "identity" | "sigmoid" | "tanh" | "relu" | "leaky_relu" | "elu" | "selu" | "gelu" | "silu" | "mish" | "softplus" | "softmax";
   weights: number[][];
   biases: number[];
+}
+
+export interface Line {
+  across: number;
+  up: number;
+  bias: number;
+  accuracy: number;
 }
 
 export interface MapAnswer {
@@ -285,6 +368,11 @@ export interface Refusal {
   hint: string;
 }
 
+export interface Region {
+  path: string;
+  score: Score;
+}
+
 export interface Reshape {
   state: NetworkState;
   n_inputs: number;
@@ -312,6 +400,17 @@ export interface Result {
   form: FormColumn[];
 }
 
+export interface RivalsAnswer {
+  machines: Record<string, Region>;
+  boosted: Record<string, StagedRegion[]>;
+}
+
+export interface RivalsAsk {
+  points: "moons" | "circles" | "exclusive_or" | "spirals" | "checkerboard";
+  noise: number;
+  seed: number;
+}
+
 export interface RowWish {
   values: Record<string, string | null>;
 }
@@ -329,6 +428,12 @@ export interface Scene {
 export interface SceneAsk {
   name: "outlier" | "chain" | "ravine" | "adder" | "exclusive_or" | null;
   network: NetworkState | null;
+}
+
+export interface Score {
+  value: number;
+  low: number;
+  high: number;
 }
 
 export interface SearchEvent {
@@ -365,6 +470,11 @@ export interface Slope {
   losses: (number | null)[];
   steps: number[];
   step_losses: number[];
+}
+
+export interface StagedRegion {
+  n_stages: number;
+  region: Region;
 }
 
 export interface Step {

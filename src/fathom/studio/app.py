@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 import fathom
 from fathom.errors import InputError
+from fathom.studio.depth_routes import depth_routes
 from fathom.studio.descent_routes import descent_routes
 from fathom.studio.jobs import POLL_S, Jobs
 from fathom.studio.messages import (
@@ -92,6 +93,7 @@ class Studio:
             Route("/api/jobs/{id}/model", self.model),
             Route("/api/jobs/{id}/report", self.report),
             *descent_routes(self.turns),
+            *depth_routes(self.turns),
             *(Route(address, self.page) for address in self.files),
         ]
         inner = application_of(routes)

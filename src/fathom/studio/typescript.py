@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
+from fathom.studio.depth_messages import DEPTH_MESSAGES
 from fathom.studio.descent_messages import DESCENT_MESSAGES
 from fathom.studio.messages import NETWORK_MESSAGES
 from fathom.studio.table_messages import TABLE_MESSAGES
@@ -27,6 +28,7 @@ def write_typescript() -> str:
     kinds = (
         *NETWORK_MESSAGES, *TABLE_MESSAGES,
         *DESCENT_MESSAGES,
+        *DEPTH_MESSAGES,
     )  # fmt: skip
     every = [(kind, "serialization") for kind in kinds]
     _, schema = models_json_schema(every)  # type: ignore[arg-type]
