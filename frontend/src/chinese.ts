@@ -3,6 +3,7 @@ import type { Key } from "./words";
 export const chinese: Record<Key, string> = {
   network: "网络",
   data: "你的数据",
+  descent: "下降",
   tagline: "看神经网络如何计算和学习",
   language: "English",
   theme: "浅色或深色",

@@ -5,6 +5,47 @@ export interface Ask {
   name: string;
 }
 
+export interface Band {
+  level: number;
+  color: string;
+  path: string;
+}
+
+export interface Basin {
+  runs: number[];
+  x: number;
+  y: number;
+  loss: number;
+}
+
+export interface BendAnswer {
+  classes: number[];
+  stages: BendStage[];
+  region: Region;
+  low: [number, number];
+  high: [number, number];
+  n_parameters: number;
+}
+
+export interface BendAsk {
+  points: "moons" | "circles" | "exclusive_or" | "spirals" | "checkerboard";
+  noise: number;
+  seed: number;
+  widths: number[];
+  activation: "tanh" | "relu" | "sigmoid";
+}
+
+export interface BendStage {
+  number: number;
+  name: string;
+  n_neurons: number;
+  lines: [number, number][][];
+  at: [number, number][];
+  share: number;
+  line: Line;
+  probe: Score;
+}
+
 export interface CalibrationBin {
   low: number;
   high: number;
@@ -45,6 +86,79 @@ export interface ColumnWorth {
   drop: number;
   low: number;
   high: number;
+}
+
+export interface CurveAnswer {
+  weight: string;
+  values: number[];
+  losses: (number | null)[];
+  learning_rate: number;
+  steps: CurveStep[];
+  verdict: "too small" | "right" | "too large" | "leaps" | "diverges" | "at rest";
+  rates: SuitingRates;
+  lowest: CurveStep;
+}
+
+export interface CurveAsk {
+  network: NetworkState;
+  weight: string;
+  start: number | null;
+  span: number;
+  learning_rate: number | null;
+}
+
+export interface CurveStep {
+  at: number;
+  loss: number;
+  slope: number;
+}
+
+export interface DepthLine {
+  depth: number;
+  widths: number[];
+  n_parameters: number;
+  n_neurons: number;
+  errors: number[];
+  median: number | null;
+  low: number | null;
+  high: number | null;
+}
+
+export interface DepthNews {
+  number: number;
+  state: "none" | "running" | "stopping" | "done" | "failed";
+  wish: DepthWish | null;
+  stage: "speed" | "rates" | "starts" | "";
+  n_done: number;
+  n_planned: number;
+  seconds: number;
+  lines: DepthLine[];
+  n_starts: number;
+  n_test: number;
+  verdict: DepthVerdict | null;
+  words: string[];
+  problem: string;
+}
+
+export interface DepthVerdict {
+  shallow: number;
+  deep: number;
+  finding: "better" | "worse" | "no difference";
+  difference: number;
+  low: number;
+  high: number;
+  p_value: number;
+  is_general: boolean;
+}
+
+export interface DepthWish {
+  material: "spirals" | "checkerboard" | "digits";
+  shape: "parameters" | "neurons" | "width";
+  depths: number[];
+  width: number;
+  activation: "identity" | "sigmoid" | "tanh" | "relu" | "leaky_relu" | "elu" | "selu" | "gelu" | "silu" | "mish" | "softplus" | "softmax";
+  seconds: number;
+  seed: number;
 }
 
 export interface Descend {
@@ -130,6 +244,29 @@ export interface LayerState {
   biases: number[];
 }
 
+export interface Line {
+  across: number;
+  up: number;
+  bias: number;
+  accuracy: number;
+}
+
+export interface MapAnswer {
+  x: number[];
+  y: number[];
+  losses: ((number | null)[])[];
+  heights: number[][];
+  ground: string;
+  bands: Band[];
+  lowest: [number, number, number];
+}
+
+export interface MapAsk {
+  network: NetworkState;
+  weights: [string, string];
+  span: number;
+}
+
 export interface Metric {
   name: string;
   value: number | null;
@@ -188,11 +325,52 @@ export interface Prediction {
   numbers: number[];
 }
 
+export interface RaceAnswer {
+  racers: Racer[];
+  basins: Basin[];
+  learning_rate: number;
+  n_steps: number;
+  seen: number[][];
+  share_seen: number[];
+  lowest_seen: number[];
+}
+
+export interface RaceAsk {
+  network: NetworkState;
+  weights: [string, string];
+  span: number;
+  kind: "starts" | "rates" | "optimizers";
+  starts: [number, number][];
+  n_starts: number;
+  seed: number;
+  optimizer: "gradient_descent" | "momentum" | "nesterov" | "rmsprop" | "adam" | "adamw" | "muon";
+  learning_rate: number | null;
+  radius: number;
+}
+
+export interface Racer {
+  start: [number, number];
+  optimizer: "gradient_descent" | "momentum" | "nesterov" | "rmsprop" | "adam" | "adamw" | "muon";
+  learning_rate: number;
+  verdict: "too small" | "right" | "too large" | "diverges" | null;
+  x: number[];
+  y: number[];
+  losses: number[];
+  heights: number[];
+  basin: number | null;
+  steps_to_bottom: number | null;
+}
+
 export interface Refusal {
   message: string;
   expected: string;
   got: string;
   hint: string;
+}
+
+export interface Region {
+  path: string;
+  score: Score;
 }
 
 export interface Reshape {
@@ -222,8 +400,40 @@ export interface Result {
   form: FormColumn[];
 }
 
+export interface RivalsAnswer {
+  machines: Record<string, Region>;
+  boosted: Record<string, StagedRegion[]>;
+}
+
+export interface RivalsAsk {
+  points: "moons" | "circles" | "exclusive_or" | "spirals" | "checkerboard";
+  noise: number;
+  seed: number;
+}
+
 export interface RowWish {
   values: Record<string, string | null>;
+}
+
+export interface Scene {
+  network: NetworkState;
+  weights: [string, string];
+  names: string[];
+  span: number;
+  start: number;
+  starts: [number, number][];
+  learning_rate: number | null;
+}
+
+export interface SceneAsk {
+  name: "outlier" | "chain" | "ravine" | "adder" | "exclusive_or" | null;
+  network: NetworkState | null;
+}
+
+export interface Score {
+  value: number;
+  low: number;
+  high: number;
 }
 
 export interface SearchEvent {
@@ -262,6 +472,11 @@ export interface Slope {
   step_losses: number[];
 }
 
+export interface StagedRegion {
+  n_stages: number;
+  region: Region;
+}
+
 export interface Step {
   kind: "product" | "sum" | "exponential" | "activation" | "loss" | "error" | "gradient" | "update";
   name: string;
@@ -269,6 +484,12 @@ export interface Step {
   unit: number;
   part: number;
   grain: number;
+}
+
+export interface SuitingRates {
+  too_small: number | null;
+  right: number | null;
+  too_large: number | null;
 }
 
 export interface TableFacts {

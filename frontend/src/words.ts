@@ -4,6 +4,7 @@ import { chinese } from "./chinese";
 export const english = {
   network: "Network",
   data: "Your data",
+  descent: "Descent",
   tagline: "see a network compute and learn",
   language: "中文",
   theme: "Light or dark",

@@ -124,6 +124,16 @@ def levels_of(z: np.ndarray, n_levels: int) -> np.ndarray:
     return low + (high - low) * np.linspace(0, 1, n_levels + 1) ** power
 
 
+def place_among(levels: np.ndarray, z: np.ndarray) -> np.ndarray:
+    """Return how high heights lie among levels: 0 on the lowest, 1 on the highest or above it.
+
+    Between two levels it rises evenly, so that what is drawn as high as this has its lines at even
+    distances. What is not finite lies as high as the highest.
+    """
+    even = np.linspace(0, 1, len(levels))
+    return np.interp(np.where(np.isfinite(z), z, levels[-1]), levels, even)
+
+
 def shade(share: float) -> str:
     """Return the color of a height, 0 for the lowest and 1 for the highest."""
     place = min(max(share, 0.0), 1.0) * (len(_RAMP) - 1)
@@ -140,13 +150,13 @@ def _bands(z: np.ndarray, levels: np.ndarray, xs: list[float], ys: list[float]) 
     parts = [element("rect", x=xs[0], y=ys[-1], fill=shade(0), **size)]
     soft = {"stroke": "#fff", "stroke_opacity": "0.35", "stroke_width": "0.7"}
     for number in range(1, n):
-        around = _outline(filled, float(levels[number]), xs, ys)
+        around = outline(filled, float(levels[number]), xs, ys)
         fill = shade(number / (n - 1))
         parts.append(element("path", d=around, fill=fill, fill_rule="evenodd", **soft))
     return parts
 
 
-def _outline(z: np.ndarray, level: float, xs: list[float], ys: list[float]) -> str:
+def outline(z: np.ndarray, level: float, xs: list[float], ys: list[float]) -> str:
     """Return the outline of where a surface is at a level or above, as the data of a path.
 
     Marching squares: in each cell the outline runs from the side where going round leaves what is

@@ -1,5 +1,7 @@
 """The fog: of the error surface, one who descends knows only what lies around the way taken."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from pydantic import Field
 
@@ -129,3 +131,35 @@ def under_fog(surface: LossSurface, radius: float = 0.12) -> Fog:
             hint="give path= to the function that makes it",
         )  # fmt: skip
     return Fog(surface=surface, radius=radius)
+
+
+def first_seen(
+    surface: LossSurface, tracks: Sequence[tuple[np.ndarray, np.ndarray]], radius: float = 0.12
+) -> np.ndarray:
+    """Return for every place of a surface the step at which walks side by side first see it.
+
+    Parameters
+    ----------
+    surface : LossSurface
+        The surface.
+    tracks : sequence of tuple of numpy.ndarray
+        Where each walk is across and up, step by step; places that are not finite see nothing.
+    radius : float
+        How far one sees from a place, as a share of the map's sides, above 0.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (y, x), whole numbers: the step, 0 at the start; -1 where it is never seen.
+    """
+    if not radius > 0:
+        raise InputError("a radius above 0", got=f"{radius:g}")
+    across, up = float(np.ptp(surface.x)), float(np.ptp(surface.y))
+    seen = np.full(surface.losses.shape, np.inf)
+    for xs, ys in tracks:
+        for step, (x, y) in enumerate(zip(xs, ys, strict=True)):
+            if not np.isfinite(x + y):
+                break
+            away = ((surface.x[None, :] - x) / across) ** 2 + ((surface.y[:, None] - y) / up) ** 2
+            seen = np.where(away <= radius**2, np.minimum(seen, step), seen)
+    return np.where(np.isfinite(seen), seen, -1).astype(int)

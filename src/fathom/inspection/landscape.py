@@ -1,6 +1,6 @@
 """The error surface of a network: its loss as a function of all its weights, on given data."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -16,7 +16,9 @@ from fathom.nn.architecture import Architecture
 from fathom.nn.layer import partition
 from fathom.nn.losses import LOSSES, reduce_loss
 from fathom.nn.network import Network
+from fathom.training.optimizers import make_optimizer
 from fathom.training.program import Examples
+from fathom.training.recipe import OptimizerName
 
 
 class Goal(NamedTuple):
@@ -154,6 +156,43 @@ class Landscape:
         values, losses, slopes = (np.asarray(part, np.float64) for part in walked)
         return values, losses, slopes
 
+    def walk_along(
+        self,
+        positions: Sequence[int],
+        starts: np.ndarray,
+        rates: np.ndarray,
+        n_steps: int,
+        optimizer: OptimizerName = "gradient_descent",
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Walk down along some weights, all others held, from several starts at once.
+
+        Parameters
+        ----------
+        positions : sequence of int
+            Which weights, by their places in the row of all.
+        starts : numpy.ndarray
+            Shape (walks, positions): the weights' values where each walk begins.
+        rates : numpy.ndarray
+            Shape (walks,): the learning rate of each.
+        n_steps : int
+            How many steps each takes.
+        optimizer : str
+            The rule of the steps; see `fathom.training.optimizers.make_optimizer`.
+
+        Returns
+        -------
+        tuple of numpy.ndarray
+            The weights, shape (walks, n_steps + 1, positions), and the losses, shape
+            (walks, n_steps + 1), at the start and after every step.
+        """
+        dtype = self.weights.dtype
+        walked = _race_along(
+            self.parameters, self.others, jnp.asarray(list(positions)), jnp.asarray(starts, dtype),
+            jnp.asarray(rates, dtype), self.examples, self.goal, optimizer, n_steps,
+        )  # fmt: skip
+        places, losses = (np.asarray(part, np.float64) for part in walked)
+        return places, losses
+
 
 def as_examples(
     architecture: Architecture, x: Any, y: Any, weight: Any = None, dtype: Any = np.float32
@@ -271,3 +310,31 @@ def _walk_along(
 
     _, walked = jax.lax.scan(step, start, length=n_steps + 1)
     return walked
+
+
+@partial(jax.jit, static_argnums=(6, 7, 8))
+def _race_along(
+    parameters: PyTree,
+    others: PyTree,
+    positions: Any,
+    starts: Float[Array, "walks positions"],
+    rates: Float[Array, " walks"],
+    examples: Examples,
+    goal: Goal,
+    optimizer: str,
+    n_steps: int,
+) -> tuple[Float[Array, "walks steps positions"], Float[Array, "walks steps"]]:
+    flat, loss = _packed_loss(parameters, others, examples, goal)
+    slope = jax.value_and_grad(lambda place: loss(flat.at[positions].set(place)))
+    rule = make_optimizer(optimizer)
+
+    def walk(start: Float[Array, " positions"], rate: Float[Array, ""]) -> Any:
+        def step(carried: Any, _: None) -> Any:
+            place, state = carried
+            height, steepness = slope(place)
+            direction, state = rule.update(steepness, state, place)
+            return (place - rate * direction, state), (place, height)
+
+        return jax.lax.scan(step, (start, rule.init(start)), length=n_steps + 1)[1]
+
+    return jax.vmap(walk)(starts, rates)

@@ -165,6 +165,25 @@ def explain(asked: Ask) -> Explanation:
     return why(trace_state(asked.state), name)
 
 
+def landscape_of(state: NetworkState) -> Landscape:
+    """Return the error surface of a network on its examples, in float64.
+
+    What is worked out of it belongs within ``jax.enable_x64``.
+    """
+    network, first = _built(state), state.examples[0]
+    described = Architecture(
+        input_shape=(len(first.x),), loss=state.loss,
+        layers=tuple(
+            Dense(units=len(layer.biases), activation=layer.activation) for layer in state.layers
+        ),
+    )  # fmt: skip
+    with jax.enable_x64(True):
+        return Landscape(
+            network, described, np.array([one.x for one in state.examples]),
+            np.array([one.target for one in state.examples]),
+        )  # fmt: skip
+
+
 def look_along(asked: Ask) -> Slope:
     """Return the loss along one weight or bias, and the steps downhill along it alone.
 
@@ -175,18 +194,8 @@ def look_along(asked: Ask) -> Slope:
     (0.4168, 0.1175)
     """
     state = asked.state
-    network, first = _built(state), state.examples[0]
-    described = Architecture(
-        input_shape=(len(first.x),), loss=state.loss,
-        layers=tuple(
-            Dense(units=len(layer.biases), activation=layer.activation) for layer in state.layers
-        ),
-    )  # fmt: skip
+    landscape = landscape_of(state)
     with jax.enable_x64(True):
-        landscape = Landscape(
-            network, described, np.array([one.x for one in state.examples]),
-            np.array([one.target for one in state.examples]),
-        )  # fmt: skip
         found = loss_along(
             landscape, asked.name, learning_rate=state.learning_rate, n_points=CURVE_POINTS
         )

@@ -5,6 +5,8 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
+from fathom.studio.depth_messages import DEPTH_MESSAGES
+from fathom.studio.descent_messages import DESCENT_MESSAGES
 from fathom.studio.messages import NETWORK_MESSAGES
 from fathom.studio.table_messages import TABLE_MESSAGES
 
@@ -23,7 +25,12 @@ def write_typescript() -> str:
     >>> "export interface Step {" in write_typescript()
     True
     """
-    every = [(kind, "serialization") for kind in (*NETWORK_MESSAGES, *TABLE_MESSAGES)]
+    kinds = (
+        *NETWORK_MESSAGES, *TABLE_MESSAGES,
+        *DESCENT_MESSAGES,
+        *DEPTH_MESSAGES,
+    )  # fmt: skip
+    every = [(kind, "serialization") for kind in kinds]
     _, schema = models_json_schema(every)  # type: ignore[arg-type]
     parts = [HEAD]
     for name, one in sorted(schema["$defs"].items()):
@@ -50,6 +57,8 @@ def _type(schema: Mapping[str, Any]) -> str:
         return " | ".join(f'"{one}"' for one in schema["enum"])
     if "const" in schema:
         return f'"{schema["const"]}"'
+    if "prefixItems" in schema:
+        return f"[{', '.join(map(_type, schema['prefixItems']))}]"
     if schema.get("type") == "array":
         inner = _type(schema.get("items", {}))
         return f"({inner})[]" if " | " in inner else f"{inner}[]"
