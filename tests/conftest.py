@@ -11,6 +11,9 @@ import time
 import zlib
 from pathlib import Path
 
+# Threads of scikit-learn's trees that have nothing to do leave the processor to other workers.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 import jax
 import numpy as np
 import pytest
