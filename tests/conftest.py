@@ -42,10 +42,10 @@ def _own_cache(tmp_path_factory):
 
 @pytest.fixture(autouse=True, scope="session")
 def _compiled_loops(tmp_path_factory):
-    """Have the loops compiled before any test, once a machine.
+    """Have the loops compiled before any test, once a machine, and read where they are used.
 
     Which engine a training takes depends on whether they are: so tests do not depend on how far
-    another process has come with it.
+    another process has come with it, and the first search does not spend its time reading them.
     """
     with FileLock(of_this_run(tmp_path_factory) / "loops.lock"):
         compiling = [
@@ -55,6 +55,8 @@ def _compiled_loops(tmp_path_factory):
         ]
         for process in compiling:
             assert process.wait() == 0
+    if "fathom.training.engines" in sys.modules:
+        sys.modules["fathom.training.engines"].warm_up()
 
 
 class ProcessorTime:
