@@ -16,8 +16,8 @@ from fathom.cli import main
 from fathom.training import monitor
 
 VERBS = (
-    "train", "replay", "predict", "evaluate", "compare", "depth", "descent", "export", "inspect",
-    "report", "space",
+    "digits", "train", "replay", "predict", "evaluate", "compare", "depth", "descent", "export",
+    "inspect", "report", "space",
 )  # fmt: skip
 
 
@@ -73,7 +73,7 @@ def run_fathom(*arguments, cwd, is_terminal=False):
         patch.setattr("fathom.cli._leave", sys.exit)  # which may end the process at once
         patch.setenv("COLUMNS", "100")
         patch.setenv("TERM", "dumb")
-        for verb in ("digits", *VERBS):
+        for verb in VERBS:
             module = importlib.import_module(f"fathom.cli.{verb}")  # not the function of that name
             patch.setattr(module, "started_at", monitor.time.monotonic, raising=False)
             patch.setattr(module, "time", monitor.time, raising=False)  # as searches look at it
