@@ -77,7 +77,7 @@ PROCESSOR_TIME = ProcessorTime()
 def set_clocks():
     for name in TIMED:
         module = sys.modules.get(f"fathom.{name}")
-        if module is not None and module.time is time:
+        if getattr(module, "time", None) is time:
             module.time = PROCESSOR_TIME
 
 
