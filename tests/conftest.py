@@ -26,6 +26,7 @@ TIMED = (  # what plans with the time there is
     "search.design", "search.prose", "training.loop", "training.monitor", "training.population",
     "training.starts",
 )  # fmt: skip
+OTHERS_WORK = {"parallel", "test_rounds.py", "test_workers.py"}  # folders and files of tests
 COMPILE = "from fathom.training.engines import compile_alone; compile_alone({!r})"
 
 
@@ -62,7 +63,8 @@ def _compiled_loops(tmp_path_factory):
 class ProcessorTime:
     """The module `time` with a clock that stands still while other programs have the processor.
 
-    Who has four seconds gets four seconds' work done, however busy the machine is.
+    Who has four seconds gets four seconds' work done, however busy the machine is. Only where other
+    processes do the work, which this one waits for, the clock is the machine's.
     """
 
     monotonic = staticmethod(time.process_time)
@@ -74,11 +76,12 @@ class ProcessorTime:
 PROCESSOR_TIME = ProcessorTime()
 
 
-def set_clocks():
+def set_clocks(item):
+    clock = time if OTHERS_WORK.intersection(item.path.parts) else PROCESSOR_TIME
     for name in TIMED:
         module = sys.modules.get(f"fathom.{name}")
-        if getattr(module, "time", None) is time:
-            module.time = PROCESSOR_TIME
+        if getattr(module, "time", None) in (time, PROCESSOR_TIME):
+            module.time = clock
 
 
 def draw_anew(item, stage):
@@ -90,7 +93,7 @@ def draw_anew(item, stage):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item):
-    set_clocks()
+    set_clocks(item)
     draw_anew(item, item.path.name)  # for what the file's fixtures draw
 
 
