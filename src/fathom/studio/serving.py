@@ -24,7 +24,7 @@ BACKLOG = 128
 class _Connection(H11Protocol):
     """A connection whose client hears why it was refused, though it had more to say."""
 
-    def connection_made(self, transport: Any) -> None:  # type: ignore[override]
+    def connection_made(self, transport: Any) -> None:
         self._line = Lingering(transport, self, self.loop)
         super().connection_made(self._line)  # type: ignore[arg-type]
 
