@@ -56,6 +56,19 @@ def write_texts(folder, n, seed):
     pl.DataFrame({"path": paths, "text": texts}).write_csv(folder.parent / f"{folder.name}.csv")
 
 
+def make_small(patch):
+    """Have a small network write, trained by epochs: quick, and compiled once for all."""
+    small = lambda n, shape, n_signs, *rest: sequence_network(shape, 24, 1, n_signs, rest[-1])
+
+    def short(described, n, seed):
+        entry = sequence_entry(described, n, seed)
+        recipe = entry.recipe.model_copy(update={"epochs": 25, "learning_rate": 0.01})
+        return type(entry)(entry.name, entry.architecture, recipe)
+
+    patch.setattr(transcriber, "choose_sequence", small)
+    patch.setattr(transcriber, "sequence_entry", short)
+
+
 @pytest.fixture(scope="module")
 def beeps(tmp_path_factory, run_in):
     """Return a folder with recordings, and what training on them by their names gave."""
@@ -71,20 +84,12 @@ def beeps(tmp_path_factory, run_in):
 def writer(tmp_path_factory):
     """Return a folder with texts and a model of them, trained by epochs, not by the clock."""
     folder = tmp_path_factory.mktemp("texts")
-    write_texts(folder / "seen", 120, 0)
-    write_texts(folder / "fresh", 30, 1)
+    write_texts(folder / "seen", 100, 0)
+    write_texts(folder / "fresh", 20, 1)
     table = pl.read_csv(folder / "seen.csv")
     heard = Recordings.read([folder / path for path in table["path"]])
     with pytest.MonkeyPatch.context() as patch:
-        small = lambda n, shape, n_signs, *rest: sequence_network(shape, 24, 1, n_signs, rest[-1])
-        patch.setattr(transcriber, "choose_sequence", small)
-
-        def short(described, n, seed):
-            entry = sequence_entry(described, n, seed)
-            recipe = entry.recipe.model_copy(update={"epochs": 30, "learning_rate": 0.01})
-            return type(entry)(entry.name, entry.architecture, recipe)
-
-        patch.setattr(transcriber, "sequence_entry", short)
+        make_small(patch)
         model = FathomTranscriber(time_limit=None, random_state=0).fit(heard, table["text"])
     save(model, folder / "t.fathom")
     return folder, model
@@ -262,8 +267,9 @@ def test_texts_are_written_and_judged_by_the_command(writer, run_in):
         assert run_in(*arguments, cwd=folder).refusal
 
 
-def test_a_table_of_texts_is_learned_by_the_command(writer, run_in):
+def test_a_table_of_texts_is_learned_by_the_command(writer, run_in, monkeypatch):
     folder, _ = writer
+    make_small(monkeypatch)
     asked = ("--target", "text", "--time-limit", 2, "--output", "new.fathom", "--json")
     run = run_in("train", "seen.csv", *asked, cwd=folder)
     assert run.code == 0, run.err

@@ -67,7 +67,7 @@ def test_losses_against_numpy(float64):
     np.testing.assert_allclose(found, -(y * np.log(a) + (1 - y) * np.log(1 - a)).sum(axis=1))
 
 
-@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("name", sorted(LOSSES.keys() - {"ctc"}))  # which is in test_sequence
 def test_loss_gradient_is_that_of_finite_differences(float64, name):
     rng = np.random.default_rng(1)
     z, y = jnp.asarray(rng.normal(size=(3, 4))), jnp.asarray(np.eye(4)[[0, 2, 1]])
@@ -80,7 +80,7 @@ def test_loss_gradient_is_that_of_finite_differences(float64, name):
             assert float(gradient[i, k]) == pytest.approx(float(slope), abs=1e-8)
 
 
-@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("name", sorted(LOSSES.keys() - {"ctc"}))  # which is in test_sequence
 def test_loss_is_finite_far_out(name):
     z = jnp.asarray([[-1e4, 1e4], [1e4, -1e4]], jnp.float32)
     y = jnp.asarray([[1.0, 0.0], [1.0, 0.0]], jnp.float32)

@@ -60,6 +60,22 @@ def test_the_loss_is_the_sum_over_all_alignments(signs):
     assert float(found[0]) == pytest.approx(-np.log(total), rel=1e-4)
 
 
+def test_the_gradient_of_that_loss_is_that_of_finite_differences(float64):
+    z, target = jnp.asarray(RNG.normal(size=(2, 4, 3))), jnp.asarray([[1, 1], [2, 0]], jnp.int32)
+    f = lambda z: ctc(z, target, "softmax").sum()
+    gradient = jax.grad(f)(z)
+    for place in ((0, 0, 0), (0, 2, 1), (1, 3, 2)):
+        step = jnp.zeros(z.shape).at[place].set(1e-5)
+        slope = (f(z + step) - f(z - step)) / 2e-5
+        assert float(gradient[place]) == pytest.approx(float(slope), abs=1e-6)
+
+
+def test_that_loss_is_finite_far_out_and_where_no_alignment_is():
+    far = jnp.asarray([[[-1e4, 1e4], [1e4, -1e4]]], jnp.float32)
+    for target in ([[1, 0]], [[1, 1]], [[0, 0]]):  # a sign twice has no room in two moments
+        assert np.isfinite(ctc(far, jnp.asarray(target, jnp.int32), "softmax")).all()
+
+
 def test_sequences_belong_to_their_loss_and_the_reverse():
     output = Dense(units=3, activation="softmax")
     layers = (Conv1D(channels=5, stride=2), output)

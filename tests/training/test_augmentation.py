@@ -85,16 +85,16 @@ def test_light_changes_brightness_and_contrast_of_each_image_alone():
 
 
 def test_noise_is_of_the_strength_each_image_draws():
-    images = jnp.zeros((400, 12, 10, 1), jnp.float32)
+    images = jnp.zeros((100, 12, 10, 1), jnp.float32)
     noise = augment(images, jax.random.key(0), Augmentation(noise=8.0))
     spread = np.asarray(noise).std(axis=(1, 2, 3))
     assert spread.max() < 10
     assert spread.min() < 1
-    assert spread.mean() == pytest.approx(4.0, abs=0.5)
+    assert spread.mean() == pytest.approx(4.0, abs=1.0)
 
 
 def test_one_stretch_of_rows_and_one_of_columns_are_hidden():
-    images = jax.random.uniform(jax.random.key(1), (200, 20, 16, 1), jnp.float32) + 1
+    images = jax.random.uniform(jax.random.key(1), (60, 20, 16, 1), jnp.float32) + 1
     changes = Augmentation(hide_rows=0.5, hide_columns=0.25)
     hidden = np.asarray(augment(images, jax.random.key(0), changes))
     is_changed = np.abs(hidden - np.asarray(images)) > 1e-6

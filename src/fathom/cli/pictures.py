@@ -1,5 +1,6 @@
 """Pictures and recordings as commands read them: learned from, predicted, judged, by file."""
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -206,7 +207,8 @@ def conclude_files(
         shown = f"{score:.1%} accuracy" if is_classes else f"R² {score:.3f}"
         screen.say(f"On {noun} held out of training: {shown} (the best of its epochs, so a little"
                    f" too good; fathom evaluate on other {noun} tells)")  # fmt: skip
-    say_saved(screen, path, options.path, seconds, f"OTHER_{noun.upper()}")
+    names = "" if options.names is None else f" --names {shlex.quote(options.names)}"
+    say_saved(screen, path, options.path, seconds, f"OTHER_{noun.upper()}{names}")
     screen.emit(
         "done", metric=history.score_name, score=score, seconds=round(seconds, 3),
         output=str(path),

@@ -101,6 +101,8 @@ def run_train(
         return _train_on_files(None, sense, options, time_limit, output, is_json, began)
     if not options.target and is_folder(options.path):
         options = replace(options, target=(CLASS_COLUMN,))
+        if options.names is not None and options.task == "auto":
+            options = replace(options, task="classes")  # 0 to 9 in names of files are no amounts
     before = None
     if continued is not None:
         require_searchable(rounds, "with --continue")

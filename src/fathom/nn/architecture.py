@@ -115,6 +115,7 @@ class Architecture(Value):
             raise ArchitectureError(
                 "the loss ctc for sequences from end to end, and for nothing else",
                 got=f"{self.loss} for {self.input_shape} to {self.shapes[-1]}",
+                hint="a picture has the input_shape (height, width, channels)",
             )
         if self.loss in ("cross_entropy", "ctc") and self.n_outputs < 2:
             raise ArchitectureError(
