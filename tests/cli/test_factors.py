@@ -125,7 +125,8 @@ def test_what_cannot_be_done_is_refused_in_one_line(run, trained, people, fathom
         in fathom("predict", model, trained[0] / "people.csv", "--prior", "uniform").refusal
     )
     assert "one of 2 factors" in run("export", "m.fathom", "m.py").refusal
-    assert "a model of 2 factors" in run("inspect", "m.fathom", "--row", 1).refusal
+    for verb in (("inspect", "--row", 1), ("report", "-o", "r.html"), ("space",), ("descent",)):
+        assert "a model of 2 factors" in run(verb[0], "m.fathom", *verb[1:]).refusal
     twice = run("train", "people.csv", "--target", "hair,hair")
     assert "several different ones" in twice.refusal
     mixed = run("train", "people.csv", "--target", "hair,height")

@@ -49,9 +49,10 @@ def test_importing_changes_nothing():
 def test_the_public_list_is_what_it_is():
     assert fathom.__all__ == [
         "Activation", "Architecture", "Augmentation", "AveragePool", "Bag", "BatchNorm", "Columns",
-        "Conv2D", "Dense", "Dropout", "FathomClassifier", "FathomRegressor", "Flatten", "Gain",
-        "GlobalAveragePool", "Initializer", "LayerNorm", "MaxPool", "Monitor", "Recipe",
-        "Residual", "Trace", "build", "load", "load_digits", "open_model", "save", "trace", "why",
+        "Combination", "Conv2D", "Dense", "Dropout", "FathomClassifier", "FathomRegressor",
+        "Flatten", "Gain", "GlobalAveragePool", "Initializer", "LayerNorm", "MaxPool", "Monitor",
+        "Recipe", "Residual", "Trace", "build", "load", "load_digits", "open_model", "save",
+        "trace", "why",
     ]  # fmt: skip
     for name in fathom.__all__:
         assert getattr(fathom, name).__doc__

@@ -109,7 +109,13 @@ def train(
             "they are the same to the last byte.",
         ),
     ] = None,
-    task: Annotated[str, typer.Option(help="auto, classes, labels or numbers.")] = "auto",
+    task: Annotated[
+        str,
+        typer.Option(
+            help="auto; classes (several targets are factors of one answer), labels (each yes or "
+            "no on its own) or numbers."
+        ),
+    ] = "auto",
     kind: Annotated[
         list[str] | None,
         typer.Option(

@@ -119,11 +119,12 @@ def say_held_out(screen: Screen, model: FathomClassifier | FathomRegressor) -> N
     screen.say()
 
 
-def say_evaluated(screen: Screen, evaluation: Evaluation, target: Target, prior: str) -> None:
+def say_evaluated(screen: Screen, evaluation: Evaluation, model: FathomClassifier) -> None:
     """Say how each combination fares on rows that were evaluated."""
+    shown = model.prior if isinstance(model.prior, str | int | float) else "your own"
     n_rows = [report.support for report in evaluation.per_class]
     right = [round((r.recall or 0.0) * r.support) for r in evaluation.per_class]
-    say_combinations(screen, target, n_rows, {f"right, prior {prior[:8]}": right})
+    say_combinations(screen, model.schema_.target, n_rows, {f"right, prior {shown}": right})
 
 
 def say_combinations(

@@ -28,7 +28,7 @@ from fathom.estimators.base import (
     picture_shape,
     unit_mean,
 )
-from fathom.estimators.designing import class_weights, read_rows, refuse_unfit_target
+from fathom.estimators.designing import class_weights, read_rows
 from fathom.estimators.factoring import read_factors
 from fathom.nn.architecture import Architecture
 from fathom.training.monitor import Monitor
@@ -169,7 +169,6 @@ class FathomClassifier(ClassifierMixin, FathomEstimator):
         deadline = self._begin()
         check_prior(self.prior)
         designs = self._designs(X)
-        refuse_unfit_target(y)
         parsed = read_factors(y)
         if parsed is not None:
             y = parsed.values
