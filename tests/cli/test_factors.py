@@ -30,7 +30,7 @@ def people():
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory, people, run_in):
+def learned(tmp_path_factory, people, run_in):
     folder = tmp_path_factory.mktemp("people")
     people.write_csv(folder / "people.csv")
     asked = ("--target", "gender,hair", "--time-limit", 4, "--output", "m.fathom")
@@ -38,9 +38,9 @@ def trained(tmp_path_factory, people, run_in):
 
 
 @pytest.fixture(scope="module")
-def run(trained, run_in):
-    assert trained[1].code == 0, trained[1].err
-    return lambda *arguments: run_in(*arguments, cwd=trained[0])
+def run(learned, run_in):
+    assert learned[1].code == 0, learned[1].err
+    return lambda *arguments: run_in(*arguments, cwd=learned[0])
 
 
 def read(found):
@@ -48,8 +48,8 @@ def read(found):
     return pl.read_csv(io.StringIO(found.out))
 
 
-def test_training_says_what_it_takes_them_for_and_how_each_combination_fares(trained):
-    run = trained[1]
+def test_training_says_what_it_takes_them_for_and_how_each_combination_fares(learned):
+    run = learned[1]
     assert run.code == 0, run.err
     assert "gender, hair is 2 × 3 classes together, 5 combinations of them seen" in run.out
     assert "2 columns of classes are taken as factors of one answer" in run.out
@@ -59,9 +59,9 @@ def test_training_says_what_it_takes_them_for_and_how_each_combination_fares(tra
     assert any(line.startswith("mean over combinations") for line in run.out.splitlines())
 
 
-def test_predictions_are_those_of_the_library(run, trained, people):
+def test_predictions_are_those_of_the_library(run, learned, people):
     found = read(run("predict", "m.fathom", "people.csv"))
-    model = library.load(trained[0] / "m.fathom")
+    model = library.load(learned[0] / "m.fathom")
     rows = people.drop("gender", "hair")
     predicted = model.predict(rows)
     assert found["gender"].to_list() == predicted[:, 0].tolist()
@@ -74,22 +74,22 @@ def test_predictions_are_those_of_the_library(run, trained, people):
     np.testing.assert_allclose(found["probability_hair_fair"], hair[:, 1], atol=1e-9)
 
 
-def test_a_prior_is_chosen_when_predicting(run, trained):
+def test_a_prior_is_chosen_when_predicting(run, learned):
     plain = read(run("predict", "m.fathom", "people.csv"))["probability_m + red"].mean()
     even = read(run("predict", "m.fathom", "people.csv", "--prior", "uniform"))
     assert even["probability_m + red"].mean() > 10 * plain
     own = pl.DataFrame({"hair": ["red", "dark"], "gender": ["m", "f"], "share": [1, 1]})
-    own.write_csv(trained[0] / "own.csv")
+    own.write_csv(learned[0] / "own.csv")
     found = read(run("predict", "m.fathom", "people.csv", "--prior", "own.csv"))
     assert {*zip(found["gender"], found["hair"], strict=True)} <= {("m", "red"), ("f", "dark")}
     assert found["probability_f + red"].max() == 0
 
 
-def test_evaluation_reports_every_combination(run, trained, people):
+def test_evaluation_reports_every_combination(run, learned, people):
     found = run("evaluate", "m.fathom", "people.csv", "--prior", "0.5", "--json")
     assert found.code == 0, found.err
     told = next(event for event in found.events if event["event"] == "combinations")
-    model = library.load(trained[0] / "m.fathom").set_params(prior=0.5)
+    model = library.load(learned[0] / "m.fathom").set_params(prior=0.5)
     is_right = model.predict(people.drop("gender", "hair")) == people["gender", "hair"].to_numpy()
     for one in told["combinations"]:
         first, second = one["combination"].split(" + ")
@@ -109,20 +109,20 @@ def test_evaluation_reports_every_combination(run, trained, people):
         (pl.DataFrame({"gender": ["m"] * 2, "hair": ["red"] * 2, "s": [1, 2]}), "twice"),
     ],
 )
-def test_a_prior_that_is_none_is_refused_in_one_line(run, trained, table, message):
-    table.write_csv(trained[0] / "prior.csv")
+def test_a_prior_that_is_none_is_refused_in_one_line(run, learned, table, message):
+    table.write_csv(learned[0] / "prior.csv")
     found = run("predict", "m.fathom", "people.csv", "--prior", "prior.csv")
     assert message in found.refusal
 
 
-def test_what_cannot_be_done_is_refused_in_one_line(run, trained, people, fathom, model):
+def test_what_cannot_be_done_is_refused_in_one_line(run, learned, people, fathom, model):
     assert (
         "training, uniform, a number"
         in run("predict", "m.fathom", "people.csv", "--prior", "evenly").refusal
     )
     assert (
         "a model of one target"
-        in fathom("predict", model, trained[0] / "people.csv", "--prior", "uniform").refusal
+        in fathom("predict", model, learned[0] / "people.csv", "--prior", "uniform").refusal
     )
     assert "one of 2 factors" in run("export", "m.fathom", "m.py").refusal
     for verb in (("inspect", "--row", 1), ("report", "-o", "r.html"), ("space",), ("descent",)):
@@ -134,10 +134,10 @@ def test_what_cannot_be_done_is_refused_in_one_line(run, trained, people, fathom
     weighted = ("--target", "gender,hair", "--class-weight", "balanced")
     assert "one column of classes" in run("train", "people.csv", *weighted).refusal
     holes = people.with_columns(hair=pl.when(pl.int_range(500) == 3).then(None).otherwise("hair"))
-    holes.write_csv(trained[0] / "holes.csv")
+    holes.write_csv(learned[0] / "holes.csv")
     refusal = run("train", "holes.csv", "--target", "gender,hair").refusal
     assert "a target in every row of gender, hair" in refusal
     same = people.with_columns(gender=pl.lit("f"))
-    same.write_csv(trained[0] / "same.csv")
+    same.write_csv(learned[0] / "same.csv")
     refusal = run("train", "same.csv", "--target", "gender,hair").refusal
     assert "two classes or more in gender" in refusal

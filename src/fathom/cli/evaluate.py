@@ -57,7 +57,7 @@ def run_evaluate(
     if isinstance(schema.input, ImageInput) and schema.input.is_photo:
         pictures, truth, notes = read_judged(model, options)
         evaluation, more = evaluate(model, pictures, truth)
-        _show(screen, evaluation, (*notes, *more), model, model_path, options, began)
+        _show(screen, evaluation, (*notes, *more), model, model_path, options, began, len(pictures))
         return
     if not isinstance(schema.input, TableInput):
         raise InputError("a model of a table", got=f"{model_path}, which is none")
@@ -83,10 +83,9 @@ def _show(
     model_path: str,
     options: TableOptions,
     began: float,
-    n_rows: int | None = None,
+    n_rows: int,
 ) -> None:
     shown = shown_path(options.path)
-    n_rows = evaluation.n_rows if n_rows is None else n_rows
     screen.say(f"{model_path} on {n_rows:,} rows of {shown}")
     for line in shown_notes(notes):
         screen.say(line)

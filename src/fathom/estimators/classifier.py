@@ -338,7 +338,8 @@ class FathomClassifier(ClassifierMixin, FathomEstimator):
         """
         if hasattr(self, "schema_") and self.schema_.target.factors:
             is_right = (self.predict(X) == np.asarray(y)).all(axis=1)
-            return float(np.average(is_right, weights=sample_weight))
+            weight = np.ones(len(is_right)) if sample_weight is None else np.asarray(sample_weight)
+            return float(np.average(is_right, weights=weight))
         return float(super().score(X, y, sample_weight))
 
     def __sklearn_tags__(self) -> Tags:
