@@ -21,7 +21,7 @@ def read_factors(y: Any) -> ParsedTarget | None:
 
     Columns of 0 and 1 are labels, each on its own, unless they are written as words.
     """
-    shape = () if issparse(y) else np.shape(y)
+    shape: tuple[int, ...] = () if issparse(y) else np.shape(y)
     if len(shape) != 2 or shape[1] < 2 or not shape[0]:
         return None
     array = np.asarray(y)
