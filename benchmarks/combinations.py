@@ -28,7 +28,7 @@ RARE = (1, 1)
 NAMES = np.array(["no", "yes"])
 
 
-def digits(folder: Path, rare: int, seed: int) -> tuple[np.ndarray, ...]:
+def digits(folder: Path, rare: int, seed: int, _: int) -> tuple[np.ndarray, ...]:
     with np.load(folder / "digits" / "usps.npz") as found:
         parts = {name: found[name] for name in found.files}
     rng = np.random.default_rng(seed)
@@ -47,7 +47,7 @@ def digits(folder: Path, rare: int, seed: int) -> tuple[np.ndarray, ...]:
     return tuple(made)
 
 
-def celeba(folder: Path, rare: int | None, seed: int) -> tuple[np.ndarray, ...]:
+def celeba(folder: Path, rare: int | None, seed: int, most: int) -> tuple[np.ndarray, ...]:
     path = folder / "attributes" / "list_attr_celeba.zip"
     with zipfile.ZipFile(path) as archive:
         text = archive.read(archive.namelist()[0]).decode()
@@ -59,7 +59,7 @@ def celeba(folder: Path, rare: int | None, seed: int) -> tuple[np.ndarray, ...]:
     y = (values[:, targets] > 0).astype(int)
     x = np.delete(values, targets, axis=1)
     rows = np.random.default_rng(seed).permutation(len(x))
-    test, training = rows[: len(x) // 5], rows[len(x) // 5 :]
+    test, training = rows[: len(x) // 5], rows[len(x) // 5 :][:most]
     if rare is not None:
         is_rare = (y[training] == RARE).all(axis=1)
         training = np.concatenate([training[~is_rare], training[is_rare][:rare]])
@@ -114,12 +114,13 @@ def probabilities(
     return found
 
 
-def run(name: str, folder: Path, seeds: int) -> None:
+def run(name: str, asked: argparse.Namespace) -> None:
     make, amounts, widths, settings = SETS[name]
-    for rare in amounts:
+    seeds = asked.seeds
+    for rare in amounts if asked.rare is None else asked.rare:
         began, figures = time.process_time(), {}
         for seed in range(seeds):
-            data = make(folder, rare, seed)
+            data = make(asked.data, rare, seed, asked.rows)
             code, truth = data[1] @ [2, 1], data[3] @ [2, 1]
             share = np.bincount(code, minlength=4) / len(code)
             recipe = Recipe(learning_rate=1e-3, validation_fraction=0.0, **settings)
@@ -142,9 +143,11 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--only", nargs="*", choices=list(SETS), default=list(SETS))
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--rare", type=int, nargs="*", help="rare rows; each amount if left out")
+    parser.add_argument("--rows", type=int, default=10**9, help="training rows of celeba at most")
     asked = parser.parse_args()
     for name in asked.only:
-        run(name, asked.data, asked.seeds)
+        run(name, asked)
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from fathom.nn.blocks import Dropout as Dropout
     from fathom.nn.blocks import Flatten as Flatten
     from fathom.nn.blocks import Residual as Residual
+    from fathom.nn.combination import Combination as Combination
     from fathom.nn.convolution import AveragePool as AveragePool
     from fathom.nn.convolution import Conv2D as Conv2D
     from fathom.nn.convolution import GlobalAveragePool as GlobalAveragePool
@@ -51,6 +52,7 @@ _HOMES = {
     "Bag": "fathom.nn.bag",
     "BatchNorm": "fathom.nn.normalization",
     "Columns": "fathom.nn.embedding",
+    "Combination": "fathom.nn.combination",
     "Conv1D": "fathom.nn.sequence",
     "Conv2D": "fathom.nn.convolution",
     "Dense": "fathom.nn.dense",

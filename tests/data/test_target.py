@@ -159,10 +159,10 @@ def test_labels():
     assert "always the same" in parsed.notes[1]
     with pytest.raises(InputError, match="'7' in row 2"):
         parse_target(pl.DataFrame({"a": [0, 7]}), "labels")
-    with pytest.raises(InputError, match="one column of classes"):
+    with pytest.raises(InputError, match="two classes or more in d"):
         parse_target(frame, "classes")
-    with pytest.raises(InputError, match="predict one column of classes"):
-        parse_target(pl.DataFrame({"a": [0, 1], "b": ["x", "y"]}))
+    with pytest.raises(InputError, match="classes in b and numbers in a"):
+        parse_target(pl.DataFrame({"a": [0.5, 1], "b": ["x", "y"]}))
 
 
 def test_several_numbers_and_shapes():

@@ -8,7 +8,7 @@ import pytest
 
 from fathom import Architecture, Dense, FathomClassifier, Recipe, load, save
 from fathom.deployment.answers import predicted_columns
-from fathom.errors import ArchitectureError, InputError
+from fathom.errors import InputError
 from fathom.estimators.opening import open_model
 
 SEX, HAIR = np.array(["f", "m"]), np.array(["dark", "fair", "red"])
@@ -175,5 +175,7 @@ def test_what_does_not_go_together_is_refused(model):
         FathomClassifier(network(), RECIPE, prior={("m", "blue"): 1.0}).fit(X, Y)
     with pytest.raises(InputError, match="got a model of 2 factors"):
         open_model(model, X, Y)
-    with pytest.raises(ArchitectureError):
-        model.architecture_.model_copy(update={"layers": model.architecture_.layers[-1:]})
+    with pytest.raises(InputError, match="a combination of the target's own factors"):
+        FathomClassifier(model.architecture_, RECIPE).fit(X, Y[:, ::-1])
+    with pytest.raises(InputError, match="a combination of the target's own factors"):
+        FathomClassifier(model.architecture_, RECIPE).fit(X, Y[:, 0])

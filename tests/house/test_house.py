@@ -49,10 +49,11 @@ def test_importing_changes_nothing():
 def test_the_public_list_is_what_it_is():
     assert fathom.__all__ == [
         "Activation", "Architecture", "Augmentation", "AveragePool", "Bag", "BatchNorm", "Columns",
-        "Conv1D", "Conv2D", "Dense", "Dropout", "FathomClassifier", "FathomRegressor",
-        "FathomTranscriber", "Flatten", "Gain", "GlobalAveragePool", "Initializer", "LayerNorm",
-        "MaxPool", "Monitor", "Recipe", "Recordings", "Residual", "Trace", "build", "compress",
-        "load", "load_digits", "load_transcriber", "open_model", "save", "trace", "why",
+        "Combination", "Conv1D", "Conv2D", "Dense", "Dropout", "FathomClassifier",
+        "FathomRegressor", "FathomTranscriber", "Flatten", "Gain", "GlobalAveragePool",
+        "Initializer", "LayerNorm", "MaxPool", "Monitor", "Recipe", "Recordings", "Residual",
+        "Trace", "build", "compress", "load", "load_digits", "load_transcriber", "open_model",
+        "save", "trace", "why",
     ]  # fmt: skip
     for name in fathom.__all__:
         assert getattr(fathom, name).__doc__

@@ -83,12 +83,13 @@ def test_numpy_predicts_as_the_network():
     network = build(described(), jax.random.key(0))
     x = np.random.default_rng(2).normal(size=(9, 4)).astype(np.float32)
     forward = Forward.of(network)
-    np.testing.assert_allclose(forward.combine(x), network.combine(x), rtol=1e-4, atol=1e-6)
-    np.testing.assert_allclose(forward(x), network(x), rtol=1e-4)
+    sums, outputs = network.combine(jnp.asarray(x)), network(jnp.asarray(x))
+    np.testing.assert_allclose(forward.combine(x), sums, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(forward(x), outputs, rtol=1e-4)
 
 
 def test_what_cannot_be_is_refused():
-    with pytest.raises(ArchitectureError, match="5 inputs, one for each class"):
+    with pytest.raises(ArchitectureError, match="4 inputs, one for each class"):
         described(Combination(factors=(2, 2), seen=((0, 0), (1, 1)), offsets=(0, 0)))
     with pytest.raises(ArchitectureError, match="at the output layer only"):
         Architecture(

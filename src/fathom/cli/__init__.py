@@ -126,7 +126,11 @@ def train(
         ),
     ] = None,
     task: Annotated[
-        str, typer.Option(help="auto, classes, labels or numbers; text for what is said.")
+        str,
+        typer.Option(
+            help="auto; classes (several targets are factors of one answer), labels (each yes or "
+            "no on its own), numbers, or text for what is said."
+        ),
     ] = "auto",
     kind: Annotated[
         list[str] | None,

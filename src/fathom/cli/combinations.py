@@ -1,7 +1,7 @@
 """Combinations of factors as commands show them, and the prior as a user gives it."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -119,18 +119,19 @@ def say_held_out(screen: Screen, model: FathomClassifier | FathomRegressor) -> N
     screen.say()
 
 
-def say_evaluated(screen: Screen, evaluation: Evaluation, target: Target, prior: str) -> None:
+def say_evaluated(screen: Screen, evaluation: Evaluation, model: FathomClassifier) -> None:
     """Say how each combination fares on rows that were evaluated."""
+    shown = model.prior if isinstance(model.prior, str | int | float) else "your own"
     n_rows = [report.support for report in evaluation.per_class]
     right = [round((r.recall or 0.0) * r.support) for r in evaluation.per_class]
-    say_combinations(screen, target, n_rows, {f"right, prior {prior[:8]}": right})
+    say_combinations(screen, model.schema_.target, n_rows, {f"right, prior {shown}": right})
 
 
 def say_combinations(
     screen: Screen,
     target: Target,
     n_rows: Sequence[int],
-    right: dict[str, Sequence[int]],
+    right: Mapping[str, Sequence[int]],
 ) -> None:
     """Say of every combination how often training saw it, and how it fares.
 
@@ -142,7 +143,7 @@ def say_combinations(
         Of several factors.
     n_rows : sequence of int
         Rows of each combination that were judged.
-    right : dict of str to sequence of int
+    right : mapping of str to sequence of int
         How many of them were right, by what was asked.
     """
     found = combinations_of(target)
@@ -167,7 +168,7 @@ def say_combinations(
 
 
 def _lines(
-    found: Combinations, n_rows: Sequence[int], right: dict[str, Sequence[int]]
+    found: Combinations, n_rows: Sequence[int], right: Mapping[str, Sequence[int]]
 ) -> list[tuple[Any, ...]]:
     """Return name, count, mark, rows and shares of each combination, the most frequent first."""
     lines = []
@@ -181,7 +182,7 @@ def _lines(
     return lines
 
 
-def _means(n_rows: Sequence[int], right: dict[str, Sequence[int]]) -> dict[str, float | None]:
+def _means(n_rows: Sequence[int], right: Mapping[str, Sequence[int]]) -> dict[str, float | None]:
     rows = np.asarray(n_rows, float)
     there = rows > 0
     if not there.any():

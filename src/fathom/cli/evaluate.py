@@ -61,7 +61,7 @@ def run_evaluate(
     if isinstance(schema.input, ImageInput) and schema.input.is_photo:
         pictures, truth, notes = read_judged(model, options)
         evaluation, more = evaluate(model, pictures, truth)
-        _show(screen, evaluation, (*notes, *more), model_path, options, len(pictures), began)
+        _show(screen, evaluation, (*notes, *more), model, model_path, options, began, len(pictures))
         return
     if not isinstance(schema.input, TableInput):
         raise InputError("a model of a table", got=f"{model_path}, which is none")
@@ -76,19 +76,18 @@ def run_evaluate(
     evaluation, notes = evaluate(model, features, truth)
     notes = (*_if_seen(model, Path(model_path), options, table.frame.height), *table.notes,
              *parsed.notes, *notes)  # fmt: skip
-    _show(screen, evaluation, notes, model_path, options, table.frame.height, began)
-    if schema.target.factors:
-        say_evaluated(screen, evaluation, schema.target, prior or "training")
+    _show(screen, evaluation, notes, model, model_path, options, began, table.frame.height)
 
 
 def _show(
     screen: Screen,
     evaluation: Evaluation,
     notes: tuple[str, ...],
+    model: FathomClassifier | FathomRegressor,
     model_path: str,
     options: TableOptions,
-    n_rows: int,
     began: float,
+    n_rows: int,
 ) -> None:
     shown = shown_path(options.path)
     screen.say(f"{model_path} on {n_rows:,} rows of {shown}")
@@ -96,6 +95,8 @@ def _show(
         screen.say(line)
     screen.say()
     screen.say(str(evaluation))
+    if isinstance(model, FathomClassifier) and model.schema_.target.factors:
+        say_evaluated(screen, evaluation, model)
     screen.emit("evaluation", **evaluation.model_dump(mode="json"), notes=list(notes))
     first = evaluation.metrics[0]
     seconds = round(time.monotonic() - began, 3)

@@ -27,6 +27,7 @@ from fathom.data.target import parse_target
 from fathom.deployment.archive import load
 from fathom.errors import InputError
 from fathom.estimators import FathomClassifier, FathomRegressor
+from fathom.estimators.opening import refuse_factors
 from fathom.estimators.reporting import gather_report
 from fathom.inspection.report import ReportContents, write_report
 from fathom.inspection.report.labels import LABELS
@@ -66,6 +67,7 @@ def run_report(model_path: str, options: TableOptions, asked: ReportOptions, is_
     path = _checked_output(asked.output, model_path, options.path)
     prepare_engine()
     model = load(model_path)
+    refuse_factors(model)
     given = _read(model, Path(model_path), options)
     screen.say(f"Looking at {model_path} on {len(given.x):,} rows of {given.name} …")
     contents = gather_report(

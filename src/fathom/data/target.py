@@ -378,7 +378,9 @@ def _refuse(
 def _parse_classes(
     columns: list[pl.Series], names: tuple[str, ...], rows: np.ndarray
 ) -> tuple[Target, np.ndarray, tuple[str, ...]]:
-    found, each, notes = [], [], []
+    found: list[Factor] = []
+    each: list[np.ndarray] = []
+    notes: list[str] = []
     for place, cells in enumerate(columns, start=1):
         if cells.dtype.is_float():
             _refuse_infinite(cells, cells.to_numpy(), rows)

@@ -50,9 +50,10 @@ class AnswerColumns:
         """Name the columns; they are all different, though classes are called as they like."""
         names = _target_names(target)
         if target.task == "numbers":
-            return cls(tuple(tell_apart(names)), ("number",) * len(names), ())
+            numbers: tuple[Kind, ...] = tuple("number" for _ in names)
+            return cls(tuple(tell_apart(names)), numbers, ())
         told: Sequence[Label] = target.classes if target.task == "classes" else names
-        kinds: tuple[Kind, ...] = ("whole",) * len(names)
+        kinds: tuple[Kind, ...] = tuple("whole" for _ in names)
         if target.factors:
             told = [f"{f.name}_{label}" for f in target.factors for label in f.classes]
             told += combinations_of(target).names

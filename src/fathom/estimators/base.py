@@ -118,7 +118,9 @@ class FathomEstimator(BaseEstimator):
             self.restore(*photographs)
             if not target.factors:
                 return self
-            small = photograph_rows(pictures, photographs.schema.input)
+            shown = photographs.schema.input
+            assert isinstance(shown, ImageInput)
+            small = photograph_rows(pictures, shown)
             return self._combine(small, y, weight, None)
         schema = Schema(input=described, target=target)
         architecture = self._chosen_architecture(schema, len(x))
@@ -158,8 +160,9 @@ class FathomEstimator(BaseEstimator):
     ) -> Self:
         """Learn what turns the networks' sums into probabilities of combinations."""
         assert isinstance(self._predictor, Predictor)
-        self.combined_ = combine_trained(
-            self._predictor, x, y, weight, held_out, self.schema_.target
+        target = self.schema_.target
+        self.combined_: Combined | None = combine_trained(
+            self._predictor, x, y, weight, held_out, target
         )
         return self
 

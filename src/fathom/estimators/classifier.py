@@ -29,7 +29,7 @@ from fathom.estimators.base import (
     picture_shape,
     unit_mean,
 )
-from fathom.estimators.designing import class_weights, read_rows, refuse_unfit_target
+from fathom.estimators.designing import class_weights, read_rows
 from fathom.estimators.factoring import read_factors
 from fathom.estimators.listening import require_recordings, search_sounds
 from fathom.nn.architecture import Architecture
@@ -177,7 +177,6 @@ class FathomClassifier(ClassifierMixin, FathomEstimator):
         deadline = self._begin()
         check_prior(self.prior)
         designs = self._designs(X)
-        refuse_unfit_target(y)
         parsed = read_factors(y)
         if parsed is not None:
             y = parsed.values
@@ -369,7 +368,8 @@ class FathomClassifier(ClassifierMixin, FathomEstimator):
         """
         if hasattr(self, "schema_") and self.schema_.target.factors:
             is_right = (self.predict(X) == np.asarray(y)).all(axis=1)
-            return float(np.average(is_right, weights=sample_weight))
+            weight = np.ones(len(is_right)) if sample_weight is None else np.asarray(sample_weight)
+            return float(np.average(is_right, weights=weight))
         return float(super().score(X, y, sample_weight))
 
     def __sklearn_tags__(self) -> Tags:

@@ -3,12 +3,13 @@
 from typing import Any
 
 import numpy as np
+from scipy.sparse import issparse
 
 from fathom.data.combinations import Combined, fit_combined, log_likelihoods, with_scores
 from fathom.data.frames import to_frame
 from fathom.data.schema import Target
 from fathom.data.target import ParsedTarget, parse_target
-from fathom.estimators.designing import is_table
+from fathom.estimators.designing import is_table, refuse_unfit_target
 from fathom.estimators.predicting import Predictor
 from fathom.search.factors import centered, offsets_of
 
@@ -20,20 +21,17 @@ def read_factors(y: Any) -> ParsedTarget | None:
 
     Columns of 0 and 1 are labels, each on its own, unless they are written as words.
     """
-    shape = np.shape(y)
+    shape: tuple[int, ...] = () if issparse(y) else np.shape(y)
     if len(shape) != 2 or shape[1] < 2 or not shape[0]:
         return None
-    if is_table(y):
-        frame = to_frame(y)
-        if all(column.dtype.is_numeric() for column in frame.iter_columns()) and _is_labels(y):
-            return None
-        return parse_target(frame, "classes")
     array = np.asarray(y)
-    return None if _is_labels(array) else parse_target(array, "classes")
+    if _is_labels(array):
+        return None
+    refuse_unfit_target(y)
+    return parse_target(to_frame(y) if is_table(y) else array, "classes")
 
 
-def _is_labels(y: Any) -> bool:
-    array = np.asarray(y)
+def _is_labels(array: np.ndarray) -> bool:
     return array.dtype.kind in "biuf" and bool(np.isin(array, (0, 1)).all())
 
 

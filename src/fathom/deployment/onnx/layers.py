@@ -42,6 +42,7 @@ def combine(network: Network, x: Term, shape: Shape) -> Term:
     """
     for layer in network.layers[:-1]:
         x, shape = _pass(layer, x, shape)
+    assert isinstance(network.output, DenseLayer)  # factors are refused before
     return _dense(network.output, x)
 
 

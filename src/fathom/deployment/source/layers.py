@@ -46,6 +46,7 @@ def write_network(network: Network) -> Written:
     written = Written()
     for layer in network.layers[:-1]:
         _write(layer, written)
+    assert isinstance(network.output, DenseLayer)  # factors are refused before
     written.say(f"z = {_sums(network.output, written)}")
     return written
 
