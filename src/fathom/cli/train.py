@@ -102,7 +102,6 @@ def run_train(
     _warn_of_little_time(screen, time_limit, spent, left + reserve)
     stop = StopRequest(screen)
     safe = Unfinished(screen, place, options, whole.decimal)
-    safe.say_if_there()
     with stop.listening():  # from here on there may be something to keep
         view, deadline = SearchView(screen, time_limit, stop, spent), Deadline(left)
         try:
