@@ -78,7 +78,6 @@ def test_where_it_cannot_be_kept_it_says_so_once_and_the_search_goes_on(model, t
 def test_what_is_left_is_told_when_a_search_begins(tmp_path, capsys):
     (tmp_path / "m.unfinished.fathom").write_bytes(b"")
     safe = Unfinished(Screen(False), tmp_path / "m.fathom", TableOptions(path="rows.csv"), ".")
-    safe.say_if_there()
     assert "--continue" in capsys.readouterr().out
     safe.remove()  # which is not this one's
     assert (tmp_path / "m.unfinished.fathom").exists()

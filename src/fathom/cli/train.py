@@ -153,7 +153,6 @@ def _train_on_table(
     _warn_of_little_time(screen, time_limit, spent, left + reserve)
     stop = StopRequest(screen)
     safe = Unfinished(screen, place, options, decimal)
-    safe.say_if_there()
     with stop.listening():  # from here on there may be something to keep
         view, deadline = SearchView(screen, time_limit, stop, spent), Deadline(left)
         try:

@@ -34,8 +34,9 @@ class Unfinished:
         self._screen, self._options, self._decimal = screen, options, decimal
         self._is_kept, self._has_failed = False, False
         self.path = place.with_name(f"{place.stem}.unfinished.fathom")
+        self._say_if_there()
 
-    def say_if_there(self) -> None:
+    def _say_if_there(self) -> None:
         """Say so where an earlier search was killed and left its model."""
         if self.path.is_file():
             name = shlex.quote(str(self.path))

@@ -203,7 +203,7 @@ def quantize(
     --------
     >>> whole, scale = quantize(np.array([[1.0, -0.5], [0.0, 0.0]], np.float32), 0)
     >>> whole.tolist(), scale.tolist()
-    ([[127, -63], [0, 0]], [0.007874071598052979, 1.0])
+    ([[127, -63], [0, 0]], [0.007874131202697754, 1.0])
     """
     rows = np.moveaxis(weight, axis, 0).reshape(weight.shape[axis], -1).astype(np.float64)
     largest = np.abs(rows).max(axis=1, initial=0)

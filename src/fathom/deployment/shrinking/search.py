@@ -46,6 +46,8 @@ PRUNED = (8, 4, 2, 1)  # numbers of networks that are made smaller each
 MOST_TAUGHT = 2  # networks that are taught after that
 MOST_LEFT_OUT = 0.85  # of the weights of several networks; one alone may lose more
 SHARES = (0.5, 0.25, 0.1, 0.04)  # of the parameters that are kept where a time is asked for
+SPARE, LEAST_SPARE = 1.1, 300  # bytes left out beyond what is too much, so that it surely fits
+MOST_TOLD = 12  # ways that the story names, where there is room for them
 COMPUTES = "weights are kept in fewer bits and computed with as float32"
 
 
@@ -216,7 +218,7 @@ class Search:
         surplus = self._bytes(whole) - self.goal.most_bytes
         if surplus <= 0:
             return [0.9 * per_network] if self.goal.most_seconds is not None else []
-        most = per_network - surplus / n
+        most = per_network - (SPARE * surplus + LEAST_SPARE) / n
         return [most] if n == 1 or most > (1 - MOST_LEFT_OUT) * per_network else []
 
     def _distil(self, start: Way, parts: Parts) -> None:
@@ -351,18 +353,17 @@ def _told(search: Search, best: Rated, tolerance: float) -> Any:
             "n_rows": 0 if parts is None else len(parts.judge.y), "notes": _notes(search, made),
             "tried": tuple(
                 Tried(way=str(one.way)[:200], bytes=one.n_bytes, loss=one.loss, fits=one.fits)
-                for one in search.rated[:12]
+                for one in search.rated[:MOST_TOLD]
             ),
         }
     )  # fmt: skip
-    for _ in range(3):  # its size is part of what it says
+    for _ in range(4):  # its size is part of what it says
         made.compression_ = story
         last = story.steps[-1].model_copy(update={"bytes": size_of(made)})
         is_small = search.goal.most_bytes is None or last.bytes <= search.goal.most_bytes
         is_fast = search.goal.most_seconds is None or best.fits
-        story = story.model_copy(
-            update={"steps": (*story.steps[:-1], last), "is_met": is_small and is_fast}
-        )
+        changes = {"steps": (*story.steps[:-1], last), "is_met": is_small and is_fast}
+        story = story.model_copy(update=changes | ({} if is_small else {"tried": ()}))
     made.compression_ = story
     return made
 

@@ -34,7 +34,7 @@ from fathom.training.recipe import Augmentation, Recipe
 CALIBRATION_ROWS = 1024
 MOMENT_ROWS = 4096
 LESSON_ROWS = 60_000  # pictures a student is shown, changed a little each time
-STORY_BYTES = 3000  # of the file, for what is said of a compression
+STORY_BYTES = 2000  # of the file, for what is said of a compression
 LEAST_P = 1e-7
 
 
