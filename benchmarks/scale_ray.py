@@ -114,6 +114,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder with suite.json")
     parser.add_argument("--table", default="pima")
     parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--rows", type=int, default=10**6, help="of the table, the first")
     parser.add_argument("--nodes", type=int, default=2)
     parser.add_argument("--after", type=int, default=6, help="trials before something is lost")
     parser.add_argument("--lose", choices=("link", "raylet", "worker", "none"), default="link")

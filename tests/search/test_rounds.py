@@ -156,7 +156,7 @@ def test_an_estimator_takes_an_executor(tmp_path):
     model = FathomClassifier(time_limit=None, random_state=0, executor=rounds)
     model.fit(X, CLASSES)
     assert model.get_params()["executor"] == rounds
-    assert model.report_.stopped == "all 1 rounds are over"
+    assert model.report_.stopped == "the one round is over"
     assert model.predict(X).shape == (N,)
 
 
