@@ -1,6 +1,6 @@
 """Searches by several workers: the same to the bit, whoever dies, and how much sooner.
 
-python benchmarks/scale.py --data DIR [--table phoneme] [--rows N] [--rounds 1] [--workers 1 2 4] [--kills 2]
+python benchmarks/scale.py --data DIR [--table NAME] [--rows N] [--workers 1 2 4] [--kills 2]
 
 The same search by 1, 2 and 4 processes; then once more by two, its own process killed (SIGKILL) and
 begun again several times, and a worker killed now and then. Trials are compared byte by byte.
