@@ -1,6 +1,6 @@
 """Searches by several workers: the same to the bit, whoever dies, and how much sooner.
 
-python benchmarks/scale.py --data DIR [--table phoneme] [--rounds 1] [--workers 1 2 4] [--kills 2]
+python benchmarks/scale.py --data DIR [--table NAME] [--rows N] [--workers 1 2 4] [--kills 2]
 
 The same search by 1, 2 and 4 processes; then once more by two, its own process killed (SIGKILL) and
 begun again several times, and a worker killed now and then. Trials are compared byte by byte.
@@ -25,7 +25,7 @@ import polars as pl
 from fathom.estimators import FathomClassifier, FathomRegressor
 from fathom.search.rounds import Rounds
 asked = json.loads(sys.argv[1])
-frame = pl.read_csv(asked["file"], infer_schema_length=None)
+frame = pl.read_csv(asked["file"], infer_schema_length=None).head(asked["most"])
 kind = FathomRegressor if asked["task"] == "regression" else FathomClassifier
 rounds = Rounds(address=asked["address"], n_rounds=asked["rounds"], journal=asked["journal"])
 model = kind(time_limit=None, random_state=0, executor=rounds)
@@ -40,9 +40,10 @@ print(json.dumps({"loss": report.validation_loss, "seconds": report.seconds,
 def begin(table: dict[str, str], data: Path, asked: argparse.Namespace, address: str,
           journal: Path, within: tuple[str, ...] = ()) -> subprocess.Popen[str]:  # fmt: skip
     """Begin a search in a process of its own."""
-    told = {
+    told: dict[str, object] = {
         "file": str(data / table["file"]), "target": table["target"], "task": table["task"],
         "address": address, "rounds": asked.rounds, "journal": str(journal),
+        "most": asked.rows,
     }  # fmt: skip
     return subprocess.Popen(
         [*within, sys.executable, "-c", DRIVER, json.dumps(told)],
@@ -122,6 +123,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder with tables/suite.json")
     parser.add_argument("--table", default="phoneme")
     parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--rows", type=int, default=10**6, help="of the table, the first")
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2, 4])
     parser.add_argument("--kills", type=int, default=2)
     asked = parser.parse_args()

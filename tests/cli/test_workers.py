@@ -22,7 +22,7 @@ def test_a_search_in_rounds_leaves_a_model_and_no_journal(fathom, table, tmp_pat
     (workers,) = [event for event in run.events if event["event"] == "workers"]
     assert (workers["address"], workers["n_rounds"], workers["goes_on"]) == ("here", 1, False)
     report = next(event for event in run.events if event["event"] == "report")
-    assert report["stopped"] == "all 1 rounds are over"
+    assert report["stopped"] == "the one round is over"
     assert len(load(tmp_path / "model.fathom").networks_) == 2  # one for each fold
     assert not (tmp_path / "model.fathom.journal").exists()
 

@@ -1,6 +1,7 @@
 """A Ray cluster: only where Ray is installed, and only behind a token where others may reach it."""
 
 import importlib.util
+import os
 
 import pytest
 
@@ -34,7 +35,8 @@ def test_without_ray_the_line_that_installs_it_is_said(monkeypatch):
 @pytest.mark.skipif(not HAS_RAY, reason="needs Ray: pip install 'fathom-dnn[cluster]'")
 @pytest.mark.filterwarnings("ignore")  # Ray's own
 def test_a_cluster_does_what_this_process_does(make, works, monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", str(works))
+    known = os.environ.get("PYTHONPATH", "")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(works), known]))
     placed, tasks = make("double", range(6))
     journal = Journal(None, placed.key)
     with open_executor("local") as executor:

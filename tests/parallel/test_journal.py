@@ -97,3 +97,12 @@ def test_a_folder_that_cannot_be_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="folder for the journal"):
         Journal(tmp_path / "file" / "j", "rows")
+
+
+def test_removing_a_journal_leaves_alone_what_is_not_its_own(tmp_path):
+    fill(tmp_path)
+    (tmp_path / "thesis.txt").write_text("mine")
+    (tmp_path / "results" / "figure.png").write_text("mine too")
+    Journal(tmp_path, "rows").remove()
+    left = sorted(str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*") if p.is_file())
+    assert left == ["results/figure.png", "thesis.txt"]

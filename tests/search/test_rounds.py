@@ -155,7 +155,7 @@ def test_an_estimator_takes_an_executor(tmp_path):
     rounds = Rounds(address="here", n_rounds=1)
     model = FathomClassifier(time_limit=None, random_state=0)
     model.fit(X, CLASSES, executor=rounds)
-    assert model.report_.stopped == "all 1 rounds are over"
+    assert model.report_.stopped == "the one round is over"
     assert model.predict(X).shape == (N,)
 
 

@@ -1,10 +1,10 @@
 """Workers as the verb ``train`` is told of them, and the journal they leave."""
 
-import shutil
 from pathlib import Path
 
 from fathom.cli.screen import Screen
 from fathom.errors import InputError
+from fathom.parallel.journal import remove_journal
 from fathom.search.rounds import Rounds
 
 DEFAULT_ROUNDS = 3
@@ -60,7 +60,7 @@ def conclude_rounds(screen: Screen, rounds: Rounds, *, is_cut: bool) -> None:
     """Remove the journal of a search that came to its end; say of another where it is."""
     assert rounds.journal is not None
     if not is_cut:
-        shutil.rmtree(rounds.journal, ignore_errors=True)
+        remove_journal(Path(rounds.journal))
         return
     text = f"cut off before its end: the same command goes on from {rounds.journal}"
     screen.emit("note", kind="cut_off", text=text)

@@ -54,7 +54,7 @@ class RayCluster(Executor):
                 address=address, log_to_driver=False, configure_logging=False,
                 include_dashboard=False if address == "local" else None,
             )  # fmt: skip
-        except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+        except Exception as error:  # of whatever kind; Ray raises plain ones too
             raise InputError(
                 "the address of a Ray cluster that is up", got=f"{address}: {_first_line(error)}",
                 hint="start one with ray start --head --port=6379, or use --cluster processes",

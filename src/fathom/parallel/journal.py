@@ -4,7 +4,6 @@ import contextlib
 import hashlib
 import json
 import os
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -161,10 +160,22 @@ class Journal:
             self._lock.release()
 
     def remove(self) -> None:
-        """Remove the folder, once nothing is to go on from it."""
+        """Remove what was written, once nothing is to go on from it."""
         self.close()
         if self.folder is not None:
-            shutil.rmtree(self.folder, ignore_errors=True)
+            remove_journal(self.folder)
+
+
+def remove_journal(folder: Path) -> None:
+    """Remove a journal, and its folder where nothing else is in it."""
+    for place in (folder / "results").glob("*"):
+        if place.suffix in (".bin", ".draft"):
+            place.unlink(missing_ok=True)
+    for name in (_FILE, _LOCK):
+        (folder / name).unlink(missing_ok=True)
+    for place in (folder / "results", folder):
+        with contextlib.suppress(OSError):
+            place.rmdir()
 
 
 def _sync_folder(folder: Path) -> None:

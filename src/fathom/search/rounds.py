@@ -255,7 +255,7 @@ class _Search:
             if self._controller.is_over:
                 strategy.stopped = f"the time limit came in round {number + 1} of {n_rounds}"
                 return
-        strategy.stopped = f"all {n_rounds} rounds are over"
+        strategy.stopped = f"{_counted(n_rounds)} over"
 
     def _train(self, wanted: list[tuple[Tried, int]]) -> None:
         """Have candidates trained on folds, and hear of the results in their order."""
@@ -280,6 +280,10 @@ class _Search:
         for task in tasks:
             if task.key in shown:
                 self._strategy.on_trained(shown[task.key])
+
+
+def _counted(n_rounds: int) -> str:
+    return "the one round is" if n_rounds == 1 else f"all {n_rounds} rounds are"
 
 
 def _notes(tally: Tally) -> tuple[str, ...]:
