@@ -16,7 +16,8 @@ from safetensors.numpy import load_file
 from fathom import FathomClassifier, FathomRegressor
 from fathom.data import trees
 from fathom.data.frames import to_frame
-from fathom.deployment.archive import CARD_BYTES, load, save
+from fathom.deployment.archive import load, save
+from fathom.deployment.card import CARD_BYTES
 from fathom.deployment.container import MAX_TENSORS, pack, unpack
 from fathom.errors import FathomError, InputError, ModelFileError
 from fathom.estimators.designing import Given, search_on

@@ -1,29 +1,32 @@
 """The model file: a fitted estimator as one ``.fathom`` file, and back."""
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from pydantic import Field, FiniteFloat, ValidationError
 
 from fathom.compression.storage import Storage
-from fathom.compression.story import Compression
 from fathom.data.cells import quoted
-from fathom.data.combinations import Combined, combinations_of, log_prior
+from fathom.data.combinations import combinations_of, log_prior
 from fathom.data.encoding import Standardization
-from fathom.data.schema import MAX_CLASSES, MAX_COMBINATIONS, Label, Name, Schema, TableInput
+from fathom.data.schema import TableInput
 from fathom.data.text import TextEncoding
+from fathom.deployment.card import (
+    COMPRESSED,
+    FORMAT,
+    Card,
+    checksum,
+    read_card,
+    require_consistency,
+    write_card,
+)
 from fathom.deployment.container import (
-    MAX_HEADER_BYTES,
     Tensors,
     pack,
-    parse_json,
     read_file,
     unpack,
     write_file,
@@ -42,81 +45,13 @@ from fathom.estimators import FathomClassifier, FathomRegressor
 from fathom.estimators.aims import has_target_encoding
 from fathom.estimators.matching import require_match
 from fathom.estimators.transcriber import FathomTranscriber
-from fathom.nn.architecture import Architecture
-from fathom.nn.bag import Bag
 from fathom.nn.network import Network
-from fathom.search.factors import with_factors
-from fathom.training.history import History
-from fathom.training.recipe import Recipe
-from fathom.values import Value
 
-FORMAT, COMPRESSED = "fathom/1", "fathom/2"  # older versions read the first alone
-MAX_EPOCHS = (20_000, 2000, 200)  # of the history in a file: the most for which the card fits
-CARD_BYTES = MAX_HEADER_BYTES - 2**20  # the rest is for the names of tensors
 Loaded = TypeVar("Loaded")
-Weight: TypeAlias = Annotated[FiniteFloat, Field(ge=0)]
 Model: TypeAlias = FathomClassifier | FathomRegressor
-_ABSENT: Any = {  # from the files that older versions read
-    "compression": True, "design": {"members": {"__all__": {"layers"}}},
-}  # fmt: skip
 _ESTIMATORS: dict[str, Any] = {
     "classifier": FathomClassifier, "regressor": FathomRegressor, "transcriber": FathomTranscriber,
 }  # fmt: skip
-PriorCard: TypeAlias = (
-    Literal["training", "uniform"]
-    | Annotated[FiniteFloat, Field(ge=0, le=1)]
-    | Annotated[tuple[tuple[Name, Weight], ...], Field(min_length=1, max_length=MAX_COMBINATIONS)]
-)
-
-
-class Card(Value):
-    """Everything a model file says besides its weights.
-
-    Attributes
-    ----------
-    fathom_version : str
-        The version that wrote it.
-    estimator : {"classifier", "regressor", "transcriber"}
-        What it is.
-    time_limit : float or None
-        The estimator's time limit, in seconds.
-    n_networks : int
-        Networks whose outputs are averaged.
-    model_schema, architecture, recipe, history
-        The values of the fitted estimator; of a designed ensemble, architecture and recipe of its
-        heaviest member.
-    class_weight : "balanced", tuple of class and weight, or None
-        The classifier's parameter.
-    design : DesignCard or None
-        What belongs to a designed ensemble alone.
-    combined : Combined or None
-        For factors: what turns sums into probabilities of combinations.
-    prior : "training", "uniform", float, or tuple of combination and share
-        The classifier's parameter.
-    compression : Compression or None
-        Of a compressed model how its weights are kept, what was done and what that cost.
-    """
-
-    fathom_version: str = Field(max_length=100)
-    estimator: Literal["classifier", "regressor", "transcriber"]
-    time_limit: FiniteFloat | None = Field(gt=0)
-    n_networks: int = Field(ge=1, le=1000)
-    model_schema: Schema
-    architecture: Architecture
-    recipe: Recipe
-    history: History
-    class_weight: Literal["balanced"] | tuple[tuple[Label, Weight], ...] | None = Field(
-        default=None, max_length=MAX_CLASSES
-    )
-    design: DesignCard | None = None
-    combined: Combined | None = None
-    prior: PriorCard = "training"
-    compression: Compression | None = None
-
-    @property
-    def storage(self) -> Storage:
-        """How the weights of networks are kept."""
-        return "float32" if self.compression is None else self.compression.storage
 
 
 def save(model: Model | FathomTranscriber, path: str | Path) -> Path:
@@ -178,14 +113,14 @@ def to_bytes(model: Model | FathomTranscriber) -> tuple[bytes, bytes]:
         prior=_plain_prior(model),
         compression=getattr(model, "compression_", None),
     )
-    text, kind = _write_card(card), FORMAT if card.compression is None else COMPRESSED
+    text, kind = write_card(card), FORMAT if card.compression is None else COMPRESSED
     tensors = (
         _tensors_of(model, card.storage) if card.design is None
         else design_tensors(model.design_, card.storage)
     )  # fmt: skip
 
     def describe(data: bytes) -> dict[str, str]:
-        return {"format": kind, "card": text, "sha256": _checksum(text, data)}
+        return {"format": kind, "card": text, "sha256": checksum(text, data)}
 
     return pack(tensors, describe)
 
@@ -277,7 +212,7 @@ def restore(content: bytes) -> Model:
 
 def _restored(content: bytes) -> Any:
     tensors, metadata, data = unpack(content)
-    return _restore(_read_card(metadata, data), tensors)
+    return _restore(read_card(metadata, data), tensors)
 
 
 def _described(model: Model) -> DesignCard | None:
@@ -309,54 +244,6 @@ def _plain_prior(model: Model | FathomTranscriber) -> Any:
         return float(asked)
     shares = np.exp(log_prior(target, asked)).tolist()
     return tuple(zip(combinations_of(target).names, shares, strict=True))
-
-
-def _write_card(card: Card) -> str:
-    """Return the card as text, its history thinned until it fits into a header."""
-    text = ""
-    for most in MAX_EPOCHS:
-        thinned = card.model_copy(update={"history": card.history.thinned(most)})
-        text = thinned.model_dump_json(exclude=_ABSENT if card.compression is None else None)
-        if len(json.dumps(text, ensure_ascii=False).encode()) <= CARD_BYTES:
-            break
-    return text
-
-
-def _read_card(metadata: dict[str, str], data: bytes) -> Card:
-    kind = metadata.get("format", "")
-    if kind not in (FORMAT, COMPRESSED):
-        is_newer = kind.startswith("fathom/")
-        raise ModelFileError(
-            f"a model file of format {FORMAT} or {COMPRESSED}",
-            got=f"format {kind[:40]!r}",
-            hint="install a newer Fathom" if is_newer else "give a file that Fathom has saved",
-        )
-    if metadata.keys() != {"format", "card", "sha256"}:
-        raise ModelFileError("format, card and sha256 in the file", got=", ".join(metadata)[:80])
-    text = metadata["card"]
-    if metadata["sha256"] != _checksum(text, data):
-        raise ModelFileError(
-            "content that agrees with the checksum", got="content that was changed",
-            hint="ask for the file again",
-        )  # fmt: skip
-    parse_json(text, "a card")
-    try:
-        card = Card.model_validate_json(text)
-    except ValidationError as error:
-        raise ModelFileError.from_validation(error) from None
-    members = () if card.design is None else card.design.members
-    is_cut = any(member.layers is not None for member in members)
-    if (card.compression is None) != (kind == FORMAT) or (is_cut and kind == FORMAT):
-        raise ModelFileError(
-            f"{COMPRESSED} for a compressed model and for no other", got=f"format {kind}"
-        )
-    return card
-
-
-def _checksum(card: str, data: bytes) -> str:
-    digest = hashlib.sha256(card.encode())
-    digest.update(data)
-    return digest.hexdigest()
 
 
 def _tensors_of(model: Any, storage: Storage) -> dict[str, np.ndarray]:
@@ -392,7 +279,7 @@ def _named_leaves(network: Network) -> list[tuple[str, Any]]:
 
 def _restore(card: Card, tensors: dict[str, np.ndarray]) -> Any:
     """Make the estimator, once all that is in the file belongs together."""
-    _require_consistency(card)
+    require_consistency(card)
     model = (
         _restore_trained(card, tensors) if card.design is None
         else _restore_designed(card, card.design, tensors)
@@ -506,45 +393,3 @@ def _require_shapes(
         raise ModelFileError(
             "weights of the shapes the card describes", got=f"others, for example {odd[0]!r}"
         )
-
-
-def _require_consistency(card: Card) -> None:
-    """Refuse a card whose parts are each possible but do not belong together."""
-    schema, is_regressor = card.model_schema, card.estimator == "regressor"
-    if (schema.target.task == "numbers") != is_regressor:
-        raise ModelFileError(
-            "a target that suits the estimator", got=f"{schema.target.task} for a {card.estimator}"
-        )
-    _require_combinations(card)
-    is_table = isinstance(schema.input, TableInput)
-    is_text = is_table and isinstance(card.architecture.layers[0], Bag)
-    if is_table != (card.design is not None or is_text):
-        raise ModelFileError("a designed ensemble for a table, and for nothing else", got="one")
-    if card.design is not None and is_text:
-        raise ModelFileError("one model", got="a designed ensemble and one for texts")
-    if card.estimator != "classifier" and card.class_weight is not None:
-        raise ModelFileError("weights of classes for a classifier alone", got="some")
-    is_written = card.estimator == "transcriber"
-    if {schema.target.task == "text", card.architecture.loss == "ctc", is_written} != {is_written}:
-        raise ModelFileError("a network for sequences where texts are written, and only there",
-                             got=f"{card.architecture.loss} for {schema.target.task}")  # fmt: skip
-    if is_written and getattr(schema.input, "hearing", None) is None:
-        raise ModelFileError("recordings, of which texts are written", got=schema.input.kind)
-    if is_written and card.n_networks != 1:
-        raise ModelFileError("one network that writes", got=f"{card.n_networks}")
-
-
-def _require_combinations(card: Card) -> None:
-    """Refuse what is said of combinations unless it is of those of the target."""
-    target, combined = card.model_schema.target, card.combined
-    if not target.factors:
-        if combined is not None or card.prior != "training":
-            raise ModelFileError("combinations of several factors", got="some, and no factors")
-        return
-    n = len(combinations_of(target).every)
-    if combined is None or len(combined.log_partition) != n or len(combined.scores) not in (0, n):
-        raise ModelFileError(f"a number for each of {n} combinations", got="others")
-    prior = card.prior
-    log_prior(target, dict(prior) if isinstance(prior, tuple) else prior)
-    if with_factors(card.architecture, target) != card.architecture:
-        raise ModelFileError("a network of the target's factors", got="another one")

@@ -19,6 +19,7 @@ from fathom.estimators.base import (
 )
 from fathom.estimators.designing import read_rows, refuse_constant_target
 from fathom.estimators.listening import require_recordings, search_sounds
+from fathom.search.rounds import Rounds
 from fathom.training.monitor import Monitor
 
 
@@ -97,9 +98,9 @@ class FathomRegressor(RegressorMixin, FathomEstimator):
             Told of every epoch, and asked whether to stop.
         executor : str or Rounds, optional
             Who trains the networks of a search on a table: ``processes:4`` for processes of this
-            machine, ``HOST:PORT`` of a Ray cluster, or `fathom.search.rounds.Rounds`. The search goes
-            in rounds then, and comes out the same however many workers there are, unless ``time_limit``
-            cuts it off. Where left out, threads of this process train.
+            machine, ``HOST:PORT`` of a Ray cluster, or `fathom.search.rounds.Rounds`. The search
+            goes in rounds then, and comes out the same however many workers there are, unless
+            ``time_limit`` cuts it off. Where left out, threads of this process train.
 
         Returns
         -------

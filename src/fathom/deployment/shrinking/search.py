@@ -331,6 +331,8 @@ def compress(
         raise InputError("rows and their target, or neither", got="one of them")
     if not hasattr(model, "networks_"):
         raise InputError("a fitted estimator", got=f"{model}", hint="call fit first")
+    if model.schema_.target.factors:
+        raise InputError("a model of one target", got="one of several factors, which is kept whole")
     if not 0 <= tolerance <= 1:
         raise InputError("a tolerance from 0 to 1", got=f"{tolerance:g}")
     goal = parse_goal(to, latency, size_of(model))

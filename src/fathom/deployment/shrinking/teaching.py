@@ -141,6 +141,7 @@ def _as_learner(student: Described, form: Form) -> Described:
         return student
     output, last = student.network.output, student.architecture.layers[-1]
     assert isinstance(last, Dense)
+    assert isinstance(output, DenseLayer)
     weight, bias = output.weight, output.bias
     loss: LossName = "squared_error"
     changes: dict[str, object] = {"activation": "identity"}
@@ -161,6 +162,8 @@ def _as_before(network: Network, student: Described, form: Form) -> Described:
     if form == "plain":
         return Described(student.architecture, network)
     output, before = network.output, student.network.output
+    assert isinstance(output, DenseLayer)
+    assert isinstance(before, DenseLayer)
     weight, bias = output.weight, output.bias
     if form == "pair":  # softmax of (-z / 2, z / 2) is sigmoid of z
         weight = jnp.concatenate([-weight / 2, weight / 2])
