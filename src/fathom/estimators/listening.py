@@ -46,7 +46,17 @@ def search_sounds(
         When to be done.
     groups : numpy.ndarray, optional
         Group of each recording, for example who speaks: those of one never both train and judge.
+
+    Raises
+    ------
+    InputError
+        If the target has several factors.
     """
+    if target.factors:
+        raise InputError(
+            "one target for recordings", got=f"{len(target.factors)} factors of one answer",
+            hint="train one model for each",
+        )  # fmt: skip
     hearing = hear_at(recordings.rate)
     pictures = hear(recordings.waves, hearing)
     x = fit_length(pictures, usual_length(pictures, MOST_MOMENTS))
