@@ -131,8 +131,8 @@ REFUSED = [
     ({}, {"sample_weight": -np.ones(240)}, "[Nn]egative"),
     ({}, {"sample_weight": np.full(240, np.nan)}, "NaN"),
     ({}, {"y": np.zeros(240)}, "at least 2 classes"),
-    ({}, {"y": RNG.integers(0, 5, (240, 2))}, "one class per row"),
-    ({}, {"y": 2 * SIGNS - 1}, "labels of 0 and 1"),
+    ({}, {"y": np.stack([np.full(240, 2), RNG.integers(0, 5, 240)], axis=1)}, "two classes or"),
+    ({}, {"y": np.full((240, 2), 7)}, "two classes or more in"),
 ]
 
 
