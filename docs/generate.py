@@ -250,6 +250,8 @@ def messages() -> tuple[Message, ...]:
                 said = dict(zip(("expected", "got", "hint"), node.args, strict=False))
                 said |= {word.arg: word.value for word in node.keywords if word.arg}
                 texts = {name: _template(value) for name, value in said.items()}
+                if any(isinstance(part, ast.Starred) for part in node.args):
+                    texts = dict.fromkeys(("expected", "got", "hint"), "{…}")  # passed on whole
                 found.append(
                     Message(node.func.id, where, *(texts.get(n, "") for n in Message._fields[2:]))
                 )

@@ -134,11 +134,12 @@ def draw_descent(t: T) -> str:
     """Draw the loss over two weights' valley, and the way a descent takes from a random start."""
     from fathom.inspection.descent_study import study_example
 
-    return _DESCENT.setdefault("study", study_example()).path.to_svg(_say(t))
+    return _DESCENT.setdefault("study", study_example()).between.to_svg(_say(t))
 
 
 _DESCENT: dict[str, object] = {}
 _CHINESE = {
+    "path taken": "走过的路", "another network": "另一个网络",
     "step": "步", "loss": "损失", "start": "起点", "end": "终点", "the way down": "下降的路",
     "the network": "网络",
 }  # fmt: skip
