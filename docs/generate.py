@@ -64,7 +64,7 @@ def write_pages() -> None:
 
 
 def glossary_page(language: str) -> str:
-    """Return the glossary, by the reader's alphabet in English, in the order of ideas in Chinese."""
+    """Return the glossary, by the alphabet in English, by ideas in Chinese."""
     terms = json.loads((DOCS / "glossary.json").read_text(encoding="utf-8"))
     if language == "zh":
         lines = ["# 术语表", "", "与工作室和报告用的是同一套词。", "", "| 中文 | English | 说明 |",
@@ -91,8 +91,8 @@ def commands_page() -> str:
     """Return every verb with every argument and option, as its ``--help`` says them."""
     lines = [
         "# Commands", "",
-        "Every verb says the same with `--help`. An error is one line on standard error and exit code "
-        "2; a search that is stopped by Ctrl-C keeps its model and ends with 130.", "",
+        "Every verb says the same with `--help`. An error is one line on standard error and exit "
+        "code 2; a search that is stopped by Ctrl-C keeps its model and ends with 130.", "",
         "`fathom --version` prints the version.", "",
     ]  # fmt: skip
     for verb, command in commands().items():
@@ -120,7 +120,11 @@ def _parameter_row(parameter: Any) -> str:
         value = "" if parameter.is_flag else f" `{parameter.metavar or kind}`"
         shown = ", ".join(f"`{name}`" for name in names) + value
     default = parameter.default
-    if callable(default) or default in (None, "", False, [], ()) or repr(default).startswith("Sentinel"):
+    if (
+        callable(default)
+        or default in (None, "", False, [], ())
+        or repr(default).startswith("Sentinel")
+    ):
         default_text = "must be given" if parameter.required else ""
     else:
         default_text = f"`{default}`"
@@ -276,14 +280,16 @@ def _template(node: ast.expr) -> str:
 def _short(node: ast.expr) -> str:
     """Return the name in an expression that says most of what it is."""
     names = re.findall(r"[a-z][a-z_]+", ast.unparse(node))
-    kept = [n for n in names if n not in {"str", "repr", "len", "self", "quoted", "listing", "join"}]
+    kept = [
+        n for n in names if n not in {"str", "repr", "len", "self", "quoted", "listing", "join"}
+    ]
     return kept[-1] if kept else "…"
 
 
 def messages_page() -> str:
     """Return every error message by the room it comes from."""
-    lines = ["# Every message", "", "As the source writes them; what stands in braces is said at the "
-             "time. How to read one: [Errors](errors.md).", ""]  # fmt: skip
+    lines = ["# Every message", "", "As the source writes them; what stands in braces is said at "
+             "the time. How to read one: [Errors](errors.md).", ""]  # fmt: skip
     rooms: dict[str, list[Message]] = {}
     for message in messages():
         rooms.setdefault(message.where.split("/")[0].removesuffix(".py"), []).append(message)

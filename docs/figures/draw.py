@@ -4,18 +4,26 @@ Each is drawn twice, with English and with Chinese words, by the package's own c
 `EXACT` come out the same everywhere, and a test holds them to what is drawn anew.
 """
 
+import functools
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from fathom.inspection.charts import Series, bar_chart, line_chart
 from fathom.inspection.contours import surface_chart
+from fathom.inspection.descent_study import BITS, SUMS_OF_BITS
+from fathom.inspection.descents import PLAIN, walk_together
 from fathom.inspection.drawing import Labels, draw_network, stages_of
 from fathom.inspection.example import INPUT, TARGET, hand_worked
+from fathom.inspection.landscape import Landscape
+from fathom.inspection.surface import LossSurface, surface_between
 from fathom.inspection.trace import trace
+from fathom.inspection.valleys import draw_starts
 from fathom.nn.activations import ACTIVATIONS
 from fathom.training.history import NetworkEvent
 from fathom.training.monitor import Monitor
@@ -23,6 +31,8 @@ from fathom.training.monitor import Monitor
 HERE = Path(__file__).parent
 T = Callable[[str, str], str]  # the English words or the Chinese ones
 WIDTH, HEIGHT = 560, 320
+SECONDS = 40  # of the search that is drawn
+_KEPT: dict[str, Any] = {}  # what was trained, for the second language
 
 
 def draw_neuron(t: T) -> str:
@@ -30,7 +40,9 @@ def draw_neuron(t: T) -> str:
     z = np.linspace(-5, 5, 81)
     curves = [Series(name, z, _activated(name, z)) for name in ("sigmoid", "tanh", "relu")]
     sums = _forward((1.0, -1.0)).layers[0]
-    neurons = Series(t("layer 1 at (1, −1)", "第 1 层，输入 (1, −1)"), sums.z[0], sums.a[0], "points")
+    neurons = Series(
+        t("layer 1 at (1, −1)", "第 1 层，输入 (1, −1)"), sums.z[0], sums.a[0], "points"
+    )
     return line_chart(
         [*curves, neurons], title=t("What a neuron passes on", "神经元传出的值"),
         x_label=t("sum z", "加权和 z"), y_label=t("activation a", "激活值 a"),
@@ -78,9 +90,21 @@ def draw_backpropagation(t: T) -> str:
     """Draw the worked network with every sum, activation, weight and node error."""
     network, architecture = hand_worked()
     seen = trace(network, [INPUT], [TARGET], loss=architecture.loss)
-    labels = Labels(positive=t("positive weight", "正权重"), negative=t("negative weight", "负权重"))
+    labels = Labels(
+        positive=t("positive weight", "正权重"), negative=t("negative weight", "负权重")
+    )
+    names = (
+        t("input", "输入"),
+        t("layer 1", "第 1 层"),
+        t("layer 2", "第 2 层"),
+        t("output", "输出"),
+    )
+    stages = [
+        replace(stage, title=name)
+        for stage, name in zip(stages_of(seen.x, seen.layers), names, strict=True)
+    ]
     return draw_network(
-        stages_of(seen.x, seen.layers), title=t("The worked network", "手算的网络"),
+        stages, title=t("The worked network", "手算的网络"),
         description=t("every z, a, δ, w and b", "每个 z、a、δ、w、b"), labels=labels,
     )  # fmt: skip
 
@@ -107,12 +131,12 @@ def draw_folds(t: T) -> str:
     lines, y = [], x
     for layers in (1, 2, 3):
         y = 2 * _activated("relu", y) - 4 * _activated("relu", y - 0.5)
-        name = t(f"{layers} hidden layers, {2 * layers} neurons" if layers > 1 else
-                 "1 hidden layer, 2 neurons", f"{layers} 个隐藏层，{2 * layers} 个神经元")  # fmt: skip
-        lines.append(Series(name, x, y))
+        in_english = f"{layers} hidden layer{'s' * (layers > 1)}, {2 * layers} neurons"
+        in_chinese = f"{layers} 个隐藏层，{2 * layers} 个神经元"
+        lines.append(Series(t(in_english, in_chinese), x, y))
     return line_chart(
-        lines, title=t("Each layer folds once more", "每一层再对折一次"), x_label=t("input", "输入"),
-        y_label=t("output", "输出"), width=WIDTH, height=HEIGHT,
+        lines, title=t("Each layer folds once more", "每一层再对折一次"),
+        x_label=t("input", "输入"), y_label=t("output", "输出"), width=WIDTH, height=HEIGHT,
     )  # fmt: skip
 
 
@@ -123,30 +147,42 @@ def draw_representation(t: T) -> str:
              t("SVM on pixels (RBF)", "像素上的 SVM（RBF）"),
              t("SVM with the learned kernel", "用学到的核的 SVM")]  # fmt: skip
     return bar_chart(
-        names, [91.2, 94.3, 94.8, 95.1, 95.2, 95.2, 94.7, 95.5],
-        title=t("How plain each layer makes the digits", "每一层使数字变得多清楚"),
-        x_label=t("accuracy of a linear model on it, %", "其上线性模型的准确率，%"),
+        names, [8.8, 5.7, 5.2, 4.9, 4.8, 4.8, 5.3, 4.5],
+        title=t("What a linear model on each layer misreads", "各层上的线性模型认错多少"),
+        x_label=t("error on 2,007 pictures, %", "2,007 幅图像上的错误率，%"),
         as_text=lambda value: f"{value:.1f}", width=WIDTH,
     )  # fmt: skip
 
 
 def draw_descent(t: T) -> str:
-    """Draw the loss over two weights' valley, and the way a descent takes from a random start."""
-    from fathom.inspection.descent_study import study_example
-
-    return _DESCENT.setdefault("study", study_example()).between.to_svg(_say(t))
-
-
-_DESCENT: dict[str, object] = {}
-_CHINESE = {
-    "path taken": "走过的路", "another network": "另一个网络",
-    "step": "步", "loss": "损失", "start": "起点", "end": "终点", "the way down": "下降的路",
-    "the network": "网络",
-}  # fmt: skip
+    """Draw the plane through a start, the shallow valley it leads to, and a deeper one."""
+    found = _two_valleys()
+    chinese = {
+        "Loss over the plane of start, end and another network":
+            "起点、终点与另一网络所成平面上的损失",
+        "towards the other network": "朝另一个网络的方向", "away from the start": "离开起点的方向",
+        "path taken": "走过的路", "the network": "到达的网络", "another network": "另一个网络",
+        "loss": "损失",
+    }  # fmt: skip
+    return found.to_svg(lambda text: t(text, chinese[text]), width=WIDTH)
 
 
-def _say(t: T) -> Callable[[str], str]:
-    return lambda text: t(text, _CHINESE.get(text, text))
+@functools.cache
+def _two_valleys() -> LossSurface:
+    """Descend as ``fathom descent --example`` does: from the worked weights, and from 30 starts."""
+    network, worked = hand_worked()
+    described = worked.model_copy(update={"loss": "binary_cross_entropy"})
+    recipe = PLAIN.model_copy(update={"learning_rate": 3.0, "epochs": 2000})
+    goal = (described, BITS, SUMS_OF_BITS)
+    starts = draw_starts(described, BITS, recipe, 30)
+    worked_start = starts[0]._replace(network=network, name="from these weights")
+    here = walk_together(*goal, recipe, [worked_start], n_looks=200, keep_path=True)[0]
+    walks = walk_together(*goal, recipe, starts, n_looks=50)
+    ends = sorted(walks, key=lambda walk: walk.descent.final_loss)
+    print("descent: worked weights end at", round(here.descent.final_loss, 4), "the 30 starts at",
+          *(round(walk.descent.final_loss, 4) for walk in ends))  # fmt: skip
+    landscape = Landscape(here.network, *goal)
+    return surface_between(landscape, here.path, ends[0].path.weights[-1], n_points=41)
 
 
 def draw_overfitting(t: T) -> str:
@@ -166,7 +202,7 @@ def draw_overfitting(t: T) -> str:
 def _memorized() -> tuple[np.ndarray, np.ndarray]:
     from fathom import Architecture, Dense, FathomClassifier, Recipe
 
-    if "curves" not in _DESCENT:
+    if "curves" not in _KEPT:
         rng = np.random.default_rng(0)
         x = rng.normal(size=(260, 10)).astype(np.float32)
         noise = rng.normal(size=260)
@@ -179,14 +215,14 @@ def _memorized() -> tuple[np.ndarray, np.ndarray]:
         )  # fmt: skip
         model = FathomClassifier(described, recipe, time_limit=None, random_state=0).fit(x, y)
         epochs = model.history_.starts[0].epochs
-        _DESCENT["curves"] = (
+        _KEPT["curves"] = (
             np.array([one.train_loss for one in epochs]),
             np.array([one.validation_loss for one in epochs]),
         )
-        kept = int(np.argmin(_DESCENT["curves"][1]))
-        print("overfitting: kept", kept + 1, *(round(c[kept], 3) for c in _DESCENT["curves"]),
-              "end", *(round(c[-1], 3) for c in _DESCENT["curves"]))  # fmt: skip
-    return _DESCENT["curves"]
+        kept = int(np.argmin(_KEPT["curves"][1]))
+        print("overfitting: kept", kept + 1, *(round(c[kept], 3) for c in _KEPT["curves"]),
+              "end", *(round(c[-1], 3) for c in _KEPT["curves"]))  # fmt: skip
+    return _KEPT["curves"]
 
 
 class _Watch(Monitor):
@@ -205,16 +241,13 @@ def _searched() -> list[tuple[float, NetworkEvent]]:
 
     from fathom import FathomClassifier
 
-    if "search" not in _DESCENT:
+    if "search" not in _KEPT:
         watch = _Watch()
         x, y = load_breast_cancer(return_X_y=True, as_frame=True)
         model = FathomClassifier(time_limit=SECONDS, random_state=0).fit(x, y, monitor=watch)
         print(*model.report_.words(), sep="\n")
-        _DESCENT["search"] = watch.seen
-    return _DESCENT["search"]
-
-
-SECONDS = 40
+        _KEPT["search"] = watch.seen
+    return _KEPT["search"]
 
 
 def draw_design(t: T) -> str:
@@ -244,7 +277,7 @@ def draw_design(t: T) -> str:
 
 
 def draw_budgets(t: T) -> str:
-    """Draw how the loss of the best network and of the ensemble come down while a search goes on."""
+    """Draw how the losses of the best network and of the ensemble come down in a search."""
     times, alone, together = [], [], []
     best = np.inf
     for seconds, event in _searched():

@@ -1,4 +1,4 @@
-"""The documentation: its blocks run, both languages say the same, and it names everything there is."""
+"""The documentation: blocks run, both languages say the same, everything there is has a name."""
 
 import contextlib
 import functools
@@ -17,12 +17,16 @@ from fathom.inspection.chinese import TERMS, WORDS
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 FENCED = re.compile(r"^```(\w+)\n(.*?)^```$", flags=re.DOTALL | re.MULTILINE)
-TAUGHT = sorted(
-    path for room in ("concepts", "tutorials") for path in (DOCS / room).glob("*.md")
-    if not path.name.endswith(".zh.md")
-)  # fmt: skip
-SHOWN = sorted({*TAUGHT, *(DOCS / "guides").glob("*.md"), DOCS / "reference" / "errors.md"})
-WRITTEN = [ROOT / "README.md", ROOT / "README.zh-CN.md", DOCS / "index.md", *SHOWN]
+PAGES = sorted(
+    sister.with_name(sister.name.replace(".zh.md", ".md"))
+    for room in ("concepts", "tutorials", "guides", "reference")
+    for sister in (DOCS / room).glob("*.zh.md")
+)
+ROOMS = ("concepts", "tutorials", "guides")
+WRITTEN = [
+    ROOT / "README.md", ROOT / "README.zh-CN.md", DOCS / "index.md", DOCS / "index.zh.md", *PAGES,
+    *(page.with_suffix(".zh.md") for page in PAGES),
+]  # fmt: skip
 
 
 def load_script(path):
@@ -47,7 +51,7 @@ def blocks(path, *languages):
     return [block for block in found if not languages or block[0] in languages]
 
 
-@pytest.mark.parametrize("page", SHOWN, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_python_on_the_pages_prints_what_stands_below_it(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names, printed = {}, None
@@ -64,7 +68,7 @@ def test_python_on_the_pages_prints_what_stands_below_it(page, tmp_path, monkeyp
     assert not printed
 
 
-@pytest.mark.parametrize("page", TAUGHT, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_a_page_has_a_chinese_sister_with_the_same_blocks_and_figures(page):
     sister = page.with_suffix(".zh.md")
     assert blocks(sister) == blocks(page)
@@ -73,6 +77,17 @@ def test_a_page_has_a_chinese_sister_with_the_same_blocks_and_figures(page):
     for figure in re.findall(r"\(\.\./figures/(\w+)\.svg\)", read(page)):
         assert (DOCS / "figures" / f"{figure}.svg").is_file()
         assert (DOCS / "figures" / f"{figure}.zh.svg").is_file()
+
+
+def test_no_page_for_learning_is_in_one_language_alone():
+    alone = {
+        page.name
+        for room in ROOMS
+        for page in (DOCS / room).glob("*.md")
+        if page not in PAGES and not page.name.endswith(".zh.md")
+    }
+    assert not alone
+    assert len(PAGES) > 20
 
 
 def test_both_readmes_have_the_same_blocks():
