@@ -204,13 +204,12 @@ def _memorized() -> tuple[np.ndarray, np.ndarray]:
 
     if "curves" not in _KEPT:
         rng = np.random.default_rng(0)
-        x = rng.normal(size=(260, 10)).astype(np.float32)
-        noise = rng.normal(size=260)
-        y = (x[:, 0] + x[:, 1] * x[:, 2] + noise > 0).astype(int)
+        x = rng.normal(size=(260, 6)).astype(np.float32)
+        y = (x[:, 0] + x[:, 1] - x[:, 2] + rng.normal(size=260) > 0).astype(int)
         layers = (Dense(units=64), Dense(units=64), Dense(units=2, activation="softmax"))
-        described = Architecture(input_shape=(10,), layers=layers, loss="cross_entropy")
+        described = Architecture(input_shape=(6,), layers=layers, loss="cross_entropy")
         recipe = Recipe(
-            epochs=120, batch_size=20, learning_rate=0.002, schedule="constant",
+            epochs=120, batch_size=20, learning_rate=0.001, schedule="constant",
             validation_fraction=200 / 260,
         )  # fmt: skip
         model = FathomClassifier(described, recipe, time_limit=None, random_state=0).fit(x, y)

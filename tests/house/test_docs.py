@@ -46,6 +46,10 @@ def read(path):
     return path.read_text(encoding="utf-8")
 
 
+def with_less_time(code):
+    return re.sub(r"time_limit=\d+", "time_limit=2", code)
+
+
 def blocks(path, *languages):
     found = FENCED.findall(read(path))
     return [block for block in found if not languages or block[0] in languages]
@@ -54,13 +58,16 @@ def blocks(path, *languages):
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_python_on_the_pages_prints_what_stands_below_it(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    if page.parent.name == "tutorials":  # they follow on the first, which makes a table
+        with contextlib.redirect_stdout(io.StringIO()):
+            exec(blocks(DOCS / "tutorials" / "table.md", "python")[0][1], {})
     names, printed = {}, None
     for language, text in blocks(page):
         if language == "python":
             assert printed is None or not printed, f"nothing below shows {printed!r}"
             said = io.StringIO()
             with contextlib.redirect_stdout(said):
-                exec(compile(text, page.name, "exec"), names)
+                exec(compile(with_less_time(text), page.name, "exec"), names)
             printed = said.getvalue()
         elif printed:
             assert (language, text) == ("text", printed)
@@ -102,8 +109,8 @@ def test_every_command_on_the_pages_is_one(generate):
         lines = [line for _, text in blocks(path, "sh") for line in text.splitlines()]
         lines += re.findall(r"`(fathom [^`]+)`", read(path))
         for line in lines:
-            for part in re.split(r"&&|;|\$ ", line.split(" #")[0]):
-                words = shlex.split(part.strip().split(" > ")[0], posix=True) or [""]
+            for part in line.split(" #")[0].split("&&"):
+                words = shlex.split(part.split(" > ")[0]) or [""]
                 if words[0] != "fathom" or len(words) == 1 or words[1] in ("--version", "--help"):
                     continue
                 assert words[1] in commands, line
@@ -170,10 +177,7 @@ def test_the_studio_and_the_report_use_the_words_of_the_glossary():
     for term in terms:
         for key, (en, zh) in term.get("studio", {}).items():
             assert en.lower() in english[key].lower(), (key, en)
-            assert zh in chinese[key], (key, zh)
-            assert en.lower() in term["en"].lower() or term["en"].lower().endswith(en.lower()) or (
-                en.split()[-1] in term["en"]
-            ), key  # fmt: skip
+            assert zh.lower() in chinese[key].lower(), (key, zh)
         for name, zh in term.get("report", {}).items():
             assert reported[name] == zh, name
             named.add(name)
