@@ -1,7 +1,7 @@
 """The engine: Fathom's training beside what people would use instead, in one run.
 
     python benchmarks/engine.py [--quick] [--json] [--cases a,b] [--parts training,use,first,growth]
-                                [--seconds 0.6] [--rounds 3]
+                                [--seconds 0.6] [--rounds 3] [--device cpu|gpu]
 
 **training** times a step of one network, of populations and of a mixed population, Fathom through
 `train_population` (as its search does: shuffling, calls, and a rating of every network after every
@@ -16,19 +16,23 @@ product's, measured in the same run.
 and ONNX Runtime, and by scikit-learn's of the same shape; **first** the time from the command to
 the end of the first epoch; **growth** how the time of a step grows.
 
+``--device gpu`` times training on an accelerator: Fathom with products in bfloat16 and networks
+alike taking their steps together, torch with what is its usual there.
+
 A ratio is another's time over Fathom's: above 1 Fathom is faster. ``--quick`` measures the main
 ones. What is not installed is left out.
 """
 
 import argparse
 import json
+import os
 import sys
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from typing import Any
 
 from engine_cases import CASES, MIDDLE, SMALL, TITLES, Case
-from engine_systems import CORES, METHODS, ask, is_installed, open_system, suits
+from engine_systems import CORES, METHODS, ask, is_installed, is_on_accelerator, open_system, suits
 from engine_use import measure_first_epoch, measure_predictions
 
 PARTS = ("training", "use", "first", "growth")
@@ -112,6 +116,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--cases", help=f"some of {', '.join(CASES)}")
     parser.add_argument("--parts", help=f"some of {', '.join(PARTS)}")
     parser.add_argument("--seconds", type=float, help="of one measurement")
+    parser.add_argument("--device", choices=("cpu", "gpu"), default="cpu", help="where to train")
     parser.add_argument("--rounds", type=int, help="of measurements, of which the shortest counts")
     given = parser.parse_args()
     given.seconds = given.seconds or (0.4 if given.quick else 0.6)
@@ -119,6 +124,9 @@ def _arguments() -> argparse.Namespace:
     usual = QUICK_CASES if given.quick else tuple(CASES)
     given.cases = given.cases.split(",") if given.cases else usual
     given.parts = given.parts.split(",") if given.parts else PARTS[:2] if given.quick else PARTS
+    if given.device == "gpu":
+        given.parts = ["training"]
+        os.environ["ENGINE_DEVICE"] = "gpu"
     unknown = [n for n in given.cases if n not in CASES] + [
         n for n in given.parts if n not in PARTS
     ]
@@ -129,10 +137,14 @@ def _arguments() -> argparse.Namespace:
 
 def _peak(report: Report, systems: Systems) -> float:
     """Measure the largest matrix product; return operations a second."""
-    second, figures = ask(systems.of("Fathom"), "peak", None, 1.0)
+    try:
+        second, figures = ask(systems.of("Fathom"), "peak", None, 1.0)
+    except RuntimeError as error:
+        raise SystemExit(f"expected a device that JAX is installed for, got: {error}") from None
     report.found["peak_gflops"] = round(1 / second / 1e9, 1)
     told = ", ".join(f"{flop / 1e9:.0f} by {name}" for name, flop in figures.items())
-    report.say(f"Largest matrix product on {CORES} cores, GFLOP/s: {told}")
+    where = "the accelerator" if is_on_accelerator() else f"{CORES} cores"
+    report.say(f"Largest matrix product on {where}, GFLOP/s: {told}")
     return 1 / second
 
 

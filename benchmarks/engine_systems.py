@@ -8,6 +8,7 @@ import os
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import cycle, islice, pairwise
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -34,6 +35,11 @@ TURN = 8  # steps a network takes before the next one has its turn, in systems o
 FEWEST_EPOCHS, MOST_EPOCHS = 3, 200
 
 
+def is_on_accelerator() -> bool:
+    """Tell whether training is timed on an accelerator; processes that are started inherit it."""
+    return os.environ.get("ENGINE_DEVICE") == "gpu"
+
+
 def is_installed(package: str) -> bool:
     return importlib.util.find_spec(package) is not None
 
@@ -41,6 +47,8 @@ def is_installed(package: str) -> bool:
 def suits(name: str, case: Case) -> bool:
     """Tell whether a system can train the networks of a case, and it makes sense to."""
     method = METHODS[name][1]
+    if is_on_accelerator() and (name.endswith("processes") or method == "sklearn"):
+        return False
     if method.split()[0] in ("vmap", "bmm"):
         return case.is_uniform and len(case.members) > 1
     if name.endswith("processes") and len(case.members) == 1:
@@ -84,6 +92,8 @@ def ask(connections: list[Connection], method: str, case: Any, seconds: float) -
 
 
 def _serve(connection: Connection, package: str, threads: int) -> None:
+    if package == "fathom":
+        os.environ.setdefault("JAX_PLATFORMS", "cuda" if is_on_accelerator() else "cpu")
     if package == "torch":
         import torch
 
@@ -122,14 +132,15 @@ def product_peak(seconds: float) -> tuple[float, dict[str, float]]:
     import jax
     import jax.numpy as jnp
 
-    best = {}
-    for size in (1024, 2048):
+    best: dict[str, float] = {}
+    precision = "BF16_BF16_F32" if is_on_accelerator() else "default"
+    for size in (4096, 8192) if is_on_accelerator() else (1024, 2048):
         a = np.random.default_rng(0).normal(size=(size, size)).astype(np.float32)
-        b, product = jnp.asarray(a), jax.jit(lambda a, b: a @ b)
-        for name, run in (
-            ("BLAS", lambda a=a: a @ a),
-            ("XLA", lambda b=b, product=product: product(b, b).block_until_ready()),
-        ):
+        b, product = jnp.asarray(a), jax.jit(partial(jnp.matmul, precision=precision))
+        ways = [("XLA", lambda b=b, product=product: product(b, b).block_until_ready())]
+        if not is_on_accelerator():
+            ways.append(("BLAS", lambda a=a: a @ a))
+        for name, run in ways:
             run()
             end, shortest = time.perf_counter() + seconds / 4, np.inf
             while time.perf_counter() < end:
@@ -166,6 +177,7 @@ class FathomPopulation:
         The first epoch of each network, in which it is set up, is told by itself.
         """
         from fathom.training.population import train_population
+        from fathom.training.together import MOST
 
         case = self._case
         per_epoch = self._second * case.n_steps * len(case.members)
@@ -173,12 +185,11 @@ class FathomPopulation:
         epochs = int(min(max(wanted, FEWEST_EPOCHS), MOST_EPOCHS))
         director = _Queue([self._job(number, epochs) for number in range(len(case.members))])
         began = time.perf_counter()
-        n = min(CORES, len(case.members))
-        train_population(director, workers=n, cores=CORES // n)
+        n = min(MOST if is_on_accelerator() else CORES, len(case.members))
+        train_population(director, workers=n, cores=max(1, CORES // n))
         wall = time.perf_counter() - began
         spent = [_seconds(trained.history.epochs) for trained in director.trained]
-        workers = min(CORES, len(spent))
-        self._second = sum(spent) / len(spent) / case.n_steps / workers
+        self._second = sum(spent) / len(spent) / case.n_steps / n
         begun = [t.seconds - epochs * s for t, s in zip(director.trained, spent, strict=True)]
         losses = [trained.history.epochs[-1].train_loss for trained in director.trained]
         return self._second, {
@@ -268,6 +279,10 @@ def _torch_model(case: Case, widths: tuple[int, ...]) -> Any:
     return nn.Sequential(*layers[:-1])
 
 
+def _torch_device() -> str:
+    return "cuda" if is_on_accelerator() else "cpu"
+
+
 class _Torch:
     """What the ways to use torch share: examples, and how steps are counted."""
 
@@ -279,8 +294,8 @@ class _Torch:
         x, y = (torch.from_numpy(part[: case.rows]) for part in case.arrays())
         if case.is_picture:
             x = x.permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
-        self._x, self._y = x, y
-        self._models = [_torch_model(case, widths) for widths in case.members]
+        self._x, self._y = x.to(_torch_device()), y.to(_torch_device())
+        self._models = [_torch_model(case, w).to(_torch_device()) for w in case.members]
         self._turns = self._make_turns()
 
     def _make_turns(self) -> Iterator[int]:
@@ -291,6 +306,8 @@ class _Torch:
         steps, began = 0, time.perf_counter()
         while steps == 0 or time.perf_counter() - began < seconds:
             steps += next(self._turns)
+        if is_on_accelerator():
+            self._torch.cuda.synchronize()
         return (time.perf_counter() - began) / steps, {}
 
     def _adam(self, parameters: Any) -> Any:

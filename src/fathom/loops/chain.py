@@ -7,7 +7,11 @@ import numpy as np
 from fathom.loops.activations import activate
 from fathom.loops.columns import backward_columns, forward_columns
 from fathom.loops.compiling import loop
-from fathom.loops.convolution import backward_convolution, forward_convolution
+from fathom.loops.convolution import (
+    backward_convolution,
+    forward_convolution,
+    room_for_convolution,
+)
 from fathom.loops.joining import backward_join, backward_shortcut, forward_join
 from fathom.loops.moving import copy, fill, turn_round
 from fathom.loops.normalization import backward_norm, forward_norm
@@ -80,7 +84,7 @@ def gather(chain, x, rows, inputs):  # type: ignore[no-untyped-def]
 
 
 @loop
-def forward(chain, parameters, statistics, inputs, batch, work, features, seed, is_learning):  # type: ignore[no-untyped-def]
+def forward(chain, parameters, statistics, inputs, batch, work, aside, seed, is_learning):  # type: ignore[no-untyped-def]
     """Compute every layer for a batch; the output layer's sums z are returned.
 
     Parameters
@@ -98,8 +102,8 @@ def forward(chain, parameters, statistics, inputs, batch, work, features, seed, 
         Its examples.
     work : numpy.ndarray
         The working row, where activations and slopes stay for `backward`.
-    features : numpy.ndarray
-        Room for a columns layer.
+    aside : numpy.ndarray
+        Room that one layer at a time works in: columns, or the lines of pictures.
     seed : numpy.uint32
         Seed of the dropout.
     is_learning : int
@@ -117,7 +121,7 @@ def forward(chain, parameters, statistics, inputs, batch, work, features, seed, 
                 activate(layer.activation, slope.reshape(-1), a.reshape(-1))
         elif layer.kind == COLUMNS:
             columns = inputs[: batch * layer.n_in].reshape(layer.n_in, batch)
-            shown = features[: layer.n_out * batch].reshape(layer.n_out, batch)
+            shown = aside[: layer.n_out * batch].reshape(layer.n_out, batch)
             forward_columns(layer, chain.one_hot, chain.embedded, parameters, columns, shown, a)
         elif layer.kind == GAIN:
             _times_row(x, parameters[layer.weight : layer.weight + layer.n_in], a)
@@ -131,14 +135,18 @@ def forward(chain, parameters, statistics, inputs, batch, work, features, seed, 
                 copy(x.reshape(-1), a.reshape(-1))
         elif statistics is not None:
             source = _source(layer, inputs, work, batch)
-            _forward_of_pictures(layer, parameters, statistics, source, x, slope, a, is_learning)
+            _forward_of_pictures(
+                layer, parameters, statistics, source, x, slope, a, aside, is_learning
+            )
     return a
 
 
 @loop
-def _forward_of_pictures(layer, parameters, statistics, source, x, slope, a, is_learning):  # type: ignore[no-untyped-def]
+def _forward_of_pictures(  # type: ignore[no-untyped-def]
+    layer, parameters, statistics, source, x, slope, a, aside, is_learning
+):
     if layer.kind == CONVOLUTION:
-        forward_convolution(layer, parameters, x, slope)
+        forward_convolution(layer, parameters, x, slope, aside)
         activate(layer.activation, slope.reshape(-1), a.reshape(-1))
     elif layer.kind == POOL:
         forward_pool(layer, x, a)
@@ -174,13 +182,13 @@ def _drop(keep, seed, x, a, slope):  # type: ignore[no-untyped-def]
 
 @loop
 def backward_layer(  # type: ignore[no-untyped-def]
-    chain, k, parameters, statistics, inputs, batch, work, features, error, back, gradient
+    chain, k, parameters, statistics, inputs, batch, work, aside, error, back, gradient
 ):
     """Pass node errors back through one layer, and work out its gradient.
 
     Parameters
     ----------
-    chain, parameters, statistics, inputs, batch, work, features
+    chain, parameters, statistics, inputs, batch, work, aside
         As for `forward`.
     k : int
         Which layer.
@@ -196,7 +204,7 @@ def backward_layer(  # type: ignore[no-untyped-def]
     slope = _room(work, layer.slope, batch, layer.n_out)
     if layer.kind == COLUMNS:
         columns = inputs[: batch * layer.n_in].reshape(layer.n_in, batch)
-        turned = features[: layer.n_out * batch].reshape(layer.n_out, batch)
+        turned = aside[: layer.n_out * batch].reshape(layer.n_out, batch)
         turn_round(error, turned)
         backward_columns(layer, chain.embedded, parameters, columns, turned, gradient)
         return
@@ -220,25 +228,25 @@ def backward_layer(  # type: ignore[no-untyped-def]
     elif statistics is not None:
         source, a = _source(layer, inputs, work, batch), _room(work, layer.a, batch, layer.n_out)
         _backward_of_pictures(
-            layer, parameters, statistics, source, x, a, slope, error, back, gradient
+            layer, parameters, statistics, source, x, a, slope, error, back, aside, gradient
         )
 
 
 @loop
-def add_shortcut(chain, k, parameters, statistics, batch, work, back):  # type: ignore[no-untyped-def]
+def add_shortcut(chain, k, parameters, statistics, batch, work, aside, back):  # type: ignore[no-untyped-def]
     """Add to ∂E/∂x of a layer that begins a block what came by the block's shortcut."""
     if statistics is not None and chain.layers[k].join > 0:
         join = chain.layers[chain.layers[k].join]
         kept = _room(work, join.slope, batch, join.n_out)
-        backward_shortcut(join, parameters, kept, back)
+        backward_shortcut(join, parameters, kept, aside, back)
 
 
 @loop
 def _backward_of_pictures(  # type: ignore[no-untyped-def]
-    layer, parameters, statistics, source, x, a, slope, error, back, gradient
+    layer, parameters, statistics, source, x, a, slope, error, back, aside, gradient
 ):
     if layer.kind == CONVOLUTION:
-        backward_convolution(layer, parameters, x, error, slope, back, gradient)
+        backward_convolution(layer, parameters, x, error, slope, back, aside, gradient)
     elif layer.kind == POOL:
         backward_pool(layer, x, a, error, back)
     elif layer.kind == NORM:
@@ -299,11 +307,27 @@ def _times_row(left, row, product):  # type: ignore[no-untyped-def]
 
 
 @loop
+def room_of_pictures(layers, batch):  # type: ignore[no-untyped-def]
+    """Return how many numbers the layers of pictures need aside, at most, for a batch."""
+    most = 0
+    for k in range(len(layers)):
+        if layers[k].kind == CONVOLUTION:
+            most = max(most, room_for_convolution(layers[k], batch))
+        elif layers[k].kind == JOIN:
+            most = max(most, layers[k].n_source * batch)
+    return most
+
+
+@loop
 def combine(chain, parameters, statistics, x, at_once, z):  # type: ignore[no-untyped-def]
     """Write the sums z of the output layer for all examples, so many at once, as when trained."""
     width = max(chain.widest, x.shape[1])
     work = np.empty(at_once * chain.places, np.float32)
-    features, inputs = np.empty(at_once * width, np.float32), np.empty(at_once * width, np.float32)
+    inputs = np.empty(at_once * width, np.float32)
+    beside = at_once * width
+    if statistics is not None:
+        beside = max(beside, room_of_pictures(chain.layers, at_once))
+    aside = np.empty(beside, np.float32)
     rows = np.empty(at_once, np.int32)
     for begin in range(0, len(x), at_once):
         end = min(begin + at_once, len(x))
@@ -312,5 +336,5 @@ def combine(chain, parameters, statistics, x, at_once, z):  # type: ignore[no-un
             rows[place] = begin + place
         gather(chain, x, rows[:batch], inputs[: batch * x.shape[1]])
         seed = np.uint32(0)
-        found = forward(chain, parameters, statistics, inputs, batch, work, features, seed, AT_REST)
+        found = forward(chain, parameters, statistics, inputs, batch, work, aside, seed, AT_REST)
         copy(found.reshape(-1), z[begin:end].reshape(-1))

@@ -68,7 +68,23 @@ def _n_at_once(layer, batch):  # type: ignore[no-untyped-def]
 
 
 @loop
-def forward_convolution(layer, parameters, x, z):  # type: ignore[no-untyped-def]
+def room_for_convolution(layer, batch):  # type: ignore[no-untyped-def]
+    """Return how many numbers a convolution needs aside for a batch, forward or backward."""
+    at_once, n_seen = _n_at_once(layer, batch), _plan(layer).n_seen
+    n_places = layer.height_out * layer.width_out
+    of_lines, of_sums = _room_for_lines(layer), n_places * layer.channels_out
+    back = at_once * (of_lines * 2 + of_sums + n_places * n_seen) + n_seen * layer.channels_out
+    return max(at_once * (of_lines + 2 * of_sums), back)
+
+
+@loop
+def _take(aside, taken, size):  # type: ignore[no-untyped-def]
+    """Return the next part of a room, and how much of it is taken then."""
+    return aside[taken : taken + size], taken + size
+
+
+@loop
+def forward_convolution(layer, parameters, x, z, aside):  # type: ignore[no-untyped-def]
     """Form each neuron's weighted sum over the patch it sees: z[h, w] = Σ_ij Kᵀ x + b.
 
     Parameters
@@ -79,12 +95,15 @@ def forward_convolution(layer, parameters, x, z):  # type: ignore[no-untyped-def
         All parameters of the network.
     x, z : numpy.ndarray
         Pictures in, shape (batch, n_in), and sums out, shape (batch, n_out).
+    aside : numpy.ndarray
+        Room to work in, of as many numbers as `room_for_convolution` says: it is kept from step to
+        step, since memory that is new costs more than what is done in it.
     """
     lines, n_channels, at_once = _plan(layer), layer.channels_out, _n_at_once(layer, len(x))
     n_places = layer.height_out * layer.width_out
-    room = np.empty(at_once * _room_for_lines(layer), np.float32)
-    sums = np.empty(at_once * n_places * n_channels, np.float32)
-    part = np.empty(at_once * n_places * n_channels, np.float32)
+    room, taken = _take(aside, 0, at_once * _room_for_lines(layer))
+    sums, taken = _take(aside, taken, at_once * n_places * n_channels)
+    part, taken = _take(aside, taken, at_once * n_places * n_channels)
     for begin in range(0, len(x), at_once):
         n = min(at_once, len(x) - begin)
         shown = room[: n * _room_for_lines(layer)]
@@ -101,7 +120,9 @@ def forward_convolution(layer, parameters, x, z):  # type: ignore[no-untyped-def
 
 
 @loop
-def backward_convolution(layer, parameters, x, error, slope, back, gradient):  # type: ignore[no-untyped-def]
+def backward_convolution(  # type: ignore[no-untyped-def]
+    layer, parameters, x, error, slope, back, aside, gradient
+):
     """Work out ∂E/∂K and ∂E/∂b, and ∂E/∂x where a layer before has parameters.
 
     Parameters
@@ -112,16 +133,19 @@ def backward_convolution(layer, parameters, x, error, slope, back, gradient):  #
         ∂E/∂a and f′(z), shape (batch, n_out): their product is the node errors δ = ∂E/∂z.
     back : numpy.ndarray
         Room for ∂E/∂x, shape (batch, n_in).
+    aside : numpy.ndarray
+        Room to work in.
     gradient : numpy.ndarray
         Gradient of all parameters, of which this layer's part is written.
     """
     lines, n_channels, at_once = _plan(layer), layer.channels_out, _n_at_once(layer, len(x))
     n_places = layer.height_out * layer.width_out
-    room = np.empty(at_once * _room_for_lines(layer), np.float32)
-    errors = np.empty(at_once * n_places * n_channels, np.float32)
-    downs = np.empty(at_once * _room_for_lines(layer) if layer.passes_back else 0, np.float32)
-    piece = np.empty(at_once * n_places * lines.n_seen, np.float32)
-    more = np.empty((lines.n_seen, n_channels), np.float32)
+    room, taken = _take(aside, 0, at_once * _room_for_lines(layer))
+    errors, taken = _take(aside, taken, at_once * n_places * n_channels)
+    downs, taken = _take(aside, taken, at_once * _room_for_lines(layer))
+    piece, taken = _take(aside, taken, at_once * n_places * lines.n_seen)
+    of_row, taken = _take(aside, taken, lines.n_seen * n_channels)
+    more = of_row.reshape(lines.n_seen, n_channels)
     fill(gradient[layer.begin : layer.end], ZERO)
     for begin in range(0, len(x), at_once):
         n = min(at_once, len(x) - begin)

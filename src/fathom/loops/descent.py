@@ -86,7 +86,7 @@ class Room(NamedTuple):
     """Memory that steps work in: nothing in it outlasts a step."""
 
     work: np.ndarray
-    features: np.ndarray
+    aside: np.ndarray
     inputs: np.ndarray
     error: np.ndarray
     back: np.ndarray
@@ -162,7 +162,7 @@ def find_gradient(chain, rules, learner, room, known, chosen, share, seed, sums)
         room.inputs,
         batch,
         room.work,
-        room.features,
+        room.aside,
         seed,
         LEARNING,
     )
@@ -180,14 +180,16 @@ def find_gradient(chain, rules, learner, room, known, chosen, share, seed, sums)
             room.inputs,
             batch,
             room.work,
-            room.features,
+            room.aside,
             error,
             back,
             room.gradient,
         )
         if not layer.passes_back:
             break
-        add_shortcut(chain, k, learner.parameters, learner.statistics, batch, room.work, back)
+        add_shortcut(
+            chain, k, learner.parameters, learner.statistics, batch, room.work, room.aside, back
+        )
         error, spare, other = back, other, spare
 
 

@@ -68,7 +68,7 @@ def backward_join(layer, source, error, kept, back, gradient):  # type: ignore[n
 
 
 @loop
-def backward_shortcut(layer, parameters, kept, back):  # type: ignore[no-untyped-def]
+def backward_shortcut(layer, parameters, kept, aside, back):  # type: ignore[no-untyped-def]
     """Add to ∂E/∂x of a block's first layer what came by the shortcut.
 
     Parameters
@@ -77,6 +77,8 @@ def backward_shortcut(layer, parameters, kept, back):  # type: ignore[no-untyped
         As for `forward_join`.
     kept : numpy.ndarray
         ∂E/∂y as `backward_join` kept them.
+    aside : numpy.ndarray
+        Room to work in.
     back : numpy.ndarray
         ∂E/∂x, added to.
     """
@@ -88,6 +90,8 @@ def backward_shortcut(layer, parameters, kept, back):  # type: ignore[no-untyped
         return
     n_rows = kept.size // layer.channels_out
     delta = kept.reshape(-1).reshape(n_rows, layer.channels_out)
-    by_shortcut = np.dot(delta, _weight(layer, parameters)).reshape(-1)
+    by_shortcut = aside[: len(down)]
+    room = by_shortcut.reshape(n_rows, layer.channels)
+    np.dot(delta, _weight(layer, parameters), room)
     for i in range(len(down)):
         down[i] += by_shortcut[i]

@@ -34,6 +34,7 @@ from fathom.training.program import (
 from fathom.training.recipe import Recipe
 from fathom.training.schedules import learning_rate_factor
 from fathom.training.stopping import Best
+from fathom.training.together import Together
 
 Judge: TypeAlias = Callable[[np.ndarray], tuple[float, float]]
 MAX_ROLLBACKS = 10
@@ -56,6 +57,7 @@ def train(
     steps: Steps | None = None,
     engine: EngineName | None = None,
     cores: int = 1,
+    together: Together | None = None,
 ) -> tuple[Network, StartHistory]:
     """Train one network and return it with its best weights.
 
@@ -88,6 +90,8 @@ def train(
         What takes the steps; chosen by `fathom.training.engines` where left out.
     cores : int, default 1
         Cores that this network has to itself.
+    together : Together, optional
+        Where networks that train at the same time meet, to have XLA take their steps as one.
 
     Returns
     -------
@@ -112,7 +116,11 @@ def train(
         architecture, recipe, examples, held_out, start, rows, judge,
         monitor or Monitor(), deadline, program, is_scanned or program.name == "loops", steps,
     )  # fmt: skip
-    return walk.run(network)
+    if together is None or program.name == "loops":
+        return walk.run(network)
+    shape = walk.steps, walk.batch
+    with together.join(program, network, examples, shape) as walk.program:
+        return walk.run(network)
 
 
 def make_plan(architecture: Architecture, recipe: Recipe, is_scanned: bool = True) -> Plan:
@@ -121,6 +129,7 @@ def make_plan(architecture: Architecture, recipe: Recipe, is_scanned: bool = Tru
         architecture.loss, architecture.reduction, architecture.output_activation,
         recipe.optimizer, recipe.momentum, recipe.beta_2, recipe.rates, recipe.gradient_clip,
         recipe.augmentation, is_scanned,
+        "bfloat16" if jax.default_backend() == "gpu" else "float32",
     )  # fmt: skip
 
 

@@ -22,6 +22,7 @@ from fathom.training.monitor import Deadline, Monitor
 from fathom.training.program import Examples, make_program
 from fathom.training.recipe import Recipe
 from fathom.training.starts import n_workers
+from fathom.training.together import MOST, Together
 
 WAIT_S = 0.02  # before a thread without work asks again
 GRACE_S = 0.2  # past the deadline, or a request to stop, in which threads may still bring a network
@@ -140,11 +141,13 @@ def train_population(
     deadline: Deadline | None = None,
     workers: int | None = None,
     cores: int = 1,
+    takes_steps_together: bool | None = None,
 ) -> None:
     """Train what the director asks for until it is done, the time is over, or a stop is asked.
 
     On a processor networks are spread over its cores, a thread each; networks whose program is
-    the same share it, compiled once. On an accelerator they take turns.
+    the same share it, compiled once. On an accelerator many train at once, and those alike that
+    learn from the same examples take their steps together, as one program with one more axis.
 
     Parameters
     ----------
@@ -155,9 +158,11 @@ def train_population(
     deadline : Deadline, optional
         When every training is to end; each brings its learning rate down by then.
     workers : int, optional
-        Networks trained at once; the number of cores where left out.
+        Networks trained at once; the number of cores where left out, on an accelerator 32.
     cores : int, default 1
         Cores for the matrix products of each.
+    takes_steps_together : bool, optional
+        Whether networks alike do so; on an accelerator alone where left out.
 
     References
     ----------
@@ -171,14 +176,18 @@ def train_population(
     member's time for each and gains nothing; programs are shared by structure instead.
     """
     monitor, deadline = monitor or Monitor(), deadline or Deadline(None)
+    is_on_processor = jax.default_backend() == "cpu"
+    if takes_steps_together is None:
+        takes_steps_together = not is_on_processor
     if workers is None:
-        workers = n_workers()
-    work = _Work(director, monitor, deadline, cores)
+        workers = n_workers() if is_on_processor else MOST
+    together = Together() if takes_steps_together else None
+    work = _Work(director, monitor, deadline, cores, together)
     threads = [
         threading.Thread(target=work.run, name=f"{THREAD_NAME}-{number}", daemon=True)
         for number in range(workers)
     ]
-    if jax.default_backend() == "cpu":
+    if is_on_processor:
         prepare()
     with cores_each(cores):
         for thread in threads:
@@ -190,10 +199,15 @@ class _Work:
     """What the threads of a population share."""
 
     def __init__(
-        self, director: Director, monitor: Monitor, deadline: Deadline, cores: int
+        self,
+        director: Director,
+        monitor: Monitor,
+        deadline: Deadline,
+        cores: int,
+        together: Together | None,
     ) -> None:
         self._director, self._monitor, self._deadline = director, monitor, deadline
-        self._cores = cores
+        self._cores, self._together = cores, together
         self._lock, self._has_result, self._is_closed = threading.Lock(), False, False
         self._has_begun = False  # one network is begun however late it is
         self._failure: BaseException | None = None
@@ -216,7 +230,7 @@ class _Work:
             time.sleep(WAIT_S)
             return True
         watched = self._director, self._monitor, self._deadline, self._lock
-        trained = _train_job(make(), *watched, self._cores)
+        trained = _train_job(make(), *watched, self._cores, self._together)
         with self._lock:
             if self._is_closed:
                 return False
@@ -256,12 +270,13 @@ def _train_job(
     deadline: Deadline,
     lock: threading.Lock,
     cores: int,
+    together: Together | None,
 ) -> Trained:
     began = time.monotonic()
     key = jax.random.fold_in(jax.random.key(job.recipe.seed), job.fold)
     network = build(job.architecture, key)
     loops = loops_for(network)
-    engine: EngineName | None = None if are_loops_ready(loops) else "xla"
+    engine: EngineName | None = None if are_loops_ready(loops) and together is None else "xla"
     if engine == "xla" and jax.default_backend() == "cpu":
         prepare(loops)
     try:
@@ -269,7 +284,7 @@ def _train_job(
             network, job.architecture, job.recipe, job.examples, job.held_out,
             start=job.fold, rows=job.rows, judge=job.judge, deadline=deadline,
             monitor=_JobMonitor(job, director, monitor, lock), steps=job.steps,
-            engine=engine, cores=cores,
+            engine=engine, cores=cores, together=together,
         )  # fmt: skip
     except TrainingError as error:
         event = Event(epoch=1, kind="stopped", text=f"left out: {error}")

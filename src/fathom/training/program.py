@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import equinox as eqx
 import jax
@@ -94,6 +94,8 @@ class Plan:
     gradient_clip: float | None
     augmentation: Augmentation | None
     is_scanned: bool
+    products: Literal["float32", "bfloat16"] = "float32"
+    """What matrix products take; they add up in float32, and weights are kept in it."""
 
 
 class Program(NamedTuple):
@@ -149,6 +151,19 @@ def make_program(plan: Plan) -> Program:
         return State(network, optimizer.init(_pack(plan, partition(network)[0])[0]))
 
     def advance(
+        state: State,
+        examples: Examples,
+        rows: Int[Array, "steps batch"],
+        key: Key[Array, ""],
+        rates: Float[Array, " steps"],
+        knobs: Knobs,
+    ) -> tuple[State, Sums, Bool[Array, ""]]:
+        if plan.products == "bfloat16":
+            with jax.default_matmul_precision("BF16_BF16_F32"):
+                return take(state, examples, rows, key, rates, knobs)
+        return take(state, examples, rows, key, rates, knobs)
+
+    def take(
         state: State,
         examples: Examples,
         rows: Int[Array, "steps batch"],

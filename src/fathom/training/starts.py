@@ -17,6 +17,7 @@ from fathom.training.metrics import score_name
 from fathom.training.monitor import Deadline, Monitor
 from fathom.training.program import Examples
 from fathom.training.recipe import Recipe
+from fathom.training.together import MOST, Together
 
 SCALING_ROWS = 1024  # examples a data-scaled initializer looks at
 
@@ -32,9 +33,9 @@ def train_starts(
 ) -> tuple[tuple[Network, ...], History]:
     """Train a network from ``recipe.n_starts`` random starts and keep the best, or all.
 
-    On a processor the starts are spread over its cores, a thread each; on an accelerator they
-    take turns. Which networks come out does not depend on how many run at once, unless the
-    deadline cuts them short.
+    On a processor the starts are spread over its cores, a thread each, and which networks come out
+    does not depend on how many run at once, unless the deadline cuts them short; on an accelerator
+    they take their steps together.
 
     Parameters
     ----------
@@ -59,7 +60,9 @@ def train_starts(
         If no start found a finite loss; those that did not are left out otherwise.
     """
     monitor, deadline = monitor or Monitor(), deadline or Deadline(None)
-    workers = min(recipe.n_starts, n_workers())
+    is_on_processor = jax.default_backend() == "cpu"
+    workers = min(recipe.n_starts, n_workers() if is_on_processor else MOST)
+    together = None if is_on_processor else Together()
     rounds = math.ceil(recipe.n_starts / workers)
     sample = examples.x[:SCALING_ROWS].astype(jnp.float32)
     failures: list[TrainingError] = []
@@ -73,7 +76,8 @@ def train_starts(
         try:
             return train(
                 network, architecture, recipe, examples, held_out,
-                start=start, monitor=monitor, deadline=mine, cores=n_workers() // workers,
+                start=start, monitor=monitor, deadline=mine,
+                cores=max(1, n_workers() // workers), together=together,
             )  # fmt: skip
         except TrainingError as error:
             failures.append(error)
