@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 import jax.numpy as jnp
 import numpy as np
 from pydantic import FiniteFloat
-from sklearn.ensemble import AdaBoostClassifier, HistGradientBoostingClassifier
+from sklearn.ensemble import AdaBoostClassifier, GradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
@@ -253,9 +253,10 @@ def boosted_regions(points: Points) -> dict[str, tuple[StagedRegion, ...]]:
     boosters = {
         "stumps": AdaBoostClassifier(DecisionTreeClassifier(max_depth=1), n_estimators=most,
                                      random_state=0),
-        "trees": HistGradientBoostingClassifier(max_iter=most, early_stopping=False,
-                                                min_samples_leaf=5, random_state=0),
-    }  # fmt: skip
+        "trees": GradientBoostingClassifier(
+            n_estimators=most, max_depth=4, learning_rate=0.2, random_state=0
+        ),
+    }
     found = {}
     for name, booster in boosters.items():
         booster.fit(points.x, points.y)

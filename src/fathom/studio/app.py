@@ -169,7 +169,7 @@ class Studio:
     async def every_job(self, request: Request) -> Response:
         """List the jobs."""
         found = await run_in_threadpool(self.jobs.every)
-        return say_json("[" + ",".join(one.model_dumpsay_json() for one in found) + "]")
+        return say_json("[" + ",".join(one.model_dump_json() for one in found) + "]")
 
     async def start(self, request: Request) -> Response:
         """Start a search."""
@@ -256,10 +256,10 @@ class Studio:
             batch = await run_in_threadpool(self._some_events, name, after)
             if batch:
                 after, quiet = batch[-1][0], 0.0
-                told = ",".join(e.model_dumpsay_json(exclude_none=True) for _, e in batch)
+                told = ",".join(e.model_dump_json(exclude_none=True) for _, e in batch)
                 yield f"id: {after}\nevent: search\ndata: [{told}]\n\n"
             elif not is_running:
-                facts = self.jobs.facts(name).model_dumpsay_json()
+                facts = self.jobs.facts(name).model_dump_json()
                 yield f"id: {after}\nevent: end\ndata: {facts}\n\n"
                 return
             else:
