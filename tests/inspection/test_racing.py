@@ -1,4 +1,4 @@
-"""Walks over two weights and along one: against steps by hand, and surfaces whose valleys are known."""
+"""Walks over two weights and along one, against steps by hand and valleys that are known."""
 
 import jax
 import jax.numpy as jnp

@@ -1,4 +1,4 @@
-"""What the descent and the depth page are told: the same as the rooms below say, and within limits."""
+"""What the descent and the depth page are told: as the rooms below say, and within limits."""
 
 import threading
 

@@ -251,8 +251,9 @@ def boosted_regions(points: Points) -> dict[str, tuple[StagedRegion, ...]]:
     """Return where boosted stumps and boosted trees say class 1, after ever more stages."""
     most = STAGES[-1]
     boosters = {
-        "stumps": AdaBoostClassifier(DecisionTreeClassifier(max_depth=1), n_estimators=most,
-                                     random_state=0),
+        "stumps": AdaBoostClassifier(
+            DecisionTreeClassifier(max_depth=1), n_estimators=most, random_state=0
+        ),
         "trees": GradientBoostingClassifier(
             n_estimators=most, max_depth=4, learning_rate=0.2, random_state=0
         ),
