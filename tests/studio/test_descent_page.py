@@ -138,13 +138,14 @@ def test_tall_is_trained_against_fat_until_it_is_stopped(opened_at, served, clie
     window.page.close()  # it goes on, whoever looks
     page = window.anew()
     page.goto(f"http://127.0.0.1:{served.port}/#/depth")
-    page.wait_for_selector("[data-testid=state]", timeout=SLOW_MS)
+    page.wait_for_selector("[data-testid=state]", timeout=SLOW_MS, state="attached")
     stop = page.get_by_role("button", name="Stop, keep what there is")
     if stop.count():
         stop.click()
     page.wait_for_selector(
         "[data-testid=state][data-state=done], [data-testid=state][data-state=failed]",
         timeout=SLOW_MS,
+        state="attached",
     )
     assert page.get_by_test_id("lines").locator("tbody tr").count() == 3
 
