@@ -104,9 +104,9 @@ def test_limits_hold(outlier):
         {"depths": [1]}, {"depths": [1, 99]}, {"seconds": 1e6}, {"width": 10_000},
     ):  # fmt: skip
         with pytest.raises((FathomError, ValidationError)):
-            DepthWish(**wrong)
+            DepthWish(material="spirals", **wrong)
     with pytest.raises((FathomError, ValidationError)):
-        BendAsk(widths=[2] * 50)
+        BendAsk(points="moons", widths=[2] * 50)
 
 
 def test_one_computation_at_a_time():
@@ -169,4 +169,4 @@ def test_one_study_at_a_time_which_ends_when_asked(monkeypatch):
     parameters = [line.n_parameters for line in news.lines]
     assert max(parameters) < 1.1 * min(parameters)
     with pytest.raises(InputError, match="two different depths"):
-        room.start(DepthWish(depths=(2, 2)))
+        room.start(DepthWish(material="spirals", depths=(2, 2)))
