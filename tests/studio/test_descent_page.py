@@ -79,9 +79,13 @@ def test_walks_race_over_two_weights_in_the_fog(descent):
     page.get_by_role("application", name="Map of the loss").focus()
     for key in ("ArrowUp", "ArrowLeft", "Enter"):
         page.keyboard.press(key)
-    page.wait_for_function(f"document.querySelectorAll('{READY}').length === 6", timeout=SLOW_MS)
+    page.wait_for_function(
+        f"() => document.querySelectorAll('{READY}').length === 6", timeout=SLOW_MS
+    )
     page.keyboard.press("Delete")
-    page.wait_for_function(f"document.querySelectorAll('{READY}').length === 5", timeout=SLOW_MS)
+    page.wait_for_function(
+        f"() => document.querySelectorAll('{READY}').length === 5", timeout=SLOW_MS
+    )
     turned = page.get_by_role("application", name="as a landscape")
     before = turned.get_attribute("aria-label")
     turned.focus()
@@ -97,7 +101,8 @@ def test_ones_own_network_is_walked_on(descent):
     page = descent().page
     page.get_by_test_id("source").select_option("own")
     page.wait_for_function(
-        "document.querySelectorAll('[data-testid=across] option').length === 18", timeout=SLOW_MS
+        "() => document.querySelectorAll('[data-testid=across] option').length === 18",
+        timeout=SLOW_MS,
     )
     page.get_by_test_id("across").select_option("output.neuron2.bias")
     wait_for_text(page, "at", "\\d")
