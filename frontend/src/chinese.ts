@@ -4,6 +4,7 @@ export const chinese: Record<Key, string> = {
   network: "网络",
   data: "你的数据",
   descent: "下降",
+  depth: "深度",
   tagline: "看神经网络如何计算和学习",
   language: "English",
   theme: "浅色或深色",

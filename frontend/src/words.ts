@@ -5,6 +5,7 @@ export const english = {
   network: "Network",
   data: "Your data",
   descent: "Descent",
+  depth: "Depth",
   tagline: "see a network compute and learn",
   language: "中文",
   theme: "Light or dark",

@@ -2,7 +2,7 @@
 import { ApiError, latest, post } from "../api";
 import type { CurveAnswer, CurveAsk, MapAnswer, MapAsk, NetworkState, RaceAnswer, RaceAsk, Scene, SceneAsk } from "../messages";
 import { t } from "../speech.svelte";
-import { Player } from "./player.svelte";
+import { Player } from "./walking.svelte";
 
 export type Source = "outlier" | "chain" | "ravine" | "adder" | "exclusive_or" | "own";
 export const SOURCES: Source[] = ["outlier", "chain", "ravine", "adder", "exclusive_or", "own"];

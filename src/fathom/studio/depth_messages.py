@@ -18,7 +18,7 @@ MOST_DEPTHS = 5
 class DepthWish(Value):
     """A wish to compare networks of few and many layers."""
 
-    material: DepthMaterial = "digits"
+    material: DepthMaterial
     shape: Shape = "parameters"
     depths: Annotated[
         tuple[Annotated[int, Field(ge=1, le=8)], ...], Field(min_length=2, max_length=MOST_DEPTHS)
@@ -104,7 +104,7 @@ class DepthNews(Value):
 class BendAsk(Value):
     """A question what the layers of a network make of a plane."""
 
-    points: PlaneName = "spirals"
+    points: PlaneName
     noise: FiniteFloat = Field(default=0.05, ge=0, le=0.4)
     seed: int = Field(default=0, ge=0, lt=2**31)
     widths: Annotated[
@@ -174,7 +174,7 @@ class BendAnswer(Value):
 class RivalsAsk(Value):
     """A question how other models do on the same points."""
 
-    points: PlaneName = "spirals"
+    points: PlaneName
     noise: FiniteFloat = Field(default=0.05, ge=0, le=0.4)
     seed: int = Field(default=0, ge=0, lt=2**31)
 

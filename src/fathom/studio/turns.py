@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from fathom.errors import InputError
 
-WAIT_S = 30.0
+WAIT_S = 120.0
 Asked = TypeVar("Asked")
 Answer = TypeVar("Answer")
 
