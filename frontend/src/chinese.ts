@@ -3,6 +3,8 @@ import type { Key } from "./words";
 export const chinese: Record<Key, string> = {
   network: "网络",
   data: "你的数据",
+  digits: "数字",
+  lessons: "课程",
   tagline: "看神经网络如何计算和学习",
   language: "English",
   theme: "浅色或深色",

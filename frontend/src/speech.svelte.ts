@@ -27,6 +27,13 @@ function firstLanguage(): Language {
 class Speech {
   language = $state<Language>(firstLanguage());
   theme = $state<string>(remembered("fathom-theme") ?? "");
+  private isSystemDark = $state(matchMedia("(prefers-color-scheme: dark)").matches);
+  /** What is drawn on canvas is drawn again when this changes: the theme, or that of the system. */
+  readonly shade = $derived(this.theme || (this.isSystemDark ? "dark" : "light"));
+
+  constructor() {
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", (event) => (this.isSystemDark = event.matches));
+  }
 
   toggleLanguage(): void {
     this.language = this.language === "en" ? "zh" : "en";
@@ -35,7 +42,9 @@ class Speech {
 
   toggleTheme(): void {
     const isDark = this.theme ? this.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
-    this.theme = isDark ? "light" : "dark";
+    const theme = isDark ? "light" : "dark";
+    document.documentElement.dataset.theme = theme; // before anything is drawn again
+    this.theme = theme;
     remember("fathom-theme", this.theme);
   }
 }

@@ -4,6 +4,8 @@ import { chinese } from "./chinese";
 export const english = {
   network: "Network",
   data: "Your data",
+  digits: "Digits",
+  lessons: "Lessons",
   tagline: "see a network compute and learn",
   language: "中文",
   theme: "Light or dark",

@@ -94,3 +94,118 @@ def browser():
         )
         yield opened
         opened.close()
+
+
+class Window:
+    """A window of the browser, with what its console said and what it asked for outside."""
+
+    def __init__(self, browser, served, *, width=1440, height=900, **options):
+        self.context = browser.new_context(viewport={"width": width, "height": height}, **options)
+        self.context.set_default_timeout(60_000)
+        self.said, self.outside = [], []
+        self._here = f"http://127.0.0.1:{served.port}/"
+        self.page = self.anew()
+
+    def anew(self):
+        """Open a page, and listen to it."""
+        self.page = self.context.new_page()
+        self.page.on("console", lambda message: self.said.append(message.text))
+        self.page.on("pageerror", lambda error: self.said.append(str(error)))
+        self.page.on("request", self._hear)
+        return self.page
+
+    def _hear(self, asked):
+        if not asked.url.startswith((self._here, "blob:" + self._here)):
+            self.outside.append(asked.url)
+
+    def enter(self, served, place=""):
+        """Open the studio by its link, then a page of it."""
+        self.page.goto(served.link)
+        self.page.wait_for_selector('svg.network [data-name="output.neuron2.a"]', state="attached")
+        if place:
+            self.page.evaluate("(place) => (location.hash = place)", place)
+        return self.page
+
+    def sticks_out(self):
+        """Return what is wider than the page and does not scroll in a box of its own."""
+        return self.page.evaluate(
+            """[...document.querySelectorAll('main *')].filter(e =>
+            !e.closest('.wide, .shape, svg, .hidden-text, [hidden]')
+            && e.getBoundingClientRect().width
+            && e.getBoundingClientRect().right > document.documentElement.clientWidth + 1)
+            .map(e => e.tagName + '.' + e.className)"""
+        )
+
+    def number(self, name):
+        return self.page.locator(f'svg.network [data-name="{name}"] text').first
+
+    def close(self):
+        assert self.said == []
+        assert self.outside == []
+        self.context.close()
+
+
+@pytest.fixture
+def opened(browser, served):
+    """Return a function that opens the studio in a window, by its link."""
+    windows = []
+
+    def open_one(**options):
+        window = Window(browser, served, **options)
+        windows.append(window)
+        window.page.goto(served.link)
+        window.page.wait_for_selector('svg.network [data-name="output.neuron2.a"] text')
+        return window
+
+    yield open_one
+    for window in windows:
+        window.close()
+
+
+@pytest.fixture
+def opened_at(browser):
+    """Return a function that opens a page of a studio in a window, by its link."""
+    windows = []
+
+    def open_one(served, place, **options):
+        window = Window(browser, served, **options)
+        windows.append(window)
+        window.enter(served, place)
+        return window
+
+    yield open_one
+    for window in windows:
+        window.close()
+
+
+@pytest.fixture
+def window(browser, served):
+    """Return a window in which nothing is open yet."""
+    one = Window(browser, served)
+    yield one
+    one.context.close()
+
+
+AXE = Path(__file__).parents[2] / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
+GRAVE = ("serious", "critical")
+
+
+@pytest.fixture(scope="session")
+def violations():
+    """Return a function that lists what keeps people from using a page, as axe-core finds it."""
+    if not AXE.exists():
+        if NEEDS_ALL:
+            pytest.fail(f"no {AXE}: npm ci in frontend/ puts it there")
+        pytest.skip("needs axe-core: cd frontend && npm ci")
+    source = AXE.read_text(encoding="utf-8")
+
+    def find(page):
+        page.evaluate(source)
+        found = page.evaluate("() => axe.run(document, {resultTypes: ['violations']})")
+        return [
+            (one["id"], one["nodes"][0]["html"][:200], one["nodes"][0]["failureSummary"])
+            for one in found["violations"]
+            if one["impact"] in GRAVE
+        ]
+
+    return find

@@ -11,54 +11,6 @@ from fathom.studio.security import CONTENT_POLICY
 SLOW_MS = 180_000  # for what trains, on a machine that does other work too
 
 
-class Window:
-    """A window of the browser, with what its console said and what it asked for outside."""
-
-    def __init__(self, browser, served, *, width=1440, height=900, **options):
-        self.context = browser.new_context(viewport={"width": width, "height": height}, **options)
-        self.context.set_default_timeout(60_000)
-        self.said, self.outside = [], []
-        self._here = f"http://127.0.0.1:{served.port}/"
-        self.page = self.anew()
-
-    def anew(self):
-        """Open a page, and listen to it."""
-        self.page = self.context.new_page()
-        self.page.on("console", lambda message: self.said.append(message.text))
-        self.page.on("pageerror", lambda error: self.said.append(str(error)))
-        self.page.on("request", self._hear)
-        return self.page
-
-    def _hear(self, asked):
-        if not asked.url.startswith((self._here, "blob:" + self._here)):
-            self.outside.append(asked.url)
-
-    def number(self, name):
-        return self.page.locator(f'svg.network [data-name="{name}"] text').first
-
-    def close(self):
-        assert self.said == []
-        assert self.outside == []
-        self.context.close()
-
-
-@pytest.fixture
-def opened(browser, served):
-    """Return a function that opens the studio in a window, by its link."""
-    windows = []
-
-    def open_one(**options):
-        window = Window(browser, served, **options)
-        windows.append(window)
-        window.page.goto(served.link)
-        window.page.wait_for_selector('svg.network [data-name="output.neuron2.a"] text')
-        return window
-
-    yield open_one
-    for window in windows:
-        window.close()
-
-
 def is_dark(page):
     ground, ink = page.evaluate(
         "[getComputedStyle(document.body).backgroundColor, getComputedStyle(document.body).color]"
@@ -203,8 +155,7 @@ def test_other_shapes_and_other_outputs(opened):
     page.get_by_test_id("exercise").wait_for()
 
 
-def test_strangers_see_nothing(browser, served):
-    window = Window(browser, served)
+def test_strangers_see_nothing(window, served):
     window.page.goto(f"http://127.0.0.1:{served.port}/")
     window.page.get_by_text("Open the newest link in the terminal").wait_for()
     assert window.page.locator("svg.network").count() == 0

@@ -1,52 +1,25 @@
 """The studio's application: its routes, each a few lines between a message and a room below."""
 
-import asyncio
-import json
-import sys
-from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any, TypeVar
 
-from pydantic import ValidationError
-from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response, StreamingResponse
+from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
-import fathom
-from fathom.errors import FathomError, InputError
-from fathom.studio.jobs import POLL_S, Jobs
-from fathom.studio.messages import (
-    Ask,
-    Descend,
-    NetworkState,
-    Refusal,
-    Reshape,
-    Session,
-    TapeRequest,
-    Welcome,
-)
-from fathom.studio.page import page_files
+from fathom.errors import InputError
+from fathom.studio.digit_routes import DigitRoutes
+from fathom.studio.digits import DigitRoom
+from fathom.studio.jobs import Jobs
+from fathom.studio.lesson_routes import lesson_routes
+from fathom.studio.messages import Ask, Descend, NetworkState, Reshape, TapeRequest
 from fathom.studio.results import Results
-from fathom.studio.security import (
-    MOST_UPLOAD_BYTES,
-    SIGN_IN,
-    UPLOAD,
-    App,
-    Guard,
-    Keys,
-    RefusedError,
-)
+from fathom.studio.security import UPLOAD, App
 from fathom.studio.table_messages import JobRequest, Kinds, MoreTime, RowWish
 from fathom.studio.tables import Tables
+from fathom.studio.telling import tell
+from fathom.studio.wire import application_of, read, say, say_json
 from fathom.values import Value
-
-HEARTBEAT_S = 15.0
-MOST_BATCH = 500  # events sent together
-MOST_DEPTH = 20  # of nested JSON
-Sent = TypeVar("Sent", bound=Value)
 
 
 class Studio:
@@ -56,24 +29,17 @@ class Studio:
     ----------
     folder : Path
         Where tables and searches are kept.
-    keys : Keys
-        Tokens and cookies.
     """
 
-    def __init__(self, folder: Path, keys: Keys) -> None:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        folder.chmod(0o700)
-        self.keys = keys
+    def __init__(self, folder: Path) -> None:
         self.tables = Tables(folder / "tables")
         self.jobs = Jobs(folder / "jobs", self.tables)
         self.results = Results()
-        self.files = page_files()
+        self.digits = DigitRoom(folder / "digits")
 
-    def application(self, port: int) -> App:
-        """Return the guarded application, for the port it will listen on."""
+    def application(self) -> App:
+        """Return the application; who may speak to it is known before."""
         routes = [
-            Route(SIGN_IN, self.sign_in, methods=["POST"]),
-            Route("/api/welcome", self.welcome),
             Route("/api/network/examples/{name}", self.example),
             *(
                 Route(f"/api/network/{name}", self.compute, methods=["POST"])
@@ -95,42 +61,10 @@ class Studio:
             Route("/api/jobs/{id}/predict", self.predict, methods=["POST"]),
             Route("/api/jobs/{id}/model", self.model),
             Route("/api/jobs/{id}/report", self.report),
-            *(Route(address, self.page) for address in self.files),
+            *DigitRoutes(self.digits).every(),
+            *lesson_routes(),
         ]
-        handlers: dict[Any, Callable[..., Any]] = {
-            FathomError: _unusable, HTTPException: _absent, RefusedError: _refused,
-            Exception: _broken,
-        }  # fmt: skip
-        inner = Starlette(routes=routes, exception_handlers=handlers)
-        inner.router.redirect_slashes = False
-        guard = Guard(inner, self.keys, port)
-        self._cookie_name = guard.cookie_name
-        return guard
-
-    async def page(self, request: Request) -> Response:
-        """Give a file of the page."""
-        content, kind = self.files[request.url.path]
-        lasting = "max-age=31536000, immutable" if "/assets/" in request.url.path else "no-cache"
-        return Response(content, media_type=kind, headers={"cache-control": lasting})
-
-    async def sign_in(self, request: Request) -> Response:
-        """Exchange the token of the link for a cookie."""
-        session = await _read(request, Session)
-        cookie = self.keys.exchange(session.token)
-        if cookie is None:
-            raise RefusedError(401, "the newest link", hint="open the newest link in the terminal")
-        response = self._welcome()
-        response.set_cookie(
-            self._cookie_name, cookie, httponly=True, samesite="strict", path="/api"
-        )
-        return response
-
-    async def welcome(self, request: Request) -> Response:
-        """Tell the page what it has to know first."""
-        return self._welcome()
-
-    def _welcome(self) -> Response:
-        return _say(Welcome(version=fathom.__version__, most_upload_bytes=MOST_UPLOAD_BYTES))
+        return application_of(routes)
 
     async def example(self, request: Request) -> Response:
         """Give a network to begin with."""
@@ -139,15 +73,15 @@ class Studio:
         name = request.path_params["name"]
         if name not in ("hand_worked", "softmax", "exclusive_or"):
             raise InputError("hand_worked, softmax or exclusive_or", got="another name")
-        return _say(await run_in_threadpool(lambda: answer(example(name))))
+        return say(await run_in_threadpool(lambda: answer(example(name))))
 
     async def compute(self, request: Request) -> Response:
         """Answer a question of the network page."""
         from fathom.studio import networks
 
         kind, task = NETWORK_TASKS[request.url.path.rpartition("/")[2]]
-        asked = await _read(request, kind)
-        return _say(await run_in_threadpool(getattr(networks, task), asked))
+        asked = await read(request, kind)
+        return say(await run_in_threadpool(getattr(networks, task), asked))
 
     async def upload(self, request: Request) -> Response:
         """Take a table, a piece at a time, and say what it is."""
@@ -157,33 +91,33 @@ class Studio:
                 async for piece in request.stream():
                     file.write(piece)
             self.tables.set_name(name, request.query_params.get("name", ""))
-            return _say(await run_in_threadpool(self.tables.describe, name))
+            return say(await run_in_threadpool(self.tables.describe, name))
         except BaseException:
             self.tables.remove(name)
             raise
 
     async def table(self, request: Request) -> Response:
         """Say what a table is."""
-        return _say(await run_in_threadpool(self.tables.describe, request.path_params["id"]))
+        return say(await run_in_threadpool(self.tables.describe, request.path_params["id"]))
 
     async def correct(self, request: Request) -> Response:
         """Say what a table is, with some columns known better."""
-        kinds = (await _read(request, Kinds)).kinds
+        kinds = (await read(request, Kinds)).kinds
         name = request.path_params["id"]
-        return _say(await run_in_threadpool(self.tables.describe, name, kinds))
+        return say(await run_in_threadpool(self.tables.describe, name, kinds))
 
     async def every_job(self, request: Request) -> Response:
         """List the jobs."""
         found = await run_in_threadpool(self.jobs.every)
-        return _json("[" + ",".join(one.model_dump_json() for one in found) + "]")
+        return say_json("[" + ",".join(one.model_dumpsay_json() for one in found) + "]")
 
     async def start(self, request: Request) -> Response:
         """Start a search."""
-        return _say(await run_in_threadpool(self.jobs.start, await _read(request, JobRequest)))
+        return say(await run_in_threadpool(self.jobs.start, await read(request, JobRequest)))
 
     async def job(self, request: Request) -> Response:
         """Say how a job stands."""
-        return _say(await run_in_threadpool(self.jobs.facts, request.path_params["id"]))
+        return say(await run_in_threadpool(self.jobs.facts, request.path_params["id"]))
 
     async def remove(self, request: Request) -> Response:
         """Remove a job that has ended."""
@@ -192,22 +126,22 @@ class Studio:
 
     async def stop(self, request: Request) -> Response:
         """Ask a search to end with the best it has."""
-        return _say(await run_in_threadpool(self.jobs.stop, request.path_params["id"]))
+        return say(await run_in_threadpool(self.jobs.stop, request.path_params["id"]))
 
     async def go_on(self, request: Request) -> Response:
         """Give a search more time."""
-        limit = (await _read(request, MoreTime)).time_limit
-        return _say(await run_in_threadpool(self.jobs.go_on, request.path_params["id"], limit))
+        limit = (await read(request, MoreTime)).time_limit
+        return say(await run_in_threadpool(self.jobs.go_on, request.path_params["id"], limit))
 
     async def result(self, request: Request) -> Response:
         """Say what came of a search."""
         folder = self._ended(request)
-        return _say(await run_in_threadpool(self.results.result, folder))
+        return say(await run_in_threadpool(self.results.result, folder))
 
     async def worth(self, request: Request) -> Response:
         """Say what each column is worth."""
         folder = self._ended(request)
-        return _say(await run_in_threadpool(self.results.worth, folder))
+        return say(await run_in_threadpool(self.results.worth, folder))
 
     async def rows(self, request: Request) -> Response:
         """Give the rows of one class that were taken for another."""
@@ -216,13 +150,13 @@ class Studio:
             raise InputError("two numbers of classes", got="others")
         truth, prediction = map(int, given)
         folder = self._ended(request)
-        return _say(await run_in_threadpool(self.results.cell_rows, folder, truth, prediction))
+        return say(await run_in_threadpool(self.results.cell_rows, folder, truth, prediction))
 
     async def predict(self, request: Request) -> Response:
         """Predict one row."""
-        values = (await _read(request, RowWish)).values
+        values = (await read(request, RowWish)).values
         folder = self._ended(request)
-        return _say(await run_in_threadpool(self.results.predict, folder, values))
+        return say(await run_in_threadpool(self.results.predict, folder, values))
 
     async def model(self, request: Request) -> Response:
         """Give the model file, to be saved."""
@@ -246,42 +180,7 @@ class Studio:
 
     async def events(self, request: Request) -> Response:
         """Tell what a job says, as it says it; who comes again goes on where it was."""
-        name = request.path_params["id"]
-        self.jobs.folder_of(name)
-        last = request.headers.get("last-event-id") or request.query_params.get("after") or "0"
-        after = int(last) if last.isdecimal() and len(last) < 12 else 0
-        return StreamingResponse(
-            self._stream(request, name, after), media_type="text/event-stream",
-            headers={"cache-control": "no-store"},
-        )  # fmt: skip
-
-    async def _stream(self, request: Request, name: str, after: int) -> AsyncIterator[str]:
-        quiet = 0.0
-        while not await request.is_disconnected():
-            is_running = self.jobs.is_running(name)
-            batch = await run_in_threadpool(self._some_events, name, after)
-            if batch:
-                after, quiet = batch[-1][0], 0.0
-                told = ",".join(e.model_dump_json(exclude_none=True) for _, e in batch)
-                yield f"id: {after}\nevent: search\ndata: [{told}]\n\n"
-            elif not is_running:
-                facts = self.jobs.facts(name).model_dump_json()
-                yield f"id: {after}\nevent: end\ndata: {facts}\n\n"
-                return
-            else:
-                quiet += POLL_S
-                if quiet >= HEARTBEAT_S:
-                    quiet = 0.0
-                    yield ": still here\n\n"
-                await asyncio.sleep(POLL_S)
-
-    def _some_events(self, name: str, after: int) -> list[tuple[int, Any]]:
-        found = []
-        for one in self.jobs.events(name, after):
-            found.append(one)
-            if len(found) >= MOST_BATCH:
-                break
-        return found
+        return tell(request, self.jobs)
 
 
 NETWORK_TASKS: dict[str, tuple[type[Value], str]] = {
@@ -289,55 +188,3 @@ NETWORK_TASKS: dict[str, tuple[type[Value], str]] = {
     "reshape": (Reshape, "reshape"),
     "descend": (Descend, "descend"), "tape": (TapeRequest, "tape"),
 }  # fmt: skip
-
-
-async def _read(request: Request, kind: type[Sent]) -> Sent:
-    """Read a message; what is none is refused with the field at fault."""
-    try:
-        text = (await request.body()).decode()
-        _check_depth(text)
-        return kind.model_validate_json(text)
-    except UnicodeDecodeError:
-        raise InputError("JSON in UTF-8", got="other bytes") from None
-    except ValidationError as error:
-        raise InputError.from_validation(error) from None
-
-
-def _check_depth(text: str) -> None:
-    depth = 0
-    for sign in text:
-        depth += (sign in "[{") - (sign in "]}")
-        if depth > MOST_DEPTH:
-            raise InputError(f"JSON nested at most {MOST_DEPTH} deep", got="deeper")
-
-
-def _say(message: Value) -> Response:
-    return _json(message.model_dump_json())
-
-
-def _json(text: str, status: int = 200) -> Response:
-    return Response(
-        text, status, media_type="application/json", headers={"cache-control": "no-store"}
-    )
-
-
-async def _unusable(request: Request, error: Exception) -> Response:
-    assert isinstance(error, FathomError)
-    refusal = Refusal(message=str(error), expected=error.expected, got=error.got, hint=error.hint)
-    return _json(refusal.model_dump_json(), 422)
-
-
-async def _absent(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    message = "there is nothing at this address" if error.status_code == 404 else error.detail
-    return _json(json.dumps({"message": message}), error.status_code)
-
-
-async def _refused(request: Request, error: Exception) -> Response:
-    assert isinstance(error, RefusedError)
-    return _json(json.dumps(error.fields), error.status)
-
-
-async def _broken(request: Request, error: Exception) -> Response:
-    print(f"fathom: {request.url.path}: {type(error).__name__}: {error}", file=sys.stderr)
-    return _json(json.dumps({"message": "something went wrong; the terminal says what"}), 500)

@@ -10,8 +10,8 @@ from pathlib import Path
 import uvicorn
 
 from fathom.errors import InputError
-from fathom.studio.app import Studio
-from fathom.studio.security import Keys
+from fathom.studio.entrance import Entrance
+from fathom.studio.security import App, Guard, Keys
 
 LOOPBACK = "127.0.0.1"
 MOST_CONNECTIONS = 200
@@ -64,17 +64,27 @@ class Served:
         on_link: Callable[[str], None] | None = None,
     ) -> None:
         self.folder, self._on_link = folder, on_link
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        folder.chmod(0o700)
         self._socket = _listen(port, is_port_fixed=is_port_fixed)
         self.port = int(self._socket.getsockname()[1])
         self.keys = Keys(self._tell_link)
-        application = Studio(folder, self.keys).application(self.port)
+        guard = Guard(self._entrance(), self.keys, self.port)
         self._server = _Server(
             uvicorn.Config(
-                application, http="h11", ws="none", lifespan="off", log_level="critical",
+                guard, http="h11", ws="none", lifespan="off", log_level="critical",
                 access_log=False, server_header=False, proxy_headers=False,
                 limit_concurrency=MOST_CONNECTIONS, timeout_graceful_shutdown=1,
             )
         )  # fmt: skip
+
+    def _entrance(self) -> App:
+        def load() -> App:
+            from fathom.studio.app import Studio
+
+            return Studio(self.folder).application()
+
+        return Entrance(self.keys, self.port, load)
 
     @property
     def link(self) -> str:
