@@ -7,16 +7,26 @@ export interface Palette {
   neg: Rgb;
 }
 
+/** Read a colour of any way of writing it, as the browser does. */
 function parse(text: string): Rgb {
-  const hex = text.trim().slice(1);
+  const context = document.createElement("canvas").getContext("2d");
+  if (!context) return [128, 128, 128];
+  context.fillStyle = text.trim();
+  const hex = context.fillStyle.slice(1);
   return [0, 2, 4].map((at) => parseInt(hex.slice(at, at + 2), 16)) as Rgb;
 }
 
-/** The colours as they are now; the argument makes whoever draws draw again when the theme changes. */
-export function palette(_theme: string): Palette {
+const known = new Map<string, Palette>();
+
+/** The colours of a theme, read when it is first seen; who draws with them draws again when it changes. */
+export function palette(theme: string): Palette {
+  const before = known.get(theme);
+  if (before) return before;
   const style = getComputedStyle(document.documentElement);
   const of = (name: string) => parse(style.getPropertyValue(name));
-  return { panel: of("--panel"), ink: of("--ink"), pos: of("--pos"), neg: of("--neg") };
+  const found = { panel: of("--panel"), ink: of("--ink"), pos: of("--pos"), neg: of("--neg") };
+  known.set(theme, found);
+  return found;
 }
 
 export function mix(from: Rgb, to: Rgb, share: number): Rgb {

@@ -52,8 +52,8 @@ def reader(trained):
 def test_a_drawing_is_brought_to_size_and_middle():
     small = as_grid(drawn("", "", "  ####", "     #", "    #", "   #"))
     fitted = fit(small)
-    assert fitted[0].any() and fitted[15].any()  # as tall and as wide as the grid
-    assert fitted[:, 0].any() and fitted[:, 15].any()
+    for edge in (fitted[0], fitted[15], fitted[:, 0], fitted[:, 15]):
+        assert edge.any()  # as tall and as wide as the grid
     np.testing.assert_array_equal(fitted[:4], 1)  # its first row of four, four times as large
     np.testing.assert_array_equal(fitted[13:, 8:], 0)
     moved = np.roll(small, (5, 3), axis=(0, 1))
@@ -108,20 +108,22 @@ def test_a_neuron_shows_what_it_looks_for(trained, reader, material):
     weights = np.array(look.weights)
     found = model.networks_[0].layers[layer - 1]
     if kind == "dnn":
-        np.testing.assert_allclose(
-            weights, np.asarray(found.weight)[2].reshape(16, 16), atol=1e-4
-        )
+        np.testing.assert_allclose(weights, np.asarray(found.weight)[2].reshape(16, 16), atol=1e-4)
         z = material.x_train.reshape(len(material.x_train), -1) @ np.asarray(found.weight)[2]
         z = z + np.asarray(found.bias)[2]
         strongest = np.sort(z)[::-1][:8]
         np.testing.assert_allclose([one.sum for one in look.strongest], strongest, atol=1e-4)
         assert look.share_active == pytest.approx(float((z > 0).mean()), abs=2e-3)
-        best = np.where(np.array(look.weights) > 0, 1.0, 0.0)  # what excites a linear sum most
-        assert np.abs(np.array(look.excited) - best)[np.abs(weights) > 0.02].mean() < 0.05
+        # what excites a linear sum most: ink where weights are above 0, and pixels are ever inked
+        x = material.x_train
+        can_change = (x.max(axis=0) > x.min(axis=0)) & (np.abs(weights) > 0.02)
+        best = np.where(weights > 0, 1.0, 0.0)
+        np.testing.assert_allclose(np.array(look.excited)[can_change], best[can_change], atol=0.02)
     else:
         assert weights.shape == (5, 5)
         np.testing.assert_allclose(weights, np.asarray(found.kernel)[:, :, 0, 2], atol=1e-4)
-    assert look.said_en and look.said_zh
+    assert look.said_en.endswith(".")
+    assert look.said_zh.endswith("。")
     assert reader.look(NeuronWish(network=kind, layer=layer, neuron=3), material) is look
     pictures = reader.weights()
     np.testing.assert_allclose(pictures.pictures[pictures.neurons.index(3)], look.weights)

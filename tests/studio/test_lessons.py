@@ -97,9 +97,7 @@ def test_exclusive_or_is_reached_with_a_hidden_layer_alone():
     by_hand = changed(by_hand, 1, weights=((4.0, -4.0),), biases=(-4.0,))
     assert is_reached("function", 2, by_hand)
     assert is_reached("depth", 1, by_hand)
-    alone = reshape(
-        Reshape(state=by_hand, n_inputs=2, units=(1,), activations=("sigmoid",))
-    ).state
+    alone = reshape(Reshape(state=by_hand, n_inputs=2, units=(1,), activations=("sigmoid",))).state
     assert not is_reached("depth", 1, alone)
 
 

@@ -14,7 +14,7 @@ from fathom.deployment.archive import load
 from fathom.errors import InputError
 from fathom.estimators import FathomClassifier
 from fathom.inspection.features import first_weights, look_at_neuron
-from fathom.inspection.representations import Stage, stages
+from fathom.inspection.representations import SILENT, Stage, stages
 from fathom.inspection.tongues import name_layer, say
 from fathom.nn.convolution import Conv2DLayer
 from fathom.nn.dense import DenseLayer
@@ -64,7 +64,7 @@ class Reader:
     def read(self, grid: np.ndarray) -> DigitReading:
         """Return what the network makes of a drawing, shape (16, 16)."""
         row = grid.astype(np.float32)[None, :, :, None]
-        ends = tuple(stage.last for stage in self._stages)
+        ends = tuple(_end(self._first, stage) for stage in self._stages)
         values = flow(self._first, jnp.asarray(row), ends)
         layers = tuple(
             self._layer(stage, np.asarray(value)[0])
@@ -136,6 +136,12 @@ class Reader:
             neurons=tuple(found.neurons[at] for at in order),
             pictures=tuple(_as_picture(found.images[at]) for at in order),
         )  # fmt: skip
+
+
+def _end(network: Network, stage: Stage) -> int:
+    """Return the position of the last layer of a stage that changes a number: a map stays a map."""
+    here = range(stage.first, stage.last + 1)
+    return max(at for at in here if not isinstance(network.layers[at], SILENT))
 
 
 def neuron_count(network: Network, layer: int) -> int:

@@ -77,8 +77,6 @@ def _slip(state: NetworkState, task: Number, given: float, right: float) -> Word
             "That is the sum z; the activation function is still to come.",
             "这是加权和 z；还要经过激活函数。",
         )
-    if quantity == "new" and _is_near(
-        given, 2 * number_of(state, stem) - right, task.decimals
-    ):
+    if quantity == "new" and _is_near(given, 2 * number_of(state, stem) - right, task.decimals):
         return both("That goes uphill: subtract the slope.", "这是上坡：应减去斜率。")
     return NOT_YET

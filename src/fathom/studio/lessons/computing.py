@@ -22,9 +22,7 @@ AT_ZERO = network(
     *[("sigmoid", w, b) for w, b in zip(WEIGHTS, BIASES, strict=True)],
     rows=[((0.0, 0.0), TARGET)],
 )  # fmt: skip
-ONE_LAYER = network(
-    ("sigmoid", WEIGHTS[0], BIASES[0]), rows=[(INPUT, TARGET)]
-)
+ONE_LAYER = network(("sigmoid", WEIGHTS[0], BIASES[0]), rows=[(INPUT, TARGET)])
 LINEAR = network(
     *[("identity", w, b) for w, b in zip(WEIGHTS, BIASES, strict=True)],
     rows=[((0.0, 0.0), TARGET), ((1.0, -1.0), TARGET), ((2.0, -2.0), TARGET)],
@@ -59,7 +57,7 @@ def _is_low(state: NetworkState) -> bool:
 NEURON = Lesson(
     "neuron",
     both("Neuron, layer and bias", "神经元、层与偏置"),
-    both("What one neuron computes, and many side by side.", "一个神经元算什么，许多个并排又算什么。"),
+    both("What one neuron computes, and many side by side.", "一个神经元算什么，一层算什么。"),
     (
         Step(
             both(
@@ -304,7 +302,7 @@ LOSS = Lesson(
                 both("What does the cross entropy do?", "交叉熵怎样？"),
                 (
                     both("It can be 1 at most", "最多是 1"),
-                    both("It is above 6: being sure and wrong costs most", "大于 6：自信而错误代价最大"),
+                    both("It is above 6: sure and wrong costs most", "大于 6：自信而错误代价最大"),
                     both("It is the same as before", "与之前相同"),
                 ),
                 1,

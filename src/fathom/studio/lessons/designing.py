@@ -2,7 +2,6 @@
 
 from fathom.studio.lessons.plan import Choice, Lesson, Number, Step, both
 
-
 REPRESENTATION = Lesson(
     "representation",
     both("Representation, kernels and boosting", "表示、核与提升"),

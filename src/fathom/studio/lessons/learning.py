@@ -337,7 +337,7 @@ OVERFITTING = Lesson(
                 (
                     both("The held-out ones were learned in secret", "留出的图片被偷偷学了"),
                     both(
-                        "Those learned from are shifted, turned and bent each time: they are harder",
+                        "Those learned from are shifted, turned and bent each time, so harder",
                         "学习的图片每次都被平移、旋转、弯曲，更难读",
                     ),
                     both("By chance", "碰巧"),
