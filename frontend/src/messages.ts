@@ -396,6 +396,7 @@ export interface Step {
 
 export interface StepView {
   text: Words;
+  formula: string;
   page: "network" | "descent" | "digits" | "depth" | "data";
   state: NetworkState | null;
   focus: string;

@@ -43,6 +43,8 @@ class StepView(Value):
     ----------
     text : Words
         A few sentences.
+    formula : str
+        What they say in signs; empty where there is nothing to say in signs.
     page : str
         The page it is about.
     state : NetworkState or None
@@ -54,6 +56,7 @@ class StepView(Value):
     """
 
     text: Words
+    formula: str
     page: PageName
     state: NetworkState | None
     focus: str

@@ -61,25 +61,25 @@ NEURON = Lesson(
     (
         Step(
             both(
-                "A neuron multiplies each input by a weight, adds the products and its bias: "
-                "z = w₁x₁ + w₂x₂ + b. The weights are on the synapses, the bias is in the box. "
-                "The sum of the first neuron is worked out on the right, product by product.",
-                "神经元把每个输入乘以一个权重，把乘积相加再加上偏置：z = w₁x₁ + w₂x₂ + b。"
-                "权重写在突触上，偏置在方框里。右边逐项算出了第一个神经元的加权和。",
+                "A neuron multiplies each input by a weight and adds the products and its bias. "
+                "The weights are on the synapses, the bias is in the box. The sum of the first "
+                "neuron is worked out under “Why this number?”, product by product.",
+                "神经元把每个输入乘以一个权重，把乘积相加再加上偏置。权重写在突触上，偏置在方框里。"
+                "“这个数字从何而来？”里逐项算出了第一个神经元的加权和。",
             ),
             Number(
                 both("What is the sum z of the second neuron?", "第二个神经元的加权和 z 是多少？"),
                 "output.neuron2.z",
             ),
-            ONE_LAYER, "output.neuron1.z", hides=True,
+            ONE_LAYER, "output.neuron1.z", hides=True, formula="z = w₁x₁ + w₂x₂ + b",
         ),
         Step(
             both(
-                "The sum then goes through an activation function, here the sigmoid "
-                "σ(z) = 1 / (1 + e⁻ᶻ): far below 0 it says nearly 0, far above nearly 1. "
-                "This is the whole worked example, three such layers one after another.",
-                "加权和再经过激活函数，这里是 sigmoid：σ(z) = 1 / (1 + e⁻ᶻ)，远小于 0 时接近 0，"
-                "远大于 0 时接近 1。这是完整的手算例子，三个这样的层依次相连。",
+                "The sum then goes through an activation function, here the sigmoid: far below 0 "
+                "it says nearly 0, far above nearly 1. This is the whole worked example, three "
+                "such layers one after another.",
+                "加权和再经过激活函数，这里是 sigmoid：远小于 0 时接近 0，远大于 0 时接近 1。"
+                "这是完整的手算例子，三个这样的层依次相连。",
             ),
             Number(
                 both(
@@ -88,7 +88,7 @@ NEURON = Lesson(
                 ),
                 "layer1.neuron1.a",
             ),
-            HAND, "layer1.neuron1.z", hides=True,
+            HAND, "layer1.neuron1.z", hides=True, formula="a = σ(z) = 1 / (1 + e⁻ᶻ)",
         ),
         Step(
             both(
@@ -202,16 +202,16 @@ OUTPUTS = Lesson(
     (
         Step(
             both(
-                "Where exactly one class is right, softmax turns the sums into shares: "
-                "aₖ = e^zₖ / Σ e^z. The exponentials of 3, 1 and −3 are 20, 2.7 and 0.05.",
-                "恰好只有一类正确时，softmax 把加权和变成份额：aₖ = e^zₖ / Σ e^z。"
-                "3、1、−3 的指数是 20、2.7 和 0.05。",
+                "Where exactly one class is right, softmax turns the sums into shares that add up "
+                "to 1. The exponentials of 3, 1 and −3 are 20.09, 2.72 and 0.05.",
+                "恰好只有一类正确时，softmax 把加权和变成加起来等于 1 的份额。"
+                "3、1、−3 的指数是 20.09、2.72 和 0.05。",
             ),
             Number(
                 both("What is the share of the first class?", "第一类的份额是多少？"),
                 "output.neuron1.a",
             ),
-            SOFTMAX, "output.neuron1.exp", hides=True,
+            SOFTMAX, "output.neuron1.exp", hides=True, formula="aₖ = e^zₖ / (e^z₁ + e^z₂ + e^z₃)",
         ),
         Step(
             both(
@@ -276,22 +276,21 @@ LOSS = Lesson(
         Step(
             both(
                 "The squared error is half the sum of squared differences between outputs and "
-                "targets: L = ½ Σ (a − t)². The outputs are 0.6177 and 0.8291, wanted are 1 and 0.",
-                "平方误差是输出与目标之差的平方和的一半：L = ½ Σ (a − t)²。"
+                "targets. The outputs are 0.6177 and 0.8291, wanted are 1 and 0.",
+                "平方误差是输出与目标之差的平方和的一半。"
                 "输出是 0.6177 和 0.8291，应为 1 和 0。",
             ),
             Number(both("What is the loss?", "损失是多少？"), "loss"),
-            HAND, "output.neuron2.a", hides=True,
+            HAND, "output.neuron2.a", hides=True, formula="L = ½ · ((a₁ − t₁)² + (a₂ − t₂)²)",
         ),
         Step(
             both(
                 "For classes there is the cross entropy: minus the logarithm of the share given "
-                "to the right class, L = −ln aₖ. Here the first class is right, its share is 0.88.",
-                "对于类别用交叉熵：正确类份额的负对数，L = −ln aₖ。"
-                "这里第一类是正确的，它的份额是 0.88。",
+                "to the right class. Here the first class is right, its share is 0.88.",
+                "对于类别用交叉熵：正确类份额的负对数。这里第一类是正确的，它的份额是 0.88。",
             ),
             Number(both("What is the loss?", "损失是多少？"), "loss"),
-            SOFTMAX, "output.neuron1.a", hides=True,
+            SOFTMAX, "output.neuron1.a", hides=True, formula="L = −ln aₖ",
         ),
         Step(
             both(

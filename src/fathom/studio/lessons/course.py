@@ -29,7 +29,8 @@ def every_lesson() -> LessonsView:
 
 def _view(step: Step) -> StepView:
     return StepView(
-        text=step.text, page=step.page, state=step.state, focus=step.focus, hides=step.hides,
+        text=step.text, formula=step.formula, page=step.page, state=step.state,
+        focus=step.focus, hides=step.hides,
         task=None if step.task is None else _task_view(step.task),
     )  # fmt: skip
 

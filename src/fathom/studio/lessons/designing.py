@@ -37,15 +37,15 @@ REPRESENTATION = Lesson(
             both(
                 "A support vector machine does not learn its representation: a kernel "
                 "k(x, y) compares two points as if they had been taken to a space of many "
-                "products. The quadratic one is k(x, y) = (x · y + 1)².",
+                "products. This is the quadratic one:",
                 "支持向量机不学习表示：核函数 k(x, y) 比较两个点，"
-                "仿佛它们已被送到由许多乘积构成的空间。二次核是 k(x, y) = (x · y + 1)²。",
+                "仿佛它们已被送到由许多乘积构成的空间。这是二次核：",
             ),
             Number(
                 both("What is k of (1, −1) and (2, 1)?", "(1, −1) 与 (2, 1) 的 k 是多少？"),
                 (1 * 2 + -1 * 1 + 1) ** 2, 0,
             ),
-            page="depth",
+            page="depth", formula="k(x, y) = (x · y + 1)²",
         ),
         Step(
             both(

@@ -41,11 +41,11 @@ DESCENT = Lesson(
     (
         Step(
             both(
-                "The curve on the right is the loss along one bias, all else fixed. Its slope, "
-                "0.117, says how the loss changes when the bias grows. A step goes against it: "
-                "b ← b − η · slope, with the learning rate η = 0.5.",
-                "右边的曲线是沿一个偏置的损失，其余不变。斜率 0.117 说明偏置增大时损失怎样变化。"
-                "一步逆着它走：b ← b − η · 斜率，学习率 η = 0.5。",
+                "The curve under “Why this number?” is the loss along one bias, all else fixed. "
+                "Its slope, 0.117, says how the loss changes when the bias grows. A step goes "
+                "against it, with the learning rate η = 0.5.",
+                "“这个数字从何而来？”里的曲线是沿一个偏置的损失，其余不变。"
+                "斜率 0.117 说明偏置增大时损失怎样变化。一步逆着它走，学习率 η = 0.5。",
             ),
             Number(
                 both(
@@ -54,7 +54,7 @@ DESCENT = Lesson(
                 ),
                 "output.neuron2.bias.new",
             ),
-            HAND, "output.neuron2.bias",
+            HAND, "output.neuron2.bias", formula="b ← b − η · ∂L/∂b",
         ),
         Step(
             both(
@@ -139,10 +139,10 @@ BACKPROPAGATION = Lesson(
         Step(
             both(
                 "The node error δ = ∂L/∂z says how the loss changes with a neuron's sum. At the "
-                "output of a squared error: δ = (a − t) · f′(z), and the sigmoid's slope is "
-                "a (1 − a).",
-                "节点误差 δ = ∂L/∂z 说明损失怎样随神经元的加权和变化。平方误差的输出处："
-                "δ = (a − t) · f′(z)，sigmoid 的斜率是 a (1 − a)。",
+                "output, with a squared error, it is how far the output is off, times the slope of "
+                "the sigmoid, which is a (1 − a).",
+                "节点误差 δ = ∂L/∂z 说明损失怎样随神经元的加权和变化。在输出层，用平方误差时，"
+                "它等于输出的偏差乘以 sigmoid 的斜率 a (1 − a)。",
             ),
             Number(
                 both(
@@ -151,14 +151,14 @@ BACKPROPAGATION = Lesson(
                 ),
                 "output.neuron1.delta", 3,
             ),
-            HAND, "output.neuron1.a", hides=True,
+            HAND, "output.neuron1.a", hides=True, formula="δ = (a − t) · a (1 − a)",
         ),
         Step(
             both(
-                "A hidden neuron is to blame through every synapse that leaves it: "
-                "δ = (Σ w · δ behind) · f′(z). The first neuron of layer 2 feeds the outputs with "
-                "weights 3 and −1; their δ are −0.0903 and 0.1175; its own slope is 0.1179.",
-                "隐藏神经元通过每个离开它的突触承担责任：δ = (Σ w · 后面的 δ) · f′(z)。"
+                "A hidden neuron is to blame through every synapse that leaves it. The first "
+                "neuron of layer 2 feeds the outputs with weights 3 and −1; their δ are −0.0903 and "
+                "0.1175; its own slope is 0.1179.",
+                "隐藏神经元通过每个离开它的突触承担责任。"
                 "第 2 层第一个神经元以权重 3 和 −1 通向输出；它们的 δ 是 −0.0903 和 0.1175；"
                 "它自己的斜率是 0.1179。",
             ),
@@ -166,13 +166,13 @@ BACKPROPAGATION = Lesson(
                 both("What is its δ, to 3 decimals?", "它的 δ 是多少（3 位小数）？"),
                 "layer2.neuron1.delta", 3,
             ),
-            HAND, "output.neuron1.delta", hides=True,
+            HAND, "output.neuron1.delta", hides=True, formula="δ = (w₁δ₁ + w₂δ₂) · a (1 − a)",
         ),
         Step(
             both(
-                "The gradient of a weight is the δ behind it times the activation before it: "
-                "∂L/∂w = δ · a. That of a bias is δ itself.",
-                "权重的梯度等于它后面的 δ 乘以它前面的激活值：∂L/∂w = δ · a。偏置的梯度就是 δ。",
+                "The gradient of a weight is the δ behind it times the activation before it. That "
+                "of a bias is δ itself.",
+                "权重的梯度等于它后面的 δ 乘以它前面的激活值。偏置的梯度就是 δ。",
             ),
             Number(
                 both(
@@ -182,7 +182,7 @@ BACKPROPAGATION = Lesson(
                 ),
                 "output.neuron1.weight1.gradient", 3,
             ),
-            HAND, "output.neuron1.delta",
+            HAND, "output.neuron1.delta", formula="∂L/∂w = δ · a",
         ),
         Step(
             both(

@@ -63,6 +63,7 @@ class Step:
     focus: str = ""
     page: PageName = "network"
     hides: bool = False
+    formula: str = ""
 
 
 @dataclass(frozen=True)
