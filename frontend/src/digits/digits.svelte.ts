@@ -73,7 +73,7 @@ export class Digits {
   async begin(): Promise<void> {
     await this.attempt(async () => {
       await this.refresh();
-      for (const network of NETWORKS) if (!this.run(network)) await this.train(network, "small", 120, true);
+      for (const network of NETWORKS) if (!this.run(network)) await this.train(network, "small", 600, true);
       for (const network of NETWORKS) if (this.isTraining(network)) this.listen(network);
     });
     void this.ask(this.ink);

@@ -32,6 +32,8 @@ class Studio:
     """
 
     def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        folder.chmod(0o700)
         self.tables = Tables(folder / "tables")
         self.jobs = Jobs(folder / "jobs", self.tables)
         self.results = Results()
@@ -109,7 +111,7 @@ class Studio:
     async def every_job(self, request: Request) -> Response:
         """List the jobs."""
         found = await run_in_threadpool(self.jobs.every)
-        return say_json("[" + ",".join(one.model_dumpsay_json() for one in found) + "]")
+        return say_json("[" + ",".join(one.model_dump_json() for one in found) + "]")
 
     async def start(self, request: Request) -> Response:
         """Start a search."""

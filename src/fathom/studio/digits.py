@@ -55,10 +55,17 @@ class DigitRoom:
         return self.readers.require(wish.network).look(wish, self.readers.digits)
 
     def weights(self, network: str) -> FirstWeights:
-        """Return the weights of the first layer's neurons as pictures."""
-        if network != "dnn" and network != "cnn":
+        """Return the weights of the first layer's neurons as pictures.
+
+        Raises
+        ------
+        InputError
+            If there is no such network, or none is trained yet.
+        """
+        known: dict[str, ReaderName] = {"dnn": "dnn", "cnn": "cnn"}
+        if network not in known:
             raise InputError("dnn or cnn", got="another name")
-        return self.readers.require(network).weights()
+        return self.readers.require(known[network]).weights()
 
     def train(self, wish: TrainWish) -> DigitRun:
         """Start a training."""

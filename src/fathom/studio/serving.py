@@ -65,7 +65,6 @@ class Served:
     ) -> None:
         self.folder, self._on_link = folder, on_link
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        folder.chmod(0o700)
         self._socket = _listen(port, is_port_fixed=is_port_fixed)
         self.port = int(self._socket.getsockname()[1])
         self.keys = Keys(self._tell_link)

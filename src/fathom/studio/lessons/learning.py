@@ -156,8 +156,8 @@ BACKPROPAGATION = Lesson(
         Step(
             both(
                 "A hidden neuron is to blame through every synapse that leaves it. The first "
-                "neuron of layer 2 feeds the outputs with weights 3 and −1; their δ are −0.0903 and "
-                "0.1175; its own slope is 0.1179.",
+                "neuron of layer 2 feeds the outputs with weights 3 and −1; their δ are −0.0903 "
+                "and 0.1175; its own slope is 0.1179.",
                 "隐藏神经元通过每个离开它的突触承担责任。"
                 "第 2 层第一个神经元以权重 3 和 −1 通向输出；它们的 δ 是 −0.0903 和 0.1175；"
                 "它自己的斜率是 0.1179。",
