@@ -75,8 +75,10 @@ class Entrance:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer at once, or pass on."""
         if scope["type"] == "http" and scope["path"] not in self._own:
-            # shielded: who goes away before there is anything cancels the loading for nobody else
-            behind = await asyncio.shield(asyncio.wrap_future(self._behind))
+            if not self._behind.done():
+                # shielded: who goes away meanwhile cancels the loading for nobody else
+                await asyncio.shield(asyncio.wrap_future(self._behind))
+            behind = self._behind.result()
             await behind(scope, receive, send)
         else:
             await self._door(scope, receive, send)
