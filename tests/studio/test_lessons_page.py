@@ -8,6 +8,7 @@ from fathom.studio.lessons import LESSONS
 def test_a_lesson_drives_the_network_and_checks_what_is_found(opened_at, served):
     window = opened_at(served, "#/lessons")
     page = window.page
+    page.get_by_role("link", name="Begin: Designing a network by itself").wait_for()
     assert page.locator("main li").count() == 10
     page.get_by_role("link", name="Begin: Neuron, layer and bias").click()
     page.wait_for_selector('svg.network [data-name="output.neuron2.bias"]')

@@ -37,7 +37,7 @@ MOST_RUNNING = 2  # the dense network and the convolutional one
 MOST_KEPT = 4  # trainings of each network
 REPEATS = 5  # of a drawing among some 1400 pictures, each time distorted anew
 POLL_S = 0.1
-STOP_PATIENCE_S = 60.0  # for a first epoch, before a stop is passed on all the same
+STOP_PATIENCE_S = 600.0  # for a first epoch: stopped before it, there is no network to keep
 
 
 class DigitTicket(Value):
