@@ -5,10 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from fathom import FathomClassifier, save
 from fathom.data.datasets import load_digits
 from fathom.errors import FathomError, InputError
-from fathom.estimators.defaults import small_reading_network, small_reading_recipe
+from fathom.estimators.defaults import small_reading_network
 from fathom.nn.convolution import Conv2D
 from fathom.studio.digit_messages import Drawing, KeepWish, NeuronWish, OwnDrawing
 from fathom.studio.digit_reading import Reader
@@ -34,13 +33,9 @@ def material():
 
 
 @pytest.fixture(scope="session", params=["dnn", "cnn"])
-def trained(request, material, tmp_path_factory):
-    """Return a small network trained for two epochs, and where it is kept."""
-    kind = request.param
-    recipe = small_reading_recipe(16, kind).model_copy(update={"epochs": 1})
-    model = FathomClassifier(small_reading_network(list(range(10)), 16, kind), recipe)
-    model.fit(material.x_train, material.y_train)
-    return kind, save(model, tmp_path_factory.mktemp("reader") / "model.fathom"), model
+def trained(request, little_models):
+    """Return a small network trained for one epoch, and where it is kept."""
+    return request.param, *little_models[request.param]
 
 
 @pytest.fixture(scope="session")

@@ -5,8 +5,8 @@ import pytest
 from fathom.studio.lessons import LESSONS
 
 
-def test_a_lesson_drives_the_network_and_checks_what_is_found(opened_at, served):
-    window = opened_at(served, "#/lessons")
+def test_a_lesson_drives_the_network_and_checks_what_is_found(opened_at, furnished):
+    window = opened_at(furnished, "#/lessons")
     page = window.page
     page.get_by_role("link", name="Begin: Designing a network by itself").wait_for()
     assert page.locator("main li").count() == 10
@@ -38,8 +38,8 @@ def test_a_lesson_drives_the_network_and_checks_what_is_found(opened_at, served)
     page.get_by_text("2 of 4 steps done").wait_for()  # remembered
 
 
-def test_every_step_of_every_lesson_opens_in_both_languages(opened_at, served):
-    window = opened_at(served, "#/lessons/neuron/1", width=390, height=844)
+def test_every_step_of_every_lesson_opens_in_both_languages(opened_at, furnished):
+    window = opened_at(furnished, "#/lessons/neuron/1", width=390, height=844)
     page = window.page
     page.get_by_test_id("verdict").wait_for(state="attached")
     for lesson in LESSONS:
@@ -60,8 +60,8 @@ PLACES = ["#/network", "#/data", "#/digits", "#/lessons", "#/lessons/loss/3"]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_nothing_grave_keeps_anybody_out(opened_at, served, violations, scheme):
-    window = opened_at(served, "#/network", color_scheme=scheme)
+def test_nothing_grave_keeps_anybody_out(opened_at, furnished, violations, scheme):
+    window = opened_at(furnished, "#/network", color_scheme=scheme)
     page = window.page
     for place in PLACES:
         page.evaluate("(place) => (location.hash = place)", place)
