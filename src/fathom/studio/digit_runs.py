@@ -16,9 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from fathom.data.datasets import load_digits
 from fathom.errors import InputError
-from fathom.estimators.defaults import reading_recipe, small_reading_recipe
 from fathom.studio.digit_messages import (
     SIDE,
     DigitEvent,
@@ -116,9 +114,6 @@ class DigitRuns:
             folder = self._folder / name
             folder.mkdir(mode=0o700)
             n_train = _write_material(folder / "material.npz", drawings)
-            recipe = (small_reading_recipe if wish.size == "small" else reading_recipe)(
-                SIDE, wish.network
-            )
             arguments = (
                 "digits", "--data=material.npz", f"--network={wish.network}",
                 f"--size={wish.size}", f"--time-limit={wish.time_limit:g}", f"--seed={wish.seed}",
@@ -127,7 +122,7 @@ class DigitRuns:
             self._run(
                 name,
                 {
-                    "wish": wish, "epochs": recipe.epochs * recipe.n_starts, "n_train": n_train,
+                    "wish": wish, "epochs": _planned_epochs(wish), "n_train": n_train,
                     "n_drawings": len(drawings), "arguments": arguments,
                 },
             )  # fmt: skip
@@ -233,11 +228,22 @@ class DigitRuns:
                     yield number, DigitEvent.model_validate(json.loads(line))
 
 
+def _planned_epochs(wish: TrainWish) -> int:
+    """Return how many epochs a training takes if it has the time, all starts together."""
+    from fathom.estimators.defaults import reading_recipe, small_reading_recipe
+
+    recipe_of = small_reading_recipe if wish.size == "small" else reading_recipe
+    recipe = recipe_of(SIDE, wish.network)
+    return recipe.epochs * recipe.n_starts
+
+
 def _write_material(path: Path, drawings: tuple[OwnDrawing, ...]) -> int:
     """Write what is learned from and tested on; return how many pictures are learned from.
 
     Drawings are learned from alone: the test stays what it was before, so that accuracies compare.
     """
+    from fathom.data.datasets import load_digits
+
     digits = load_digits("digits")
     own = [fit(as_grid(one.ink)) for one in drawings for _ in range(REPEATS)]
     labels = [one.label for one in drawings for _ in range(REPEATS)]

@@ -1,7 +1,9 @@
 """The digits page: networks that read what is drawn, and learn while one looks on."""
 
 import secrets
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fathom.errors import InputError
 from fathom.studio.digit_messages import (
@@ -21,6 +23,9 @@ from fathom.studio.digit_messages import (
 from fathom.studio.digit_runs import DigitRuns
 from fathom.studio.drawings import Drawings, as_text
 
+if TYPE_CHECKING:
+    from fathom.studio.digit_reading import Readers
+
 
 class DigitRoom:
     """Everything on the digits page, kept in a folder.
@@ -32,11 +37,15 @@ class DigitRoom:
     """
 
     def __init__(self, folder: Path) -> None:
-        from fathom.studio.digit_reading import Readers
-
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.runs, self.drawings = DigitRuns(folder / "runs"), Drawings(folder)
-        self.readers = Readers(self._reading)
+
+    @cached_property
+    def readers(self) -> "Readers":
+        """The networks that read; what they need is loaded when the page is first opened."""
+        from fathom.studio.digit_reading import Readers
+
+        return Readers(self._reading)
 
     def _reading(self, network: ReaderName) -> tuple[str, Path]:
         name = self.runs.reader(network)

@@ -48,7 +48,7 @@ def fit(grid: np.ndarray) -> np.ndarray:
     --------
     >>> small = np.zeros((16, 16), np.uint8)
     >>> small[1:5, 1] = 1
-    >>> fit(small).any(axis=1).all()  # as tall as the grid
+    >>> bool(fit(small).any(axis=1).all())  # as tall as the grid
     True
     """
     if not grid.any():
