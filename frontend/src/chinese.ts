@@ -5,6 +5,8 @@ export const chinese: Record<Key, string> = {
   data: "你的数据",
   descent: "下降",
   depth: "深度",
+  digits: "数字",
+  lessons: "课程",
   tagline: "看神经网络如何计算和学习",
   language: "English",
   theme: "浅色或深色",

@@ -171,6 +171,56 @@ export interface Descended {
   losses: number[];
 }
 
+export interface DigitEvent {
+  event: string;
+  start: number | null;
+  epoch: number | null;
+  train_loss: number | null;
+  train_score: number | null;
+  validation_score: number | null;
+  accuracy: number | null;
+  message: string | null;
+}
+
+export interface DigitReading {
+  network: "dnn" | "cnn";
+  run: string;
+  n_networks: number;
+  probabilities: number[];
+  layers: LayerFlow[];
+}
+
+export interface DigitReadings {
+  seen: string;
+  readings: DigitReading[];
+}
+
+export interface DigitRun {
+  id: string;
+  network: "dnn" | "cnn";
+  size: "small" | "full";
+  state: "running" | "stopping" | "done" | "failed";
+  seconds: number;
+  epochs: number;
+  n_train: number;
+  n_drawings: number;
+  accuracy: number | null;
+  is_reading: boolean;
+  message: string;
+  command: string;
+}
+
+export interface DigitsFacts {
+  runs: DigitRun[];
+  drawings: OwnDrawing[];
+  most_drawings: number;
+}
+
+export interface Drawing {
+  ink: string;
+  fits: boolean;
+}
+
 export interface Example {
   x: number[];
   target: number[];
@@ -185,6 +235,14 @@ export interface Explanation {
   result: string;
   value: number;
   operands: Operand[];
+}
+
+export interface FirstWeights {
+  network: "dnn" | "cnn";
+  run: string;
+  layer: number;
+  neurons: number[];
+  pictures: number[][][];
 }
 
 export interface FormColumn {
@@ -222,8 +280,23 @@ export interface JobRequest {
   seed: number;
 }
 
+export interface KeepWish {
+  ink: string;
+  label: number;
+}
+
 export interface Kinds {
   kinds: Record<string, "number" | "category" | "yes_no" | "date" | "text" | "identifier" | "constant">;
+}
+
+export interface LayerFlow {
+  number: number;
+  name_en: string;
+  name_zh: string;
+  height: number;
+  width: number;
+  units: number[][];
+  can_look: boolean;
 }
 
 export interface LayerNumbers {
@@ -242,6 +315,30 @@ export interface LayerState {
   activation: "identity" | "sigmoid" | "tanh" | "relu" | "leaky_relu" | "elu" | "selu" | "gelu" | "silu" | "mish" | "softplus" | "softmax";
   weights: number[][];
   biases: number[];
+}
+
+export interface LessonAnswer {
+  lesson: string;
+  step: number;
+  number: number | null;
+  choice: number | null;
+  state: NetworkState | null;
+}
+
+export interface LessonVerdict {
+  is_right: boolean;
+  said: Words;
+}
+
+export interface LessonView {
+  key: string;
+  title: Words;
+  about: Words;
+  steps: StepView[];
+}
+
+export interface LessonsView {
+  lessons: LessonView[];
 }
 
 export interface Line {
@@ -300,10 +397,36 @@ export interface NetworkState {
   learning_rate: number;
 }
 
+export interface NeuronLook {
+  network: "dnn" | "cnn";
+  run: string;
+  layer: number;
+  neuron: number;
+  weights: number[][] | null;
+  excited: number[][];
+  excited_sum: number;
+  share_active: number;
+  strongest: StrongPicture[];
+  said_en: string;
+  said_zh: string;
+}
+
+export interface NeuronWish {
+  network: "dnn" | "cnn";
+  layer: number;
+  neuron: number;
+}
+
 export interface Operand {
   name: string;
   value: number;
   note: string;
+}
+
+export interface OwnDrawing {
+  id: string;
+  ink: string;
+  label: number;
 }
 
 export interface Place {
@@ -486,6 +609,22 @@ export interface Step {
   grain: number;
 }
 
+export interface StepView {
+  text: Words;
+  formula: string;
+  page: "network" | "descent" | "digits" | "depth" | "data";
+  state: NetworkState | null;
+  focus: string;
+  hides: boolean;
+  task: TaskView | null;
+}
+
+export interface StrongPicture {
+  ink: string;
+  label: string;
+  sum: number;
+}
+
 export interface SuitingRates {
   too_small: number | null;
   right: number | null;
@@ -512,12 +651,37 @@ export interface TapeRequest {
   is_softmax: boolean;
 }
 
+export interface TaskView {
+  kind: "number" | "choice" | "reach";
+  ask: Words;
+  choices: Words[];
+  decimals: number;
+}
+
+export interface TestDigit {
+  ink: string;
+  label: number;
+}
+
+export interface TrainWish {
+  network: "dnn" | "cnn";
+  size: "small" | "full";
+  time_limit: number;
+  uses_drawings: boolean;
+  seed: number;
+}
+
 export interface Welcome {
   version: string;
   most_layers: number;
   most_units: number;
   most_examples: number;
   most_upload_bytes: number;
+}
+
+export interface Words {
+  en: string;
+  zh: string;
 }
 
 export interface Worth {

@@ -6,6 +6,8 @@ export const english = {
   data: "Your data",
   descent: "Descent",
   depth: "Depth",
+  digits: "Digits",
+  lessons: "Lessons",
   tagline: "see a network compute and learn",
   language: "中文",
   theme: "Light or dark",

@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import shutil
 import threading
 from contextlib import closing
 from pathlib import Path
@@ -77,6 +78,39 @@ class Client:
 @pytest.fixture(scope="session")
 def client(served):
     return Client(served)
+
+
+@pytest.fixture(scope="session")
+def little_models(tmp_path_factory):
+    """Return small networks that read digits, after one epoch, each as a file and as it is."""
+    from fathom import FathomClassifier, save
+    from fathom.data.datasets import load_digits
+    from fathom.estimators.defaults import small_reading_network, small_reading_recipe
+
+    material, found = load_digits("digits"), {}
+    for kind in ("dnn", "cnn"):
+        recipe = small_reading_recipe(16, kind).model_copy(update={"epochs": 1})
+        model = FathomClassifier(small_reading_network(list(range(10)), 16, kind), recipe)
+        model.fit(material.x_train, material.y_train)
+        found[kind] = save(model, tmp_path_factory.mktemp(kind) / "model.fathom"), model
+    return found
+
+
+@pytest.fixture(scope="session")
+def furnished(served, little_models):
+    """Return the studio with networks in it that read digits, so that none is trained."""
+    for number, (kind, (path, _)) in enumerate(little_models.items()):
+        folder = served.folder / "digits" / "runs" / f"{number:016x}"
+        folder.mkdir(parents=True)
+        shutil.copy(path, folder / "model.fathom")
+        ticket = {
+            "wish": {"network": kind}, "epochs": 1, "n_train": 1438, "n_drawings": 0,
+            "arguments": ["digits"], "began": 0, "process": 0, "process_began": "",
+        }  # fmt: skip
+        (folder / "ticket.json").write_text(json.dumps(ticket))
+        result = {"network": kind, "accuracy": 0.5, "seconds": 1.0}
+        (folder / "events.jsonl").write_text(json.dumps({"event": "done", "results": [result]}))
+    return served
 
 
 @pytest.fixture(scope="session")

@@ -56,10 +56,40 @@ export class NetworkStudio {
     return this.isWhole || (this.known.get(name) ?? -1) <= this.position;
   }
 
+  /** Put a network on the page, as a lesson does: before it has computed, if there is something to find. */
+  async put(state: NetworkState, focus: string, hides: boolean): Promise<void> {
+    const turn = ++this.turn;
+    this.isGiven = true;
+    this.pause();
+    try {
+      const answer = await post<NetworkAnswer>("/api/network/answer", state);
+      if (turn !== this.turn) return;
+      this.keep();
+      this.losses = [];
+      await this.take(answer);
+      this.position = hides ? 0 : this.tape.length;
+      this.trail = focus ? [focus] : [];
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  /** Show everything computed, and where a number comes from. */
+  reveal(name: string): void {
+    this.position = this.tape.length;
+    if (name) this.trail = [name];
+  }
+
+  /** Whether something was put on the page, so that nothing else need be begun with. */
+  isGiven = false;
+  private turn = 0;
+
   async begin(example: string): Promise<void> {
+    const turn = ++this.turn;
     this.pause();
     try {
       const answer = await get<NetworkAnswer>(`/api/network/examples/${example}`);
+      if (turn !== this.turn) return;
       this.losses = [];
       this.past = [];
       await this.take(answer);

@@ -81,12 +81,15 @@ def digits(
             "pictures only."
         ),
     ] = None,
+    size: Annotated[
+        str, typer.Option(help="full, or small: networks that can be looked at, in seconds.")
+    ] = "full",
     json: Json = False,
 ) -> None:
     """Learn to read handwritten digits, and show how well."""
     from fathom.cli.digits import run_digits
 
-    raise typer.Exit(run_digits(data, network, time_limit, seed, output, compare, json))
+    raise typer.Exit(run_digits(data, network, time_limit, seed, output, compare, json, size))
 
 
 @app.command()

@@ -15,12 +15,19 @@ from fathom.deployment.archive import save
 from fathom.deployment.container import require_writable
 from fathom.errors import InputError
 from fathom.estimators import FathomClassifier
-from fathom.estimators.defaults import reading_network, reading_recipe
+from fathom.estimators.defaults import (
+    reading_network,
+    reading_recipe,
+    small_reading_network,
+    small_reading_recipe,
+)
 from fathom.nn.architecture import Architecture
 from fathom.nn.convolution import Conv2D
 from fathom.nn.dense import Dense
+from fathom.training.recipe import Recipe
 
 NETWORKS = {"dnn": ("dnn",), "cnn": ("cnn",), "both": ("dnn", "cnn")}
+SIZES = ("small", "full")
 TITLES = {
     "dnn": "deep network (dnn)",
     "cnn": "convolutional network (cnn)",
@@ -49,6 +56,26 @@ class Result:
         }
 
 
+@dataclass(frozen=True)
+class Plan:
+    """Which networks are trained, how large, and the seed of every random choice."""
+
+    kinds: tuple[str, ...]
+    size: str
+    seed: int
+
+    def design(self, digits: Digits, kind: str) -> tuple[Architecture, Recipe]:
+        """Return a network for these pictures, and how it is trained."""
+        side, classes = digits.x_train.shape[1], np.unique(digits.y_train).tolist()
+        if self.size == "small":
+            architecture = small_reading_network(classes, side, kind)
+            recipe = small_reading_recipe(side, kind)
+        else:
+            architecture = reading_network(classes, side, kind)
+            recipe = reading_recipe(side, kind)
+        return architecture, recipe.model_copy(update={"seed": self.seed})
+
+
 def run_digits(
     data: str,
     network: str,
@@ -57,10 +84,13 @@ def run_digits(
     output: str,
     compare: bool | None,
     is_json: bool,
+    size: str = "full",
 ) -> int:
     """Load, train, save, compare, show; return the exit code."""
     if network not in NETWORKS:
         raise InputError("--network dnn, cnn or both", got=repr(network))
+    if size not in SIZES:
+        raise InputError("--size small or full", got=repr(size))
     if not 0 < time_limit < float("inf"):
         raise InputError("--time-limit above 0, in seconds", got=f"{time_limit:g}")
     if not 0 <= seed < 2**32:
@@ -72,7 +102,8 @@ def run_digits(
         prepare_engine()
         loaded = load_digits(data, seed=seed)
         _introduce(screen, loaded)
-        models = _train_all(screen, stop, loaded, NETWORKS[network], time_limit, seed)
+        plan = Plan(NETWORKS[network], size, seed)
+        models = _train_all(screen, stop, loaded, plan, time_limit)
         if not models:
             report_error("stopped before any network was trained", is_json)
             return STOPPED
@@ -103,18 +134,17 @@ def _train_all(
     screen: Screen,
     stop: StopRequest,
     digits: Digits,
-    kinds: tuple[str, ...],
+    plan: Plan,
     time_limit: float,
-    seed: int,
 ) -> list[tuple[FathomClassifier, Result]]:
     """Train the networks one after another within the time for all of them."""
     began, trained = time.monotonic(), []
-    for kind in kinds:
+    for kind in plan.kinds:
         if stop.is_asked:
             break
         left = time_limit - (time.monotonic() - began)
-        share = DNN_SHARE if len(kinds) == 2 and kind == "dnn" else 1.0
-        model, result = _train_one(screen, stop, digits, kind, max(share * left, 0.1), seed)
+        share = DNN_SHARE if len(plan.kinds) == 2 and kind == "dnn" else 1.0
+        model, result = _train_one(screen, stop, digits, plan, kind, max(share * left, 0.1))
         trained.append((model, result))
         screen.emit("result", **result.as_event())
         screen.say(f"{kind}  read {result.accuracy:.2%} of the test in {result.seconds:.1f} s")
@@ -122,11 +152,9 @@ def _train_all(
 
 
 def _train_one(
-    screen: Screen, stop: StopRequest, digits: Digits, kind: str, seconds: float, seed: int
+    screen: Screen, stop: StopRequest, digits: Digits, plan: Plan, kind: str, seconds: float
 ) -> tuple[FathomClassifier, Result]:
-    side = digits.x_train.shape[1]
-    architecture = reading_network(np.unique(digits.y_train).tolist(), side, kind)
-    recipe = reading_recipe(side, kind).model_copy(update={"seed": seed})
+    architecture, recipe = plan.design(digits, kind)
     screen.say(f"{kind}  {_outline(architecture)}: {architecture.n_parameters:,} parameters")
     model = FathomClassifier(architecture, recipe, time_limit=seconds)
     view = TrainingView(screen, kind, recipe.epochs, recipe.n_starts, stop)

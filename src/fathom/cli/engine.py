@@ -7,7 +7,7 @@ def prepare_engine() -> None:
     """Let compiled programs be found again by the next command, in the user's cache folder."""
     import jax
 
-    from fathom.data.datasets import cache_folder
+    from fathom.data.cache import cache_folder
 
     folder = cache_folder() / "xla"
     try:

@@ -6,7 +6,7 @@ import webbrowser
 from pathlib import Path
 
 from fathom.cli.screen import Screen
-from fathom.data.datasets import cache_folder
+from fathom.data.cache import cache_folder
 from fathom.errors import InputError
 
 PORT = 8765

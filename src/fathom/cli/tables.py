@@ -15,8 +15,8 @@ import numpy as np
 import polars as pl
 
 from fathom.cli.screen import Screen
+from fathom.data.cache import cache_folder
 from fathom.data.cells import first_row, nearest, quoted, to_cells, to_days, to_numbers
-from fathom.data.datasets import cache_folder
 from fathom.data.folders import list_named
 from fathom.data.readings import read_as_dates
 from fathom.data.schema import TableInput, Target

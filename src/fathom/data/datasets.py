@@ -4,7 +4,6 @@ import difflib
 import gzip
 import lzma
 import math
-import os
 import struct
 import warnings
 import zipfile
@@ -16,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from fathom.data.cache import cache_folder
 from fathom.data.images import IMAGE_SUFFIXES, INK_SIZE, all_to_ink, read_grey, to_ink
 from fathom.data.splitting import hold_out
 from fathom.errors import DatasetError
@@ -115,14 +115,6 @@ def load_digits(source: str = "digits", *, seed: int = 0) -> Digits:
         got=repr(source)[:200],
         hint=f"did you mean {' or '.join(near)}?",
     )
-
-
-def cache_folder() -> Path:
-    """Return the folder for downloaded data: FATHOM_CACHE, or ``fathom`` in the user's cache."""
-    given = os.environ.get("FATHOM_CACHE")
-    if given:
-        return Path(given)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fathom"
 
 
 def _bundled(seed: int) -> Digits:

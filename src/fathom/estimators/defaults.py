@@ -159,3 +159,51 @@ def reading_recipe(side: int, kind: str) -> Recipe:
         shift=side * 3 / 32, rotate=12, scale=0.12, shear=0.15, bend=side * 0.0375, threshold=0.5
     )
     return Recipe(batch_size=128, epochs=200, augmentation=changes, **common)
+
+
+def small_reading_network(classes: Sequence[Label], side: int, kind: str) -> Architecture:
+    """Return a network that reads signs of ink and is small enough to be looked at whole.
+
+    Parameters
+    ----------
+    classes : sequence
+        What the signs may be.
+    side : int
+        Side of the grid, in pixels, at least 4.
+    kind : {"dnn", "cnn"}
+        Dense layers of 64 and 32 neurons, or convolutions of 8 and 16 channels, each with a pool,
+        and a dense layer of 32. Every layer has its bias and nothing is normalized, so that an
+        activation is what its weights say: a = relu(W x + b).
+    """
+    schema = Schema(
+        input=ImageInput(height=side, width=side, channels=1, is_ink=True),
+        target=Target(task="classes", classes=tuple(classes)),
+    )
+    output, loss = output_layer(schema)
+    layers: tuple[Layer, ...] = (Flatten(), Dense(units=64), Dense(units=32), output)
+    if kind == "cnn":
+        layers = (
+            Conv2D(channels=8, kernel=(5, 5)), MaxPool(size=2),
+            Conv2D(channels=16, kernel=(3, 3)), MaxPool(size=2),
+            Flatten(), Dense(units=32), output,
+        )  # fmt: skip
+    return Architecture(input_shape=schema.input.shape, layers=layers, loss=loss)
+
+
+def small_reading_recipe(side: int, kind: str) -> Recipe:
+    """Return the recipe for `small_reading_network`: one start, and done within seconds.
+
+    Parameters
+    ----------
+    side : int
+        Side of the picture, in pixels.
+    kind : {"dnn", "cnn"}
+        Which network is trained.
+    """
+    changes = Augmentation(
+        shift=side / 16, rotate=8, scale=0.1, shear=0.1, bend=side / 40, threshold=0.5
+    )
+    return Recipe(
+        learning_rate=3e-3, weight_decay=0.02, batch_size=32, augmentation=changes,
+        epochs=16 if kind == "cnn" else 40,
+    )  # fmt: skip

@@ -1,49 +1,28 @@
 """The studio's application: its routes, each a few lines between a message and a room below."""
 
-import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response, StreamingResponse
+from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
-import fathom
 from fathom.errors import InputError
 from fathom.studio.depth_routes import depth_routes
 from fathom.studio.descent_routes import descent_routes
-from fathom.studio.jobs import POLL_S, Jobs
-from fathom.studio.messages import (
-    Ask,
-    Descend,
-    NetworkState,
-    Reshape,
-    Session,
-    TapeRequest,
-    Welcome,
-)
-from fathom.studio.page import page_files
+from fathom.studio.digit_routes import DigitRoutes
+from fathom.studio.digits import DigitRoom
+from fathom.studio.jobs import Jobs
+from fathom.studio.lesson_routes import lesson_routes
+from fathom.studio.messages import Ask, Descend, NetworkState, Reshape, TapeRequest
 from fathom.studio.results import Results
-from fathom.studio.security import (
-    MOST_UPLOAD_BYTES,
-    SIGN_IN,
-    UPLOAD,
-    App,
-    Guard,
-    Keys,
-    RefusedError,
-)
+from fathom.studio.security import UPLOAD, App
 from fathom.studio.table_messages import JobRequest, Kinds, MoreTime, RowWish
 from fathom.studio.tables import Tables
+from fathom.studio.telling import tell
 from fathom.studio.turns import Turns
 from fathom.studio.wire import application_of, read, say, say_json
 from fathom.values import Value
-
-HEARTBEAT_S = 15.0
-MOST_BATCH = 500  # events sent together
-
 
 class Studio:
     """Everything the routes share.
@@ -52,25 +31,20 @@ class Studio:
     ----------
     folder : Path
         Where tables and searches are kept.
-    keys : Keys
-        Tokens and cookies.
     """
 
-    def __init__(self, folder: Path, keys: Keys) -> None:
+    def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         folder.chmod(0o700)
-        self.keys = keys
         self.tables = Tables(folder / "tables")
         self.jobs = Jobs(folder / "jobs", self.tables)
         self.results = Results()
         self.turns = Turns()
-        self.files = page_files()
+        self.digits = DigitRoom(folder / "digits")
 
-    def application(self, port: int) -> App:
-        """Return the guarded application, for the port it will listen on."""
+    def application(self) -> App:
+        """Return the application; who may speak to it is known before."""
         routes = [
-            Route(SIGN_IN, self.sign_in, methods=["POST"]),
-            Route("/api/welcome", self.welcome),
             Route("/api/network/examples/{name}", self.example),
             *(
                 Route(f"/api/network/{name}", self.compute, methods=["POST"])
@@ -94,37 +68,10 @@ class Studio:
             Route("/api/jobs/{id}/report", self.report),
             *descent_routes(self.turns),
             *depth_routes(self.turns),
-            *(Route(address, self.page) for address in self.files),
+            *DigitRoutes(self.digits).every(),
+            *lesson_routes(),
         ]
-        inner = application_of(routes)
-        guard = Guard(inner, self.keys, port)
-        self._cookie_name = guard.cookie_name
-        return guard
-
-    async def page(self, request: Request) -> Response:
-        """Give a file of the page."""
-        content, kind = self.files[request.url.path]
-        lasting = "max-age=31536000, immutable" if "/assets/" in request.url.path else "no-cache"
-        return Response(content, media_type=kind, headers={"cache-control": lasting})
-
-    async def sign_in(self, request: Request) -> Response:
-        """Exchange the token of the link for a cookie."""
-        session = await read(request, Session)
-        cookie = self.keys.exchange(session.token)
-        if cookie is None:
-            raise RefusedError(401, "the newest link", hint="open the newest link in the terminal")
-        response = self._welcome()
-        response.set_cookie(
-            self._cookie_name, cookie, httponly=True, samesite="strict", path="/api"
-        )
-        return response
-
-    async def welcome(self, request: Request) -> Response:
-        """Tell the page what it has to know first."""
-        return self._welcome()
-
-    def _welcome(self) -> Response:
-        return say(Welcome(version=fathom.__version__, most_upload_bytes=MOST_UPLOAD_BYTES))
+        return application_of(routes)
 
     async def example(self, request: Request) -> Response:
         """Give a network to begin with."""
@@ -240,42 +187,7 @@ class Studio:
 
     async def events(self, request: Request) -> Response:
         """Tell what a job says, as it says it; who comes again goes on where it was."""
-        name = request.path_params["id"]
-        self.jobs.folder_of(name)
-        last = request.headers.get("last-event-id") or request.query_params.get("after") or "0"
-        after = int(last) if last.isdecimal() and len(last) < 12 else 0
-        return StreamingResponse(
-            self._stream(request, name, after), media_type="text/event-stream",
-            headers={"cache-control": "no-store"},
-        )  # fmt: skip
-
-    async def _stream(self, request: Request, name: str, after: int) -> AsyncIterator[str]:
-        quiet = 0.0
-        while not await request.is_disconnected():
-            is_running = self.jobs.is_running(name)
-            batch = await run_in_threadpool(self._some_events, name, after)
-            if batch:
-                after, quiet = batch[-1][0], 0.0
-                told = ",".join(e.model_dump_json(exclude_none=True) for _, e in batch)
-                yield f"id: {after}\nevent: search\ndata: [{told}]\n\n"
-            elif not is_running:
-                facts = self.jobs.facts(name).model_dump_json()
-                yield f"id: {after}\nevent: end\ndata: {facts}\n\n"
-                return
-            else:
-                quiet += POLL_S
-                if quiet >= HEARTBEAT_S:
-                    quiet = 0.0
-                    yield ": still here\n\n"
-                await asyncio.sleep(POLL_S)
-
-    def _some_events(self, name: str, after: int) -> list[tuple[int, Any]]:
-        found = []
-        for one in self.jobs.events(name, after):
-            found.append(one)
-            if len(found) >= MOST_BATCH:
-                break
-        return found
+        return tell(request, self.jobs)
 
 
 NETWORK_TASKS: dict[str, tuple[type[Value], str]] = {

@@ -25,6 +25,7 @@ from pydantic import Field
 from fathom.data.splitting import hold_out
 from fathom.data.target import choose_target, parse_target
 from fathom.errors import InputError
+from fathom.studio.processes import begun_at, last_event
 from fathom.studio.table_messages import JobFacts, JobRequest, JobState, SearchEvent
 from fathom.studio.tables import ID, ID_BYTES, Tables, known_folder
 from fathom.values import Value
@@ -160,7 +161,7 @@ class Jobs:
             )  # fmt: skip
         self._children[name] = child
         started = {
-            "process": child.pid, "process_began": _begun_at(child.pid), "began": time.time()
+            "process": child.pid, "process_began": begun_at(child.pid), "began": time.time()
         }  # fmt: skip
         text = draft.model_copy(update=started).model_dump_json()
         (folder / "ticket.json").write_text(text, encoding="utf-8")
@@ -171,13 +172,13 @@ class Jobs:
         if child is not None:
             return child.poll() is None
         ticket = self.ticket(name)
-        return bool(ticket.process_began) and _begun_at(ticket.process) == ticket.process_began
+        return bool(ticket.process_began) and begun_at(ticket.process) == ticket.process_began
 
     def facts(self, name: str) -> JobFacts:
         """Return how a job stands."""
         folder, ticket = self.folder_of(name), self.ticket(name)
         is_running = self.is_running(name)
-        last = _last_event(folder / "events.jsonl")
+        last = last_event(folder / "events.jsonl")
         has_model = (folder / "model.fathom").is_file()
         state: JobState = "done" if last.get("event") == "done" else "failed"
         if is_running:
@@ -261,32 +262,3 @@ def _divide(frame: pl.DataFrame, request: JobRequest) -> tuple[pl.DataFrame, str
     share = TEST_SHARE if request.keeps_test_rows else 0.0
     training, test = hold_out(kept.height, share, request.seed, classes)
     return kept, parsed.target.task, training, test
-
-
-def _begun_at(process: int) -> str:
-    """Return when a process began, as the system tells it; nothing where it does not live."""
-    try:
-        text = Path(f"/proc/{process}/stat").read_text(encoding="ascii", errors="replace")
-        fields = text.rsplit(")", 1)[1].split()
-    except (OSError, IndexError):
-        return "" if Path("/proc/self/stat").exists() else _is_alive(process)
-    return "" if fields[0] == "Z" else fields[19]
-
-
-def _is_alive(process: int) -> str:
-    try:
-        os.kill(process, 0)
-    except OSError:
-        return ""
-    return "alive"
-
-
-def _last_event(path: Path) -> dict[str, Any]:
-    """Return the last whole line a job said."""
-    try:
-        with path.open("rb") as file:
-            file.seek(max(path.stat().st_size - MOST_LINE, 0))
-            lines = [line for line in file.read().split(b"\n") if line]
-        return dict(json.loads(lines[-1])) if lines else {}
-    except (OSError, ValueError):
-        return {}

@@ -7,9 +7,9 @@ from pydantic import Field, FiniteFloat
 from fathom.inspection.why import Explanation
 from fathom.nn.activations import ActivationName
 from fathom.nn.losses import LossName
+from fathom.studio.door_messages import MOST_EXAMPLES, MOST_LAYERS, MOST_UNITS
 from fathom.values import Value
 
-MOST_LAYERS, MOST_UNITS, MOST_EXAMPLES = 8, 32, 16
 LARGEST = 1e6  # of what may be typed
 MOST_STEPS = 200  # of descent asked for at once
 
@@ -198,34 +198,8 @@ class Tape(Value):
     steps: tuple[Step, ...]
 
 
-class Refusal(Value):
-    """What was expected, what came, and what to do, for a person."""
-
-    message: str
-    expected: str = ""
-    got: str = ""
-    hint: str = ""
-
-
-class Session(Value):
-    """The token of the link in the terminal, exchanged once for a cookie."""
-
-    token: Annotated[str, Field(max_length=200)]
-
-
-class Welcome(Value):
-    """What the page has to know first."""
-
-    version: str
-    most_layers: int = MOST_LAYERS
-    most_units: int = MOST_UNITS
-    most_examples: int = MOST_EXAMPLES
-    most_upload_bytes: int
-
-
 NETWORK_MESSAGES: tuple[type[Value], ...] = (
     NetworkState, NetworkAnswer, Reshape, Descend, Descended, Ask, Explanation, Slope,
     TapeRequest, Tape,
-    Refusal, Session, Welcome,
 )  # fmt: skip
 """What the network page and the server say to each other."""

@@ -91,6 +91,11 @@ class Keys:
         return known
 
 
+def cookie_name(port: int) -> str:
+    """Return the name of the cookie of a studio: cookies do not know ports, so it says its own."""
+    return f"fathom-studio-{port}"
+
+
 class RefusedError(Exception):
     """A request that is not answered: the status, and why."""
 
@@ -119,7 +124,7 @@ class Guard:
 
     def __init__(self, app: App, keys: Keys, port: int) -> None:
         self._app, self._keys = app, keys
-        self.cookie_name = f"fathom-studio-{port}"
+        self.cookie_name = cookie_name(port)
         names = ("127.0.0.1", "localhost", "[::1]")
         self._hosts = {f"{name}:{port}".encode() for name in names}
         if port == 80:

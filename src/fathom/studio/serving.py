@@ -13,8 +13,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from fathom.deployment.server.lingering import Lingering
 from fathom.errors import InputError
-from fathom.studio.app import Studio
-from fathom.studio.security import Keys
+from fathom.studio.entrance import Entrance
+from fathom.studio.security import App, Guard, Keys
 
 LOOPBACK = "127.0.0.1"
 MOST_CONNECTIONS = 200
@@ -81,17 +81,26 @@ class Served:
         on_link: Callable[[str], None] | None = None,
     ) -> None:
         self.folder, self._on_link = folder, on_link
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._socket = _listen(port, is_port_fixed=is_port_fixed)
         self.port = int(self._socket.getsockname()[1])
         self.keys = Keys(self._tell_link)
-        application = Studio(folder, self.keys).application(self.port)
+        guard = Guard(self._entrance(), self.keys, self.port)
         self._server = _Server(
             uvicorn.Config(
-                application, http=_Connection, ws="none", lifespan="off", log_level="critical",
+                guard, http=_Connection, ws="none", lifespan="off", log_level="critical",
                 access_log=False, server_header=False, proxy_headers=False,
                 limit_concurrency=MOST_CONNECTIONS, timeout_graceful_shutdown=1,
             )
         )  # fmt: skip
+
+    def _entrance(self) -> App:
+        def load() -> App:
+            from fathom.studio.app import Studio
+
+            return Studio(self.folder).application()
+
+        return Entrance(self.keys, self.port, load)
 
     @property
     def link(self) -> str:

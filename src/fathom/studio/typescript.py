@@ -7,10 +7,22 @@ from pydantic.json_schema import models_json_schema
 
 from fathom.studio.depth_messages import DEPTH_MESSAGES
 from fathom.studio.descent_messages import DESCENT_MESSAGES
+from fathom.studio.digit_messages import DIGIT_MESSAGES
+from fathom.studio.door_messages import DOOR_MESSAGES
+from fathom.studio.lesson_messages import LESSON_MESSAGES
 from fathom.studio.messages import NETWORK_MESSAGES
 from fathom.studio.table_messages import TABLE_MESSAGES
 
 HEAD = "// Written by `python -m fathom.studio.typescript`, from Python's messages. Do not edit.\n"
+EVERY_MESSAGE = (
+    *DOOR_MESSAGES,
+    *NETWORK_MESSAGES,
+    *TABLE_MESSAGES,
+    *DESCENT_MESSAGES,
+    *DEPTH_MESSAGES,
+    *DIGIT_MESSAGES,
+    *LESSON_MESSAGES,
+)
 PLAIN = {
     "string": "string", "number": "number", "integer": "number", "boolean": "boolean",
     "null": "null",
@@ -25,12 +37,7 @@ def write_typescript() -> str:
     >>> "export interface Step {" in write_typescript()
     True
     """
-    kinds = (
-        *NETWORK_MESSAGES, *TABLE_MESSAGES,
-        *DESCENT_MESSAGES,
-        *DEPTH_MESSAGES,
-    )  # fmt: skip
-    every = [(kind, "serialization") for kind in kinds]
+    every = [(kind, "serialization") for kind in EVERY_MESSAGE]
     _, schema = models_json_schema(every)  # type: ignore[arg-type]
     parts = [HEAD]
     for name, one in sorted(schema["$defs"].items()):

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from fathom.errors import FathomError, InputError
-from fathom.studio.messages import Refusal
+from fathom.studio.door_messages import Refusal
 from fathom.studio.security import App, RefusedError
 from fathom.values import Value
 
