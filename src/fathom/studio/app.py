@@ -24,6 +24,7 @@ from fathom.studio.turns import Turns
 from fathom.studio.wire import application_of, read, say, say_json
 from fathom.values import Value
 
+
 class Studio:
     """Everything the routes share.
 
