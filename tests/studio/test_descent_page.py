@@ -135,8 +135,8 @@ def test_tall_is_trained_against_fat_until_it_is_stopped(opened_at, served, clie
     window = opened_at(served, "#/depth")
     page = window.page
     tall = page.get_by_test_id("tall")
-    tall.get_by_label("On").select_option("spirals")
-    tall.get_by_label("Seconds").fill("60")
+    tall.locator("select").first.select_option("spirals")
+    tall.get_by_role("spinbutton", name="Seconds").fill("60")
     tall.get_by_role("button", name="Start", exact=True).click()
     page.wait_for_selector("[data-testid=state][data-state=running]", timeout=SLOW_MS)
     assert client.ask("POST", "/api/depth/study", {})[0] == 422  # one at a time
