@@ -140,6 +140,10 @@ export interface DepthNews {
   problem: string;
 }
 
+export interface DepthStop {
+  number: number;
+}
+
 export interface DepthVerdict {
   shallow: number;
   deep: number;

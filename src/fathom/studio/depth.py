@@ -17,6 +17,7 @@ from fathom.studio.depth_messages import (
     DepthLine,
     DepthMaterial,
     DepthNews,
+    DepthStop,
     DepthVerdict,
     DepthWish,
 )
@@ -64,10 +65,17 @@ class DepthRoom:
             self._study = _Study(wish, 1 if self._study is None else self._study.number + 1)
         return self.news()
 
-    def stop(self) -> DepthNews:
-        """Ask the study to end with what it has."""
-        if self._study is not None:
-            self._study.monitor.is_unwanted = True
+    def stop(self, wish: DepthStop) -> DepthNews:
+        """Ask a study to end with what it has; one that has ended already stays as it is.
+
+        Raises
+        ------
+        InputError
+            If there is no such study.
+        """
+        if self._study is None or self._study.number != wish.number:
+            raise InputError("the study that goes on", got=f"number {wish.number}")
+        self._study.monitor.is_unwanted = True
         return self.news()
 
     def news(self) -> DepthNews:
@@ -76,8 +84,8 @@ class DepthRoom:
 
     def close(self) -> None:
         """Stop, and wait for the end."""
-        self.stop()
         if self._study is not None:
+            self._study.monitor.is_unwanted = True
             self._study.thread.join(30)
 
 

@@ -29,6 +29,12 @@ class DepthWish(Value):
     seed: int = Field(default=0, ge=0, lt=2**31)
 
 
+class DepthStop(Value):
+    """A wish that a study ends, by its number."""
+
+    number: int = Field(ge=1)
+
+
 class DepthLine(Value):
     """One network of a study, with the errors from the starts that are trained by now."""
 
@@ -187,6 +193,6 @@ class RivalsAnswer(Value):
 
 
 DEPTH_MESSAGES: tuple[type[Value], ...] = (
-    DepthWish, DepthNews, BendAsk, BendAnswer, RivalsAsk, RivalsAnswer,
+    DepthWish, DepthStop, DepthNews, BendAsk, BendAnswer, RivalsAsk, RivalsAnswer,
 )  # fmt: skip
 """What the depth page and the server say to each other."""

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from fathom.studio.depth_messages import BendAsk, DepthWish, RivalsAsk
+from fathom.studio.depth_messages import BendAsk, DepthStop, DepthWish, RivalsAsk
 from fathom.studio.turns import Turns
 from fathom.studio.wire import read, say
 
@@ -31,7 +31,8 @@ def depth_routes(turns: Turns) -> list[Route]:
         return say(await run_in_threadpool(room().start, wish))
 
     async def stop(request: Request) -> Response:
-        return say(await run_in_threadpool(room().stop))
+        wish = await read(request, DepthStop)
+        return say(await run_in_threadpool(room().stop, wish))
 
     async def bend(request: Request) -> Response:
         from fathom.studio import bending
