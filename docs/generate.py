@@ -22,14 +22,15 @@ SECTIONS = (
 )  # fmt: skip
 OF_ENTRIES = ("Parameters", "Attributes", "Returns", "Yields", "Raises", "See Also")
 LISTS = (
-    ("The estimators", ("FathomClassifier", "FathomRegressor", "Monitor")),
-    ("Model files", ("save", "load")),
-    ("Networks as data", ("Architecture", "Dense", "Conv2D", "Residual", "Activation", "Dropout",
+    ("The estimators", ("FathomClassifier", "FathomRegressor", "FathomTranscriber", "Monitor")),
+    ("Model files", ("save", "load", "load_transcriber", "compress")),
+    ("Networks as data", ("Architecture", "Dense", "Conv2D", "Conv1D", "Residual", "Activation", "Dropout",
                           "BatchNorm", "LayerNorm", "MaxPool", "AveragePool", "GlobalAveragePool",
-                          "Flatten", "Columns", "Gain", "Bag", "Initializer", "build")),
+                          "Flatten", "Columns", "Gain", "Bag", "Combination",
+                          "Initializer", "build")),
     ("Training as data", ("Recipe", "Augmentation")),
     ("Looking inside", ("trace", "Trace", "why", "open_model")),
-    ("Data", ("load_digits",)),
+    ("Data", ("load_digits", "Recordings")),
 )  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 """The depth page: what layers make of a plane, and its rivals on the same points."""
 
+import jax
 import numpy as np
 
 from fathom.inspection.planes import (
@@ -13,6 +14,7 @@ from fathom.inspection.planes import (
 )
 from fathom.inspection.probes import LayerProbe, probe_layers
 from fathom.inspection.projections import BentLayer, bend_grid
+from fathom.nn.layer import partition
 from fathom.studio.depth_messages import BendAnswer, BendAsk, BendStage, RivalsAnswer, RivalsAsk
 
 N_LINES, N_ALONG = 13, 41
@@ -32,7 +34,7 @@ def bend(asked: BendAsk) -> BendAnswer:
     return BendAnswer(
         classes=points.y.tolist(), stages=stages, region=network_region(network, points),
         low=low.tolist(), high=high.tolist(),
-        n_parameters=sum(layer.weight.size + layer.bias.size for layer in network.layers),
+        n_parameters=sum(leaf.size for leaf in jax.tree.leaves(partition(network)[0])),
     )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 import numpy as np
@@ -175,7 +176,7 @@ def curve(asked: CurveAsk) -> CurveAnswer:
     landscape = landscape_of(asked.network)
     with jax.enable_x64(True):
         start = _start_of(landscape, asked) if asked.start is None else asked.start
-        given = {
+        given: dict[str, Any] = {
             "n_steps": CURVE_STEPS, "start": start, "span": asked.span, "n_points": CURVE_POINTS,
         }  # fmt: skip
         found = loss_along(landscape, asked.weight, learning_rate=1e-9, **given)

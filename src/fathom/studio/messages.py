@@ -6,7 +6,6 @@ from pydantic import Field, FiniteFloat
 
 from fathom.inspection.why import Explanation
 from fathom.nn.activations import ActivationName
-from fathom.nn.losses import LossName
 from fathom.studio.door_messages import MOST_EXAMPLES, MOST_LAYERS, MOST_UNITS
 from fathom.values import Value
 
@@ -17,6 +16,7 @@ Number: TypeAlias = Annotated[FiniteFloat, Field(ge=-LARGEST, le=LARGEST)]
 Row: TypeAlias = Annotated[tuple[Number, ...], Field(min_length=1, max_length=MOST_UNITS)]
 Units: TypeAlias = Annotated[int, Field(ge=1, le=MOST_UNITS)]
 Text: TypeAlias = Annotated[str, Field(max_length=200)]
+ShownLoss: TypeAlias = Literal["cross_entropy", "binary_cross_entropy", "squared_error"]
 ExampleName: TypeAlias = Literal["hand_worked", "softmax", "exclusive_or"]
 StepKind: TypeAlias = Literal[
     "product", "sum", "exponential", "activation", "loss", "error", "gradient", "update"
@@ -44,7 +44,7 @@ class NetworkState(Value):
     layers: Annotated[tuple[LayerState, ...], Field(min_length=1, max_length=MOST_LAYERS)]
     examples: Annotated[tuple[Example, ...], Field(min_length=1, max_length=MOST_EXAMPLES)]
     row: int = Field(default=0, ge=0, lt=MOST_EXAMPLES)
-    loss: LossName = "squared_error"
+    loss: ShownLoss = "squared_error"
     learning_rate: FiniteFloat = Field(default=0.5, gt=0, le=1000)
 
 
@@ -109,7 +109,7 @@ class Reshape(Value):
     n_inputs: Units
     units: Annotated[tuple[Units, ...], Field(min_length=1, max_length=MOST_LAYERS)]
     activations: Annotated[tuple[ActivationName, ...], Field(min_length=1, max_length=MOST_LAYERS)]
-    loss: LossName = "squared_error"
+    loss: ShownLoss = "squared_error"
     seed: int = Field(default=0, ge=0, lt=2**31)
     draws_all: bool = False
 

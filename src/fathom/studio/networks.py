@@ -18,7 +18,7 @@ from fathom.inspection.why import Explanation, why
 from fathom.inspection.why_forward import exponential
 from fathom.nn.architecture import Architecture
 from fathom.nn.dense import Dense, DenseLayer
-from fathom.nn.losses import REQUIRED_ACTIVATIONS, LossName
+from fathom.nn.losses import REQUIRED_ACTIVATIONS
 from fathom.nn.network import Network, draw
 from fathom.studio.messages import (
     Ask,
@@ -32,6 +32,7 @@ from fathom.studio.messages import (
     NetworkNumbers,
     NetworkState,
     Reshape,
+    ShownLoss,
     Slope,
     Step,
     Tape,
@@ -302,7 +303,7 @@ def _resized(values: tuple[float, ...], n: int) -> tuple[float, ...]:
     return (*values[:n], *(0.0 for _ in range(n - len(values))))
 
 
-def fitting_loss(activation: str, wanted: LossName, n_outputs: int) -> LossName:
+def fitting_loss(activation: str, wanted: ShownLoss, n_outputs: int) -> ShownLoss:
     """Return the loss wanted, or one that an output layer of this kind has.
 
     Examples

@@ -159,19 +159,6 @@ def make_program(plan: Plan) -> Program:
         rates: Float[Array, " steps"],
         knobs: Knobs,
     ) -> tuple[State, Sums, Bool[Array, ""]]:
-        if plan.products == "bfloat16":
-            with jax.default_matmul_precision("BF16_BF16_F32"):
-                return take(state, examples, rows, key, rates, knobs)
-        return take(state, examples, rows, key, rates, knobs)
-
-    def take(
-        state: State,
-        examples: Examples,
-        rows: Int[Array, "steps batch"],
-        key: Key[Array, ""],
-        rates: Float[Array, " steps"],
-        knobs: Knobs,
-    ) -> tuple[State, Sums, Bool[Array, ""]]:
         batches = _gather(examples, rows, jax.random.fold_in(key, 0), plan.augmentation)
         keys = jax.random.split(jax.random.fold_in(key, 1), rows.shape[0])
         parameters, others = partition(state.network)
@@ -201,10 +188,22 @@ def make_program(plan: Plan) -> Program:
         return z.reshape(x.shape[0], -1)
 
     return Program(
-        "xla", EVALUATION_BATCH, start, jax.jit(advance), jax.jit(evaluate), jax.jit(combine),
+        "xla", EVALUATION_BATCH, start, jax.jit(_in_products(plan, advance)), jax.jit(evaluate), jax.jit(combine),
         fresh=lambda state: state, weights=lambda state: state.network,
         network=lambda network: network, draw=_draw,
     )  # fmt: skip
+
+
+def _in_products(plan: Plan, advance: Callable[..., Any]) -> Callable[..., Any]:
+    """Have the products of a function take the numbers that a plan wants."""
+    if plan.products == "float32":
+        return advance
+
+    def advance_in_fewer_bits(*given: Any) -> Any:
+        with jax.default_matmul_precision("BF16_BF16_F32"):
+            return advance(*given)
+
+    return advance_in_fewer_bits
 
 
 def _draw(seed: int, start: int, call: int) -> Key[Array, ""]:

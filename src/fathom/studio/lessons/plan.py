@@ -6,9 +6,8 @@ from typing import TypeAlias
 
 from fathom.inspection.why import why
 from fathom.nn.activations import ActivationName
-from fathom.nn.losses import LossName
 from fathom.studio.lesson_messages import PageName, Words
-from fathom.studio.messages import Example, LayerState, NetworkState
+from fathom.studio.messages import Example, LayerState, NetworkState, ShownLoss
 from fathom.studio.networks import trace_state
 
 
@@ -84,7 +83,7 @@ def both(en: str, zh: str) -> Words:
 def network(
     *layers: tuple[ActivationName, Sequence[Sequence[float]], Sequence[float]],
     rows: Sequence[tuple[Sequence[float], Sequence[float]]],
-    loss: LossName = "squared_error",
+    loss: ShownLoss = "squared_error",
     learning_rate: float = 0.5,
 ) -> NetworkState:
     """Return a network to put on the page: activation, weights and biases of each layer."""
