@@ -397,7 +397,7 @@ export interface NetworkState {
   layers: LayerState[];
   examples: Example[];
   row: number;
-  loss: "squared_error" | "cross_entropy" | "binary_cross_entropy" | "ctc";
+  loss: "cross_entropy" | "binary_cross_entropy" | "squared_error";
   learning_rate: number;
 }
 
@@ -505,7 +505,7 @@ export interface Reshape {
   n_inputs: number;
   units: number[];
   activations: ("identity" | "sigmoid" | "tanh" | "relu" | "leaky_relu" | "elu" | "selu" | "gelu" | "silu" | "mish" | "softplus" | "softmax")[];
-  loss: "squared_error" | "cross_entropy" | "binary_cross_entropy" | "ctc";
+  loss: "cross_entropy" | "binary_cross_entropy" | "squared_error";
   seed: number;
   draws_all: boolean;
 }
