@@ -24,8 +24,8 @@ OF_ENTRIES = ("Parameters", "Attributes", "Returns", "Yields", "Raises", "See Al
 LISTS = (
     ("The estimators", ("FathomClassifier", "FathomRegressor", "FathomTranscriber", "Monitor")),
     ("Model files", ("save", "load", "load_transcriber", "compress")),
-    ("Networks as data", ("Architecture", "Dense", "Conv2D", "Conv1D", "Residual", "Activation", "Dropout",
-                          "BatchNorm", "LayerNorm", "MaxPool", "AveragePool", "GlobalAveragePool",
+    ("Networks as data", ("Architecture", "Dense", "Conv2D", "Conv1D", "Residual", "Activation",
+                          "Dropout", "BatchNorm", "LayerNorm", "MaxPool", "AveragePool", "GlobalAveragePool",
                           "Flatten", "Columns", "Gain", "Bag", "Combination",
                           "Initializer", "build")),
     ("Training as data", ("Recipe", "Augmentation")),

@@ -188,8 +188,8 @@ def make_program(plan: Plan) -> Program:
         return z.reshape(x.shape[0], -1)
 
     return Program(
-        "xla", EVALUATION_BATCH, start, jax.jit(_in_products(plan, advance)), jax.jit(evaluate), jax.jit(combine),
-        fresh=lambda state: state, weights=lambda state: state.network,
+        "xla", EVALUATION_BATCH, start, jax.jit(_in_products(plan, advance)), jax.jit(evaluate),
+        jax.jit(combine), fresh=lambda state: state, weights=lambda state: state.network,
         network=lambda network: network, draw=_draw,
     )  # fmt: skip
 
