@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from fathom.inspection.depth.shapes import count_parameters
 from fathom.inspection.planes import (
     Points,
     boosted_regions,
@@ -32,7 +33,7 @@ def bend(asked: BendAsk) -> BendAnswer:
     return BendAnswer(
         classes=points.y.tolist(), stages=stages, region=network_region(network, points),
         low=low.tolist(), high=high.tolist(),
-        n_parameters=sum(layer.weight.size + layer.bias.size for layer in network.layers),
+        n_parameters=count_parameters(2, asked.widths, 2),
     )  # fmt: skip
 
 
