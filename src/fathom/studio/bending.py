@@ -1,8 +1,8 @@
 """The depth page: what layers make of a plane, and its rivals on the same points."""
 
-import jax
 import numpy as np
 
+from fathom.inspection.depth.shapes import count_parameters
 from fathom.inspection.planes import (
     Points,
     boosted_regions,
@@ -14,7 +14,6 @@ from fathom.inspection.planes import (
 )
 from fathom.inspection.probes import LayerProbe, probe_layers
 from fathom.inspection.projections import BentLayer, bend_grid
-from fathom.nn.layer import partition
 from fathom.studio.depth_messages import BendAnswer, BendAsk, BendStage, RivalsAnswer, RivalsAsk
 
 N_LINES, N_ALONG = 13, 41
@@ -34,7 +33,7 @@ def bend(asked: BendAsk) -> BendAnswer:
     return BendAnswer(
         classes=points.y.tolist(), stages=stages, region=network_region(network, points),
         low=low.tolist(), high=high.tolist(),
-        n_parameters=sum(leaf.size for leaf in jax.tree.leaves(partition(network)[0])),
+        n_parameters=count_parameters(2, asked.widths, 2),
     )  # fmt: skip
 
 

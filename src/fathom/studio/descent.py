@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from functools import partial
 
 import jax
 import numpy as np
@@ -176,14 +176,15 @@ def curve(asked: CurveAsk) -> CurveAnswer:
     landscape = landscape_of(asked.network)
     with jax.enable_x64(True):
         start = _start_of(landscape, asked) if asked.start is None else asked.start
-        given: dict[str, Any] = {
-            "n_steps": CURVE_STEPS, "start": start, "span": asked.span, "n_points": CURVE_POINTS,
-        }  # fmt: skip
-        found = loss_along(landscape, asked.weight, learning_rate=1e-9, **given)
+        along = partial(
+            loss_along, landscape, asked.weight, n_steps=CURVE_STEPS, start=start, span=asked.span,
+            n_points=CURVE_POINTS,
+        )  # fmt: skip
+        found = along(learning_rate=1e-9)
         rates = suit_rates(landscape, found, n_steps=CURVE_STEPS)
         suiting = rates.right or rates.too_small or rates.too_large or 1.0
         rate = asked.learning_rate or suiting
-        found = loss_along(landscape, asked.weight, learning_rate=rate, **given)
+        found = along(learning_rate=rate)
     at, least = found.lowest
     return CurveAnswer(
         weight=found.weight, values=found.values.tolist(), losses=_known(found.losses),
