@@ -276,7 +276,7 @@ WISHES = [
     ((*CHURN, "--weight", "debt"), "'-1' in row 3"),
     ((*CHURN, "--weight", "zero"), "0 in every row"),
     ((*CHURN, "--class-weight", "heavy"), "'balanced'"),
-    (("--target", "age", "--class-weight", "balanced"), "for classes only"),
+    (("--target", "age", "--class-weight", "balanced"), "one column of classes — got numbers"),
     ((*CHURN, "--output", "absent/m.fathom"), "absent"),
     ((*CHURN, "--output", "folder"), "folder"),
     ((*CHURN, "--separator", "ab"), "--separator"),

@@ -100,7 +100,7 @@ def little_models(tmp_path_factory):
 def furnished(served, little_models):
     """Return the studio with networks in it that read digits, so that none is trained."""
     for number, (kind, (path, _)) in enumerate(little_models.items()):
-        folder = served.folder / "digits" / "runs" / f"{number:016x}"
+        folder = served.folder / "digits" / "runs" / f"{number + 1:016x}"
         folder.mkdir(parents=True)
         shutil.copy(path, folder / "model.fathom")
         ticket = {

@@ -358,9 +358,10 @@ def _restore_trained(card: Card, tensors: dict[str, np.ndarray]) -> Any:
     if any((encoding.scale <= 0).any() for encoding in encodings.values()):
         raise ModelFileError("scales above 0", got="a scale of 0 or less")
     encoding = restore_texts(architecture, tensors) if is_text else encodings["encoding"]
+    combined = {} if card.combined is None else {"combined": card.combined}
     return model.restore(
         schema, architecture, card.recipe, card.history, networks, encoding,
-        encodings.get("target_encoding"), card.combined,
+        encodings.get("target_encoding"), **combined,
     )  # fmt: skip
 
 

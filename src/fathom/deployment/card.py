@@ -23,9 +23,8 @@ from fathom.values import Value
 FORMAT, COMPRESSED = "fathom/1", "fathom/2"  # older versions read the first alone
 MAX_EPOCHS = (20_000, 2000, 200)  # of the history in a file: the most for which the card fits
 CARD_BYTES = MAX_HEADER_BYTES - 2**20  # the rest is for the names of tensors
-_ABSENT: Any = {  # from the files that older versions read
-    "compression": True, "design": {"members": {"__all__": {"layers"}}},
-}  # fmt: skip
+_OF_COMPRESSED: Any = {"compression": True, "design": {"members": {"__all__": {"layers"}}}}
+_OF_FACTORS: Any = {"factors", "seen", "counts"}
 Weight: TypeAlias = Annotated[FiniteFloat, Field(ge=0)]
 PriorCard: TypeAlias = (
     Literal["training", "uniform"]
@@ -89,10 +88,25 @@ def write_card(card: Card) -> str:
     text = ""
     for most in MAX_EPOCHS:
         thinned = card.model_copy(update={"history": card.history.thinned(most)})
-        text = thinned.model_dump_json(exclude=_ABSENT if card.compression is None else None)
+        text = thinned.model_dump_json(exclude=_unused(card))
         if len(json.dumps(text, ensure_ascii=False).encode()) <= CARD_BYTES:
             break
     return text
+
+
+def _unused(card: Card) -> Any:
+    """Return what is not written: it belongs to kinds of models that this one is none of."""
+    unused: dict[str, Any] = dict(_OF_COMPRESSED) if card.compression is None else {}
+    target, described = card.model_schema.target, card.model_schema.input
+    of_target = set() if target.factors else set(_OF_FACTORS)
+    if not target.signs:
+        of_target.add("signs")
+    unused["model_schema"] = {"target": of_target}
+    if getattr(described, "hearing", True) is None:
+        unused["model_schema"]["input"] = {"hearing"}
+    if not target.factors:
+        unused |= {"combined": True, "prior": True}
+    return unused
 
 
 def read_card(metadata: dict[str, str], data: bytes) -> Card:

@@ -21,11 +21,13 @@ def read_factors(y: Any) -> ParsedTarget | None:
 
     Columns of 0 and 1 are labels, each on its own, unless they are written as words.
     """
-    shape: tuple[int, ...] = () if issparse(y) else np.shape(y)
-    if len(shape) != 2 or shape[1] < 2 or not shape[0]:
+    if issparse(y):
         return None
-    array = np.asarray(y)
-    if _is_labels(array):
+    try:
+        array = np.asarray(y)
+    except ValueError:  # rows of several lengths, which are no target: left to scikit-learn
+        return None
+    if array.ndim != 2 or array.shape[1] < 2 or not len(array) or _is_labels(array):
         return None
     refuse_unfit_target(y)
     return parse_target(to_frame(y) if is_table(y) else array, "classes")

@@ -332,7 +332,8 @@ def _race_along(
         def step(carried: Any, _: None) -> Any:
             place, state = carried
             height, steepness = slope(place)
-            direction, state = rule.update(steepness, state, place)
+            with jax.numpy_dtype_promotion("standard"):  # optax mixes the types of its counters
+                direction, state = rule.update(steepness, state, place)
             return (place - rate * direction, state), (place, height)
 
         return jax.lax.scan(step, (start, rule.init(start)), length=n_steps + 1)[1]
