@@ -136,7 +136,7 @@ def parameters_of(layers, module_layers):
             yield from parameters_of(layer.inner, module.layers)
 
 
-@unhurried(5)
+@unhurried(4)
 @given(drawn_layers(), st.integers(0, 2**16), st.booleans())
 def test_gradients_are_those_of_jax_on_random_networks(drawn, seed, is_learning):
     architecture = describe(drawn)

@@ -183,12 +183,13 @@ def test_pools_come_first_too():
 def test_many_pictures_are_convolved_part_by_part():
     """So large that a batch takes several products, with kernel rows that see few and many.
 
-    Smooth all through: where two roundings fall to either side of a kink, Adam's first steps differ.
+    Smooth all through: where roundings fall to either side of a kink, Adam's first steps differ.
     """
     x = RNG.normal(size=(ROWS, 32, 28, 3)).astype(np.float32)
     layers = (
         Conv2D(channels=24, activation="tanh"), AveragePool(),
-        Conv2D(channels=8, kernel=(3, 2), stride=2, activation="tanh"), GlobalAveragePool(), SOFTMAX,
+        Conv2D(channels=8, kernel=(3, 2), stride=2, activation="tanh"), GlobalAveragePool(),
+        SOFTMAX,
     )  # fmt: skip
     assert_same_steps(described(*layers, shape=x.shape[1:]), Recipe(), x, CLASSES)
 
