@@ -80,6 +80,7 @@ def test_a_fit_in_a_process_of_its_own_and_one_that_fails(tables, folder):
     assert "missing.csv" in failed["failure"]
 
 
+@pytest.mark.slow
 def test_the_commands_are_timed_whole_and_what_they_wrote_is_tested(tables, folder):
     table = json.loads((folder / "suite.json").read_text())[1]
     job = {"table": table, "split": 0, "system": tables.COMMAND, "limit": 3.0}

@@ -418,7 +418,7 @@ def places(value, path=()):
 ODD = [None, True, -1, 0, 1, 2**62, 0.5, 1e308, -1e308, "", "x\n\x00y", [], [0], {}, {"a": 1}]
 
 
-@pytest.mark.parametrize("part", range(2))
+@pytest.mark.parametrize("part", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_any_value_anywhere_is_refused_or_harmless(small, tmp_path, part):
     """Every twelfth value at every place, other ones at the next."""
     card, table = json.loads(unpack(small)[1]["card"]), OTHER[["a", "many", "day", "text"]][:5]

@@ -71,6 +71,7 @@ def test_point_estimates_are_scikit_learns(k, is_weighted):
     assert {name: found[name] for name in expected} == pytest.approx(expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n", "k"), [(60, 3)])
 def test_intervals_are_those_of_a_bootstrap_row_by_row(n, k):
     y, p = draw_classes(n, k, seed=3)

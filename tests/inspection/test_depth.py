@@ -427,6 +427,7 @@ def test_a_study_says_what_was_trained(study, iris):
     assert (study.n_seeds, study.epochs, study.n_test) == (3, 6, 30)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_study(iris, study):
     again = study_depth(iris, **QUICK, n_seeds=3)
     assert again.model_copy(update={"seconds": study.seconds}) == study

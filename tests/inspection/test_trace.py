@@ -136,7 +136,7 @@ def parameters_of(layers, module_layers):
             yield from parameters_of(layer.inner, module.layers)
 
 
-@unhurried(4)
+@unhurried(2)
 @given(drawn_layers(), st.integers(0, 2**16), st.booleans())
 def test_gradients_are_those_of_jax_on_random_networks(drawn, seed, is_learning):
     architecture = describe(drawn)
@@ -163,7 +163,7 @@ def test_gradients_are_those_of_jax_on_random_networks(drawn, seed, is_learning)
             close(traced.output, network(jnp.asarray(x)))
 
 
-@unhurried(4)
+@unhurried(2)
 @given(drawn_layers(), st.integers(0, 2**16))
 def test_node_errors_are_derivatives_by_the_sums(drawn, seed):
     architecture = describe(drawn)

@@ -94,7 +94,8 @@ def test_a_search_alone_trains_what_it_should(alone):
     assert found.report.n_folds == 2
 
 
-@pytest.mark.parametrize("count", [4])  # two of them die below
+@pytest.mark.slow
+@pytest.mark.parametrize("count", [2, 4])  # two, of which one dies, below
 def test_processes_come_to_the_same_trials_and_the_same_bytes(alone, tmp_path, count):
     found = search(tmp_path / "j", f"processes:{count}")
     require_same(found, tmp_path / "j", alone)

@@ -213,27 +213,6 @@ def test_a_batch_shared_among_cores_gives_the_same_step(cores):
     )
 
 
-@pytest.mark.parametrize("cores", [2, 3])
-def test_weights_that_cores_share_take_the_same_step(cores, monkeypatch):
-    monkeypatch.setattr("fathom.training.compiled.MANY", 100)
-    layers = columns("periodic"), Gain(), Dense(units=12, activation="mish"), SOFTMAX
-    architecture = described(*layers)
-    network, known = build(architecture, jax.random.key(0)), examples(COLUMNS, CLASSES)
-    plan = make_plan(architecture, Recipe(rates="by_role", weight_decay=0.1))
-    rows = RNG.integers(0, ROWS, (STEPS, BATCH)).astype(np.int32)
-    rates, knobs = np.full(STEPS, 0.01, np.float32), Knobs(jnp.float32(0.1), jnp.float32(0))
-    one, several = (make_loop_program(plan, COLUMNS.shape[1:], n) for n in (1, cores))
-    begun = one.start(network)
-    alone, expected, _ = one.advance(one.fresh(begun), known, rows, 0, rates, knobs)
-    shared, found, _ = several.advance(several.fresh(begun), known, rows, 0, rates, knobs)
-    assert found.loss == expected.loss
-    moved = alone.learner.parameters - begun.learner.parameters
-    assert np.abs(moved).min() > 0  # every weight takes part
-    np.testing.assert_allclose(
-        shared.learner.parameters, alone.learner.parameters, rtol=1e-5, atol=1e-7
-    )
-
-
 def test_augmented_pictures_are_those_of_the_same_seed():
     changes = Augmentation(shift=2, rotate=10)
     architecture = described(Conv2D(channels=3), Flatten(), SOFTMAX, shape=(10, 10, 1))

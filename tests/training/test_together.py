@@ -95,6 +95,7 @@ def assert_as_alone(jobs, cut, atol):
                 np.testing.assert_allclose(one, other, atol=atol)
 
 
+@pytest.mark.slow
 def test_a_population_of_several_structures_and_lengths_is_as_each_alone():
     assert_as_alone(jobs_of([3, 3, 5, 3], [3, 3, 3, 2]), cut=2, atol=1e-5)
 

@@ -26,7 +26,7 @@ from fathom.training.packing import (
     pack_parameters,
 )
 from fathom.training.program import Examples, Knobs, Plan, Sums
-from fathom.training.sharing import MANY, advance_large, advance_together
+from fathom.training.sharing import advance_together
 
 _LOSSES = {
     "cross_entropy": CROSS_ENTROPY, "binary_cross_entropy": BINARY_CROSS_ENTROPY,
@@ -143,7 +143,7 @@ class LoopProgram:
         seeds: np.ndarray,
         sums: np.ndarray,
     ) -> None:
-        """Take steps on one core, or with batch or weights shared among several where that pays."""
+        """Take steps on one core, or with the batch shared among several where that pays."""
         packing, batch = state.packing, rows.shape[1]
         is_shared = is_divisible(packing.others) and packing.statistics is not None
         n_parts = min(self.cores, batch) if is_shared else 1
@@ -156,11 +156,6 @@ class LoopProgram:
             advance_together(
                 packing, *where, state.rooms, known, rows, rates, seeds, state.n_steps, sums
             )
-        elif self.cores > 1 and len(state.learner.parameters) >= MANY:
-            advance_large(
-                packing, *where, state.rooms[0], known, rows, rates, seeds, state.n_steps, sums,
-                self.cores,
-            )  # fmt: skip
         else:
             go = advance if packing.statistics is None else advance_pictures
             go(
