@@ -66,9 +66,10 @@ export class NetworkStudio {
       if (turn !== this.turn) return;
       this.keep();
       this.losses = [];
-      await this.take(answer);
-      this.position = hides ? 0 : this.tape.length;
+      // With the network, not after it: what was asked of the one before may not be in this one.
       this.trail = focus ? [focus] : [];
+      await this.take(answer);
+      if (turn === this.turn) this.position = hides ? 0 : this.tape.length;
     } catch (error) {
       this.fail(error);
     }
@@ -92,8 +93,8 @@ export class NetworkStudio {
       if (turn !== this.turn) return;
       this.losses = [];
       this.past = [];
-      await this.take(answer);
       this.trail = ["output.neuron1.a"];
+      await this.take(answer);
     } catch (error) {
       this.fail(error);
     }
