@@ -48,8 +48,8 @@ from fathom.estimators.base import unit_mean
 from fathom.estimators.designing import class_weights
 from fathom.estimators.photographs import scaled, search_photographs
 from fathom.search.picturing import choose_size
+from fathom.training.machine import n_cores
 from fathom.training.monitor import Deadline, Monitor
-from fathom.training.starts import n_cores
 
 
 @dataclass(frozen=True)
