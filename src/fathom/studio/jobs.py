@@ -96,8 +96,8 @@ class Jobs(Commands[JobTicket]):
                 f"--time-limit={time_limit:g}", "--continue=model.fathom", "--json",
             )  # fmt: skip
             folder = self.folder_of(name)
-            for one in ("stop", "report-en.html", "report-zh.html"):
-                (folder / one).unlink(missing_ok=True)
+            for one in (folder / "stop", *folder.glob("*.html")):  # pages on the model before
+                one.unlink(missing_ok=True)
             request = before.request.model_copy(update={"time_limit": time_limit})
             update = {
                 "request": request, "arguments": arguments, "earlier_seconds": facts.seconds,
