@@ -160,7 +160,8 @@ def search_levels(
     training = rows[training]
     target_encoding = fit_target_encoding(entries[0].architecture, target, y[training])
     aim = aim_of(y, entries[0].architecture, target, target_encoding)
-    examples = Examples(*map(jnp.asarray, (x, aim, weight)))
+    pictures = jax.device_put(x, may_alias=True)  # many may be in a file rather than in memory
+    examples = Examples(pictures, jnp.asarray(aim), jnp.asarray(weight))
     judges = None
     if held_out is not None:
         judges = jax.tree.map(lambda part: part[rows[held_out]], examples)
