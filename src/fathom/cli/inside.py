@@ -81,7 +81,7 @@ def report(
         str,
         typer.Option(
             metavar="FILE",
-            help="A table with the target in it, best one the model was not trained on; for a model "
+            help="A table with the target in it, best one the model was not trained on; for models "
             "of files a folder or table of them; for one of digits their name or path.",
         ),
     ] = "",
