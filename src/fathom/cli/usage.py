@@ -37,8 +37,8 @@ def as_refusal(error: Any, arguments: Sequence[str]) -> InputError:
     if name is not None:
         option = _with_value(next((p for p in _options(context) if name in p.opts), None), name)
         if "does not take" in error.message:
-            return InputError(f"{name} without a value", got="a value after it", hint=help_)
-        return InputError(f"a value after {option}", got="none", hint=help_)
+            return InputError(f"{name} without a value", got="one", hint=help_)
+        return InputError(f"{option}, a value after it", got="none", hint=help_)
     if type(error).__name__ == "MissingParameter":
         about = _about(parameter)
         return InputError(f"{_shown(parameter)}{about}", got="none", hint=help_)
