@@ -64,6 +64,6 @@ def test_sound_into_text_goes_as_it_is_written(fathom, tmp_path, monkeypatch):
         (tmp_path / "digits" / name).write_bytes(path.read_bytes())
     (tmp_path / "later").symlink_to("digits")
     done, _ = run_commands(fathom, "sounds.md")
-    assert done == ["train", "evaluate", "predict", "train", "evaluate", "predict"]
+    assert done == ["train", "evaluate", "predict", "report", "train", "evaluate", "predict"]
     assert pl.read_csv(tmp_path / "words.csv").height == 60
     assert pl.read_csv(tmp_path / "said.csv").columns == ["file", "text"]
