@@ -72,7 +72,13 @@ class DatasetError(InputError):
 
 
 class ModelFileError(FathomError, ValueError):
-    """A model file that is damaged, hostile, or of a version this Fathom does not read."""
+    """A model file that is damaged, hostile, or of a version this Fathom does not read.
+
+    Where nothing else is to be done, it says to ask for the file again.
+    """
+
+    def __init__(self, expected: str, got: str = "", hint: str = "") -> None:
+        super().__init__(expected, got, hint or "ask for the file again, from a source you trust")
 
 
 class TrainingError(FathomError, RuntimeError):

@@ -23,6 +23,8 @@ PAGES = sorted(
     for sister in (DOCS / room).glob("*.zh.md")
 )
 ROOMS = ("concepts", "tutorials", "guides")
+SAYS_NOTHING = {"another", "another one", "others", "some", "either"}
+OF_OTHER_PROGRAMS = {"--generate", "--head", "--port"}  # ray, and a port by its number
 WRITTEN = [
     ROOT / "README.md", ROOT / "README.zh-CN.md", DOCS / "index.md", DOCS / "index.zh.md", *PAGES,
     *(page.with_suffix(".zh.md") for page in PAGES),
@@ -153,12 +155,39 @@ def test_every_kind_of_error_is_explained_and_says_something_to_go_by(generate):
     assert len(messages) > 400
     for message in messages:
         assert message.expected, message
-        assert message.got or message.hint, message  # what came, or what to do
+        assert message.got, message
+        assert message.got not in SAYS_NOTHING, message  # another what?
     common = page[page.index("## Those that come up most") :]
     begun = re.findall(r"^\| `([^`]+)` \|", common[: common.index("## Exit codes")], flags=re.M)
     assert len(begun) > 6
     for start in begun:
         assert any(message.expected.startswith(start) for message in messages), start
+
+
+def test_what_errors_tell_to_type_can_be_typed(generate):
+    """Options and verbs that a message names are those of the command."""
+    commands = generate.commands()
+    known = {
+        name
+        for command in commands.values()
+        for option in command.params
+        for name in (*option.opts, *option.secondary_opts)
+    }
+    seen = 0
+    for message in generate.messages():
+        said = f"{message.expected} {message.got} {message.hint}"
+        options = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+[a-z]", said))
+        assert options <= {*known, "--help"} | OF_OTHER_PROGRAMS, message
+        verbs = re.findall(r"\bfathom ([a-z]+) (?:[A-Z-]|$)", said)
+        assert set(verbs) <= set(commands), message
+        seen += len(options) + len(verbs)
+    assert seen > 150
+
+
+def test_every_decision_is_in_the_navigation():
+    listed = re.findall(r"^ +- (decisions/\S+\.md)$", read(ROOT / "mkdocs.yml"), flags=re.M)
+    there = sorted(f"decisions/{path.name}" for path in (DOCS / "decisions").glob("*.md"))
+    assert listed == there
 
 
 def studio_words(name, start):

@@ -182,7 +182,7 @@ def train(
     from fathom.cli.workers import choose_rounds
 
     if continued is not None and replayed is not None:
-        raise InputError("--continue or --replay", got="both")
+        raise InputError("--continue or --replay", got="both", hint="leave one of them out")
     options = TableOptions(
         path=file, target=named_columns(target), task=task, group=group, time=time, weight=weight,
         class_weight=class_weight, drop_missing_target=drop_missing_target,

@@ -41,7 +41,10 @@ def take_prior(model: FathomClassifier | FathomRegressor, given: str | None) -> 
         return
     target = model.schema_.target
     if not isinstance(model, FathomClassifier) or not target.factors:
-        raise InputError("--prior with a model of several factors", got="a model of one target")
+        raise InputError(
+            "--prior with a model of several factors", got="a model of one target",
+            hint="leave --prior out",
+        )  # fmt: skip
     prior = read_prior(given, target)
     log_prior(target, prior)
     model.prior = prior
@@ -71,7 +74,8 @@ def _read_shares(frame: pl.DataFrame, target: Target) -> dict[str, float]:
         raise InputError(
             f"the columns {listing(names)} in the prior, and one of shares",
             got=listing(frame.columns),
-        )
+            hint="give a column for each of them, and one more of shares",
+        )  # fmt: skip
     numbers = [
         read_target(frame[f.name], Target(task="classes", classes=f.classes))
         for f in target.factors
@@ -89,7 +93,10 @@ def _read_shares(frame: pl.DataFrame, target: Target) -> dict[str, float]:
             )  # fmt: skip
         name = every[int(np.ravel_multi_index(place, sizes))]
         if name in prior:
-            raise InputError("each combination once in the prior", got=f"{quoted(name)!r} twice")
+            raise InputError(
+                "each combination once in the prior", got=f"{quoted(name)!r} twice",
+                hint="leave one of its rows out",
+            )  # fmt: skip
         prior[name] = share
     return prior
 

@@ -73,16 +73,14 @@ def run_compare(
     stop = StopRequest(screen)
     with stop.listening():
         prepare_engine()
-        whole, options = read_with_target(options)
-        if len(options.target) != 1:
-            raise InputError("one column to compare on", got=f"{len(options.target)} columns")
-        table = take_apart(whole, options)
-        if table.target.task == "labels":
-            raise InputError("classes or numbers to compare on", got="labels")
+        table, options = _read_comparable(options)
         classes = table.y if table.target.task == "classes" else None
         training, test = hold_out(len(table.y), test_share, options.seed, classes)
         if test is None:
-            raise InputError("enough rows to test on", got=f"{len(table.y)} rows")
+            raise InputError(
+                "enough rows to test on", got=f"{len(table.y)} rows",
+                hint="add rows, or give a larger --test-share",
+            )  # fmt: skip
         columns, notes = infer_columns(table.features[training])
         task: Any = table.target.task
         peers = make_peers(task, columns, names, seed=options.seed)
@@ -111,6 +109,23 @@ def run_compare(
             results=[_as_event(outcome) for outcome in outcomes],
         )  # fmt: skip
     return STOPPED if stop.is_asked else 0
+
+
+def _read_comparable(options: TableOptions) -> tuple[TrainingTable, TableOptions]:
+    """Read a table with one target that every system can predict."""
+    whole, options = read_with_target(options)
+    if len(options.target) != 1:
+        raise InputError(
+            "one column to compare on", got=f"{len(options.target)} columns",
+            hint="--target COLUMN with one name",
+        )  # fmt: skip
+    table = take_apart(whole, options)
+    if table.target.task == "labels":
+        raise InputError(
+            "a target of classes or numbers to compare on", got="labels of 0 and 1",
+            hint="--task classes, with one column",
+        )  # fmt: skip
+    return table, options
 
 
 def _fathom(target: Target, time_limit: float, seed: int) -> FathomClassifier | FathomRegressor:

@@ -180,8 +180,8 @@ def _told(found: Attribution, words: _Words, compared: str) -> Iterator[str]:
 
 def _listed(alike: Neighbors, known: KnownRows) -> Iterator[str]:
     """List the rows the last hidden layer takes for most like this one."""
-    layer = f"{alike.number} {alike.name}" if alike.number else "the input: no layer is hidden"
-    yield f"Most like it, by {layer}, of {known} (1 is the usual distance):"
+    layer = f"layer {alike.number} ({alike.name})" if alike.number else "the input"
+    yield f"Most like it, by what {layer} says, of {known} (1 is the usual distance):"
     rows = [("row", "distance", "target")]
     rows += [
         (f"{known.numbers[one.row]:,}", f"{one.distance:.3f}", quoted(one.label, 40))

@@ -65,7 +65,10 @@ def run_evaluate(
         _show(screen, evaluation, notes, model, model_path, options, began, len(known.names))
         return
     if not isinstance(schema.input, TableInput):
-        raise InputError("a model of a table", got=f"{model_path}, which is none")
+        raise InputError(
+            "a model of a table", got=f"{model_path}, which is none",
+            hint="in Python model.score(x, y) judges any model",
+        )  # fmt: skip
     table = read_more(options, Path(model_path), schema.input)
     used = {c.name for c in schema.input.columns if c.is_used and schema.input.is_named}
     names = target_names(table.frame, schema.target, options, used)
@@ -133,8 +136,9 @@ def target_names(
     if len(names) != wanted or len(set(names)) != wanted:
         what = "the column" if wanted == 1 else f"the {wanted} columns"
         raise InputError(
-            f"--target with {what} that hold the right answers", got=listing(names) or "none"
-        )
+            f"--target with {what} that hold the right answers", got=listing(names) or "none",
+            hint="name as many columns as in training",
+        )  # fmt: skip
     for name in names:
         if name not in frame.columns:
             raise InputError(
@@ -145,7 +149,8 @@ def target_names(
             raise InputError(
                 "--target with a column of right answers",
                 got=f"{quoted(name)}, from which the model predicts",
-            )
+                hint="name the column that training predicted",
+            )  # fmt: skip
     return names
 
 

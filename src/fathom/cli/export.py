@@ -21,9 +21,15 @@ def run_export(model_path: str, output: str, is_encoded: bool, is_json: bool) ->
     screen, path = Screen(is_json), Path(output)
     suffix = path.suffix.lower()
     if suffix not in (".onnx", ".py"):
-        raise InputError("an output that ends in .onnx or .py", got=output)
+        raise InputError(
+            "an output that ends in .onnx or .py", got=output,
+            hint="for example fathom export MODEL model.onnx",
+        )  # fmt: skip
     if is_encoded and suffix != ".onnx":
-        raise InputError("--encoded with an output that ends in .onnx", got=output)
+        raise InputError(
+            "--encoded with an output that ends in .onnx", got=output,
+            hint="leave --encoded out, or end the output in .onnx",
+        )  # fmt: skip
     refuse_overwriting(path, model_path)
     require_writable(path)
     if suffix == ".onnx":

@@ -156,13 +156,19 @@ def inspect(
 
     asked = InspectOptions(row, why.strip(), network, formula, latex, attribution)
     if example and model:
-        raise InputError("a model file or --example", got="both")
+        raise InputError("a model file or --example", got="both", hint="leave one of them out")
     if example and attribution:
-        raise InputError("a model file for --attribution", got="--example")
+        raise InputError(
+            "a model file for --attribution", got="--example",
+            hint="fathom inspect MODEL --attribution",
+        )  # fmt: skip
     if example:
         run_example(asked, json)
     elif not model:
-        raise InputError("a model file, or --example", got="neither")
+        raise InputError(
+            "a model file, or --example", got="neither",
+            hint="fathom inspect MODEL, or fathom inspect --example",
+        )  # fmt: skip
     else:
         run_inspect(model, TableOptions(path=data, **reading), asked, json)
 
@@ -215,11 +221,14 @@ def descent(
 
     asked = DescentOptions(weights, rows, network, time_limit, output)
     if example and model:
-        raise InputError("a model file or --example", got="both")
+        raise InputError("a model file or --example", got="both", hint="leave one of them out")
     if example:
         run_example(asked, json)
     elif not model:
-        raise InputError("a model file, or --example", got="neither")
+        raise InputError(
+            "a model file, or --example", got="neither",
+            hint="fathom descent MODEL, or fathom descent --example",
+        )  # fmt: skip
     else:
         options = TableOptions(path=data, target=named_columns(target), seed=seed, **reading)
         run_descent(model, options, asked, json)

@@ -181,7 +181,8 @@ def _read_picture(described: ImageInput, target: Target, path: str, row: int) ->
         raise InputError(
             "a model that reads pictures of ink, as fathom digits makes, or tables",
             got=f"one for pictures of {described.height}×{described.width} pixels",
-        )
+            hint="fathom predict and fathom evaluate take this one",
+        )  # fmt: skip
     classes: Any = None
     if path:
         names, pictures = collect_pictures([path], described.height)
@@ -197,8 +198,9 @@ def _read_picture(described: ImageInput, target: Target, path: str, row: int) ->
     picture = pictures[row - 1]
     if picture.shape != (described.height, described.width):
         raise InputError(
-            f"--data with pictures of {described.height}×{described.width} pixels", got="none"
-        )
+            f"--data with pictures of {described.height}×{described.width} pixels", got="none",
+            hint="name a picture, a file of them or a folder of classes",
+        )  # fmt: skip
     y = None
     if classes is not None and len(classes) == len(pictures):
         one = np.asarray(classes)[row - 1 : row]
@@ -263,10 +265,16 @@ def _read_numbers(
     if described.names:
         missing = [name for name in described.names if name not in frame.columns]
         if missing:
-            raise InputError(f"a column {quoted(missing[0])} in the table", got="none of that name")
+            raise InputError(
+                f"a column {quoted(missing[0])} in the table", got="none of that name",
+                hint="give a table with the columns of training",
+            )  # fmt: skip
         frame = frame.select(described.names)
     elif frame.width != described.n_features:
-        raise InputError(f"{described.n_features} columns of numbers", got=f"{frame.width}")
+        raise InputError(
+            f"{described.n_features} columns of numbers", got=f"{frame.width} columns",
+            hint="leave the others out",
+        )  # fmt: skip
     values = np.stack([right_numbers(frame[name]) for name in frame.columns], axis=1)
     x: Any = values[row - 1 : row]
     if described.names:

@@ -129,7 +129,10 @@ def from_table(table: Table, column: str, options: TableOptions) -> KnownFiles:
 def _weigh(weight: np.ndarray, y: np.ndarray, target: Target, options: TableOptions) -> np.ndarray:
     if options.class_weight is not None:
         if target.task != "classes":
-            raise InputError("--class-weight for classes only", got=target.task)
+            raise InputError(
+                "--class-weight with a target of classes", got=f"one of {target.task}",
+                hint="leave it out",
+            )  # fmt: skip
         weight = weight * class_weights(y, target.classes, options.class_weight)
     return unit_mean(weight)
 
@@ -177,7 +180,10 @@ def train_pictures(
                 notes=list(pictures.notes))  # fmt: skip
     y, weight = files.y[pictures.kept], files.weight[pictures.kept]
     if files.target.task == "classes" and len(np.unique(y)) < len(files.target.classes):
-        raise InputError("pictures of every class", got="a class of which none can be read")
+        raise InputError(
+            "pictures of every class", got="a class of which none can be read",
+            hint="replace its files, or leave the class out",
+        )  # fmt: skip
     watch: dict[str, Any] = {"monitor": monitor, "deadline": deadline}
     if before is None:
         found = search_photographs(
@@ -269,12 +275,18 @@ def list_given(files: Sequence[str], options: TableOptions) -> list[Path]:
             table = read(_at(options, given))
             column = file_column(table, _at(options, given))
             if column is None:
-                raise InputError("a column of paths of files", got=f"none in {given}")
+                raise InputError(
+                    "a column of paths of files", got=f"none in {given}",
+                    hint="name it with --image-column or --sound-column",
+                )  # fmt: skip
             paths += paths_in(table.frame, column[0], path.parent)
         else:
             paths.append(path)
     if not paths:
-        raise InputError("files", got=f"none in {', '.join(files)}")
+        raise InputError(
+            "pictures or recordings to predict from", got=f"none in {', '.join(files)}",
+            hint="name files, folders, or a table of their paths",
+        )  # fmt: skip
     return paths
 
 
@@ -335,7 +347,10 @@ def read_judged(model: FathomClassifier | FathomRegressor, options: TableOptions
     else:
         paths, truth, notes = named_by_table(options, target.names)
     if target.task == "classes" and (read_target(truth.to_series(), target) < 0).all():
-        raise InputError(f"files of {listing(target.classes)}", got="none of these classes")
+        raise InputError(
+            f"files of classes the model knows ({listing(target.classes)})", got="none",
+            hint="name sub-folders, or the classes in the column of --target, as in training",
+        )  # fmt: skip
     found = read_for(model.schema_.input, paths, most_bad=1.0)
     names = tuple(_below(paths[place], path) for place in found.kept)
     return Judged(found.x, truth[found.kept], names, (*notes, *found.notes))
@@ -360,7 +375,10 @@ def named_by_table(
     table = read(options)
     column = file_column(table, options)
     if column is None:
-        raise InputError("a column of paths of files", got=f"none in {options.path}")
+        raise InputError(
+            "a column of paths of files", got=f"none in {options.path}",
+            hint="name it with --image-column or --sound-column",
+        )  # fmt: skip
     names = list(split_names(options.target, table.frame.columns) or known)
     absent = [name for name in names if name not in table.frame.columns]
     if absent:

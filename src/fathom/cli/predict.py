@@ -65,11 +65,15 @@ def run_predict(
     if not isinstance(described, TableInput):
         for flag, is_given in (("--output", output), ("--id", identity), ("--keep", keeps_all)):
             if is_given:
-                raise InputError(f"{flag} with a table", got="a model of pictures")
+                raise InputError(
+                    f"{flag} with a table", got="a model of pictures", hint="leave it out"
+                )
         _predict_pictures(Screen(is_json), model, model_path, files)
         return
     if len(files) > 1:
-        raise InputError("one table", got=f"{len(files)} files")
+        raise InputError(
+            "one table", got=f"{len(files)} files", hint="predict them one after another"
+        )
     if output is not None:
         require_format(output)
         refuse_overwriting(output, model_path, options.path)
@@ -102,7 +106,10 @@ def _predict_files(
 ) -> None:
     """Predict pictures or recordings in files, of whatever size."""
     if identity or keeps_all:
-        raise InputError("--id and --keep with a table", got="a model of pictures or recordings")
+        raise InputError(
+            "--id and --keep with a table", got="a model of pictures or recordings",
+            hint="leave them out: the names of the files are written anyway",
+        )  # fmt: skip
     if output is not None:
         require_format(output)
         require_writable(Path(output))
@@ -221,7 +228,8 @@ def _predict_pictures(
         raise InputError(
             "a model that reads pictures of ink, as fathom digits makes, or tables",
             got=f"{model_path}, which takes {described.n_features} numbers",
-        )
+            hint="in Python fathom.load(MODEL).predict(rows)",
+        )  # fmt: skip
     names, pictures = collect_pictures(files, described.height)
     probabilities = model.predict_proba(pictures)
     classes = [label.item() for label in model.classes_]
@@ -261,7 +269,9 @@ def _pictures_in(folder: Path) -> list[Path]:
     try:
         found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
     except OSError as error:
-        raise InputError("a folder that can be read", got=f"{folder} ({error})") from None
+        raise InputError(
+            "a folder that can be read", got=f"{folder} ({error})", hint="check its permissions"
+        ) from None
     if not found:
         raise InputError(
             "pictures in the folder", got=f"none in {folder}",

@@ -82,8 +82,9 @@ def run_report(model_path: str, options: TableOptions, asked: ReportOptions, is_
         path.write_text(page, encoding="utf-8", errors="replace")
     except OSError as error:
         raise InputError(
-            "--output that can be written to", got=f"{path} ({error.strerror})"
-        ) from None
+            "--output that can be written to", got=f"{path} ({error.strerror})",
+            hint="give another place",
+        ) from None  # fmt: skip
     _tell(screen, contents, asked)
     seconds = round(time.monotonic() - began, 3)
     screen.say(f"\nWritten to {path} after {seconds:.1f} s: open it in any browser.")
@@ -95,7 +96,10 @@ def _checked_output(output: str, *inputs: str) -> Path:
     if path.suffix.lower() not in (".html", ".htm"):
         raise InputError("--output that ends in .html", got=output)
     if not path.absolute().parent.is_dir():
-        raise InputError("--output in a folder that is there", got=output)
+        raise InputError(
+            "--output in a folder that is there", got=output,
+            hint="make the folder, or give another place",
+        )  # fmt: skip
     refuse_overwriting(path, *(given for given in inputs if given))
     return path
 
@@ -195,13 +199,22 @@ def _numbers(frame: pl.DataFrame, described: NumbersInput) -> Any:
     if described.names:
         missing = [name for name in described.names if name not in frame.columns]
         if missing:
-            raise InputError(f"a column {quoted(missing[0])} in the table", got="none of that name")
+            raise InputError(
+                f"a column {quoted(missing[0])} in the table", got="none of that name",
+                hint="give a table with the columns of training",
+            )  # fmt: skip
         frame = frame.select(described.names)
     elif frame.width != described.n_features:
-        raise InputError(f"{described.n_features} columns of numbers", got=f"{frame.width}")
+        raise InputError(
+            f"{described.n_features} columns of numbers", got=f"{frame.width} columns",
+            hint="leave the others out",
+        )  # fmt: skip
     values = {name: right_numbers(frame[name]) for name in frame.columns}
     if not all(np.isfinite(column).all() for column in values.values()):
-        raise InputError("a number in every cell, for a model of numbers", got="an empty one")
+        raise InputError(
+            "a number in every cell, for a model of numbers",
+            got="a cell that is empty or no number", hint="fill it, or leave its row out",
+        )  # fmt: skip
     return pl.DataFrame(values) if described.names else np.stack(list(values.values()), axis=1)
 
 
@@ -227,11 +240,13 @@ def _read_pictures(described: ImageInput, source: str) -> _Given:
         raise InputError(
             "a model that reads pictures of ink, as fathom digits makes, or tables",
             got=f"one for pictures of {described.height}×{described.width} pixels",
-        )
+            hint="fathom evaluate says how good this one is",
+        )  # fmt: skip
     digits = load_digits(source or NAMES[0])
     if digits.x_test.shape[1:] != (described.height, described.width):
         raise InputError(
             f"pictures of {described.height}×{described.width} pixels",
             got="{}×{}".format(*digits.x_test.shape[1:]),
-        )
+            hint="give pictures of the size it was trained on",
+        )  # fmt: skip
     return _Given(digits.x_test, digits.y_test, f"{digits.name} (test)", "", False)

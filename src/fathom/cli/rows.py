@@ -152,7 +152,10 @@ def _target_names(frame: pl.DataFrame, target: Target, options: TableOptions) ->
     wanted = 1 if target.task == "classes" else target.n_outputs
     if len(names) != wanted:
         columns = "column" if wanted == 1 else f"{wanted} columns"
-        raise InputError(f"--target with the {columns} of right answers", got=listing(names))
+        raise InputError(
+            f"--target with the {columns} of right answers", got=listing(names),
+            hint="name as many columns as in training",
+        )  # fmt: skip
     for name in names:
         if name not in frame.columns:
             raise InputError(
@@ -176,7 +179,10 @@ def _known_targets(truth: pl.DataFrame, target: Target) -> tuple[np.ndarray, Any
         rows = np.flatnonzero(np.isfinite(numbers).all(axis=1))
         y = numbers[rows]
     if not len(rows):
-        raise InputError("rows whose target the model knows", got="none")
+        raise InputError(
+            "rows whose target the model knows", got="none",
+            hint="name the right answers with --target COLUMN",
+        )  # fmt: skip
     return rows, y
 
 
@@ -190,13 +196,22 @@ def _numbers(frame: pl.DataFrame, described: NumbersInput) -> Any:
     if described.names:
         missing = [name for name in described.names if name not in frame.columns]
         if missing:
-            raise InputError(f"a column {quoted(missing[0])} in the table", got="none of that name")
+            raise InputError(
+                f"a column {quoted(missing[0])} in the table", got="none of that name",
+                hint="give a table with the columns of training",
+            )  # fmt: skip
         frame = frame.select(described.names)
     elif frame.width != described.n_features:
-        raise InputError(f"{described.n_features} columns of numbers", got=f"{frame.width}")
+        raise InputError(
+            f"{described.n_features} columns of numbers", got=f"{frame.width} columns",
+            hint="leave the others out",
+        )  # fmt: skip
     values = np.stack([right_numbers(frame[name]) for name in frame.columns], axis=1)
     if not np.isfinite(values).all():
-        raise InputError("a number in every cell, for a model of numbers", got="an empty one")
+        raise InputError(
+            "a number in every cell, for a model of numbers",
+            got="a cell that is empty or no number", hint="fill it, or leave its row out",
+        )  # fmt: skip
     return pl.DataFrame(dict(zip(frame.columns, values.T, strict=True)))
 
 
@@ -212,10 +227,14 @@ def _read_pictures(
         raise InputError(
             f"--data with pictures of {described.height}×{described.width} pixels",
             got=f"{pictures.shape[1]}×{pictures.shape[2]}",
-        )
+            hint="give pictures of the size it was trained on",
+        )  # fmt: skip
     known = np.flatnonzero(read_target(classes, target) >= 0)
     if not len(known):
-        raise InputError(f"pictures of {listing(list(map(str, target.classes)))}", got="none")
+        raise InputError(
+            f"pictures of {listing(list(map(str, target.classes)))}", got="none",
+            hint="give pictures of classes it was trained on",
+        )  # fmt: skip
     chosen = known[_draw(len(known), most, options.seed)]
     name = "the bundled digits" if source == "digits" else source
     name += " kept for testing" if is_fresh else ""

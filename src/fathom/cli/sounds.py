@@ -42,7 +42,10 @@ def train_sounds(
     y, weight = files.y[heard.kept], files.weight[heard.kept]
     target = files.target
     if target.task == "classes" and len(set(y.tolist())) < len(target.classes):
-        raise InputError("recordings of every class", got="a class of which none can be read")
+        raise InputError(
+            "recordings of every class", got="a class of which none can be read",
+            hint="replace its files, or leave the class out",
+        )  # fmt: skip
     groups = None if files.groups is None else files.groups[heard.kept]
     found = search_sounds(
         heard, y, target, weight, seed, monitor=monitor, deadline=deadline, groups=groups,

@@ -47,10 +47,15 @@ def run_space(model_path: str, options: TableOptions, asked: SpaceOptions, is_js
     model = load(model_path)
     member, fold = parse_network(asked.network, count_networks(model))
     if model.schema_.target.task == "labels":
-        raise InputError("a model of classes or of numbers", got="one of several labels")
+        raise InputError(
+            "a model of classes or of numbers", got="one of several labels",
+            hint="fathom evaluate says how good this one is",
+        )  # fmt: skip
     rows = read_known_rows(model, Path(model_path), options, asked.rows, is_fresh=True)
     if rows.n_rows < FEWEST_ROWS:
-        raise InputError(f"{FEWEST_ROWS} rows or more", got=f"{rows.n_rows}")
+        raise InputError(
+            f"{FEWEST_ROWS} rows or more", got=f"{rows.n_rows}", hint="name more with --data FILE"
+        )
     opened = open_model(model, rows.x, rows.y, member=member, fold=fold)
     several = opened.n_members * opened.n_folds > 1
     which = f"network {asked.network} of {model_path}" if several else model_path

@@ -86,7 +86,10 @@ def read(options: TableOptions, *, may_be_empty: bool = False) -> Table:
     """Read the file the options name, the folder of texts, or names of files as a table."""
     if options.names is not None:
         if not is_folder(options.path):
-            raise InputError("--names with a folder", got=quoted(shown_path(options.path)))
+            raise InputError(
+                "--names with a folder", got=quoted(shown_path(options.path)),
+                hint="name a folder of files, or leave --names out",
+            )  # fmt: skip
         return Table(list_named(Path(options.path), options.names))
     if is_folder(options.path):
         if may_be_empty:
@@ -210,7 +213,9 @@ def refuse_overwriting(output: str | Path, *inputs: str) -> None:
         except (OSError, ValueError):
             continue
         if is_same:
-            raise InputError("--output other than what is read", got=str(output))
+            raise InputError(
+                "--output other than what is read", got=str(output), hint="give another name"
+            )
 
 
 def parse_kinds(given: list[str] | None) -> dict[str, str]:
@@ -239,7 +244,10 @@ def take_apart(table: Table, options: TableOptions) -> TrainingTable:
     dropped = {name for name in (options.group, options.weight) if name}
     features = features[parsed.rows].drop(dropped)
     if not features.width:
-        raise InputError("columns to predict from besides the target", got="none")
+        raise InputError(
+            "columns to predict from besides the target", got="none",
+            hint="add columns that may have to do with it, or leave fewer out",
+        )  # fmt: skip
     return TrainingTable(
         features=features,
         target=parsed.target,
@@ -263,7 +271,10 @@ def _check_beside(frame: pl.DataFrame, options: TableOptions) -> None:
                 hint=nearest(name, frame.columns),
             )  # fmt: skip
         if name in options.target:
-            raise InputError(f"{flag} other than the target", got=quoted(name))
+            raise InputError(
+                f"{flag} other than the target", got=quoted(name),
+                hint="name another column, or leave it out",
+            )  # fmt: skip
 
 
 def read_weights(series: pl.Series, rows: np.ndarray) -> np.ndarray:
@@ -275,9 +286,13 @@ def read_weights(series: pl.Series, rows: np.ndarray) -> np.ndarray:
         raise InputError(
             f"a weight of 0 or more in every row of {quoted(series.name)}",
             got=f"'{written}' {first_row(rows[wrong])}",
-        )
+            hint="correct these weights, or leave their rows out",
+        )  # fmt: skip
     if not (values > 0).any():
-        raise InputError(f"weights above 0 in {quoted(series.name)}", got="0 in every row")
+        raise InputError(
+            f"weights above 0 in {quoted(series.name)}", got="0 in every row",
+            hint="leave --weight out to count all rows alike",
+        )  # fmt: skip
     return np.asarray(values)
 
 
@@ -300,7 +315,8 @@ def _order(series: pl.Series, rows: np.ndarray) -> np.ndarray:
         raise InputError(
             f"a date or a number in every row of {quoted(series.name)}, for --time",
             got=f"'{written}' {first_row(rows[wrong])}",
-        )
+            hint="correct these, leave their rows out, or leave --time out",
+        )  # fmt: skip
     return np.asarray(array)
 
 
@@ -365,7 +381,7 @@ def join_run(known: TableOptions, asked: TableOptions) -> TableOptions:
         elif value != before:
             flag = f"--{'kind' if one.name == 'kinds' else one.name.replace('_', '-')}"
             raise InputError(
-                f"{flag} as in the first training, or left out", got="another",
+                f"{flag} as in the first training, or left out", got=f"{value!r}"[:80],
                 hint="train anew, without --continue or --replay, to change it",
             )  # fmt: skip
     return replace(known, **changes)

@@ -59,12 +59,16 @@ def train_transcriber(
     """Read recordings and texts of a table, and find a network that writes them down."""
     frame, name = table.frame, options.target[0]
     if name not in frame.columns:
-        raise InputError(f"the target {quoted(name)} in the table", got="no such column")
+        raise InputError(
+            f"the target {quoted(name)} in the table", got="no such column",
+            hint="name it with --target COLUMN",
+        )  # fmt: skip
     texts = frame[name].cast(pl.String)
     if texts.null_count():
         raise InputError(
-            f"a text in every row of {quoted(name)}", got=f"none in {texts.null_count():,} rows"
-        )
+            f"a text in every row of {quoted(name)}",
+            got=f"an empty cell in {texts.null_count():,} rows", hint="leave these rows out",
+        )  # fmt: skip
     screen.emit(
         "data", file=options.path, recordings=frame.height, target=[name], task="text",
         notes=list(table.notes),
@@ -131,7 +135,10 @@ def judge_texts(
     right = truth[heard.kept].to_series().cast(pl.String)
     rows = np.flatnonzero(right.is_not_null().to_numpy())
     if not len(rows):
-        raise InputError("recordings with what is said in them", got="none")
+        raise InputError(
+            "a text for some recording, to hold against what is predicted", got="none",
+            hint="name the column of texts with --target COLUMN",
+        )  # fmt: skip
     said = model.predict(heard.x[rows]).tolist()
     evaluation = evaluate_texts([tidy(right[int(row)]) for row in rows], said)
     screen.say(f"{len(rows):,} recordings of {shown_path(options.path)}")

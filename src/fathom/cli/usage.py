@@ -33,7 +33,7 @@ def as_refusal(error: Any, arguments: Sequence[str]) -> InputError:
     quoted = re.findall(r"'([^']*)'", error.message)
     if hasattr(error, "possibilities") or type(error).__name__ == "NoSuchOption":
         known = [one for p in (context.command.params if context else ()) for one in p.opts]
-        return InputError(f"an option of {path}", got=str(name), hint=_meant(name, known) or help_)
+        return InputError(f"an option of {path}", got=f"{name}", hint=_meant(name, known) or help_)
     if name is not None:
         option = _with_value(next((p for p in _options(context) if name in p.opts), None), name)
         if "does not take" in error.message:
@@ -56,7 +56,7 @@ def as_refusal(error: Any, arguments: Sequence[str]) -> InputError:
         got = next(part for part in extra.groups() if part is not None)
         hint = f"put quotes around names with spaces; {help_}"
         return InputError(f"no more arguments for {path}", got=got, hint=hint)
-    return InputError(f"a command line as {path} --help shows it", got=error.message)
+    return InputError(f"a command line as {path} --help shows it", got=error.message, hint=help_)
 
 
 def _options(context: Any) -> list[Any]:

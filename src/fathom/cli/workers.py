@@ -41,7 +41,10 @@ def require_searchable(rounds: Rounds | None, what: str) -> None:
         If there are to be workers.
     """
     if rounds is not None:
-        raise InputError("--cluster with a table that is searched anew", got=f"--cluster {what}")
+        raise InputError(
+            "--cluster with a table that is searched anew", got=f"--cluster {what}",
+            hint="leave --cluster out",
+        )  # fmt: skip
 
 
 def say_rounds(screen: Screen, rounds: Rounds) -> None:

@@ -109,7 +109,10 @@ class Recordings:
         found = read_all(places, lambda path: read_sound(path, heard), "recordings",
                          most_bad=most_bad)  # fmt: skip
         if not found.values:
-            raise DatasetError("recordings", got="none that can be read")
+            raise DatasetError(
+                "a recording that can be read", got="none",
+                hint="WAV, FLAC, OGG, MP3 and AIFF are read",
+            )  # fmt: skip
         waves, odd = [], Counter[str]()
         for value in found.values:
             assert isinstance(value, Sound)
@@ -188,9 +191,13 @@ def read_sound(path: Path, rate: int, most_seconds: float = MOST_SECONDS) -> Sou
     if missing:
         odd.add("end before their header says")
     if not len(wave):
-        raise InputError("a recording with a sample in it", got=f"{path}, which has none")
+        raise InputError(
+            "a recording with a sample in it", got=f"{path}, which has none", hint="leave it out"
+        )
     if not np.isfinite(wave).all():
-        raise InputError("samples that are numbers", got=f"{path} with NaN or infinity")
+        raise InputError(
+            "samples that are numbers", got=f"{path} with NaN or infinity", hint="leave it out"
+        )
     top = float(np.abs(wave).max())
     if top >= 0.99 and float(np.mean(np.abs(wave) > 0.999 * top)) > CLIPPED_SHARE:
         odd.add("are clipped: loud passages are cut off")
@@ -201,14 +208,25 @@ def read_sound(path: Path, rate: int, most_seconds: float = MOST_SECONDS) -> Sou
 
 def _require_sound(path: Path, file: Any) -> None:
     if file.frames <= 0:
-        raise InputError("a recording with a sample in it", got=f"{path}, which has none")
+        raise InputError(
+            "a recording with a sample in it", got=f"{path}, which has none", hint="leave it out"
+        )
     if not FEWEST_RATE <= file.samplerate <= MOST_RATE:
-        raise InputError(f"up to {MOST_RATE:,} samples a second", got=f"{path}: {file.samplerate}")
+        raise InputError(
+            f"up to {MOST_RATE:,} samples a second", got=f"{path}: {file.samplerate}",
+            hint="resample it first",
+        )  # fmt: skip
     if file.channels > MOST_CHANNELS:
-        raise InputError(f"up to {MOST_CHANNELS} channels", got=f"{path} with {file.channels:,}")
+        raise InputError(
+            f"up to {MOST_CHANNELS} channels", got=f"{path} with {file.channels:,}",
+            hint="mix it down first",
+        )  # fmt: skip
     bits = _bits_of_wav(path)
     if bits is not None and bits not in BITS:
-        raise InputError("samples of 8, 16, 24, 32 or 64 bits", got=f"{path} with {bits}")
+        raise InputError(
+            "samples of 8, 16, 24, 32 or 64 bits", got=f"{path} with {bits}",
+            hint="save it as WAV of 16 bits",
+        )  # fmt: skip
 
 
 def _read_mono(file: Any, most: int) -> np.ndarray:
@@ -232,7 +250,9 @@ def _resample(path: Path, wave: np.ndarray, native: int, rate: int) -> np.ndarra
     try:
         found = np.asarray(soxr.resample(wave, native, rate), np.float32)
     except (ValueError, RuntimeError) as error:
-        raise InputError("a rate that can be changed", got=f"{path} ({error})") from None
+        raise InputError(
+            "a rate that can be changed", got=f"{path} ({error})", hint="leave it out"
+        ) from None
     return found if len(found) else np.zeros(1, np.float32)
 
 
@@ -246,20 +266,26 @@ def _opened(path: Path) -> Iterator[Any]:
         raise InputError("the packages that read sound", got="none", hint=INSTALL) from None
     try:
         if not path.is_file():
-            raise InputError("a recording", got=f"{path}, which is no file")
+            raise InputError("a recording", got=f"{path}, which is no file", hint="check the path")
         with path.open("rb") as data, soundfile.SoundFile(data) as file:
             yield file
     except OSError as error:
-        raise InputError("a recording that can be read", got=f"{path} ({error})") from None
+        raise InputError(
+            "a recording that can be read", got=f"{path} ({error})", hint="check its permissions"
+        ) from None
     except soundfile.SoundFileError as error:
         reason = str(getattr(error, "error_string", error)).strip().rstrip(".")
         raise InputError(
-            "a recording (WAV, FLAC, OGG, MP3 or AIFF)", got=f"{path}, which is none ({reason})"
-        ) from None
+            "a recording (WAV, FLAC, OGG, MP3 or AIFF)", got=f"{path}, which is none ({reason})",
+            hint="leave it out",
+        ) from None  # fmt: skip
     except (ValueError, RuntimeError, MemoryError, TypeError) as error:
         if isinstance(error, InputError):
             raise
-        raise InputError("a whole recording", got=f"{path}, which is damaged ({error})") from None
+        raise InputError(
+            "a whole recording", got=f"{path}, which is damaged ({error})",
+            hint="fetch it again, or leave it out",
+        ) from None  # fmt: skip
 
 
 def _chunks_of_wav(path: Path) -> Iterator[tuple[bytes, int, int, bytes]]:

@@ -164,7 +164,10 @@ def join_factors(factors: Sequence[Factor], numbers: np.ndarray) -> tuple[Target
     flat = np.ravel_multi_index(tuple(numbers.T), sizes)
     found, inverse, counts = np.unique(flat, return_inverse=True, return_counts=True)
     if len(found) < 2:
-        raise InputError("two combinations or more", got="one in all rows")
+        raise InputError(
+            "two combinations or more", got="the same one in all rows",
+            hint="predict one column alone",
+        )  # fmt: skip
     seen = np.stack(np.unravel_index(found, sizes), axis=1)
     every = np.array(list(itertools.product(*map(range, sizes))))
     words = _in_words([factor.classes for factor in factors], every)
@@ -209,7 +212,10 @@ def log_prior(target: Target, prior: Prior) -> np.ndarray:
         for name, value in prior.items():
             share[_place_of(name, found, target)] = _as_share(name, value)
         if not share.sum() > 0:
-            raise InputError("a prior with a share above 0", got="0 for every combination")
+            raise InputError(
+                "a prior with a share above 0", got="0 for every combination",
+                hint="give a share to one at least",
+            )  # fmt: skip
         with np.errstate(divide="ignore"):
             return np.asarray(np.log(share / share.sum()))
     moved = power * training

@@ -107,8 +107,9 @@ def load_digits(source: str = "digits", *, seed: int = 0) -> Digits:
     except (OSError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise DatasetError(
-            "a data set that can be read", got=f"{source[:200]} ({reason})"
-        ) from None
+            "a data set that can be read", got=f"{source[:200]} ({reason})",
+            hint="check its permissions",
+        ) from None  # fmt: skip
     near = difflib.get_close_matches(source.lower(), NAMES, n=3, cutoff=0.4) or list(NAMES)
     raise DatasetError(
         f"a data set ({', '.join(NAMES)}) or a path",
@@ -127,7 +128,10 @@ def _bundled(seed: int) -> Digits:
 def _split(name: str, x: np.ndarray, y: np.ndarray, seed: int) -> Digits:
     classes, numbers = np.unique(y, return_inverse=True)
     if len(classes) < 2:
-        raise DatasetError("at least 2 classes", got=f"{len(classes)} in {name}")
+        raise DatasetError(
+            "at least 2 classes", got=f"{len(classes)} in {name}",
+            hint="add pictures of other classes",
+        )  # fmt: skip
     train, test = hold_out(len(y), TEST_FRACTION, seed, numbers)
     if test is None:
         raise DatasetError(
@@ -149,7 +153,10 @@ def _named(name: str, seed: int) -> Digits:
     x, y = _download(name, remote, folder)
     _check_rows(name, len(y), "OpenML")
     if x.shape[1:] != (remote.pixels,):
-        raise DatasetError(f"{remote.pixels} pixels a picture in {name}", got=f"{x.shape[1:]}")
+        raise DatasetError(
+            f"{remote.pixels} pixels a picture in {name}", got=f"{x.shape[1:]}",
+            hint="report it: the data set there has changed",
+        )  # fmt: skip
     side = math.isqrt(remote.pixels)
     ink, y = all_to_ink(x.reshape(-1, side, side)), y - remote.first_label
     n = remote.n_train
@@ -207,7 +214,9 @@ def _from_path(path: Path, seed: int) -> Digits:
     if path.is_dir():
         return _from_folder(path, seed)
     if not path.is_file():
-        raise DatasetError("a file or a folder", got=f"{path}, which is neither")
+        raise DatasetError(
+            "a file or a folder", got=f"{path}, which is neither", hint="check the path"
+        )
     if path.suffix == ".npz":
         return _from_npz(path, seed)
     if "idx" in path.name:
@@ -228,7 +237,8 @@ def _from_npz(path: Path, seed: int) -> Digits:
         raise DatasetError(
             "arrays x and y (or x_train, y_train, x_test, y_test) in the file",
             got=f"{', '.join(sorted(arrays)) or 'nothing'} in {path}",
-        )
+            hint="numpy.savez(FILE, x=pictures, y=classes) writes such a file",
+        )  # fmt: skip
     if x_test is None or y_test is None:
         return _split(path.name, *_as_examples(x, y, path), seed)
     return _official(path.name, _as_examples(x, y, path), _as_examples(x_test, y_test, path))
@@ -243,7 +253,8 @@ def _official(
         raise DatasetError(
             "2 classes or more to learn from, and no others to be tested on",
             got=f"{', '.join(map(str, unknown[:3])) or 'one class'} in {name}",
-        )
+            hint="give both parts the same classes",
+        )  # fmt: skip
     return Digits(name, *train, *test, is_official_split=True)
 
 
@@ -261,7 +272,8 @@ def read_pictures(path: Path, size: int = INK_SIZE) -> np.ndarray:
         raise DatasetError(
             "an array x of pictures in the file",
             got=f"{', '.join(sorted(arrays)) or 'nothing'} in {path}",
-        )
+            hint="numpy.savez(FILE, x=pictures, y=classes) writes such a file",
+        )  # fmt: skip
     return _as_ink(x, path, size)
 
 
@@ -272,7 +284,7 @@ def read_classes(path: Path) -> np.ndarray | None:
 
 def _read_npz(path: Path) -> dict[str, np.ndarray]:
     if not path.is_file():
-        raise DatasetError("an .npz file", got=f"{path}, which is no file")
+        raise DatasetError("an .npz file", got=f"{path}, which is no file", hint="check the path")
     try:
         with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             arrays = {key.lower(): file[key] for key in file.files}
@@ -288,7 +300,10 @@ def _pick(arrays: dict[str, np.ndarray], *names: str) -> np.ndarray | None:
 
 
 def _damaged(path: Path, error: Exception) -> DatasetError:
-    return DatasetError("a whole data file", got=f"{path}, which is damaged ({error})"[:300])
+    return DatasetError(
+        "a whole data file", got=f"{path}, which is damaged ({error})"[:300],
+        hint="fetch the file again",
+    )  # fmt: skip
 
 
 def _as_examples(x: np.ndarray, y: np.ndarray, path: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -297,7 +312,8 @@ def _as_examples(x: np.ndarray, y: np.ndarray, path: Path) -> tuple[np.ndarray, 
         raise DatasetError(
             f"a class for each of the {len(x) if x.ndim else 0} pictures, whole numbers or text",
             got=f"{y.dtype} of shape {y.shape} in {path}",
-        )
+            hint="give y as many values as x has pictures",
+        )  # fmt: skip
     return _as_ink(x, path), y.astype(np.int64) if y.dtype.kind in "biu" else y
 
 
@@ -314,7 +330,10 @@ def _as_ink(x: np.ndarray, path: Path, size: int = INK_SIZE) -> np.ndarray:
             got=f"{x.dtype} of shape {x.shape} in {path}",
         )
     if x.dtype.kind == "f" and not np.isfinite(x).all():
-        raise DatasetError("finite pixels", got=f"NaN or infinity in {path}")
+        raise DatasetError(
+            "finite pixels", got=f"NaN or infinity in {path}",
+            hint="correct these pixels, or leave their pictures out",
+        )  # fmt: skip
     return all_to_ink(x, size)
 
 
@@ -359,7 +378,10 @@ def _idx_partner(path: Path, mine: str, other: str) -> Path:
         partner = path.with_name(swap(path.name))
         if partner != path and partner.is_file():
             return partner
-    raise DatasetError(f"the {other} beside {path.name}", got=f"none in {path.parent}")
+    raise DatasetError(
+        f"the {other} beside {path.name}", got=f"none in {path.parent}",
+        hint="put both files into one folder",
+    )  # fmt: skip
 
 
 def _read_idx_pair(images: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -392,14 +414,23 @@ def read_idx(path: Path) -> np.ndarray:
         with gzip.open(path) if is_packed else path.open("rb") as file:
             start = file.read(4)
             if len(start) < 4 or start[:3] != b"\0\0\x08" or not 1 <= start[3] <= 4:
-                raise DatasetError("an IDX file of unsigned bytes", got=f"{path}, which is none")
+                raise DatasetError(
+                    "an IDX file of unsigned bytes", got=f"{path}, which is none",
+                    hint="fetch the file again",
+                )  # fmt: skip
             sides = file.read(4 * start[3])
             if len(sides) < 4 * start[3]:
-                raise DatasetError("an IDX file with its whole header", got=f"{path}, cut short")
+                raise DatasetError(
+                    "an IDX file with its whole header", got=f"{path}, cut short",
+                    hint="fetch the file again",
+                )  # fmt: skip
             shape = struct.unpack(f">{start[3]}I", sides)
             n = math.prod(shape)
             if n > MAX_IDX_BYTES:
-                raise DatasetError("an IDX file of at most 2 GiB", got=f"{n:,} bytes in {path}")
+                raise DatasetError(
+                    "an IDX file of at most 2 GiB", got=f"{n:,} bytes in {path}",
+                    hint="give a part of it",
+                )  # fmt: skip
             content = file.read(n + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise _damaged(path, error) from None

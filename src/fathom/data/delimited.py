@@ -95,8 +95,9 @@ def read_delimited(
         frame, repairs = _values(text, layout)
         if not frame.height and not source.may_be_empty:
             raise DatasetError(
-                "rows of data", got=f"{source.name}, which has a header and no data rows"
-            )
+                "rows of data", got=f"{source.name}, which has a header and no data rows",
+                hint="add rows, or give --no-header if the first row is data",
+            )  # fmt: skip
         if layout.has_header:
             frame, renamed = name_columns(frame.get_columns(), layout.cells)
         else:
@@ -150,12 +151,16 @@ def _layout(text: Text, separator: str | None, has_header: bool | None) -> _Layo
             notes.append(f"{fitting} would fit as well; name the separator with --separator")
     rows = [(line, cells) for line, cells in _rows(lines, separator) if not _is_blank(cells)]
     if not rows:
-        raise DatasetError("a table", got=f"{text.source.name}, which is empty but for blank lines")
+        raise DatasetError(
+            "a table", got=f"{text.source.name}, which is empty but for blank lines",
+            hint="save it again, with a header and rows",
+        )  # fmt: skip
     line, cells = rows[0]
     if len(cells) > MAX_COLUMNS:
         raise DatasetError(
-            f"at most {MAX_COLUMNS:,} columns", got=f"{len(cells):,} in {text.source.name}"
-        )
+            f"at most {MAX_COLUMNS:,} columns", got=f"{len(cells):,} in {text.source.name}",
+            hint="leave columns out, or name the separator with --separator",
+        )  # fmt: skip
     if has_header is not False:
         notes += check_header(text.source, line, cells, is_sure=bool(has_header))
         next_line = line + 1 + sum(cell.count("\n") for cell in cells)
@@ -233,7 +238,8 @@ def check_header(source: Source, line: int, cells: list[str], *, is_sure: bool) 
         raise DatasetError(
             f"column names of at most {MAX_NAME_LENGTH:,} characters",
             got=f"{len(long):,} in line {line} of {source.name}: {long[:40]!r}…",
-        )
+            hint="check the separator: --separator names another",
+        )  # fmt: skip
     numbers = [cell for cell in full if _NUMBER.fullmatch(cell)]
     if is_sure or not numbers:
         return []
@@ -365,7 +371,8 @@ def _lines(source: Source, file: TextIO) -> Iterator[str]:
             raise DatasetError(
                 f"lines of fewer than {MAX_FIELD_CHARS * 4:,} characters",
                 got=f"a longer line {line_number} in {source.name}",
-            )
+                hint="look for a quote that is opened and never closed",
+            )  # fmt: skip
         if not line:
             return
         yield line
@@ -400,7 +407,10 @@ def _repaired(source: Source, layout: _Layout, rows: _Rows) -> pl.DataFrame:
 
     frame = _parse(source.rewritten("quoted", parts()), layout, rows, 0)
     if frame is None:
-        raise DatasetError("a table that can be parsed", got=source.name)
+        raise DatasetError(
+            "a table that can be parsed", got=source.name,
+            hint="name the separator with --separator, or save it as Parquet",
+        )  # fmt: skip
     return frame
 
 

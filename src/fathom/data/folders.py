@@ -90,7 +90,9 @@ def list_classes(folder: Path) -> LabeledFiles:
     try:
         classes = sorted(p for p in folder.iterdir() if p.is_dir() and p.name[:1] != ".")
     except OSError as error:
-        raise DatasetError("a folder that can be read", got=f"{folder} ({error})") from None
+        raise DatasetError(
+            "a folder that can be read", got=f"{folder} ({error})", hint="check its permissions"
+        ) from None
     names = {path.name.lower() for path in classes}
     if names and names <= PARTS:
         hint = f"these look like parts of a data set: give {classes[-1]} alone"
@@ -151,7 +153,10 @@ def list_named(folder: Path, pattern: str) -> pl.DataFrame:
         if match:
             rows.append([str(path.relative_to(folder.parent)), *match.groups()])
     if not rows:
-        raise DatasetError(f"files in {folder} named {quoted(pattern)}", got="none")
+        raise DatasetError(
+            f"files in {folder} named {quoted(pattern)}", got="none",
+            hint="write the pattern as the files are named: '{class}_{take}' reads cat_7.jpg",
+        )  # fmt: skip
     return pl.DataFrame(rows, schema=[FILE_COLUMN, *names], orient="row")
 
 
@@ -174,9 +179,10 @@ def sense_of(files: LabeledFiles, folder: Path) -> Sense:
         common = ", ".join(suffix or "no suffix" for suffix, _ in suffixes.most_common(3))
         raise DatasetError(
             "pictures (.png, .jpg, .gif, .bmp, .tif, .webp), recordings (.wav, .flac, .ogg, .mp3) "
-            "or texts (.txt) in the folder",
+                "or texts (.txt) in the folder",
             got=f"{len(files.paths):,} other files ({common}) in {folder}",
-        )
+            hint="convert them, or name another folder",
+        )  # fmt: skip
     return sense
 
 

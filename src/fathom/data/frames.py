@@ -227,7 +227,8 @@ def from_values(name: str, values: Sequence[Any]) -> pl.Series:
         raise InputError(
             f"values in {_short(name)} that can be numbers or text",
             got=f"{type(error).__name__}: {error}"[:200],
-        ) from None
+            hint="leave the column out, or convert it first",
+        ) from None  # fmt: skip
 
 
 def _typed(name: str, values: Sequence[Any], kinds: set[type]) -> pl.Series:
@@ -319,12 +320,14 @@ def _from_rows(rows: Sequence[Any]) -> list[tuple[str, pl.Series]]:
         raise InputError(
             "rows, each a list or a dict",
             got=f"a list of {type(rows[0]).__name__}" if rows else "an empty list",
-        )
+            hint="give a data frame or a 2-D array",
+        )  # fmt: skip
     for place, row in enumerate(rows):
         if len(row) != len(rows[0]):
             raise InputError(
                 f"{len(rows[0])} values in each row, as in row 0",
                 got=f"{len(row)} in row {place}",
+                hint="give None where a value is missing",
             )
     columns = zip(*rows, strict=True)
     return [(f"x{i}", from_values(f"x{i}", column)) for i, column in enumerate(columns)]

@@ -123,7 +123,9 @@ def _of_opened(path: Path, work: Callable[[Image.Image], np.ndarray]) -> np.ndar
     """Open a picture, refuse it from its header where it is too large, and work on it."""
     try:
         if not path.is_file():
-            raise InputError("a picture file", got=f"{path}, which is no file")
+            raise InputError(
+                "a picture file", got=f"{path}, which is no file", hint="check the path"
+            )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of decompression bombs, and of tags that are odd
             picture = Image.open(path)
@@ -138,14 +140,21 @@ def _of_opened(path: Path, work: Callable[[Image.Image], np.ndarray]) -> np.ndar
                 return work(picture)
     except UnidentifiedImageError:
         raise InputError(
-            "a picture (PNG, JPEG, GIF, BMP, TIFF or WebP)", got=f"{path}, which is none"
-        ) from None
+            "a picture (PNG, JPEG, GIF, BMP, TIFF or WebP)", got=f"{path}, which is none",
+            hint="leave it out",
+        ) from None  # fmt: skip
     except Image.DecompressionBombError:
-        raise InputError(f"a picture of at most {MAX_PIXELS:,} pixels", got=str(path)) from None
+        raise InputError(
+            f"a picture of at most {MAX_PIXELS:,} pixels", got=str(path),
+            hint="make it smaller first",
+        ) from None  # fmt: skip
     except (OSError, SyntaxError, ValueError, EOFError) as error:
         if isinstance(error, InputError):
             raise
-        raise InputError("a whole picture", got=f"{path}, which is damaged ({error})") from None
+        raise InputError(
+            "a whole picture", got=f"{path}, which is damaged ({error})",
+            hint="fetch it again, or leave it out",
+        ) from None  # fmt: skip
 
 
 def _to_levels(picture: Image.Image, mode: str) -> Image.Image:

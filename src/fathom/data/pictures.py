@@ -79,7 +79,10 @@ def read_pictures_of(
 
     found = read_all(paths, read, "pictures", most_bad=most_bad, keep=keep)
     if not len(found.kept):
-        raise DatasetError("pictures", got="none that can be read")
+        raise DatasetError(
+            "a picture that can be read", got="none",
+            hint="PNG, JPEG, GIF, BMP, TIFF and WebP are read",
+        )  # fmt: skip
     notes = found.notes
     if moving:
         notes += (f"of {len(moving):,} pictures with several frames the first is seen",)
@@ -187,6 +190,7 @@ def paths_in(frame: pl.DataFrame, column: str, folder: Path) -> tuple[Path, ...]
         )  # fmt: skip
     if frame[column].dtype != pl.String:
         raise InputError(
-            f"paths of files in the column {quoted(column)}", got=str(frame[column].dtype)
-        )
+            f"paths of files in the column {quoted(column)}", got=str(frame[column].dtype),
+            hint="name the column of paths with --image-column or --sound-column",
+        )  # fmt: skip
     return tuple(_place(text or ".", folder) for text in frame[column])

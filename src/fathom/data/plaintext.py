@@ -179,8 +179,9 @@ def first_lines(source: Source) -> tuple[list[str], bool]:
     lines = list(io.StringIO(head.decode("utf-8-sig", errors="ignore"), newline=""))
     if not is_all and len(lines) < 2:
         raise DatasetError(
-            f"lines in {source.name}", got=f"one longer than {len(head):,} bytes at its beginning"
-        )
+            f"lines in {source.name}", got=f"one longer than {len(head):,} bytes at its beginning",
+            hint="check that it is a table",
+        )  # fmt: skip
     return (lines if is_all else lines[:-1]), is_all
 
 

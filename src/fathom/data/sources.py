@@ -122,8 +122,9 @@ def guarded(source: Source, what: str) -> Iterator[None]:
             raise
         reason = " ".join(str(error).split()) or type(error).__name__
         raise DatasetError(
-            f"a whole {what} file", got=f"{source.name}, which is damaged ({reason})"[:300]
-        ) from None
+            f"a whole {what} file", got=f"{source.name}, which is damaged ({reason})"[:300],
+            hint="fetch the file again",
+        ) from None  # fmt: skip
 
 
 def check_file(source: Source) -> None:
@@ -138,10 +139,16 @@ def check_file(source: Source) -> None:
         state = os.stat(source.path)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise DatasetError("a file with a table", got=f"{source.name}: {reason}") from None
+        raise DatasetError(
+            "a file with a table", got=f"{source.name}: {reason}",
+            hint="check the path and its permissions",
+        ) from None  # fmt: skip
     if not stat.S_ISREG(state.st_mode):  # to open a pipe would wait for the other end
         kind = "a folder" if stat.S_ISDIR(state.st_mode) else "no regular file"
-        raise DatasetError("a file with a table", got=f"{source.name}, which is {kind}")
+        raise DatasetError(
+            "a file with a table", got=f"{source.name}, which is {kind}",
+            hint="name the file of the table",
+        )  # fmt: skip
     if not os.access(source.path, os.R_OK):
         raise DatasetError(
             "a file that may be read",
@@ -149,7 +156,10 @@ def check_file(source: Source) -> None:
             hint="change its permissions",
         )
     if state.st_size == 0:
-        raise DatasetError("a table", got=f"{source.name}, which is empty (0 bytes)")
+        raise DatasetError(
+            "a table", got=f"{source.name}, which is empty (0 bytes)",
+            hint="save it again, with a header and rows",
+        )  # fmt: skip
     if state.st_size > source.most_bytes:
         raise too_large(source, f"{state.st_size:,}")
 
@@ -175,7 +185,10 @@ def unpack(source: Source) -> tuple[Source, list[str]]:
     with guarded(source, packing), _opened(source, packing) as file:
         unpacked = source.rewritten("unpacked", iter(lambda: file.read(CHUNK_BYTES), b""))
     if unpacked.path.stat().st_size == 0:
-        raise DatasetError("a table", got=f"{source.name}, which is empty once it is unpacked")
+        raise DatasetError(
+            "a table", got=f"{source.name}, which is empty once it is unpacked",
+            hint="save it again, with a header and rows",
+        )  # fmt: skip
     return unpacked, [f"the file was unpacked ({packing})"]
 
 

@@ -65,8 +65,9 @@ def _try_parquet(source: Source) -> None:
     if trial.returncode:
         reason = trial.stderr.decode(errors="replace").strip().rpartition("\n")[2]
         raise DatasetError(
-            "a whole Parquet file", got=f"{source.name}, which is damaged ({reason})"[:300]
-        )
+            "a whole Parquet file", got=f"{source.name}, which is damaged ({reason})"[:300],
+            hint="fetch the file again",
+        )  # fmt: skip
 
 
 def read_excel(source: Source, has_header: bool | None) -> Table:
@@ -256,7 +257,8 @@ def _broken(source: Source, place: str, reason: str) -> DatasetError:
     return DatasetError(
         "JSON objects, one a line or in one array",
         got=f"{reason[:200]} in {place} of {source.name}",
-    )
+        hint='for example {"age": 40, "name": "Ann"}',
+    )  # fmt: skip
 
 
 def read_sqlite(source: Source, query: str | None) -> Table:
@@ -342,7 +344,10 @@ def _fetched(source: Source, cursor: sqlite3.Cursor, names: list[str]) -> list[p
     if not batches and source.may_be_empty:
         return [pl.Series(name, [], dtype=pl.String) for name in names]
     if not batches:
-        raise DatasetError("rows of data", got=f"none from this query on {source.name}")
+        raise DatasetError(
+            "rows of data", got=f"none from this query on {source.name}",
+            hint="ask for other rows with --query",
+        )  # fmt: skip
     return pl.concat(batches, how="vertical_relaxed").get_columns()
 
 
@@ -364,7 +369,10 @@ def _said_of(source: Source) -> Iterator[None]:
 
 def _check_cells(source: Source, n_rows: int, n_columns: int) -> None:
     if n_columns > MAX_COLUMNS:
-        raise DatasetError(f"at most {MAX_COLUMNS:,} columns", got=f"more in {source.name}")
+        raise DatasetError(
+            f"at most {MAX_COLUMNS:,} columns", got=f"more in {source.name}",
+            hint="leave columns out",
+        )  # fmt: skip
     if n_rows * n_columns * _BYTES_PER_CELL > source.most_bytes:
         raise too_large(source, f"room for {n_rows:,} rows of {n_columns:,} columns")
 
@@ -377,5 +385,7 @@ def _named(
         plain = [to_plain(column.alias(name)) for column, name in zip(columns, names, strict=True)]
     frame, renamed = name_columns(plain, names)
     if not frame.height and not source.may_be_empty:
-        raise DatasetError("rows of data", got=f"{source.name}, which has no data rows")
+        raise DatasetError(
+            "rows of data", got=f"{source.name}, which has no data rows", hint="add rows"
+        )
     return Table(frame, (*notes, *renamed))

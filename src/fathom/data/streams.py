@@ -156,7 +156,10 @@ def open_rows(path: str, scratch: Path, separator: str | None = None) -> RowFile
     if kind == "parquet":
         return _open(source.path, path)
     if kind != "delimited":
-        raise DatasetError("Parquet or CSV, for a table larger than memory", got=path)
+        raise DatasetError(
+            "Parquet or CSV, for a table larger than memory", got=path,
+            hint="save it as Parquet, or leave --memory out",
+        )  # fmt: skip
     _require_plain(source, separator)
     copy = scratch / "rows.parquet"
     with guarded(source, "text"):
@@ -172,7 +175,7 @@ def _open(path: Path, name: str) -> RowFile:
         n_rows = int(lazy.select(pl.len()).collect().item())
         columns = tuple(lazy.collect_schema().names())
     if not n_rows:
-        raise DatasetError("rows of data", got=f"{name}, which has none")
+        raise DatasetError("rows of data", got=f"{name}, which has none", hint="add rows")
     return RowFile(path, name, n_rows, columns)
 
 

@@ -99,7 +99,10 @@ def read_table(
         source, unpacked = unpack(source)
         kind, said = kind_of(source)
         if query is not None and kind != "sqlite":
-            raise InputError("a database to ask with --query", got=f"{source.name}, which is none")
+            raise InputError(
+                "a database to ask with --query", got=f"{source.name}, which is none",
+                hint="leave --query out, or name a database",
+            )  # fmt: skip
         if kind == "delimited":
             table = read_delimited(
                 source, separator=separator, decimal=decimal, encoding=encoding,
@@ -147,7 +150,9 @@ def _from_address(address: str, scheme: str, query: str | None, may_be_empty: bo
         ) from None
     named, notes = name_columns([to_plain(column) for column in frame], frame.columns)
     if not named.height and not may_be_empty:
-        raise DatasetError("rows of data", got="none from this query")
+        raise DatasetError(
+            "rows of data", got="none from this query", hint="ask for other rows with --query"
+        )
     return Table(named, tuple(notes))
 
 
@@ -187,7 +192,10 @@ def write_table(frame: pl.DataFrame, path: str | Path) -> Path:
     write = _WRITERS[path.suffix.lower()]
     try:
         if path.exists() and not path.is_file():
-            raise InputError("a file to write to", got=f"{path}, which is no regular file")
+            raise InputError(
+                "a file to write to", got=f"{path}, which is no regular file",
+                hint="give another place with --output",
+            )  # fmt: skip
         target = path.resolve()
         handle, part = tempfile.mkstemp(prefix=f".{path.name[:100]}.", dir=target.parent)
         try:
@@ -207,7 +215,10 @@ def write_table(frame: pl.DataFrame, path: str | Path) -> Path:
             hint="give another place with --output",
         ) from None
     except pl.exceptions.PolarsError as error:
-        raise InputError(f"columns that fit into {path.name}", got=str(error)[:200]) from None
+        raise InputError(
+            f"columns that fit into {path.name}", got=str(error)[:200],
+            hint="give a name that ends in .parquet",
+        ) from None  # fmt: skip
     return path
 
 

@@ -96,7 +96,7 @@ def choose_target(
     if not names or len(set(names)) < len(names):
         raise InputError("one target, or several different ones", got=listing(names) or "none")
     if len(names) == frame.width:
-        raise InputError("columns to predict from besides the target", got="none")
+        raise InputError("columns to predict from besides the target", got="none", hint="add some")
     return frame.drop(names), frame.select(names)
 
 

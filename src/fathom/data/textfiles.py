@@ -33,7 +33,10 @@ def read_text_folder(folder: Path) -> Table:
     """
     files = list_classes(folder)
     if sense_of(files, folder) != "texts":
-        raise DatasetError("a folder of texts (.txt)", got=f"{folder}, which holds others")
+        raise DatasetError(
+            "a folder of texts (.txt)", got=f"{folder}, which holds others",
+            hint="name the folder of texts alone",
+        )  # fmt: skip
     texts, kept, notes = _read(files.paths)
     labels = [files.labels[place] for place in kept]
     frame = pl.DataFrame({TEXT_COLUMN: texts, CLASS_COLUMN: labels})
@@ -50,7 +53,10 @@ def read_loose_texts(folder: Path) -> Table:
     """
     paths = tuple(p for p in list_files(folder) if p.suffix.lower() in SUFFIXES)
     if not paths:
-        raise DatasetError("texts (.txt) in the folder", got=f"none in {folder}")
+        raise DatasetError(
+            "texts (.txt) in the folder", got=f"none in {folder}",
+            hint="put each text into a file of its own that ends in .txt",
+        )  # fmt: skip
     texts, kept, notes = _read(paths)
     names = [str(paths[place]) for place in kept]
     return Table(pl.DataFrame({FILE_COLUMN: names, TEXT_COLUMN: texts}), notes)
@@ -80,10 +86,15 @@ def _read(paths: tuple[Path, ...]) -> tuple[list[str], list[int], tuple[str, ...
 def _read_one(path: Path) -> tuple[str, str, bool]:
     try:
         if not path.is_file():
-            raise DatasetError("a text file", got=f"{path}, which is no file")
+            raise DatasetError(
+                "a text file", got=f"{path}, which is no file", hint="check the path"
+            )
         with path.open("rb") as file:
             data = file.read(MOST_TEXT_BYTES + 1)
     except OSError as error:
-        raise DatasetError("a text that can be read", got=f"{path} ({error.strerror})") from None
+        raise DatasetError(
+            "a text that can be read", got=f"{path} ({error.strerror})",
+            hint="check its permissions",
+        ) from None  # fmt: skip
     text, encoding = decode_text(data[:MOST_TEXT_BYTES])
     return text, encoding, len(data) > MOST_TEXT_BYTES

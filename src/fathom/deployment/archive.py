@@ -184,8 +184,9 @@ def _require_plain(model: Any) -> Model:
 def _require_transcriber(model: Any) -> FathomTranscriber:
     if not isinstance(model, FathomTranscriber):
         raise ModelFileError(
-            "a model that writes down what is said", got="another one", hint="use fathom.load"
-        )
+            "a model that writes down what is said", got="a model of classes or numbers",
+            hint="use fathom.load",
+        )  # fmt: skip
     return model
 
 
@@ -301,7 +302,10 @@ def _restore_designed(card: Card, described: DesignCard, tensors: dict[str, np.n
         model.feature_names_in_ = np.asarray(described.feature_names, object)
     made = (model.architecture_, model.recipe_, len(model.networks_))
     if made != (card.architecture, card.recipe, card.n_networks):
-        raise ModelFileError("the heaviest network on the card", got="another one")
+        raise ModelFileError(
+            "the heaviest network on the card",
+            got="another network than the heaviest of the ensemble",
+        )  # fmt: skip
     return model
 
 
@@ -356,7 +360,7 @@ def _restore_trained(card: Card, tensors: dict[str, np.ndarray]) -> Any:
         for name in encoded
     }
     if any((encoding.scale <= 0).any() for encoding in encodings.values()):
-        raise ModelFileError("scales above 0", got="a scale of 0 or less")
+        raise ModelFileError("scales of columns above 0", got="a scale of 0 or less")
     encoding = restore_texts(architecture, tensors) if is_text else encodings["encoding"]
     combined = {} if card.combined is None else {"combined": card.combined}
     return model.restore(
@@ -392,5 +396,6 @@ def _require_shapes(
     if found != expected:
         odd = sorted(n for n in expected.keys() | found.keys() if found.get(n) != expected.get(n))
         raise ModelFileError(
-            "weights of the shapes the card describes", got=f"others, for example {odd[0]!r}"
-        )
+            "weights of the shapes the card describes",
+            got=f"another shape or name, for example of {odd[0]!r}",
+        )  # fmt: skip

@@ -159,17 +159,23 @@ def require_consistency(card: Card) -> None:
     schema, is_regressor = card.model_schema, card.estimator == "regressor"
     if (schema.target.task == "numbers") != is_regressor:
         raise ModelFileError(
-            "a target that suits the estimator", got=f"{schema.target.task} for a {card.estimator}"
-        )
+            "a target that suits the estimator",
+            got=f"{schema.target.task} for an estimator called {card.estimator}",
+        )  # fmt: skip
     _require_combinations(card)
     is_table = isinstance(schema.input, TableInput)
     is_text = is_table and isinstance(card.architecture.layers[0], Bag)
     if is_table != (card.design is not None or is_text):
-        raise ModelFileError("a designed ensemble for a table, and for nothing else", got="one")
+        raise ModelFileError(
+            "the description of an ensemble for a table, and for nothing else",
+            got="a table without, or another input with one",
+        )  # fmt: skip
     if card.design is not None and is_text:
         raise ModelFileError("one model", got="a designed ensemble and one for texts")
     if card.estimator != "classifier" and card.class_weight is not None:
-        raise ModelFileError("weights of classes for a classifier alone", got="some")
+        raise ModelFileError(
+            "weights of classes for a classifier alone", got=f"some for a {card.estimator}"
+        )
     is_written = card.estimator == "transcriber"
     if {schema.target.task == "text", card.architecture.loss == "ctc", is_written} != {is_written}:
         raise ModelFileError("a network for sequences where texts are written, and only there",
@@ -189,8 +195,8 @@ def _require_combinations(card: Card) -> None:
         return
     n = len(combinations_of(target).every)
     if combined is None or len(combined.log_partition) != n or len(combined.scores) not in (0, n):
-        raise ModelFileError(f"a number for each of {n} combinations", got="others")
+        raise ModelFileError(f"a number for each of {n} combinations", got="more or fewer")
     prior = card.prior
     log_prior(target, dict(prior) if isinstance(prior, tuple) else prior)
     if with_factors(card.architecture, target) != card.architecture:
-        raise ModelFileError("a network of the target's factors", got="another one")
+        raise ModelFileError("a network of the target's factors", got="a network of other factors")

@@ -39,8 +39,6 @@ _PART = ".part-"  # in the names of temporary files, which eight random signs en
 _METADATA = "__metadata__"
 _SURROGATE = re.compile(r"\\u[dD]")
 
-_ASK_AGAIN = "ask for the file again, from a source you trust"
-
 
 def parse_json(text: str, what: str) -> Any:  # noqa: C901 (one small rule for each kind of value)
     """Parse JSON that says everything once and nothing that is not finite.
@@ -60,7 +58,7 @@ def parse_json(text: str, what: str) -> Any:  # noqa: C901 (one small rule for e
     """
 
     def refuse(reason: str) -> ModelFileError:
-        return ModelFileError(f"{what} in plain JSON", got=reason, hint=_ASK_AGAIN)
+        return ModelFileError(f"{what} in plain JSON", got=reason)
 
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
@@ -122,7 +120,10 @@ def pack(
     for name in sorted(tensors, key=lambda name: (-tensors[name].dtype.itemsize, name)):
         array = np.ascontiguousarray(tensors[name])
         if not np.isfinite(array).all():
-            raise ModelFileError("finite weights to save", got=f"NaN or infinity in {name}")
+            raise ModelFileError(
+                "finite weights to save", got=f"NaN or infinity in {name}",
+                hint="train it again: training went astray",
+            )  # fmt: skip
         data = array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
         entries[name] = {
             "dtype": _CODES[array.dtype.newbyteorder("<")],
@@ -139,7 +140,8 @@ def pack(
         raise ModelFileError(
             "a model whose description fits into 8 MiB",
             got=f"{len(text):,} bytes and {len(tensors):,} tensors",
-        )
+            hint="leave columns out, above all those of many categories",
+        )  # fmt: skip
     return struct.pack("<Q", len(text)) + text, content
 
 
@@ -214,7 +216,7 @@ def _check_entry(name: str, entry: object) -> tuple[int, int]:
 
 
 def _damaged(got: str) -> ModelFileError:
-    return ModelFileError("a whole model file", got=got, hint=_ASK_AGAIN)
+    return ModelFileError("a whole model file", got=got)
 
 
 class Tensors:
@@ -264,7 +266,7 @@ class Tensors:
 
 
 def _unlike(got: str) -> ModelFileError:
-    return ModelFileError("the tensors the card describes", got=got, hint=_ASK_AGAIN)
+    return ModelFileError("the tensors the card describes", got=got)
 
 
 def read_file(path: Path) -> bytes:
@@ -279,9 +281,15 @@ def read_file(path: Path) -> bytes:
         with open(path, "rb", opener=_open_without_waiting) as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
-                raise ModelFileError("a model file", got=f"{path}, which is no regular file")
+                raise ModelFileError(
+                    "a model file", got=f"{path}, which is no regular file",
+                    hint="give a file that Fathom has saved",
+                )  # fmt: skip
             if status.st_size > MAX_FILE_BYTES:
-                raise ModelFileError("a model file of at most 8 GiB", got=f"{status.st_size:,}")
+                raise ModelFileError(
+                    "a model file of at most 8 GiB", got=f"{status.st_size:,} bytes in {path}",
+                    hint="give a file that Fathom has saved",
+                )  # fmt: skip
             return file.read(status.st_size + 1)
     except FileNotFoundError:
         raise ModelFileError(
@@ -291,7 +299,9 @@ def read_file(path: Path) -> bytes:
     except (OSError, ValueError) as error:
         if isinstance(error, ModelFileError):
             raise
-        raise ModelFileError("a readable model file", got=f"{path} ({error})") from None
+        raise ModelFileError(
+            "a readable model file", got=f"{path} ({error})", hint="check its permissions"
+        ) from None
 
 
 def _open_without_waiting(path: str, flags: int) -> int:
@@ -310,9 +320,15 @@ def require_writable(path: Path) -> None:
         is_taken, folder = path.exists() and not path.is_file(), path.resolve().parent
         is_open = folder.is_dir() and os.access(folder, os.W_OK)
     except (OSError, RuntimeError, ValueError) as error:
-        raise ModelFileError("a file to write to", got=f"{str(path)[:200]} ({error})") from None
+        raise ModelFileError(
+            "a file to write to", got=f"{str(path)[:200]} ({error})",
+            hint="give another place with --output",
+        ) from None  # fmt: skip
     if is_taken:
-        raise ModelFileError("a file to write to", got=f"{path}, which is no regular file")
+        raise ModelFileError(
+            "a file to write to", got=f"{path}, which is no regular file",
+            hint="give another place with --output",
+        )  # fmt: skip
     if not is_open:
         reason = "is closed to writing" if folder.is_dir() else "does not exist"
         raise ModelFileError(

@@ -107,7 +107,9 @@ def _restore_numbers(n: int, tensors: Tensors, prefix: str) -> tuple[NumberViews
         return ()
     lengths = tensors.take(f"{prefix}.lengths", n, 3)
     if (lengths < FEWEST).any() or (lengths > MOST).any() or (lengths % 1 != 0).any():
-        raise ModelFileError("lengths as an encoding has them", got=f"others in {prefix}.lengths")
+        raise ModelFileError(
+            "lengths as an encoding has them", got=f"other lengths in {prefix}.lengths"
+        )
     sizes = lengths.astype(int)
     values = tensors.take(f"{prefix}.numbers", int(sizes.sum()) + 2 * n)
     found, at = [], 0
@@ -119,8 +121,9 @@ def _restore_numbers(n: int, tensors: Tensors, prefix: str) -> tuple[NumberViews
         is_rising = (edges[1:] > edges[:-1]).all() and (thresholds[1:] > thresholds[:-1]).all()
         if scale < 0 or not is_rising or (quantiles[1:] < quantiles[:-1]).any():
             raise ModelFileError(
-                "a scale of 0 or more and values in ascending order", got=f"others in {prefix}"
-            )
+                "a scale of 0 or more and values in ascending order",
+                got=f"a scale below 0 or values out of order in {prefix}",
+            )  # fmt: skip
         found.append(NumberViews(float(fill), float(scale), quantiles, edges, thresholds))
     return tuple(found)
 
@@ -135,7 +138,9 @@ def _restore_texts(n: int, tensors: Tensors, prefix: str) -> list[TextParts]:
         places, parts = array[:, 0], array[:, 1:]
         is_apart = (places[1:] > places[:-1]).all() and (places % 1 == 0).all()
         if not is_apart or places[0] < 0 or places[-1] >= n * TEXT_HASHES:
-            raise ModelFileError("n-grams in ascending order", got=f"others in {prefix}.text_parts")
+            raise ModelFileError(
+                "n-grams in ascending order", got=f"n-grams out of order in {prefix}.text_parts"
+            )
         rows = places.astype(int)
     found = []
     for text, weight in enumerate(weights):

@@ -61,7 +61,7 @@ def require_texts(architecture: Architecture, schema: Schema) -> None:
             got=f"{architecture.n_outputs} {architecture.output_activation}",
         )
     if any(isinstance(layer, Bag) for layer in architecture.layers[1:]):
-        raise ModelFileError("a bag as the first layer alone", got="another one")
+        raise ModelFileError("a bag as the first layer alone", got="no bag there, or one after it")
     n_inputs = architecture.input_shape[0]
     if _bag(architecture).codes > MOST_CODES or n_inputs > 2 * LONGEST:
         raise ModelFileError("no more n-grams than a text can have", got=f"{n_inputs // 2}")
@@ -77,13 +77,15 @@ def restore_texts(architecture: Architecture, tensors: dict[str, np.ndarray]) ->
     """
     halves, rarity = tensors["encoding.hashes"], tensors["encoding.rarity"]
     if (halves < 0).any() or (halves >= 2**32).any() or (halves % 1 != 0).any():
-        raise ModelFileError("hashes of 64 bits in two halves", got="other numbers")
+        raise ModelFileError(
+            "hashes of 64 bits in two halves", got="numbers that are no such halves"
+        )
     upper, lower = halves.astype(np.uint64).T
     hashes = (upper << _HALF) | lower
     if (hashes[1:] <= hashes[:-1]).any():
-        raise ModelFileError("hashes in ascending order", got="others")
+        raise ModelFileError("hashes in ascending order", got="hashes out of order")
     if not ((rarity > 0) & (rarity < MOST_RARITY)).all():
-        raise ModelFileError("weights of n-grams above 0", got="others")
+        raise ModelFileError("weights of n-grams above 0", got="a weight of 0 or less")
     return TextEncoding(hashes, rarity.astype(np.float32), architecture.input_shape[0] // 2)
 
 

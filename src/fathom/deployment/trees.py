@@ -125,7 +125,7 @@ def _restore(n_outputs: int, width: int, tensors: Tensors, prefix: str, most: in
     is_rising = (left > number).all() and (right > number).all() and (np.diff(number) > 0).all()
     is_once = np.array_equal(np.sort(np.concatenate([left, right, roots])), np.arange(n))
     if not is_rising or not is_once or feature.max(initial=0) >= width:
-        raise ModelFileError("nodes that make trees", got=f"others in {nodes}")
+        raise ModelFileError("nodes that make trees", got=f"nodes that make none in {nodes}")
     is_leaf = np.ones(n, bool)
     is_leaf[number] = False
     value, threshold = np.zeros((n, n_outputs)), np.zeros(n)
@@ -149,5 +149,7 @@ def _require_shallow(ways: np.ndarray, nodes: np.ndarray, prefix: str) -> None:
 def _whole(array: np.ndarray, end: int, name: str) -> np.ndarray:
     """Return whole numbers from 0 to below an end as int32."""
     if (array < 0).any() or (array >= end).any() or (array % 1 != 0).any():
-        raise ModelFileError(f"whole numbers from 0 to {end - 1:,}", got=f"others in {name}")
+        raise ModelFileError(
+            f"whole numbers from 0 to {end - 1:,}", got=f"another number in {name}"
+        )
     return array.astype(np.int32)

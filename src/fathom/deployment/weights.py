@@ -112,6 +112,6 @@ def fill(outline: Network, stored: Stored, storage: Storage) -> Network:
             raise ModelFileError(f"weights from -{MOST} to {MOST}", got="-128")
         if not is_canonical(stored, outline):
             raise ModelFileError(
-                "weights that reach 127 of their scale in each output", got="others"
+                "weights that reach 127 of their scale in each output", got="weights that do not"
             )  # fmt: skip
     return unstore(outline, stored)

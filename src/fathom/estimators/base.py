@@ -137,6 +137,7 @@ class FathomEstimator(BaseEstimator):
             raise InputError(
                 "targets from 0 to 1 for binary cross entropy",
                 got=f"{aim.min():g} to {aim.max():g}",
+                hint="scale the target, or give the architecture another loss",
             )
 
         def pick(chosen: np.ndarray) -> Examples:
@@ -449,7 +450,7 @@ def _checked_rows(values: Any, frame: pl.DataFrame) -> np.ndarray | None:
     except TypeError:
         raise InputError(
             "groups and times of one type, none missing",
-            got=", ".join(sorted({type(value).__name__ for value in array})),
+            got=f"values of {', '.join(sorted({type(value).__name__ for value in array}))}",
         ) from None
 
 

@@ -388,7 +388,10 @@ def _search(
 def _rows_that_count(weight: np.ndarray) -> np.ndarray:
     rows = np.flatnonzero(weight > 0)
     if len(rows) < 2:
-        raise InputError("at least 2 rows of weight above 0", got=f"{len(rows)} sample(s)")
+        raise InputError(
+            "at least 2 rows of weight above 0", got=f"{len(rows)}",
+            hint="give more rows, or weights above 0",
+        )  # fmt: skip
     return rows
 
 
@@ -418,13 +421,22 @@ def class_weights(y: np.ndarray, classes: tuple[object, ...], asked: Any) -> np.
     counts = np.bincount(y, minlength=len(classes))
     if isinstance(asked, str):
         if asked != "balanced":
-            raise InputError("class_weight 'balanced', a mapping or None", got=repr(asked))
+            raise InputError(
+                "class_weight 'balanced', a mapping or None", got=repr(asked),
+                hint="'balanced' makes rare classes count as much as common ones",
+            )  # fmt: skip
         return np.asarray((len(y) / (len(classes) * np.maximum(counts, 1)))[y])
     if not isinstance(asked, Mapping):
-        raise InputError("class_weight 'balanced', a mapping or None", got=repr(asked)[:80])
+        raise InputError(
+            "class_weight 'balanced', a mapping or None", got=repr(asked)[:80],
+            hint="'balanced' makes rare classes count as much as common ones",
+        )  # fmt: skip
     unknown = [key for key in asked if key not in classes]
     if unknown:
-        raise InputError(f"class weights for classes of y: {classes[:5]}", got=repr(unknown[0]))
+        raise InputError(
+            f"class weights for classes of y: {classes[:5]}", got=repr(unknown[0]),
+            hint="name classes as they stand in y",
+        )  # fmt: skip
     each = np.array([float(asked.get(name, 1.0)) for name in classes])
     if not (np.isfinite(each).all() and (each >= 0).all()):
         raise InputError("class weights of 0 or more", got=f"{each.min():g}")

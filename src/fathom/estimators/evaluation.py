@@ -335,7 +335,8 @@ def evaluate_numbers(
     y, a = (np.asarray(part, np.float64) for part in (y_true, predictions))
     if y.shape != a.shape or y.ndim not in (1, 2) or y.size == 0:
         raise InputError(
-            "as many predictions as right numbers, at least one", got=f"{a.shape}, {y.shape}"
+            "as many predictions as right numbers, at least one",
+            got=f"shapes {a.shape} and {y.shape}",
         )
     if not (np.isfinite(y).all() and np.isfinite(a).all()):
         raise InputError("finite numbers", got="NaN or infinity")
@@ -429,7 +430,7 @@ def _checked_classes(y_true: Any, p: np.ndarray, n_classes: int) -> np.ndarray:
     n, k = p.shape
     y = np.asarray(y_true)
     if k != n_classes or k < 2:
-        raise InputError("two classes or more, a probability for each", got=f"{n_classes}, {k}")
+        raise InputError("two classes or more, a probability for each", got=f"{n_classes} and {k}")
     if y.shape != (n,) or y.dtype.kind not in "iu" or y.min() < 0 or y.max() >= k:
         raise InputError(f"{n} class numbers from 0 to {k - 1}", got=f"{y.dtype} of {y.shape}")
     return y

@@ -120,7 +120,7 @@ def require_recordings(estimator: Any, recordings: Recordings, y: Any) -> np.nda
     """
     if estimator.architecture is not None or estimator.recipe is not None:
         raise InputError(
-            "neither architecture nor recipe with recordings", got="one of them",
+            "neither architecture nor recipe with recordings", got="one of them, or both",
             hint="give pictures of sound as arrays: fathom.data.hearing makes them",
         )  # fmt: skip
     values = np.asarray(y)

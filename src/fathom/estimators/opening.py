@@ -172,7 +172,10 @@ def open_model(
     else:
         opened = _open_described(model, X, given, member, fold)
     if opened.y is not None and len(opened.y) != len(opened.x):
-        raise InputError(f"a target for each of {len(opened.x)} rows", got=f"{len(opened.y)}")
+        raise InputError(
+            f"a target for each of {len(opened.x)} rows", got=f"{len(opened.y)}",
+            hint="give X and y of the same rows",
+        )  # fmt: skip
     return opened
 
 
@@ -250,10 +253,16 @@ def target_numbers(y: Any, target: Target) -> np.ndarray:
         return numbers
     values = np.asarray(dense_target(y), np.float64)
     if values.ndim not in (1, 2) or not np.isfinite(values).all():
-        raise InputError("a target of finite numbers, one row each", got=f"shape {values.shape}")
+        raise InputError(
+            "a target of finite numbers, one row each", got=f"shape {values.shape}",
+            hint="give y as in training",
+        )  # fmt: skip
     values = values.reshape(len(values), -1)
     if values.shape[1] != target.n_outputs:
-        raise InputError(f"{target.n_outputs} columns of target", got=f"{values.shape[1]}")
+        raise InputError(
+            f"{target.n_outputs} columns of target", got=f"{values.shape[1]}",
+            hint="give y as in training",
+        )  # fmt: skip
     return values
 
 
@@ -369,6 +378,7 @@ def _aim(found: Design, member: Member, y: np.ndarray) -> np.ndarray:
         raise InputError(
             f"a target above {-scale.offset:g}, whose logarithm this network predicts",
             got=f"{y.min():g}",
+            hint="leave these rows out",
         )
     return scale.encode(y)
 

@@ -203,7 +203,9 @@ class Peer(BaseEstimator):
 
     def _make_model(self, target: np.ndarray) -> Any:
         if self.task == "classes" and len(self.classes_) < 2:
-            raise InputError("two classes or more", got=f"{len(self.classes_)}")
+            raise InputError(
+                "two classes or more", got=f"{len(self.classes_)}", hint="give rows of every class"
+            )
         make = _MAKERS[self.task].get(self.name)
         if make is not None:
             return make(self, target)
@@ -321,7 +323,9 @@ class _Encoding:
 
     def _require_features(self, n: int) -> None:
         if not n:
-            raise InputError(f"a column that {self.name} can use", got="none")
+            raise InputError(
+                f"a column that {self.name} can use", got="none", hint=f"leave {self.name} out"
+            )
 
     def _numbers(self, frame: Any) -> np.ndarray:
         """Return the numbers, and what dates become, float64 with NaN where missing."""
@@ -428,7 +432,10 @@ def _cells(frame: Any, column: Column) -> pl.Series:
     """Return a column as cells, whichever library the table is of."""
     table = nw.from_native(frame, eager_only=True)
     if column.name not in table.columns:
-        raise InputError(f"a column {column.name}", got=", ".join(table.columns)[:200])
+        raise InputError(
+            f"a column {column.name}", got=", ".join(table.columns)[:200],
+            hint="give the columns of training",
+        )  # fmt: skip
     values = table[column.name]
     if isinstance(values.to_native(), pl.Series):
         return to_cells(values.to_native())

@@ -62,7 +62,9 @@ def evaluate_texts(right: Sequence[str], said: Sequence[str], seed: int = 0) -> 
         If there is no text.
     """
     if not right:
-        raise InputError("a text or more to hold against", got="none")
+        raise InputError(
+            "a text or more to hold against", got="none", hint="give the texts that are right"
+        )
     draws = np.random.default_rng(seed).integers(0, len(right), (N_RESAMPLES, len(right)))
     metrics = []
     for name, of_words in (("word error rate", True), ("character error rate", False)):

@@ -111,7 +111,10 @@ class FathomTranscriber(BaseEstimator):
         pictures = hear(X.waves, hearing)
         signs = tuple(sorted(set("".join(texts))))
         if len(signs) > MAX_SIGNS:
-            raise InputError(f"texts of at most {MAX_SIGNS:,} different signs", got=f"{len(signs)}")
+            raise InputError(
+                f"texts of at most {MAX_SIGNS:,} different signs", got=f"{len(signs)}",
+                hint="write them in fewer kinds of signs, for example in small letters",
+            )  # fmt: skip
         stride = _stride(pictures, texts)
         length = min(MOST_MOMENTS, _rounded(max(map(len, pictures))))
         kept = np.array(
@@ -122,8 +125,9 @@ class FathomTranscriber(BaseEstimator):
         )
         if kept.sum() < FEWEST:
             raise InputError(
-                f"{FEWEST} recordings long enough for what is said in them", got=f"{kept.sum()}"
-            )
+                f"{FEWEST} recordings long enough for what is said in them", got=f"{kept.sum()}",
+                hint="check that texts and recordings go together",
+            )  # fmt: skip
         x = _at_their_begin(pictures, length)[kept]
         aim = to_numbers(
             [text for text, is_kept in zip(texts, kept, strict=True) if is_kept], signs
@@ -276,7 +280,10 @@ def to_numbers(texts: Sequence[str], signs: Sequence[str]) -> np.ndarray:
 
 def _begin(limit: float | None) -> Deadline:
     if limit is not None and not 0 < limit < math.inf:
-        raise InputError("a time_limit above 0, in seconds, or None", got=repr(limit))
+        raise InputError(
+            "a time_limit above 0, in seconds, or None", got=repr(limit),
+            hint="time_limit=600 is ten minutes",
+        )  # fmt: skip
     return Deadline(None if limit is None else float(limit))
 
 
@@ -288,7 +295,10 @@ def _require_texts(recordings: Recordings, texts: Sequence[str]) -> None:
     if len(recordings) < FEWEST:
         raise InputError(f"{FEWEST} recordings or more", got=f"{len(recordings)}")
     if not any(texts):
-        raise InputError("something that is said", got="empty texts only")
+        raise InputError(
+            "something that is said", got="empty texts only",
+            hint="write what is said beside each recording",
+        )  # fmt: skip
 
 
 def _moments_for(text: str) -> int:

@@ -211,7 +211,10 @@ def train_on_points(
         Seed of the starts.
     """
     if not widths or activation == "softmax":
-        raise InputError("hidden layers, of any activation function but softmax", got="others")
+        raise InputError(
+            "hidden layers, of any activation function but softmax",
+            got="none, or softmax among them",
+        )  # fmt: skip
     hidden = [Dense(units=width, activation=activation) for width in widths]
     described = Architecture(
         input_shape=(2,), layers=(*hidden, Dense(units=2, activation="softmax")),

@@ -320,7 +320,10 @@ def compare(probes: Probes, rivals: Rivals) -> tuple[Finding, ...]:
     if (probes.n_rows, probes.n_tested, probes.folds, probes.score_name) != (
         rivals.n_rows, rivals.n_tested, rivals.folds, rivals.score_name
     ):  # fmt: skip
-        raise InputError("probes and rivals judged on the same split", got="different ones")
+        raise InputError(
+            "probes and rivals judged on the same split", got="different splits",
+            hint="give both the same test rows or the same folds",
+        )  # fmt: skip
     last, found = probes.last_hidden.score, []
     if rivals.machines:
         best = rivals.best_machine

@@ -270,7 +270,9 @@ def _checked(probabilities: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
     if p.ndim != 2 or p.shape[1] < 2 or len(p) == 0 or not np.isfinite(p).all():
         raise InputError("probabilities of shape (n, classes)", got=f"shape {p.shape}")
     if p.min() < 0 or np.abs(p.sum(axis=1) - 1).max() > 1e-3:
-        raise InputError("probabilities that sum to 1 in each row", got="others")
+        raise InputError(
+            "probabilities that sum to 1 in each row", got="a row that sums to something else"
+        )
     if numbers.shape != (len(p),) or numbers.dtype.kind not in "iu":
         raise InputError(f"{len(p)} class numbers", got=f"{numbers.dtype} of {numbers.shape}")
     if numbers.min() < 0 or numbers.max() >= p.shape[1]:
@@ -428,7 +430,7 @@ def check_confusion(
         if numbers.shape != truth.shape or numbers.ndim != 1 or numbers.dtype.kind not in "iu":
             raise InputError("as many class numbers as rows", got=f"shape {numbers.shape}")
         if len(numbers) == 0 or numbers.min() < 0 or numbers.max() >= k:
-            raise InputError(f"class numbers from 0 to {k - 1}", got="others or none")
+            raise InputError(f"class numbers from 0 to {k - 1}", got="numbers beyond, or none")
     order = np.argsort(np.where(truth == guess, sure, -sure), kind="stable")
     code = (truth * k + guess)[order]
     by_cell = order[np.argsort(code, kind="stable")]

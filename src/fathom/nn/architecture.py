@@ -87,16 +87,21 @@ class Architecture(Value):
     def _can_be_built(self) -> "Architecture":
         n_layers = sum(len(getattr(layer, "layers", ())) + 1 for layer in self.layers)
         if n_layers > MAX_LAYERS:
-            raise ArchitectureError(f"at most {MAX_LAYERS:,} layers in all", got=f"{n_layers:,}")
+            raise ArchitectureError(
+                f"at most {MAX_LAYERS:,} layers in all", got=f"{n_layers:,}",
+                hint="leave layers out",
+            )  # fmt: skip
         if self.n_parameters > MAX_PARAMETERS:
             raise ArchitectureError(
-                f"at most {MAX_PARAMETERS:,} parameters", got=f"{self.n_parameters:,}"
-            )
+                f"at most {MAX_PARAMETERS:,} parameters", got=f"{self.n_parameters:,}",
+                hint="make layers narrower, or pool before dense ones",
+            )  # fmt: skip
         for number, layer in enumerate(self.layers[:-1], start=1):
             if isinstance(layer, Combination):
                 raise ArchitectureError(
-                    "a combination at the output layer only", got=f"one in layer {number}"
-                )
+                    "a combination at the output layer only", got=f"one in layer {number}",
+                    hint="put it at the end",
+                )  # fmt: skip
         if not isinstance(self.layers[-1], (Dense, Combination)):
             raise ArchitectureError(
                 "a dense output layer at the end",
@@ -132,7 +137,10 @@ class Architecture(Value):
         for number, layer in enumerate(self.layers, start=1):
             try:
                 if getattr(layer, "activation", None) == "softmax" and number < len(self.layers):
-                    raise ArchitectureError("softmax at the output layer only", got="a hidden one")
+                    raise ArchitectureError(
+                        "softmax at the output layer only", got="softmax in a hidden layer",
+                        hint="give that layer another activation, for example relu",
+                    )  # fmt: skip
                 shape = require_bounded(layer.output_shape(shapes[-1]))
             except ArchitectureError as error:
                 where = f"layer {number} ({layer})"

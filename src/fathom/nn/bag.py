@@ -79,8 +79,9 @@ class Bag(LayerDescription):
         """Return ``(units,)``."""
         if len(input_shape) != 1 or input_shape[0] % 2:
             raise ArchitectureError(
-                "an input of as many codes as weights, (2 · length,)", got=f"{input_shape}"
-            )
+                "an input of as many codes as weights, (2 · length,)", got=f"{input_shape}",
+                hint="a bag stands first, behind codes and weights of n-grams",
+            )  # fmt: skip
         return (self.units,)
 
     def n_parameters(self, input_shape: Shape) -> int:

@@ -249,7 +249,10 @@ class Residual(LayerDescription):
         shapes = [input_shape]
         for layer in self.layers:
             if getattr(layer, "activation", None) == "softmax":
-                raise ArchitectureError("softmax at the output only", got=f"{layer} inside a block")
+                raise ArchitectureError(
+                    "softmax at the output only", got=f"{layer} inside",
+                    hint="give it another activation, for example relu",
+                )  # fmt: skip
             shapes.append(require_bounded(layer.output_shape(shapes[-1])))
         return shapes
 

@@ -111,6 +111,7 @@ class Combination(LayerDescription):
             raise ArchitectureError(
                 f"{sum(self.factors)} inputs, one for each class of each factor",
                 got=f"shape {input_shape}",
+                hint="put a dense layer of that many units before it",
             )
         return (len(self.seen),)
 

@@ -113,7 +113,10 @@ class Conv2D(LayerDescription):
         """Return ``(height, width, channels)`` after the strides."""
         require_image(input_shape)
         if self.activation == "softmax":
-            raise ArchitectureError("softmax at the output layer only", got="a convolution")
+            raise ArchitectureError(
+                "softmax at the output layer only", got="softmax in a convolution",
+                hint="give it another activation, for example relu",
+            )  # fmt: skip
         sides = []
         for side, kernel in zip(input_shape[:2], self.kernel, strict=True):
             room = side if self.padding == "same" else side - kernel + 1

@@ -153,8 +153,9 @@ def _draw(
 def _require_bias_initializer(initializer: Initializer) -> Initializer:
     if initializer.name in ("orthogonal", "data_scaled"):
         raise ArchitectureError(
-            "biases drawn one by one", got=initializer.name, hint="use zeros, constant or uniform"
-        )
+            "biases drawn one by one", got=f"{initializer.name}",
+            hint="use zeros, constant or uniform",
+        )  # fmt: skip
     return initializer
 
 

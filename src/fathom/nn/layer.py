@@ -23,8 +23,9 @@ def require_bounded(shape: Shape) -> Shape:
     """Return the shape, or refuse one that would fill the memory."""
     if math.prod(shape) > MAX_VALUES_PER_EXAMPLE:
         raise ArchitectureError(
-            f"at most {MAX_VALUES_PER_EXAMPLE:,} values per example", got=f"shape {shape}"
-        )
+            f"at most {MAX_VALUES_PER_EXAMPLE:,} values per example", got=f"shape {shape}",
+            hint="pool earlier, or use fewer channels",
+        )  # fmt: skip
     return shape
 
 

@@ -81,9 +81,14 @@ class Conv1D(LayerDescription):
                 hint="give the architecture a two-part input_shape, for example (300, 40)",
             )  # fmt: skip
         if self.activation == "softmax":
-            raise ArchitectureError("softmax at the output layer only", got="a convolution")
+            raise ArchitectureError(
+                "softmax at the output layer only", got="softmax in a convolution",
+                hint="give it another activation, for example relu",
+            )  # fmt: skip
         if self.initializer is not None and self.initializer.name == "data_scaled":
-            raise ArchitectureError("an initializer that needs no data", got="data_scaled")
+            raise ArchitectureError(
+                "an initializer that needs no data", got="data_scaled", hint="use he_normal"
+            )
         return (-(-input_shape[0] // self.stride), self.channels)
 
     def n_parameters(self, input_shape: Shape) -> int:

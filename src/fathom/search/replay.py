@@ -49,8 +49,8 @@ def require_replayable(found: Design) -> Record:
     is_whole = len(starts) == len(keys) and all(start.steps is not None for start in starts)
     if [(one.number, one.fold) for one in record.networks] != keys or not is_whole:
         raise InputError(
-            "a record that goes with the networks in the model, to replay it", got="another",
-            hint="train anew to get a model that can be replayed",
+            "a record that goes with the networks in the model, to replay it",
+            got="a record of other networks", hint="train anew to get a model that can be replayed",
         )  # fmt: skip
     return record
 
@@ -223,7 +223,8 @@ def _remake(
         raise TrainingError(
             f"all {len(record.networks)} networks of the model, trained again",
             got=f"{n_missing} that are not trained to the end",
-        )
+            hint="train anew to get a model that can be replayed",
+        )  # fmt: skip
     histories = {
         (one.number, one.fold): _as_before(start, trained[one.number, one.fold].history)
         for one, start in zip(record.networks, found.history.starts, strict=True)

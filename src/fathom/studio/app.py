@@ -80,7 +80,9 @@ class Studio:
 
         name = request.path_params["name"]
         if name not in ("hand_worked", "softmax", "exclusive_or"):
-            raise InputError("hand_worked, softmax or exclusive_or", got="another name")
+            raise InputError(
+                "the name of an example: hand_worked, softmax or exclusive_or", got=repr(name)[:80]
+            )
         return say(await run_in_threadpool(lambda: answer(example(name))))
 
     async def compute(self, request: Request) -> Response:
@@ -155,7 +157,10 @@ class Studio:
         """Give the rows of one class that were taken for another."""
         given = [request.query_params.get(key, "") for key in ("truth", "prediction")]
         if not all(one.isdecimal() and len(one) < 6 for one in given):
-            raise InputError("two numbers of classes", got="others")
+            raise InputError(
+                "two numbers of classes", got=repr(given)[:80],
+                hint="choose a cell of the table of mistakes",
+            )  # fmt: skip
         truth, prediction = map(int, given)
         folder = self._ended(request)
         return say(await run_in_threadpool(self.results.cell_rows, folder, truth, prediction))
@@ -170,7 +175,10 @@ class Studio:
         """Give the model file, to be saved."""
         path = self._ended(request) / "model.fathom"
         if not path.is_file():
-            raise InputError("a search that has ended", got="no model yet")
+            raise InputError(
+                "a model of this search", got="none yet",
+                hint="wait until it has one, or start another search",
+            )  # fmt: skip
         return FileResponse(path, media_type="application/octet-stream", filename="model.fathom")
 
     async def page_on(self, request: Request) -> Response:
@@ -184,7 +192,10 @@ class Studio:
         name = request.path_params["id"]
         folder = self.jobs.folder_of(name)
         if self.jobs.is_running(name):
-            raise InputError("a search that has ended", got="one that goes on")
+            raise InputError(
+                "a search that has ended", got="one that goes on",
+                hint="stop it, or wait for its end",
+            )  # fmt: skip
         return folder
 
     async def events(self, request: Request) -> Response:

@@ -54,9 +54,12 @@ class DepthRoom:
             If one goes on.
         """
         if len(set(wish.depths)) < 2:
-            raise InputError("two different depths", got=f"{wish.depths}")
+            raise InputError("two different depths or more to compare", got=f"{wish.depths}")
         if wish.activation == "softmax":
-            raise InputError("an activation function for hidden layers", got="softmax")
+            raise InputError(
+                "an activation function for hidden layers", got="softmax",
+                hint="choose another one, for example relu",
+            )  # fmt: skip
         with self._lock:
             if self._study is not None and self._study.is_running:
                 raise InputError(
@@ -74,7 +77,9 @@ class DepthRoom:
             If there is no such study.
         """
         if self._study is None or self._study.number != wish.number:
-            raise InputError("the study that goes on", got=f"number {wish.number}")
+            raise InputError(
+                "the study that goes on", got=f"number {wish.number}", hint="reload the page"
+            )
         self._study.monitor.is_unwanted = True
         return self.news()
 

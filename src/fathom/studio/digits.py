@@ -73,7 +73,7 @@ class DigitRoom:
         """
         known: dict[str, ReaderName] = {"dnn": "dnn", "cnn": "cnn"}
         if network not in known:
-            raise InputError("dnn or cnn", got="another name")
+            raise InputError("dnn or cnn", got=repr(network)[:80])
         return self.readers.require(known[network]).weights()
 
     def train(self, wish: TrainWish) -> DigitRun:

@@ -92,7 +92,7 @@ class Drawings:
             before = self.every()
             if len(before) >= MOST_DRAWINGS:
                 raise InputError(
-                    f"at most {MOST_DRAWINGS} drawings", got="another", hint="remove some first"
+                    f"at most {MOST_DRAWINGS} drawings", got="one more", hint="remove some first"
                 )
             kept = OwnDrawing(id=secrets.token_hex(ID_BYTES), ink=wish.ink, label=wish.label)
             self._write((*before, kept))

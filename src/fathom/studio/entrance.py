@@ -94,7 +94,9 @@ class Entrance:
         session = await read(request, Session)
         cookie = self._keys.exchange(session.token)
         if cookie is None:
-            raise RefusedError(401, "the newest link", hint="open the newest link in the terminal")
+            raise RefusedError(
+                401, "the newest link", "an older one", "open the one in the terminal"
+            )
         response = _welcome()
         response.set_cookie(
             self._cookie_name, cookie, httponly=True, samesite="strict", path="/api"

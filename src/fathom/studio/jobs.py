@@ -89,7 +89,11 @@ class Jobs(Commands[JobTicket]):
         with self._lock:
             facts, before = self.facts(name), self.ticket(name)
             if not facts.has_model:
-                raise InputError("a search that has ended with a model", got=facts.state)
+                raise InputError(
+                    "a search that has ended with a model, to go on with it",
+                    got=f"one that is {facts.state}",
+                    hint="wait for its end, or start another search",
+                )  # fmt: skip
             self._refuse_crowd()
             arguments = (
                 "train", "train.parquet", f"--target={before.request.target}",

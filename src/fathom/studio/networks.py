@@ -104,17 +104,26 @@ def _check(state: NetworkState) -> None:
     width = len(state.layers[0].weights[0])
     for number, layer in enumerate(state.layers, start=1):
         if any(len(row) != width for row in layer.weights):
-            raise InputError(f"{width} weights for each neuron of layer {number}", got="others")
+            raise InputError(
+                f"{width} weights for each neuron of layer {number}", got="more or fewer",
+                hint="give each neuron a weight for each input of its layer",
+            )  # fmt: skip
         if len(layer.biases) != len(layer.weights):
             raise InputError(
                 f"{len(layer.weights)} biases in layer {number}", got=f"{len(layer.biases)}"
             )
         if layer.activation == "softmax" and number < len(state.layers):
-            raise InputError("softmax at the output layer only", got=f"it in layer {number}")
+            raise InputError(
+                "softmax at the output layer only", got=f"softmax in layer {number}",
+                hint="give that layer another activation, for example relu",
+            )  # fmt: skip
         width = len(layer.weights)
     first = len(state.layers[0].weights[0])
     if any(len(one.x) != first or len(one.target) != width for one in state.examples):
-        raise InputError(f"examples of {first} inputs and {width} targets", got="others")
+        raise InputError(
+            f"examples of {first} inputs and {width} targets", got="an example of another length",
+            hint="give each example as many numbers as the network has inputs and outputs",
+        )  # fmt: skip
     if state.row >= len(state.examples):
         raise InputError(f"an example from 0 to {len(state.examples) - 1}", got=f"{state.row}")
 

@@ -60,7 +60,10 @@ class Results:
         """
         path = folder / "model.fathom"
         if not path.is_file():
-            raise InputError("a search that has ended", got="no model yet")
+            raise InputError(
+                "a model of this search", got="none yet",
+                hint="wait until it has one, or start another search",
+            )  # fmt: skip
         key = (str(path), path.stat().st_mtime_ns)
         with self._lock:
             if key not in self._models:
@@ -114,7 +117,11 @@ class Results:
         model, test = self.model(folder), _test_rows(folder)
         target: Target = model.schema_.target
         if test is None or target.task != "classes":
-            raise InputError("a model of classes, and rows kept apart", got="others")
+            raise InputError(
+                "a model of classes, and rows kept apart to judge it",
+                got="a model of numbers, or no rows kept apart",
+                hint="start a search that keeps rows apart",
+            )  # fmt: skip
         said = model.predict_proba(test)
         right = read_target(test[target.names[0]], target)
         at = np.flatnonzero((right == truth) & (said.argmax(axis=1) == prediction))
@@ -187,7 +194,10 @@ class Results:
             )  # fmt: skip
             if done.returncode:
                 said = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
-                raise InputError(f"a model for the {kind} page", got=said[:300])
+                raise InputError(
+                    f"a model for the {kind} page", got=said[:300],
+                    hint="download the model and ask the command for it",
+                )  # fmt: skip
             (folder / f"new-{name}").replace(place)
         return place
 

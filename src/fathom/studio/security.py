@@ -43,6 +43,10 @@ HEADERS = (
     (b"permissions-policy", b"camera=(), microphone=(), geolocation=()"),
 )
 
+_FROM_ELSEWHERE = (
+    "a request from the studio's own page", "one from elsewhere", "open the link in the terminal"
+)  # fmt: skip
+
 
 class Keys:
     """The token of the link, good for one exchange, and the cookies given for it.
@@ -99,10 +103,10 @@ def cookie_name(port: int) -> str:
 class RefusedError(Exception):
     """A request that is not answered: the status, and why."""
 
-    def __init__(self, status: int, expected: str, got: str = "", hint: str = "") -> None:
+    def __init__(self, status: int, expected: str, got: str, hint: str = "") -> None:
         super().__init__(expected)
         self.status = status
-        parts = [f"expected {expected}", f"got {got}" if got else "", hint]
+        parts = [f"expected {expected}", f"got {got}", hint]
         self.fields = {
             "message": " — ".join(part for part in parts if part),
             "expected": expected, "got": got, "hint": hint,
@@ -149,33 +153,46 @@ class Guard:
                 await _refuse(answered, refused)
         except Exception:  # said already; what it was is no business of the other side
             if not answered.has_begun:
-                await _refuse(answered, RefusedError(500, "an answer", "something that went wrong"))
+                await _refuse(
+                    answered,
+                    RefusedError(
+                        500,
+                        "an answer",
+                        "a mistake of ours",
+                        "try again, and report it if it comes again",
+                    ),
+                )
 
     def _check(self, scope: Scope, headers: "_Headers") -> None:
         host = headers.only(b"host")
         if host not in self._hosts:
-            raise RefusedError(403, "the address in the terminal", hint="open the link it shows")
+            raise RefusedError(
+                403, "the address in the terminal", "another", "open the link the terminal shows"
+            )
         if scope["method"] not in METHODS:
-            raise RefusedError(405, "GET, POST or DELETE")
+            raise RefusedError(405, "GET, POST or DELETE", "another method")
         is_reading = scope["method"] in ("GET", "HEAD")
         site = headers.only(b"sec-fetch-site", b"same-origin")
         is_ours = (b"same-origin", b"none") if is_reading else (b"same-origin",)
         path = scope["path"]
         if path.startswith("/api/") and site not in is_ours:
-            raise RefusedError(403, "a request from the studio's own page")
+            raise RefusedError(403, *_FROM_ELSEWHERE)
         if not is_reading:
             origin = headers.only(b"origin")
             if origin != b"http://" + host:
-                raise RefusedError(403, "a request from the studio's own page")
+                raise RefusedError(403, *_FROM_ELSEWHERE)
             self._check_kind(scope, headers)
         if path.startswith("/api/") and path != SIGN_IN and not self._has_cookie(headers):
-            raise RefusedError(401, "to be let in", hint="open the newest link in the terminal")
+            raise RefusedError(
+                401, "a page that was opened by its link", "one without its key",
+                "open the newest link in the terminal",
+            )  # fmt: skip
 
     def _check_kind(self, scope: Scope, headers: "_Headers") -> None:
         kind = headers.only(b"content-type", b"").split(b";")[0].strip().lower()
         wanted = b"application/octet-stream" if scope["path"] == UPLOAD else b"application/json"
         if scope["method"] == "POST" and kind != wanted:
-            raise RefusedError(415, f"content of the type {wanted.decode()}")
+            raise RefusedError(415, f"content of the type {wanted.decode()}", "another type")
 
     def _has_cookie(self, headers: "_Headers") -> bool:
         jar: SimpleCookie = SimpleCookie()
@@ -196,7 +213,7 @@ class _Headers:
     def only(self, name: bytes, absent: bytes = b"") -> bytes:
         found = [value for key, value in self._pairs if key.lower() == name]
         if len(found) > 1:
-            raise RefusedError(400, f"one header {name.decode()}", f"{len(found)}")
+            raise RefusedError(400, f"one header {name.decode()}", f"{len(found)} of them")
         return found[0] if found else absent
 
 
@@ -219,7 +236,9 @@ def _bounded(receive: Receive, scope: Scope, headers: _Headers) -> Receive:
             async with asyncio.timeout_at(end):
                 message = await receive()
         except TimeoutError:
-            raise RefusedError(408, "a whole request sooner") from None
+            raise RefusedError(
+                408, "a whole request in time", "a part of it", "try again"
+            ) from None
         n_bytes += len(message.get("body", b""))
         if n_bytes > most:
             raise RefusedError(413, f"at most {most:,} bytes", "more")

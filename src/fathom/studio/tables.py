@@ -35,7 +35,9 @@ def known_folder(folder: Path, name: str) -> Path:
         If there is none.
     """
     if not ID.fullmatch(name) or not (folder / name).is_dir():
-        raise InputError("the id of something kept here", got="another", hint="reload the page")
+        raise InputError(
+            "the id of something kept here", got="the id of nothing here", hint="reload the page"
+        )
     return folder / name
 
 

@@ -28,7 +28,7 @@ async def read(request: Request, kind: type[Sent]) -> Sent:
         _check_depth(text)
         return kind.model_validate_json(text)
     except UnicodeDecodeError:
-        raise InputError("JSON in UTF-8", got="other bytes") from None
+        raise InputError("JSON in UTF-8", got="bytes that are not") from None
     except ValidationError as error:
         raise InputError.from_validation(error) from None
 
@@ -38,7 +38,9 @@ def _check_depth(text: str) -> None:
     for sign in text:
         depth += (sign in "[{") - (sign in "]}")
         if depth > MOST_DEPTH:
-            raise InputError(f"JSON nested at most {MOST_DEPTH} deep", got="deeper")
+            raise InputError(
+                f"JSON nested at most {MOST_DEPTH} deep", got="deeper", hint="send it flatter"
+            )
 
 
 def say(message: Value) -> Response:

@@ -83,11 +83,17 @@ def export_onnx(
 
     require_exportable(model)
     if is_encoded and not isinstance(model.schema_.input, TableInput):
-        raise InputError("--encoded for a model of a table", got="one that encodes nothing apart")
+        raise InputError(
+            "--encoded for a model of a table", got="one that encodes nothing apart",
+            hint="leave --encoded out",
+        )  # fmt: skip
     graph = to_graph(model, is_encoded=is_encoded)
     if graph.ByteSize() > MOST_BYTES:
         got = f"{graph.ByteSize():,} bytes"
-        raise InputError("a model of at most 2 GiB, which an ONNX file can hold", got=got)
+        raise InputError(
+            "a model of at most 2 GiB, which an ONNX file can hold", got=got,
+            hint="make it smaller first: fathom compress",
+        )  # fmt: skip
     content = graph.SerializeToString()
     n_rows, difference = compare(model, content, is_encoded=is_encoded)
     write_file(Path(path), content)
@@ -167,4 +173,7 @@ def run(content: bytes, feed: Mapping[str, np.ndarray]) -> list[np.ndarray]:
         return list(session.run(None, dict(feed)))
     except Exception as error:  # its errors have no common root but this
         reason = " ".join(str(error).split())[:300]
-        raise InputError("a graph that ONNX Runtime runs", got=reason) from None
+        raise InputError(
+            "a graph that ONNX Runtime runs", got=reason,
+            hint="the file is not written; please report it",
+        ) from None  # fmt: skip

@@ -110,7 +110,10 @@ def _pass(layer: AbstractLayer, x: Term, shape: Shape) -> tuple[Term, Shape]:  #
     if isinstance(layer, ColumnsLayer):
         made = _columns(layer, x)
         return made, (-1,)  # what follows is dense, or as wide
-    raise InputError("layers that ONNX can say", got=type(layer).__name__)
+    raise InputError(
+        "a layer that ONNX has operators for", got=type(layer).__name__,
+        hint="write a program of NumPy: fathom export MODEL model.py",
+    )  # fmt: skip
 
 
 def _dense(layer: DenseLayer, x: Term) -> Term:

@@ -80,7 +80,7 @@ class Predict:
                 given = _parse_json(body)
                 if not isinstance(given, dict) or not isinstance(given.get("rows"), list):
                     refuse(
-                        'a JSON object with the list "rows"', got="another",
+                        'a JSON object with the list "rows"', got="one without it",
                         hint='for example {"rows": [{"column": value, …}, …]}',
                     )  # fmt: skip
                 strange = given.keys() - {"rows"}

@@ -209,7 +209,7 @@ def _add_refusals(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def not_valid(request: Request, error: RequestValidationError) -> Response:
-        message = f"expected other parameters — got {error.errors()[0]['msg']}"
+        message = f"expected parameters as /openapi.json says — got {error.errors()[0]['msg']}"
         return _Refused(Refusal(400, message))
 
     @app.exception_handler(Exception)

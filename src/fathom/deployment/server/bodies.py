@@ -39,7 +39,9 @@ class Bodies:
         """
         stated = headers.get(b"content-length", b"0")
         if not stated.isdigit() or len(stated) > 18:
-            raise Refusal(400, "expected a Content-Length in digits — got another", is_last=True)
+            raise Refusal(
+                400, "expected a Content-Length in digits — got other signs", is_last=True
+            )
         if int(stated) > self.most_bytes:
             raise self._too_large(f"{int(stated):,}")
         held = [0]
@@ -49,7 +51,9 @@ class Bodies:
                     body = await self._read(receive, held)
             except TimeoutError:
                 raise Refusal(
-                    408, f"expected a whole body within {self.most_seconds:g} s — got a part of it",
+                    408,
+                    f"expected a whole body within {self.most_seconds:g} s — got a part of it — "
+                        "send fewer rows at once",
                     is_last=True,
                 ) from None  # fmt: skip
             packing = headers.get(b"content-encoding", b"identity").strip().lower()
@@ -110,9 +114,9 @@ class Bodies:
         try:
             found = unpacking.decompress(body, self.most_bytes + 1)
         except zlib.error:
-            raise Refusal(400, f"expected a body in {packing.decode()} — got another") from None
+            raise Refusal(400, f"expected a body in {packing.decode()} — got other bytes") from None
         if len(found) > self.most_bytes or unpacking.unconsumed_tail:
             raise self._too_large("more once it is unpacked")
         if not unpacking.eof or unpacking.unused_data:
-            raise Refusal(400, f"expected one whole {packing.decode()} body — got another")
+            raise Refusal(400, f"expected one whole {packing.decode()} body — got more or less")
         return found

@@ -79,7 +79,7 @@ class Connection(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no HTTP."""
-        self._refuse(400, "a request in HTTP/1.1", "another")
+        self._refuse(400, "a request in HTTP/1.1", "something else")
 
     def _refuse(self, status: int, expected: str, got: str) -> None:
         if self.transport.is_closing():
@@ -210,8 +210,9 @@ def listen(host: str, port: int) -> socket.socket:
         bound = socket.socket(found[0][0], socket.SOCK_STREAM)
     except (OSError, UnicodeError, OverflowError) as error:
         raise InputError(
-            "--host with an address of this machine", got=f"{quoted(host)}: {error}"
-        ) from None
+            "--host with an address of this machine", got=f"{quoted(host)}: {error}",
+            hint="127.0.0.1 is this machine alone, 0.0.0.0 all of its addresses",
+        ) from None  # fmt: skip
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind(found[0][4])

@@ -34,7 +34,10 @@ def is_loopback(host: str) -> bool:
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
-        raise InputError("--host with an address of this machine", got=quoted(host)) from error
+        raise InputError(
+            "--host with an address of this machine", got=quoted(host),
+            hint="127.0.0.1 is this machine alone, 0.0.0.0 all of its addresses",
+        ) from error  # fmt: skip
     return all(ipaddress.ip_address(str(one[4][0]).split("%")[0]).is_loopback for one in found)
 
 
@@ -131,7 +134,7 @@ class Guard:
         if origin.partition(b"://")[2] != host:
             raise Refusal(
                 403, "expected no page of another site — got Origin "
-                f"{quoted(origin.decode('latin-1'))}",
+                f"{quoted(origin.decode('latin-1'))} — let your own server ask",
             )  # fmt: skip
 
     def _check_token(self, given: bytes) -> None:
@@ -139,7 +142,7 @@ class Guard:
         if not hmac.compare_digest(given, self._token):
             raise Refusal(
                 401, "expected the header Authorization: Bearer with the server's token — got "
-                f"{'another' if given else 'none'}",
+                f"{'another token' if given else 'none'}",
                 {"www-authenticate": "Bearer"},
                 is_last=True,
             )  # fmt: skip

@@ -106,7 +106,10 @@ class Served:
             if Mark.of(path) == mark:
                 break
         else:
-            raise ModelFileError("a model file that stays while it is read", got=f"{path} changing")
+            raise ModelFileError(
+                "a model file that stays while it is read", got=f"{path}, which changes",
+                hint="replace it at once, with mv rather than cp",
+            )  # fmt: skip
         schema = model.schema_
         center = scale = None
         if isinstance(schema.input, NumbersInput) and isinstance(model.encoding_, Standardization):
@@ -217,7 +220,10 @@ def _digest(path: Path) -> str:
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
-        raise ModelFileError("a model file that can be read", got=f"{path}: {error}") from None
+        raise ModelFileError(
+            "a model file that can be read", got=f"{path}: {error}",
+            hint="check the path and its permissions",
+        ) from None  # fmt: skip
 
 
 def _try_out(model: FathomClassifier | FathomRegressor, intake: AbstractIntake) -> Cost:

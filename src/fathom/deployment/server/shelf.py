@@ -129,7 +129,7 @@ class Shelf:
         if len(self.places) > 1:
             raise Refusal(
                 404,
-                f"expected a model in the address, as there are several — "
+                f"expected a model in the address, as there are several — got none — "
                 f"use /models/NAME/predict with one of {listing(self.places)}",
             )
         return next(iter(self.places.values()))

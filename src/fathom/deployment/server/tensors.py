@@ -186,7 +186,9 @@ def _flatten(name: str, data: list[Any], shape: tuple[int, ...]) -> list[Any]:
         return data
     for size in shape[:-1]:
         if len(data) != size or not all(isinstance(part, list) for part in data):
-            refuse(f"data of input {quoted(name)} as its shape {list(shape)} says", got="another")
+            refuse(
+                f"data of input {quoted(name)} as its shape {list(shape)} says", got="another shape"
+            )
         data = [value for part in data for value in part]
         if not data or not isinstance(data[0], list):
             break
@@ -246,14 +248,16 @@ def _texts(name: str, n: int, data: memoryview) -> list[Any]:
         end = at + 4
         size = struct.unpack_from("<I", data, at)[0] if end <= len(data) else -1
         if size < 0 or end + size > len(data):
-            refuse(f"whole texts, each after its length, in input {quoted(name)}", got="a part")
+            refuse(
+                f"whole texts, each after its length, in input {quoted(name)}", got="a part of one"
+            )
         try:
             found.append(str(data[end : end + size], "utf-8"))
         except UnicodeDecodeError:
             refuse(f"UTF-8 in input {quoted(name)}", got=f"other bytes in text {len(found) + 1}")
         at = end + size
     if len(found) != n or at != len(data):
-        refuse(f"{n:,} texts in input {quoted(name)}, as its shape says", got="another number")
+        refuse(f"{n:,} texts in input {quoted(name)}, as its shape says", got="more or fewer")
     return found
 
 
@@ -271,7 +275,7 @@ def _wanted(outputs: Any, is_binary: bool) -> tuple[WantedOutput, ...] | None:
             refuse("outputs as they are", got="classification", hint="ask for the probabilities")
         found.append(WantedOutput(one["name"], parameters.get("binary_data", is_binary) is True))
     if len({one.name for one in found}) < len(found):
-        refuse("every output once", got="one twice")
+        refuse("every output once", got="one of them twice")
     return tuple(found)
 
 

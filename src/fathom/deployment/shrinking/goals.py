@@ -84,12 +84,15 @@ def _read_size(given: str | float, n_bytes: int) -> int:
         raise InputError(
             "--to with a share of the size between 0 and 1, or a size such as 200kB",
             got=str(given)[:40],
+            hint="--to 0.25 is a quarter of the size",
         )
     factor = n_bytes if is_share else _UNITS.get(unit, math.nan)
     size = number * factor
     if not 1 <= size < 2**62:
         units = "B, kB, MB, KiB, MiB"
-        raise InputError(f"--to with a size in {units}", got=str(given)[:40])
+        raise InputError(
+            f"--to with a size in {units}", got=str(given)[:40], hint="--to 200kB, for example"
+        )
     return int(size)
 
 
@@ -97,5 +100,8 @@ def _read_time(given: str | float) -> float:
     number, unit = _parts(given)
     seconds = number * _TIMES.get(unit or "s", math.nan)
     if not 0 < seconds < math.inf:
-        raise InputError("--latency with a time in us, ms or s", got=str(given)[:40])
+        raise InputError(
+            "--latency with a time in us, ms or s", got=str(given)[:40],
+            hint="--latency 50us, for example",
+        )  # fmt: skip
     return seconds

@@ -65,7 +65,10 @@ def part_rows(model: FathomClassifier | FathomRegressor, x: Any, y: Any, seed: i
         x = model._check_rows(x)
         n = len(x)
     if len(numbers) != n:
-        raise InputError(f"a target for each of {n} rows", got=f"{len(numbers)}")
+        raise InputError(
+            f"a target for each of {n} rows", got=f"{len(numbers)}",
+            hint="give X and y of the same rows",
+        )  # fmt: skip
     if n < FEWEST:
         raise InputError(f"at least {FEWEST} rows to judge by", got=f"{n}")
     whole = Part(x, numbers)

@@ -328,11 +328,17 @@ def compress(
         If neither a size nor a time is asked for, or the rows do not go with the model.
     """
     if (X is None) != (y is None):
-        raise InputError("rows and their target, or neither", got="one of them")
+        raise InputError(
+            "rows and their target, or neither", got="one without the other",
+            hint="give both, or leave both out",
+        )  # fmt: skip
     if not hasattr(model, "networks_"):
         raise InputError("a fitted estimator", got=f"{model}", hint="call fit first")
     if model.schema_.target.factors:
-        raise InputError("a model of one target", got="one of several factors, which is kept whole")
+        raise InputError(
+            "a model of one target", got="one of several factors, which is kept whole",
+            hint="compress models of one column",
+        )  # fmt: skip
     if not 0 <= tolerance <= 1:
         raise InputError("a tolerance from 0 to 1", got=f"{tolerance:g}")
     goal = parse_goal(to, latency, size_of(model))

@@ -106,10 +106,16 @@ def gather_report(
     target = model.schema_.target
     truth, known = _read_truth(y, target)
     if len(truth) != len(X):
-        raise InputError(f"a target for each of {len(X):,} rows", got=f"{len(truth):,}")
+        raise InputError(
+            f"a target for each of {len(X):,} rows", got=f"{len(truth):,}",
+            hint="give X and y of the same rows",
+        )  # fmt: skip
     rows = np.flatnonzero(known)
     if not len(rows):
-        raise InputError("a row whose target the model knows", got="none")
+        raise InputError(
+            "a row whose target the model knows", got="none",
+            hint="give rows of classes it was trained on",
+        )  # fmt: skip
     n_known = len(rows)
     if most_rows is not None:
         rows = rows[draw_rows(n_known, most_rows, seed)]
@@ -151,7 +157,10 @@ def _read_truth(y: Any, target: Target) -> tuple[np.ndarray, np.ndarray]:
     values = np.asarray(dense_target(y), np.float64)
     values = values.reshape(len(values), -1)
     if values.shape[1] != target.n_outputs:
-        raise InputError(f"{target.n_outputs} columns of target", got=f"{values.shape[1]}")
+        raise InputError(
+            f"{target.n_outputs} columns of target", got=f"{values.shape[1]}",
+            hint="give y as in training",
+        )  # fmt: skip
     return values, np.asarray(np.isfinite(values).all(axis=1))
 
 

@@ -28,13 +28,17 @@ def check(answer: LessonAnswer) -> LessonVerdict:
     if isinstance(task, Reach) and answer.state is not None:
         is_right = task.is_reached(answer.state)
         return LessonVerdict(is_right=is_right, said=RIGHT if is_right else task.hint)
-    raise InputError("an answer to what is asked", got="another kind of answer")
+    raise InputError(
+        "an answer to what is asked", got="another kind of answer", hint="reload the page"
+    )
 
 
 def _find(answer: LessonAnswer) -> Step:
     lesson = next((one for one in LESSONS if one.key == answer.lesson), None)
     if lesson is None or answer.step >= len(lesson.steps):
-        raise InputError("a step of a lesson", got="none of this name and number")
+        raise InputError(
+            "a step of a lesson", got="none of this name and number", hint="reload the page"
+        )
     return lesson.steps[answer.step]
 
 
