@@ -1,0 +1,355 @@
+"""A search in rounds simulated: fitted to measured searches, held against them, and carried on.
+
+python benchmarks/scale_simulated.py measure runs.jsonl --data DIR [--workers 1 2 4]
+python benchmarks/scale_simulated.py check runs.jsonl     # costs, and predicted beside measured
+python benchmarks/scale_simulated.py project              # up to 1,000 machines and 10^9 rows
+python benchmarks/scale_simulated.py controller           # tasks a second of the controller alone
+
+`project` takes the costs that stand in `scale_model.py`, which `check` printed.
+"""
+
+import argparse
+import json
+import math
+import os
+import tempfile
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.optimize import nnls
+
+from fathom.parallel.controller import Controller
+from fathom.parallel.executor import Executor, Node, Outcome, Placed, Result, Task
+from fathom.parallel.journal import Journal
+from fathom.parallel.processes import own_cores
+from fathom.search.rounds import ROUND_SIZE
+from scale import begin, end
+from scale_model import Costs, Load, Machines, plan, simulate
+
+COLUMNS = 30
+SLOTS = 16  # workers of an invented machine
+MONTH_S = 30 * 86400.0
+RESIDENT_BYTES = 80  # of memory that a worker takes for a cell, see decisions/0017
+NO_LIMIT_S = 1e15
+
+
+def measure(asked: argparse.Namespace) -> None:
+    """Run searches, and keep what each trial cost."""
+    data = asked.data / "tables"
+    suite = json.loads((data / "suite.json").read_text())
+    table = next(one for one in suite if Path(one["file"]).stem == asked.table)
+    for rows in asked.rows:
+        for workers in asked.workers:
+            told = argparse.Namespace(rounds=1, rows=rows)
+            with tempfile.TemporaryDirectory() as folder:
+                journal, began, load = Path(folder) / "j", time.time(), os.getloadavg()[0]
+                found = end(begin(table, data, told, f"processes:{workers}", journal))
+                run = {
+                    "table": asked.table, "rows": rows, "columns": table["columns"],
+                    "workers": workers, "cores": len(own_cores()), "load": load,
+                    "loss": found["loss"], "wall": time.time() - began,
+                    "trials": _trials(journal, began),
+                }  # fmt: skip
+            with asked.runs.open("a") as file:
+                file.write(json.dumps(run) + "\n")
+            print(f"{rows:7,} rows, {workers} workers: {run['wall']:.1f} s", flush=True)
+
+
+def _trials(journal: Path, began: float) -> list[dict[str, Any]]:
+    """Return what the journal says of each trial, in the order they were done."""
+    lines = map(json.loads, (journal / "journal.jsonl").read_text().splitlines())
+    trials = []
+    for line in lines:
+        if line["what"] != "done":
+            continue
+        place = journal / "results" / f"{line['task']}.bin"
+        head = json.loads(place.read_bytes().partition(b"\n")[0])
+        asked = json.loads(line["config"])
+        trials.append({
+            "number": asked["number"], "fold": asked["fold"], "node": line["node"],
+            "planned": asked["genes"]["epochs"], "epochs": len(head["history"]["epochs"]),
+            "parameters": head["numbers"], "has_trees": asked["genes"]["has_trees"],
+            "seconds": line["seconds"], "training": json.loads(line["notes"])["seconds"],
+            "at": place.stat().st_mtime - began,
+        })  # fmt: skip
+    return trials
+
+
+def fit(runs: Sequence[dict[str, Any]]) -> tuple[Costs, float]:
+    """Return the costs that runs show, and by how much single trials are off (their spread)."""
+    alone = [run for run in runs if run["workers"] == 1]
+    rates, spread = _fit_training(alone)
+    gaps, shares = [], []
+    for run in alone:
+        ends = [one["at"] for one in run["trials"]]
+        gaps += [b - a - one["seconds"]
+                 for a, b, one in zip(ends, ends[1:], run["trials"][1:], strict=False)]  # fmt: skip
+        shares += [one["epochs"] / one["planned"] for one in run["trials"]]
+    first = [run["trials"][0]["at"] - run["trials"][0]["seconds"] for run in alone]
+    last = [run["wall"] - run["trials"][-1]["at"] for run in alone]
+    encode, tree, again, start = _fit_preparing(alone)
+    return Costs(
+        *rates, encode=encode, tree=tree, again=again, start=start,
+        first=float(np.mean(first)), last=float(np.mean(last)),
+        result=max(float(np.median(gaps)), 0.0), submit=0.0, trained=float(np.mean(shares)),
+    ), spread  # fmt: skip
+
+
+def _fit_training(runs: Sequence[dict[str, Any]]) -> tuple[tuple[float, float, float], float]:
+    lines, seconds = [], []
+    for run in runs:
+        for one in run["trials"]:
+            rows = run["rows"] * one["epochs"]
+            lines.append((rows * one["parameters"], rows, one["epochs"]))
+            seconds.append(max(one["training"], 1e-3))
+    matrix, aim = np.array(lines, float), np.array(seconds)
+    scale = matrix.max(axis=0)
+    rates = nnls(matrix / scale / aim[:, None], np.ones(len(aim)))[0] / scale
+    spread = float(np.std(np.log(aim / np.maximum(matrix @ rates, 1e-9))))
+    return (float(rates[0]), float(rates[1]), float(rates[2])), spread
+
+
+def _fit_preparing(runs: Sequence[dict[str, Any]]) -> tuple[float, float, float, float]:
+    """Fit what a worker does besides training, by what it had done before."""
+    lines, seconds = [], []
+    for run in runs:
+        known: set[tuple[Any, ...]] = set()
+        cells = run["rows"] * run["columns"]
+        for one in run["trials"]:
+            node, fold = one["node"], one["fold"]
+            has_trees = one["has_trees"]
+            lines.append((
+                cells * ((node, fold) not in known),
+                run["rows"] * (has_trees and (node, fold, "trees") not in known),
+                cells, (node,) not in known,
+            ))  # fmt: skip
+            known |= {(node,), (node, fold)} | ({(node, fold, "trees")} if has_trees else set())
+            seconds.append(max(one["seconds"] - one["training"], 0.0))
+    matrix = np.array(lines, float)
+    scale = np.maximum(matrix.max(axis=0), 1.0)
+    found = nnls(matrix / scale, np.array(seconds))[0] / scale
+    return tuple(float(value) for value in found)  # type: ignore[return-value]
+
+
+def steps_of(run: dict[str, Any]) -> list[list[Load]]:
+    """Return the trials of a measured search in the steps they were asked for."""
+    steps: dict[tuple[int, bool], list[Load]] = {}
+    for one in sorted(run["trials"], key=lambda one: (one["number"], one["fold"])):
+        load = Load(one["fold"], run["rows"], run["columns"], one["epochs"], one["parameters"],
+                    one["has_trees"])  # fmt: skip
+        steps.setdefault((one["number"] // ROUND_SIZE, one["fold"] > 0), []).append(load)
+    return [steps[key] for key in sorted(steps)]
+
+
+def check(asked: argparse.Namespace) -> None:
+    """Fit costs to the searches of one worker, and predict all."""
+    runs = [json.loads(line) for line in asked.runs.read_text().splitlines()]
+    costs, spread = fit(runs)
+    print("costs:", {name: float(f"{value:.3g}") for name, value in asdict(costs).items()})
+    print(f"spread of a trial's time around them: {spread:.2f}")
+    print("rows    workers  load  trials  measured  predicted  off by  without this size")
+    for run in runs:
+        others = [one for one in runs if one["rows"] != run["rows"]]
+        told = [_predict(run, costs)]
+        if others:
+            told.append(_predict(run, fit(others)[0]))
+        off = [f"{seconds / run['wall'] - 1:+.0%}" for seconds in told]
+        print(
+            f"{run['rows']:6,}  {run['workers']:7}  {run['load']:4.1f}  {len(run['trials']):6}  "
+            f"{run['wall']:8.1f}  {told[0]:9.1f}  {'  '.join(f'{one:>6}' for one in off)}"
+        )
+
+
+def _predict(run: dict[str, Any], costs: Costs) -> float:
+    machines = Machines(1, run["workers"], run["cores"], bandwidth=math.inf)
+    return simulate(steps_of(run), machines, costs).seconds
+
+
+def project(asked: argparse.Namespace) -> None:
+    """Say what the costs mean for more machines and more rows."""
+    costs = Costs()
+    _project_rows(costs, asked.seeds)
+    _project_sizes(costs)
+    _project_losses(costs, asked.seeds)
+    _project_memory(costs)
+    _project_changes(costs)
+
+
+def _machines(nodes: int, **more: float) -> Machines:
+    return Machines(nodes=nodes, slots=SLOTS, **more)  # type: ignore[arg-type]
+
+
+def _project_rows(costs: Costs, seeds: int) -> None:
+    print(f"\nthree rounds of 12, {COLUMNS} columns, {SLOTS} workers a machine, spread 0.2")
+    print("rows            trials  candidates by plan  one worker      1 machine     10 machines"
+          "    100 machines  1000 machines")  # fmt: skip
+    for power in range(3, 10):
+        rows = 10**power
+        planned = len(plan(rows, COLUMNS, costs, rounds=1)[0])
+        steps = plan(rows, COLUMNS, costs, nominal_s=600.0 if planned > 1 else NO_LIMIT_S)
+        n_trials = sum(map(len, steps))
+        cells = []
+        for machines in (Machines(), *(_machines(nodes) for nodes in (1, 10, 100, 1000))):
+            machines = replace(machines, spread=0.2)
+            found = [simulate(steps, machines, costs, seed) for seed in range(seeds)]
+            seconds = float(np.mean([one.seconds for one in found]))
+            busy = float(np.mean([one.busy for one in found]))
+            cells.append(f"{_time(seconds):>8} {busy:4.0%}")
+        print(f"{rows:13,}  {n_trials:7}  {planned:18}  " + "  ".join(cells), flush=True)
+
+
+def _project_sizes(costs: Costs) -> None:
+    print("\nlarger rounds on 100 machines (1,600 workers): trials an hour, and how busy they are")
+    print("rows       " + "".join(f"{f'rounds of {size:,}':>22}" for size in (12, 120, 1200)))
+    for rows in (10_000, 1_000_000):
+        cells = []
+        for size in (12, 120, 1200):
+            steps = plan(rows, COLUMNS, costs, size=size)
+            found = simulate(steps, replace(_machines(100), spread=0.2), costs)
+            cells.append(f"{found.n_trials / found.seconds * 3600:13,.0f} {found.busy:7.1%}")
+        print(f"{rows:9,}  " + " ".join(cells), flush=True)
+
+
+def _project_losses(costs: Costs, seeds: int) -> None:
+    print("\nmachines lost once a month each, back after 10 minutes; 1 trial in 1,000 loses its "
+          "worker (1,000 machines, rounds of 1,200)")  # fmt: skip
+    print("rows             longest trial  longer by  machines lost  trials begun again  given up"
+          "  most often counted")  # fmt: skip
+    for rows in (10_000, 1_000_000, 10_000_000, 100_000_000):
+        steps = plan(rows, COLUMNS, costs, rounds=1, size=1200, nominal_s=NO_LIMIT_S)
+        longest = max(load.training(costs) for step in steps for load in step)
+        sound = replace(_machines(1000), spread=0.2)
+        lossy = replace(sound, failure_s=MONTH_S, dying=0.001)
+        plain = [simulate(steps, sound, costs, seed) for seed in range(seeds)]
+        lost = [simulate(steps, lossy, costs, seed) for seed in range(seeds)]
+        longer = np.mean([b.seconds for b in lost]) / np.mean([a.seconds for a in plain]) - 1
+        again = np.mean([one.tally.n_lost + one.tally.n_overdue for one in lost])
+        print(
+            f"{rows:12,}  {_time(longest):>15}  {longer:9.1%}  "
+            f"{np.mean([one.n_machines_lost for one in lost]):13.1f}  {again:18.1f}  "
+            f"{np.mean([one.tally.n_abandoned for one in lost]):8.1f}  "
+            f"{max(one.n_counted for one in lost):18}", flush=True,
+        )  # fmt: skip
+
+
+def _project_memory(costs: Costs) -> None:
+    print(f"\nmemory of a machine of {SLOTS} workers, time to bring the table to 1,000 machines "
+          "at 10 Gbit/s")  # fmt: skip
+    print("rows              memory     one machine   1,000 machines   1,000 from one sender")
+    for power in range(5, 10):
+        cells = 10**power * COLUMNS
+        once = cells * costs.cell_bytes / Machines().bandwidth
+        print(f"{10**power:13,}  {cells * RESIDENT_BYTES * SLOTS / 1e9:9,.1f} GB  {_time(once):>10}"
+              f"  {_time(once * 10):>14}  {_time(once * 1000):>22}")  # fmt: skip
+
+
+def _project_changes(costs: Costs) -> None:
+    """Say what could be changed for a billion rows on 1,000 machines."""
+    rows, nodes = 10**9, 1000
+    print(f"\n{rows:,} rows on {nodes:,} machines, three rounds")
+    as_it_is = plan(rows, COLUMNS, costs, nominal_s=NO_LIMIT_S)
+    fewer = plan(rows // 1000, COLUMNS, costs)
+    best = [max(as_it_is[0], key=lambda load: load.training(costs))]
+
+    def say(what: str, steps: list[list[Load]], machines: Machines) -> float:
+        found = simulate(steps, machines, costs)
+        print(f"  {what:66} {_time(found.seconds):>9}, busy {found.busy:.2%}", flush=True)
+        return found.seconds
+
+    say("as it is, were there memory for it", as_it_is, _machines(nodes))
+    say("searched by a sample of 1,000,000 rows", fewer, _machines(nodes))
+    say("  the best one then trained on all rows by one worker", [best], _machines(1))
+    for cores, where in ((SLOTS, 10e9), (SLOTS * 100, 1.25e9)):
+        for batch in (1024, 65_536):
+            shared = [[_together(load, cores, batch, where) for load in best]]
+            say(f"  by {cores:,} cores that exchange gradients, batches of {batch:,}", shared,
+                Machines(1, 1))  # fmt: skip
+
+
+def _together(load: Load, cores: int, batch: int, bandwidth: float) -> Load:
+    """Return a trial that several cores train: a ring passes the gradient twice, in every step."""
+    each = 2 * 4 * load.parameters / bandwidth + 1e-4 * math.log2(cores)
+    return replace(load, cores=cores, exchange_s=each * load.rows / batch)
+
+
+def _time(seconds: float) -> str:
+    for unit, size in (("years", 365.25 * 86400), ("d", 86400.0), ("h", 3600.0), ("min", 60.0)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:,.1f} {unit}"
+    return f"{seconds:.1f} s"
+
+
+class _Quick(Executor):
+    """Has every task done before anybody waits, and tells of so many at once."""
+
+    def __init__(self, slots: int, together: int) -> None:
+        self._held: deque[int] = deque()
+        self._slots, self._together, self._count = slots, together, 0
+
+    def submit(self, task: Task, placed: Placed) -> int:
+        """Do nothing."""
+        self._count += 1
+        self._held.append(self._count)
+        return self._count
+
+    def wait(self, timeout_s: float) -> list[Outcome]:
+        """Tell of the oldest."""
+        n = min(self._together, len(self._held))
+        return [Outcome(self._held.popleft(), Result(b"x"), "", "n", 1.0) for _ in range(n)]
+
+    def cancel(self, ticket: int) -> None:
+        """Do nothing."""
+
+    def nodes(self) -> tuple[Node, ...]:
+        """Return machines of `SLOTS` workers."""
+        return tuple(Node(str(n), SLOTS) for n in range(self._slots // SLOTS))
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+def time_controller(asked: argparse.Namespace) -> None:
+    """Measure what a task costs the process that decides, whoever does it."""
+    print("workers  told at once  journal  tasks a second")
+    for slots, together, is_kept in (
+        (16, 1, False), (1600, 1, False), (16_000, 1, False), (16_000, 100, False), (16, 1, True),
+    ):  # fmt: skip
+        placed = Placed("k", None)
+        tasks = [Task("none:none", "k", str(n), 0) for n in range(max(2 * slots, 2000))]
+        with tempfile.TemporaryDirectory() as folder:
+            journal = Journal(Path(folder) / "j" if is_kept else None, "k")
+            began = time.perf_counter()
+            Controller(_Quick(slots, together), placed, journal).run(tasks)
+            seconds = time.perf_counter() - began
+            journal.close()
+        kept = "synced" if is_kept else "none"
+        print(f"{slots:7,}  {together:12}  {kept:>7}  {len(tasks) / seconds:14,.0f}", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    verbs = parser.add_subparsers(required=True)
+    for name, do in (("measure", measure), ("check", check), ("project", project),
+                     ("controller", time_controller)):  # fmt: skip
+        verb = verbs.add_parser(name)
+        verb.set_defaults(do=do)
+        if name in ("measure", "check"):
+            verb.add_argument("runs", type=Path, help="file of measured searches")
+        if name == "measure":
+            verb.add_argument("--data", type=Path, required=True, help="folder with tables/")
+            verb.add_argument("--table", default="phoneme")
+            verb.add_argument("--rows", type=int, nargs="+", default=[400, 1600])
+            verb.add_argument("--workers", type=int, nargs="+", default=[1, 2, 4])
+        if name == "project":
+            verb.add_argument("--seeds", type=int, default=3, help="simulations averaged")
+    asked = parser.parse_args()
+    asked.do(asked)
+
+
+if __name__ == "__main__":
+    main()
