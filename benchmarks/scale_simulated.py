@@ -204,15 +204,19 @@ def _project_rows(costs: Costs, seeds: int) -> None:
 
 
 def _project_sizes(costs: Costs) -> None:
-    print("\nlarger rounds on 100 machines (1,600 workers): trials an hour, and how busy they are")
-    print("rows       " + "".join(f"{f'rounds of {size:,}':>22}" for size in (12, 120, 1200)))
+    workers = [4**power for power in range(8)]
+    print("\nhow many times as fast as one worker (three rounds, 16 workers a machine, spread 0.2)")
+    print("rows       round  trials" + "".join(f"{count:9,}" for count in workers))
     for rows in (10_000, 1_000_000):
-        cells = []
         for size in (12, 120, 1200):
             steps = plan(rows, COLUMNS, costs, size=size)
-            found = simulate(steps, replace(_machines(100), spread=0.2), costs)
-            cells.append(f"{found.n_trials / found.seconds * 3600:13,.0f} {found.busy:7.1%}")
-        print(f"{rows:9,}  " + " ".join(cells), flush=True)
+            seconds = []
+            for count in workers:
+                slots = min(count, SLOTS)
+                machines = Machines(count // slots, slots, spread=0.2)
+                seconds.append(simulate(steps, machines, costs).seconds)
+            cells = "".join(f"{seconds[0] / one:9.1f}" for one in seconds)
+            print(f"{rows:9,}  {size:5}  {sum(map(len, steps)):6}{cells}", flush=True)
 
 
 def _project_losses(costs: Costs, seeds: int) -> None:
