@@ -29,6 +29,7 @@ KEEP_ALIVES = """
 export RAY_grpc_client_keepalive_time_ms=10000 RAY_grpc_client_keepalive_timeout_ms=5000
 export RAY_health_check_period_ms=1000 RAY_health_check_timeout_ms=3000
 export RAY_health_check_failure_threshold=3 RAY_AUTH_MODE=token JAX_PLATFORMS=cpu
+export RAY_worker_niceness=0
 """
 INSIDE = """
 set -e

@@ -304,20 +304,25 @@ def _counted(n_rounds: int) -> str:
     return "the one round is" if n_rounds == 1 else f"all {n_rounds} rounds are"
 
 
+def _trials(n: int) -> str:
+    return "1 trial was" if n == 1 else f"{n} trials were"
+
+
 def _notes(tally: Tally) -> tuple[str, ...]:
     """Say what did not go smoothly, if anything."""
     notes = []
     if tally.n_known:
-        notes.append(f"{tally.n_known} trials were known from the journal and not done again")
+        notes.append(f"{_trials(tally.n_known)} known from the journal and not done again")
     again = tally.n_lost + tally.n_overdue
     if again:
         notes.append(
-            f"{again} trials were begun again: {tally.n_lost} whose worker was lost, "
-            f"{tally.n_overdue} without an answer in time; {tally.seconds_lost:.0f} s of work lost"
+            f"{_trials(again)} begun again: {tally.n_lost} whose worker was lost, "
+            f"{tally.n_overdue} without an answer in time; "
+            f"{tally.seconds_lost:.0f} s of work lost"
         )
     if tally.n_abandoned:
         notes.append(
-            f"{tally.n_abandoned} trials were given up after {MOST_ATTEMPTS} attempts, so this "
+            f"{_trials(tally.n_abandoned)} given up after {MOST_ATTEMPTS} attempts, so this "
             "search may differ from one in which nothing is lost"
         )
     return tuple(notes)
