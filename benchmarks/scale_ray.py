@@ -152,7 +152,7 @@ def intrude(table: dict[str, str], data: Path, scratch: Path) -> None:
                 became = "JOINED" if run.returncode == 0 else f"exit code {run.returncode}"
             except subprocess.TimeoutExpired:
                 said, became = [""], f"not let in within {LEAST_S:.0f} s"
-            print(f"  {who} with {what}: {became}, {time.monotonic() - began:.1f} s; {said[0]}",
+            print(f"  {who} with {what}: {became}, {time.monotonic() - began:.1f} s; {said[-1]}",
                   flush=True)  # fmt: skip
 
 

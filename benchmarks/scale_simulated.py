@@ -74,39 +74,57 @@ def _trials(journal: Path, began: float) -> list[dict[str, Any]]:
             "number": asked["number"], "fold": asked["fold"], "node": line["node"],
             "planned": asked["genes"]["epochs"], "epochs": len(head["history"]["epochs"]),
             "parameters": head["numbers"], "has_trees": asked["genes"]["has_trees"],
-            "seconds": line["seconds"], "training": json.loads(line["notes"])["seconds"],
+            "seconds": line["seconds"], "processor": json.loads(line["notes"])["processor"],
             "at": place.stat().st_mtime - began,
         })  # fmt: skip
     return trials
 
 
 def fit(runs: Sequence[dict[str, Any]]) -> tuple[Costs, float]:
-    """Return the costs that runs show, and by how much single trials are off (their spread)."""
+    """Return the costs that runs of one worker show, and how far single trials are off them.
+
+    Trials are fitted by seconds of the processor, which other work on the machine hardly changes.
+    Where only the clock was read, its seconds count by the share of a core that trials had. A
+    worker's first trial, which waits for the program, is not fitted to.
+    """
     alone = [run for run in runs if run["workers"] == 1]
     rates, spread = _fit_training(alone)
-    gaps, shares = [], []
+    encode, tree, again = _fit_preparing(alone)
+    costs = Costs(*rates, encode=encode, tree=tree, again=again)
+    own: dict[str, list[float]] = {name: [] for name in ("start", "first", "last", "result")}
     for run in alone:
-        ends = [one["at"] for one in run["trials"]]
-        gaps += [b - a - one["seconds"]
-                 for a, b, one in zip(ends, ends[1:], run["trials"][1:], strict=False)]  # fmt: skip
-        shares += [one["epochs"] / one["planned"] for one in run["trials"]]
-    first = [run["trials"][0]["at"] - run["trials"][0]["seconds"] for run in alone]
-    last = [run["wall"] - run["trials"][-1]["at"] for run in alone]
-    encode, tree, again, start = _fit_preparing(alone)
-    return Costs(
-        *rates, encode=encode, tree=tree, again=again, start=start,
-        first=float(np.mean(first)), last=float(np.mean(last)),
-        result=max(float(np.median(gaps)), 0.0), submit=0.0, trained=float(np.mean(shares)),
-    ), spread  # fmt: skip
+        trials, share = run["trials"], share_of(run)
+        ends = [one["at"] for one in trials]
+        load = _load(run, trials[0])
+        own["start"].append(share * trials[0]["seconds"] - load.training(costs)
+                            - load.preparing(costs, set()))  # fmt: skip
+        own["first"].append(share * (ends[0] - trials[0]["seconds"]))
+        own["last"].append(share * (run["wall"] - ends[-1]))
+        pairs = zip(ends, ends[1:], trials[1:], strict=False)
+        own["result"] += [share * (after - before - one["seconds"]) for before, after, one in pairs]
+    shares = [one["epochs"] / one["planned"] for run in alone for one in run["trials"]]
+    measured = {name: max(float(np.median(times)), 0.0) for name, times in own.items()}
+    return replace(costs, submit=0.0, trained=float(np.mean(shares)), **measured), spread
+
+
+def share_of(run: dict[str, Any]) -> float:
+    """Return the share of a core that trials had, the first of each worker left out."""
+    later = [one for one in run["trials"] if one["node"] in _seen(run, one)]
+    return sum(sum(one["processor"]) for one in later) / sum(one["seconds"] for one in later)
+
+
+def _seen(run: dict[str, Any], one: dict[str, Any]) -> set[str]:
+    """Return the workers that were done with a trial before this one."""
+    return {other["node"] for other in run["trials"][: run["trials"].index(one)]}
 
 
 def _fit_training(runs: Sequence[dict[str, Any]]) -> tuple[tuple[float, float, float], float]:
     lines, seconds = [], []
     for run in runs:
-        for one in run["trials"]:
+        for one in run["trials"][1:]:
             rows = run["rows"] * one["epochs"]
             lines.append((rows * one["parameters"], rows, one["epochs"]))
-            seconds.append(max(one["training"], 1e-3))
+            seconds.append(max(one["processor"][1], 1e-3))
     matrix, aim = np.array(lines, float), np.array(seconds)
     scale = matrix.max(axis=0)
     rates = nnls(matrix / scale / aim[:, None], np.ones(len(aim)))[0] / scale
@@ -114,7 +132,7 @@ def _fit_training(runs: Sequence[dict[str, Any]]) -> tuple[tuple[float, float, f
     return (float(rates[0]), float(rates[1]), float(rates[2])), spread
 
 
-def _fit_preparing(runs: Sequence[dict[str, Any]]) -> tuple[float, float, float, float]:
+def _fit_preparing(runs: Sequence[dict[str, Any]]) -> tuple[float, float, float]:
     """Fit what a worker does besides training, by what it had done before."""
     lines, seconds = [], []
     for run in runs:
@@ -125,11 +143,10 @@ def _fit_preparing(runs: Sequence[dict[str, Any]]) -> tuple[float, float, float,
             has_trees = one["has_trees"]
             lines.append((
                 cells * ((node, fold) not in known),
-                run["rows"] * (has_trees and (node, fold, "trees") not in known),
-                cells, (node,) not in known,
+                run["rows"] * (has_trees and (node, fold, "trees") not in known), cells,
             ))  # fmt: skip
-            known |= {(node,), (node, fold)} | ({(node, fold, "trees")} if has_trees else set())
-            seconds.append(max(one["seconds"] - one["training"], 0.0))
+            known |= {(node, fold)} | ({(node, fold, "trees")} if has_trees else set())
+            seconds.append(one["processor"][0])
     matrix = np.array(lines, float)
     scale = np.maximum(matrix.max(axis=0), 1.0)
     found = nnls(matrix / scale, np.array(seconds))[0] / scale
@@ -140,10 +157,13 @@ def steps_of(run: dict[str, Any]) -> list[list[Load]]:
     """Return the trials of a measured search in the steps they were asked for."""
     steps: dict[tuple[int, bool], list[Load]] = {}
     for one in sorted(run["trials"], key=lambda one: (one["number"], one["fold"])):
-        load = Load(one["fold"], run["rows"], run["columns"], one["epochs"], one["parameters"],
-                    one["has_trees"])  # fmt: skip
-        steps.setdefault((one["number"] // ROUND_SIZE, one["fold"] > 0), []).append(load)
+        steps.setdefault((one["number"] // ROUND_SIZE, one["fold"] > 0), []).append(_load(run, one))
     return [steps[key] for key in sorted(steps)]
+
+
+def _load(run: dict[str, Any], one: dict[str, Any]) -> Load:
+    return Load(one["fold"], run["rows"], run["columns"], one["epochs"], one["parameters"],
+                one["has_trees"])  # fmt: skip
 
 
 def check(asked: argparse.Namespace) -> None:
@@ -152,22 +172,43 @@ def check(asked: argparse.Namespace) -> None:
     costs, spread = fit(runs)
     print("costs:", {name: float(f"{value:.3g}") for name, value in asdict(costs).items()})
     print(f"spread of a trial's time around them: {spread:.2f}")
-    print("rows    workers  load  trials  measured  predicted  off by  without this size")
+    print("seconds of all trials on a processor; how far costs fitted to all sizes, and to others,")
+    print("are off; the share of a core they had, and seconds of the search by the clock")
+    print(
+        "rows    workers  trials  seconds    all     others   load     share   measured  predicted"
+    )
     for run in runs:
         others = [one for one in runs if one["rows"] != run["rows"]]
-        told = [_predict(run, costs)]
-        if others:
-            told.append(_predict(run, fit(others)[0]))
-        off = [f"{seconds / run['wall'] - 1:+.0%}" for seconds in told]
+        real = sum(sum(one["processor"]) for one in run["trials"])
+        share = share_of(run)
+        fitted = [costs, *([fit(others)[0]] if others else [])]
+        off = [_work(run, made) / real - 1 for made in fitted]
+        seconds = _predict(run, costs, share)
         print(
-            f"{run['rows']:6,}  {run['workers']:7}  {run['load']:4.1f}  {len(run['trials']):6}  "
-            f"{run['wall']:8.1f}  {told[0]:9.1f}  {'  '.join(f'{one:>6}' for one in off)}"
-        )
+            f"{run['rows']:6,}  {run['workers']:7}  {len(run['trials']):6}  {real:8.1f}  "
+            f"{'  '.join(f'{one:+6.0%}' for one in off)}  {run['load']:5.1f}  {share:8.0%}  "
+            f"{run['wall']:9.1f}  {seconds:9.1f} ({seconds / run['wall'] - 1:+.0%})"
+        )  # fmt: skip
 
 
-def _predict(run: dict[str, Any], costs: Costs) -> float:
-    machines = Machines(1, run["workers"], run["cores"], bandwidth=math.inf)
-    return simulate(steps_of(run), machines, costs).seconds
+def _work(run: dict[str, Any], costs: Costs) -> float:
+    """Return the seconds of a processor that the trials of a search should take."""
+    known: dict[str, set[tuple[int, bool]]] = {}
+    work = 0.0
+    for one in run["trials"]:
+        load = _load(run, one)
+        node = known.setdefault(one["node"], set())
+        work += load.training(costs) + load.preparing(costs, node)
+        node |= {(load.fold, False), (load.fold, load.has_trees)}
+    return work
+
+
+def _predict(run: dict[str, Any], costs: Costs, share: float) -> float:
+    """Return the seconds a search should take whose workers get that share of a core."""
+    slower = {name: value / share for name, value in asdict(costs).items()
+              if name not in ("trained", "cell_bytes")}  # fmt: skip
+    machines = Machines(1, run["workers"], run["workers"], bandwidth=math.inf)
+    return simulate(steps_of(run), machines, replace(costs, **slower)).seconds
 
 
 def project(asked: argparse.Namespace) -> None:

@@ -133,14 +133,15 @@ def test_costs_that_made_times_are_found_again(scale, simulated):
             known = set()
             for number, load in enumerate(step):
                 training = load.training(true) - true.again * load.cells
-                seconds = training + true.again * load.cells + load.preparing(true, known)
-                seconds += 0.0 if trials else true.start
+                before = true.again * load.cells + load.preparing(true, known)
+                seconds = training + before + (0.0 if trials else true.start)
                 known |= {(load.fold, False), (load.fold, load.has_trees)}
                 now += seconds + true.result
                 trials.append({
                     "number": number, "fold": load.fold, "node": "1", "planned": 2 * load.epochs,
                     "epochs": load.epochs, "parameters": load.parameters,
-                    "has_trees": load.has_trees, "seconds": seconds, "training": training,
+                    "has_trees": load.has_trees, "seconds": seconds,
+                    "processor": [before, training],
                     "at": now,
                 })  # fmt: skip
             break  # the first step is enough
