@@ -38,11 +38,13 @@ class Costs:
 
     Attributes
     ----------
-    weight, row, epoch : float
-        Of training: a row, an epoch and a parameter; a row and an epoch; an epoch.
-    encode, tree, again : float
-        Of what a worker does once for each fold: a cell, a row where trees are grown; of what
-        it does for each trial besides training, a cell.
+    weight, update, row, epoch : float
+        Of training: a row, an epoch and a parameter; a step and a parameter; a row and an epoch;
+        an epoch.
+    fold, encode, tree : float
+        Of what a worker does once for each fold: the fold, a cell, a row where trees are grown.
+    again : float
+        Of what it does for each trial besides training, a cell.
     start : float
         Of a worker, until it does its first trial.
     first, last : float
@@ -55,18 +57,20 @@ class Costs:
         Bytes of a cell as it travels to a node.
     """
 
-    weight: float = 6e-11
-    row: float = 1e-6
-    epoch: float = 3e-3
-    encode: float = 2e-6
-    tree: float = 3e-4
-    again: float = 1e-7
-    start: float = 3.0
-    first: float = 3.0
-    last: float = 1.0
-    result: float = 0.01
-    submit: float = 0.001
-    trained: float = 0.9
+    weight: float = 7.04e-11
+    update: float = 4.07e-9
+    row: float = 0.0
+    epoch: float = 1.15e-3
+    fold: float = 0.0163
+    encode: float = 6.09e-7
+    tree: float = 7.57e-4
+    again: float = 4.08e-8
+    start: float = 2.47
+    first: float = 8.03
+    last: float = 4.56
+    result: float = 0.0186
+    submit: float = 0.0
+    trained: float = 0.882
     cell_bytes: float = 8.0
 
 
@@ -116,6 +120,8 @@ class Load:
         Of the network.
     has_trees : bool
         Whether trees are grown for it.
+    batch : int
+        Rows of a step.
     cores : int
         That train it together, which the package cannot do in a search.
     exchange_s : float
@@ -128,18 +134,21 @@ class Load:
     epochs: float
     parameters: int
     has_trees: bool = False
+    batch: int = 256
     cores: int = 1
     exchange_s: float = 0.0
 
     def training(self, costs: Costs) -> float:
         """Return the seconds of training, and of what every trial costs besides."""
         each = (costs.weight * self.parameters + costs.row) / self.cores
-        epoch = self.rows * each + costs.epoch + self.exchange_s
+        steps = costs.update * self.parameters * math.ceil(self.rows / self.batch)
+        epoch = self.rows * each + steps + costs.epoch + self.exchange_s
         return epoch * self.epochs + costs.again * self.cells / self.cores
 
     def preparing(self, costs: Costs, known: set[tuple[int, bool]]) -> float:
         """Return the seconds until a worker that knows some folds can begin."""
-        new = 0.0 if (self.fold, False) in known else costs.encode * self.cells
+        is_known = (self.fold, False) in known
+        new = 0.0 if is_known else costs.fold + costs.encode * self.cells
         if self.has_trees and (self.fold, True) not in known:
             new += costs.tree * self.rows
         return new / self.cores
@@ -449,7 +458,8 @@ def plan(
 def _load(table: Any, genes: Any, fold: int, costs: Costs) -> Load:
     network = genes.architecture(table.layout(genes.has_trees), TARGET)
     epochs = max(genes.epochs * costs.trained, 1.0)
-    return Load(fold, table.rows, table.columns, epochs, network.n_parameters, genes.has_trees)
+    return Load(fold, table.rows, table.columns, epochs, network.n_parameters, genes.has_trees,
+                genes.batch_size)  # fmt: skip
 
 
 def _invented(tried: Any, fold: int, loss: float, rng: np.random.Generator) -> Any:

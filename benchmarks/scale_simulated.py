@@ -9,6 +9,7 @@ python benchmarks/scale_simulated.py controller           # tasks a second of th
 """
 
 import argparse
+import itertools
 import json
 import math
 import os
@@ -23,15 +24,21 @@ from typing import Any
 import numpy as np
 from scipy.optimize import nnls
 
+from fathom.data.columns import infer_columns
+from fathom.data.parsing import parse_table
 from fathom.parallel.controller import Controller
 from fathom.parallel.executor import Executor, Node, Outcome, Placed, Result, Task
 from fathom.parallel.journal import Journal
 from fathom.parallel.processes import own_cores
+from fathom.search import rounds as in_rounds
+from fathom.search.design import Plan
 from fathom.search.rounds import ROUND_SIZE
 from scale import begin, end
-from scale_model import Costs, Load, Machines, plan, simulate
+from scale_model import TARGET, Costs, Load, Machines, plan, simulate
+from streams import make_rows
 
 COLUMNS = 30
+PREPARED = (5_000, 50_000)  # rows whose encoding and trees are timed alone
 SLOTS = 16  # workers of an invented machine
 MONTH_S = 30 * 86400.0
 RESIDENT_BYTES = 80  # of memory that a worker takes for a cell, see decisions/0017
@@ -41,6 +48,9 @@ NO_LIMIT_S = 1e15
 def measure(asked: argparse.Namespace) -> None:
     """Run searches, and keep what each trial cost."""
     data = asked.data / "tables"
+    for rows in PREPARED:
+        with asked.runs.open("a") as file:
+            file.write(json.dumps(_prepare(rows)) + "\n")
     suite = json.loads((data / "suite.json").read_text())
     table = next(one for one in suite if Path(one["file"]).stem == asked.table)
     for rows in asked.rows:
@@ -60,6 +70,23 @@ def measure(asked: argparse.Namespace) -> None:
             print(f"{rows:7,} rows, {workers} workers: {run['wall']:.1f} s", flush=True)
 
 
+def _prepare(rows: int) -> dict[str, Any]:
+    """Return the seconds of a processor that a fold, a view of it and its trees take."""
+    frame = make_rows(rows, COLUMNS - 1, 0)
+    y = (frame["hit"].to_numpy() == "yes").astype(int)
+    frame = frame.drop("hit")
+    parsed, weight = parse_table(frame, infer_columns(frame)[0]), np.ones(rows, np.float32)
+    material = in_rounds._workpiece(parsed, TARGET, y, weight, Plan(0)).material
+    ticks = [time.process_time()]
+    for do in (lambda: material.encoding(0),
+               lambda: material.examples(0, "robust", is_log=False, has_trees=False),
+               lambda: material.trees(0)):  # fmt: skip
+        do()
+        ticks.append(time.process_time())
+    seconds = [round(after - before, 3) for before, after in itertools.pairwise(ticks)]
+    return {"prepared": rows, "columns": COLUMNS - 1, "seconds": seconds}
+
+
 def _trials(journal: Path, began: float) -> list[dict[str, Any]]:
     """Return what the journal says of each trial, in the order they were done."""
     lines = map(json.loads, (journal / "journal.jsonl").read_text().splitlines())
@@ -73,14 +100,17 @@ def _trials(journal: Path, began: float) -> list[dict[str, Any]]:
         trials.append({
             "number": asked["number"], "fold": asked["fold"], "node": line["node"],
             "planned": asked["genes"]["epochs"], "epochs": len(head["history"]["epochs"]),
-            "parameters": head["numbers"], "has_trees": asked["genes"]["has_trees"],
+            "parameters": head["numbers"], "batch": asked["genes"]["batch_size"],
+            "has_trees": asked["genes"]["has_trees"],
             "seconds": line["seconds"], "processor": json.loads(line["notes"])["processor"],
             "at": place.stat().st_mtime - began,
         })  # fmt: skip
     return trials
 
 
-def fit(runs: Sequence[dict[str, Any]]) -> tuple[Costs, float]:
+def fit(
+    runs: Sequence[dict[str, Any]], prepared: Sequence[dict[str, Any]] = ()
+) -> tuple[Costs, float]:
     """Return the costs that runs of one worker show, and how far single trials are off them.
 
     Trials are fitted by seconds of the processor, which other work on the machine hardly changes.
@@ -89,8 +119,7 @@ def fit(runs: Sequence[dict[str, Any]]) -> tuple[Costs, float]:
     """
     alone = [run for run in runs if run["workers"] == 1]
     rates, spread = _fit_training(alone)
-    encode, tree, again = _fit_preparing(alone)
-    costs = Costs(*rates, encode=encode, tree=tree, again=again)
+    costs = Costs(*rates, **_fit_preparing(alone, prepared))
     own: dict[str, list[float]] = {name: [] for name in ("start", "first", "last", "result")}
     for run in alone:
         trials, share = run["trials"], share_of(run)
@@ -118,39 +147,44 @@ def _seen(run: dict[str, Any], one: dict[str, Any]) -> set[str]:
     return {other["node"] for other in run["trials"][: run["trials"].index(one)]}
 
 
-def _fit_training(runs: Sequence[dict[str, Any]]) -> tuple[tuple[float, float, float], float]:
+def _fit_training(runs: Sequence[dict[str, Any]]) -> tuple[tuple[float, ...], float]:
     lines, seconds = [], []
     for run in runs:
         for one in run["trials"][1:]:
             rows = run["rows"] * one["epochs"]
-            lines.append((rows * one["parameters"], rows, one["epochs"]))
+            steps = math.ceil(run["rows"] / one["batch"]) * one["epochs"]
+            lines.append((rows * one["parameters"], steps * one["parameters"], rows, one["epochs"]))
             seconds.append(max(one["processor"][1], 1e-3))
     matrix, aim = np.array(lines, float), np.array(seconds)
     scale = matrix.max(axis=0)
     rates = nnls(matrix / scale / aim[:, None], np.ones(len(aim)))[0] / scale
     spread = float(np.std(np.log(aim / np.maximum(matrix @ rates, 1e-9))))
-    return (float(rates[0]), float(rates[1]), float(rates[2])), spread
+    return tuple(map(float, rates)), spread
 
 
-def _fit_preparing(runs: Sequence[dict[str, Any]]) -> tuple[float, float, float]:
+def _fit_preparing(
+    runs: Sequence[dict[str, Any]], prepared: Sequence[dict[str, Any]]
+) -> dict[str, float]:
     """Fit what a worker does besides training, by what it had done before."""
     lines, seconds = [], []
+    for one in prepared:  # a fold, a view of it, its trees; each on its own
+        cells = one["prepared"] * one["columns"]
+        lines += [(1, cells, 0, 0), (0, 0, 0, cells), (0, 0, one["prepared"], 0)]
+        seconds += one["seconds"]
     for run in runs:
         known: set[tuple[Any, ...]] = set()
         cells = run["rows"] * run["columns"]
         for one in run["trials"]:
-            node, fold = one["node"], one["fold"]
-            has_trees = one["has_trees"]
-            lines.append((
-                cells * ((node, fold) not in known),
-                run["rows"] * (has_trees and (node, fold, "trees") not in known), cells,
-            ))  # fmt: skip
+            node, fold, has_trees = one["node"], one["fold"], one["has_trees"]
+            is_new = (node, fold) not in known
+            grows = has_trees and (node, fold, "trees") not in known
+            lines.append((is_new, cells * is_new, run["rows"] * grows, cells))
             known |= {(node, fold)} | ({(node, fold, "trees")} if has_trees else set())
             seconds.append(one["processor"][0])
-    matrix = np.array(lines, float)
-    scale = np.maximum(matrix.max(axis=0), 1.0)
-    found = nnls(matrix / scale, np.array(seconds))[0] / scale
-    return tuple(float(value) for value in found)  # type: ignore[return-value]
+    matrix, aim = np.array(lines, float), np.array(seconds)
+    scale, near = np.maximum(matrix.max(axis=0), 1.0), np.maximum(aim, 0.02)
+    found = nnls(matrix / scale / near[:, None], aim / near)[0] / scale
+    return dict(zip(("fold", "encode", "tree", "again"), map(float, found), strict=True))
 
 
 def steps_of(run: dict[str, Any]) -> list[list[Load]]:
@@ -163,13 +197,15 @@ def steps_of(run: dict[str, Any]) -> list[list[Load]]:
 
 def _load(run: dict[str, Any], one: dict[str, Any]) -> Load:
     return Load(one["fold"], run["rows"], run["columns"], one["epochs"], one["parameters"],
-                one["has_trees"])  # fmt: skip
+                one["has_trees"], one["batch"])  # fmt: skip
 
 
 def check(asked: argparse.Namespace) -> None:
     """Fit costs to the searches of one worker, and predict all."""
-    runs = [json.loads(line) for line in asked.runs.read_text().splitlines()]
-    costs, spread = fit(runs)
+    lines = [json.loads(line) for line in asked.runs.read_text().splitlines()]
+    runs = [line for line in lines if "trials" in line]
+    prepared = [line for line in lines if "prepared" in line]
+    costs, spread = fit(runs, prepared)
     print("costs:", {name: float(f"{value:.3g}") for name, value in asdict(costs).items()})
     print(f"spread of a trial's time around them: {spread:.2f}")
     print("seconds of all trials on a processor; how far costs fitted to all sizes, and to others,")
@@ -181,7 +217,7 @@ def check(asked: argparse.Namespace) -> None:
         others = [one for one in runs if one["rows"] != run["rows"]]
         real = sum(sum(one["processor"]) for one in run["trials"])
         share = share_of(run)
-        fitted = [costs, *([fit(others)[0]] if others else [])]
+        fitted = [costs, *([fit(others, prepared)[0]] if others else [])]
         off = [_work(run, made) / real - 1 for made in fitted]
         seconds = _predict(run, costs, share)
         print(
@@ -249,7 +285,7 @@ def _project_sizes(costs: Costs) -> None:
     print("\nhow many times as fast as one worker (three rounds, 16 workers a machine, spread 0.2)")
     print("rows       round  trials" + "".join(f"{count:9,}" for count in workers))
     for rows in (10_000, 1_000_000):
-        for size in (12, 120, 1200):
+        for size in (12, 120, 1200) if rows == 10_000 else (12, 120):
             steps = plan(rows, COLUMNS, costs, size=size)
             seconds = []
             for count in workers:
@@ -319,7 +355,7 @@ def _project_changes(costs: Costs) -> None:
 def _together(load: Load, cores: int, batch: int, bandwidth: float) -> Load:
     """Return a trial that several cores train: a ring passes the gradient twice, in every step."""
     each = 2 * 4 * load.parameters / bandwidth + 1e-4 * math.log2(cores)
-    return replace(load, cores=cores, exchange_s=each * load.rows / batch)
+    return replace(load, cores=cores, batch=batch, exchange_s=each * load.rows / batch)
 
 
 def _time(seconds: float) -> str:

@@ -5,12 +5,14 @@ import math
 import numpy as np
 import pytest
 
-FREE = dict.fromkeys(("start", "first", "last", "result", "submit", "encode", "tree"), 0.0)
+FREE = dict.fromkeys(("start", "first", "last", "result", "submit", "fold", "encode", "tree"), 0.0)
 
 
 @pytest.fixture(scope="module")
 def costs(scale):
-    return scale.Costs(weight=1e-9, row=1e-5, epoch=1e-2, again=0.0, trained=1.0, **FREE)
+    return scale.Costs(
+        weight=1e-9, update=1e-8, row=1e-5, epoch=1e-2, again=0.0, trained=1.0, **FREE
+    )
 
 
 @pytest.fixture(scope="module")
@@ -30,8 +32,9 @@ def times(steps, costs):
 
 
 def test_training_costs_rows_times_epochs_times_parameters(scale, costs):
-    load = scale.Load(0, 2000, 10, 30, 5000)
-    assert load.training(costs) == pytest.approx(30 * (2000 * (5000e-9 + 1e-5) + 1e-2))
+    load = scale.Load(0, 2000, 10, 30, 5000, batch=300)
+    steps = 7 * 5000e-8
+    assert load.training(costs) == pytest.approx(30 * (2000 * (5000e-9 + 1e-5) + steps + 1e-2))
 
 
 def test_one_worker_takes_the_sum_of_all_costs(scale, loads):
@@ -39,7 +42,7 @@ def test_one_worker_takes_the_sum_of_all_costs(scale, loads):
     found = scale.simulate(loads, scale.Machines(), costs)
     flat = [load for step in loads for load in step]
     with_trees = {load.fold for load in flat if load.has_trees}
-    preparing = 3 * costs.encode * 10_000 + len(with_trees) * costs.tree * 1000
+    preparing = 3 * (costs.fold + costs.encode * 10_000) + len(with_trees) * costs.tree * 1000
     own = costs.first + costs.last + costs.start + 22 * (costs.result + costs.submit)
     training = sum(map(sum, times(loads, costs)))
     assert found.seconds == pytest.approx(own + preparing + training)
@@ -94,7 +97,9 @@ def test_lost_machines_cost_time_and_nothing_else(scale, costs, loads, seed):
 
 
 def test_the_table_goes_from_machine_to_machine_twice_as_many_each_time(scale, loads):
-    costs = scale.Costs(weight=0.0, row=0.0, epoch=1.0, again=0.0, cell_bytes=100.0, **FREE)
+    costs = scale.Costs(
+        weight=0.0, update=0.0, row=0.0, epoch=1.0, again=0.0, cell_bytes=100.0, **FREE
+    )
     step = [scale.Load(0, 1000, 10, 7, 50)] * 8
     machines = scale.Machines(nodes=8, bandwidth=1e5)  # 10 s for one copy
     found = scale.simulate([step], machines, costs)
@@ -124,8 +129,9 @@ def test_a_plan_is_what_the_strategy_asks_for(scale):
 
 
 def test_costs_that_made_times_are_found_again(scale, simulated):
-    true = scale.Costs(weight=3e-9, row=2e-6, epoch=4e-3, encode=5e-6, tree=2e-4, again=3e-7,
-                       start=2.5, result=0.02, submit=0.0, trained=0.5)  # fmt: skip
+    true = scale.Costs(weight=3e-9, update=5e-9, row=2e-6, epoch=4e-3, fold=0.1, encode=5e-6,
+                       tree=2e-4, again=3e-7, start=2.5, result=0.02,
+                       submit=0.0, trained=0.5)  # fmt: skip
     runs = []
     for rows in (300, 900):
         now, trials = true.first, []
@@ -141,6 +147,7 @@ def test_costs_that_made_times_are_found_again(scale, simulated):
                     "number": number, "fold": load.fold, "node": "1", "planned": 2 * load.epochs,
                     "epochs": load.epochs, "parameters": load.parameters,
                     "has_trees": load.has_trees, "seconds": seconds,
+                    "batch": load.batch,
                     "processor": [before, training],
                     "at": now,
                 })  # fmt: skip
@@ -148,7 +155,18 @@ def test_costs_that_made_times_are_found_again(scale, simulated):
         runs.append({"rows": rows, "columns": 5, "workers": 1, "cores": 1, "load": 0.0,
                      "wall": now + true.last, "trials": trials})  # fmt: skip
     found, spread = simulated.fit(runs)
-    for name in ("weight", "row", "epoch", "encode", "tree", "start", "result", "last", "trained"):
+    for name in (
+        "weight",
+        "update",
+        "row",
+        "epoch",
+        "encode",
+        "tree",
+        "start",
+        "result",
+        "last",
+        "trained",
+    ):
         assert getattr(found, name) == pytest.approx(getattr(true, name), rel=0.05), name
     assert spread < 1e-6
     assert simulated.steps_of(runs[0]) == [sorted(
