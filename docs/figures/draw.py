@@ -294,10 +294,24 @@ def draw_budgets(t: T) -> str:
     )  # fmt: skip
 
 
+def draw_scale(t: T) -> str:
+    """Draw what ``benchmarks/scale_simulated.py project`` says of rounds; see docs/LOG.md."""
+    workers = [1, 4, 16, 64, 256, 1024, 4096, 16384]
+    found = {12: [1.0] * 8, 120: [1.0] * 8, 1200: [1.0] * 8}
+    name = t("rounds of {0:,} networks", "每回合 {0:,} 个网络")
+    return line_chart(
+        [Series(name.format(size), workers, times, "both") for size, times in found.items()],
+        title=t("What workers save", "工作进程能省下什么"),
+        x_label=t("workers", "工作进程数"),
+        y_label=t("times as fast as one worker", "是一个工作进程的多少倍"), log_x=True, log_y=True,
+        width=WIDTH, height=HEIGHT,
+    )  # fmt: skip
+
+
 EXACT = {
     "neuron": draw_neuron, "network": draw_function, "losses": draw_losses, "folds": draw_folds,
     "backpropagation": draw_backpropagation, "depth": draw_depth,
-    "representation": draw_representation,
+    "representation": draw_representation, "scale": draw_scale,
 }  # fmt: skip
 TRAINED = {
     "descent": draw_descent, "overfitting": draw_overfitting, "design": draw_design,

@@ -23,3 +23,13 @@ def tables():
 @pytest.fixture(scope="session")
 def ranks():
     return importlib.import_module("tables_ranks")
+
+
+@pytest.fixture(scope="session")
+def scale():
+    return importlib.import_module("scale_model")
+
+
+@pytest.fixture(scope="session")
+def simulated():
+    return importlib.import_module("scale_simulated")

@@ -12,7 +12,7 @@ import pytest
 from fathom.errors import ExecutorError
 from fathom.parallel import controller as controlling
 from fathom.parallel.controller import Controller
-from fathom.parallel.executor import Executor, Node, Outcome, call
+from fathom.parallel.executor import Executor, Node, Outcome, Result, call
 from fathom.parallel.here import Here
 from fathom.parallel.journal import Journal
 
@@ -114,6 +114,56 @@ def test_a_task_that_outlives_its_deadline_is_begun_again_and_its_late_answer_ta
     assert (control.tally.n_overdue >= 1, control.tally.n_done) == (True, 1)
     assert 1 in executor.canceled
     assert executor.canceled[-1] > 1  # the one that is no longer needed
+
+
+class Clocked(Unreliable):
+    """Takes for a task the seconds that are its config, in a time that passes in jumps of 10 s."""
+
+    def __init__(self, hangs=()):
+        super().__init__(0, slots=4)
+        self.now, self.hangs, self.ends = 0.0, set(hangs), {}
+        self.canceled = []
+
+    def submit(self, task, placed):
+        ticket = super().submit(task, placed)
+        is_hung = ticket in self.hangs
+        self.ends[ticket] = float("inf") if is_hung else self.now + float(task.config)
+        return ticket
+
+    def wait(self, timeout_s):
+        self.now += 10.0
+        told = [(t, task) for t, task, _ in self.held if self.ends[t] <= self.now]
+        self.held = [one for one in self.held if self.ends[one[0]] > self.now]
+        canceled, self.canceled = self.canceled, []
+        answers = [Outcome(t, Result(b"x"), "", "n", float(task.config)) for t, task in told]
+        return answers + [Outcome(t, node="n", seconds=self.now) for t in canceled]
+
+    def cancel(self, ticket):
+        self.held = [one for one in self.held if one[0] != ticket]
+        self.canceled.append(ticket)
+
+
+def test_what_is_much_work_is_not_late_because_small_tasks_were_quick(make):
+    placed, tasks = make("double", [10, 5000])
+    executor = Clocked()
+    control = Controller(executor, placed, Journal(None, placed.key), clock=lambda: executor.now)
+    assert control.run(tasks, work=lambda task: float(task.config)) == tuple(tasks)
+    assert (control.tally.n_overdue, control.tally.n_done) == (0, 2)
+    blind = Controller(executor, placed, Journal(None, placed.key), clock=lambda: executor.now)
+    blind.run(tasks)  # as if both were the same work
+    assert blind.tally.n_overdue > 0
+
+
+def test_what_hangs_is_begun_again_and_its_time_lost_is_counted_once(make):
+    placed, tasks = make("double", [100, 200, 201])
+    executor = Clocked(hangs=[2])
+    control = Controller(executor, placed, Journal(None, placed.key), clock=lambda: executor.now)
+    assert control.run(tasks, work=lambda task: float(task.config)) == tuple(tasks)
+    tally = control.tally
+    assert (tally.n_overdue, tally.n_lost, tally.n_done) == (1, 0, 3)
+    limit = controlling.TIMES_EXPECTED * 201
+    assert limit < tally.seconds_lost < limit + 40  # once, though its end was told as well
+    assert tally.seconds == 501
 
 
 def test_what_is_lost_again_and_again_is_given_up_and_the_rest_done(make):

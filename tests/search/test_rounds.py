@@ -16,7 +16,7 @@ from fathom.parallel.processes import Processes
 from fathom.search import rounds as in_rounds
 from fathom.search import strategy
 from fathom.search.design import Plan
-from fathom.search.rounds import Rounds, as_rounds, design_in_rounds
+from fathom.search.rounds import Rounds, RoundStrategy, as_rounds, design_in_rounds
 from fathom.search.space import Genes
 from fathom.training.monitor import Deadline, Monitor
 
@@ -39,12 +39,12 @@ MEMBERS = [
 def _small(monkeypatch):
     """Keep the search small, as far as the process that decides goes: workers are told."""
     monkeypatch.setattr(strategy, "first_members", lambda *_, **__: MEMBERS)
-    for name, value in {"FOLDS": 2, "ROUND_SIZE": 3, "N_FOREST": 5, "BOOST_ROUNDS": 3}.items():
+    for name, value in {"FOLDS": 2, "N_FOREST": 5, "BOOST_ROUNDS": 3}.items():
         monkeypatch.setattr(in_rounds, name, value)
 
 
 def search(folder, address="here", *, monitor=None, seed=5, n_rounds=2, seconds=None):
-    rounds = Rounds(address=address, n_rounds=n_rounds, journal=str(folder))
+    rounds = Rounds(address=address, n_rounds=n_rounds, size=3, journal=str(folder))
     return design_in_rounds(
         PARSED, TARGET, CLASSES, WEIGHT, Plan(seed), rounds,
         deadline=Deadline(seconds), monitor=monitor,
@@ -147,13 +147,23 @@ def test_more_rounds_go_on_from_the_journal_of_fewer(alone, tmp_path):
     require_same(found, tmp_path / "j", alone)
 
 
+def test_a_round_has_as_many_candidates_as_asked_for_drawn_where_the_portfolio_ends():
+    workpiece = in_rounds._workpiece(PARSED, TARGET, CLASSES, WEIGHT, Plan(5))
+    one, other = (RoundStrategy(workpiece.material, 5, None, 8).open_round() for _ in range(2))
+    assert [tried.genes for tried in one[:3]] == MEMBERS
+    assert [tried.origin for tried in one] == ["portfolio"] * 3 + ["drawn at random"] * 5
+    assert [tried.number for tried in one] == list(range(8))
+    assert [tried.genes for tried in one] == [tried.genes for tried in other]
+    assert len({tried.genes for tried in one}) == 8
+
+
 def test_the_journal_of_another_seed_is_refused(alone):
     with pytest.raises(InputError, match="another seed"):
         search(alone[1], seed=6)
 
 
 def test_an_estimator_takes_an_executor(tmp_path):
-    rounds = Rounds(address="here", n_rounds=1)
+    rounds = Rounds(address="here", n_rounds=1, size=3)
     model = FathomClassifier(time_limit=None, random_state=0)
     model.fit(X, CLASSES, executor=rounds)
     assert model.report_.stopped == "the one round is over"

@@ -17,6 +17,7 @@ from fathom.cli.options import (
     NRounds,
     Prior,
     Reading,
+    RoundSize,
     Seed,
     named_columns,
     reads_table,
@@ -168,6 +169,7 @@ def train(
     names: Names = None,
     cluster: Cluster = None,
     rounds: NRounds = None,
+    round_size: RoundSize = None,
     journal: JournalFolder = None,
     memory: Memory = None,
     *,
@@ -193,7 +195,7 @@ def train(
         from fathom.cli.replay import run_replay
 
         raise typer.Exit(run_replay(options, replayed, output, json))
-    asked = choose_rounds(cluster, rounds, journal, output)
+    asked = choose_rounds(cluster, rounds, round_size, journal, output)
     if time_limit is None:
         time_limit = 60.0 if asked is None else 3600.0
     bound = read_memory(memory)

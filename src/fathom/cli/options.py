@@ -37,6 +37,15 @@ Cluster = Annotated[
 NRounds = Annotated[
     int | None, typer.Option("--rounds", metavar="N", help="Rounds with --cluster; 3 if left out.")
 ]
+RoundSize = Annotated[
+    int | None,
+    typer.Option(
+        "--round-size",
+        metavar="N",
+        help="Networks that begin together in a round, 12 if left out: with many workers more, so "
+        "that all have something to do. It changes what is trained.",
+    ),
+]
 JournalFolder = Annotated[
     str | None,
     typer.Option(

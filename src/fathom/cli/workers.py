@@ -5,13 +5,17 @@ from pathlib import Path
 from fathom.cli.screen import Screen
 from fathom.errors import InputError
 from fathom.parallel.journal import remove_journal
-from fathom.search.rounds import Rounds
+from fathom.search.rounds import ROUND_SIZE, Rounds
 
 DEFAULT_ROUNDS = 3
 
 
 def choose_rounds(
-    cluster: str | None, rounds: int | None, journal: str | None, output: str | None
+    cluster: str | None,
+    rounds: int | None,
+    size: int | None,
+    journal: str | None,
+    output: str | None,
 ) -> Rounds | None:
     """Return what was said of workers as rounds; None where a search is left to this process.
 
@@ -21,15 +25,17 @@ def choose_rounds(
         If rounds or a journal go without workers, or something cannot be.
     """
     if cluster is None:
-        if rounds is not None or journal is not None:
-            named = "--rounds" if rounds is not None else "--journal"
+        given = {"--rounds": rounds, "--round-size": size, "--journal": journal}
+        named = next((name for name, value in given.items() if value is not None), None)
+        if named is not None:
             raise InputError(f"--cluster with {named}", got="none", hint="--cluster processes:2")
         return None
     place = Path(output or "model.fathom")
     folder = Path(journal) if journal else place.with_name(f"{place.name}.journal")
     return Rounds(
-        address=cluster, n_rounds=DEFAULT_ROUNDS if rounds is None else rounds, journal=str(folder)
-    )
+        address=cluster, n_rounds=DEFAULT_ROUNDS if rounds is None else rounds,
+        size=ROUND_SIZE if size is None else size, journal=str(folder),
+    )  # fmt: skip
 
 
 def require_searchable(rounds: Rounds | None, what: str) -> None:
@@ -54,8 +60,8 @@ def say_rounds(screen: Screen, rounds: Rounds) -> None:
     screen.emit("workers", **rounds.model_dump(mode="json"), goes_on=is_known)
     what = "goes on from" if is_known else "keeps results in"
     screen.say(
-        f"  workers     {rounds.address}: {rounds.n_rounds} "
-        f"round{'s' * (rounds.n_rounds != 1)}; {what} {rounds.journal}"
+        f"  workers     {rounds.address}: {rounds.n_rounds} round{'s' * (rounds.n_rounds != 1)} "
+        f"of {rounds.size}; {what} {rounds.journal}"
     )
 
 

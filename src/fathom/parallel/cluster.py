@@ -18,6 +18,7 @@ KEEP_ALIVES = {
 }
 """With these a cut link is noticed in some 10 s instead of a minute; `ray start` on every node has
 to see them too."""
+GET_S = 60.0  # that a result which is there may take to come over
 _KNOWN: dict[str, Any] = {}  # of a worker: the data it was given last
 
 
@@ -67,6 +68,7 @@ class RayCluster(Executor):
         self._remote = self._ray.remote(num_cpus=1, max_retries=0)(run_on_node)
         self._placed: dict[str, Any] = {}
         self._tickets: dict[Any, tuple[int, float]] = {}
+        self._references: dict[int, Any] = {}
         self._n_submitted = 0
 
     def submit(self, task: Task, placed: Placed) -> int:
@@ -76,6 +78,7 @@ class RayCluster(Executor):
         self._n_submitted += 1
         reference = self._remote.remote(task, [self._placed[placed.key]])
         self._tickets[reference] = self._n_submitted, time.monotonic()
+        self._references[self._n_submitted] = reference
         return self._n_submitted
 
     def wait(self, timeout_s: float) -> list[Outcome]:
@@ -83,25 +86,27 @@ class RayCluster(Executor):
         if not self._tickets:
             time.sleep(timeout_s)
             return []
-        ready, _ = self._ray.wait(list(self._tickets), num_returns=1, timeout=timeout_s)
+        ready, others = self._ray.wait(list(self._tickets), num_returns=1, timeout=timeout_s)
+        if ready and others:  # what came together is told together
+            ready += self._ray.wait(others, num_returns=len(others), timeout=0)[0]
         return [self._outcome(reference) for reference in ready]
 
     def _outcome(self, reference: Any) -> Outcome:
         ticket, began = self._tickets.pop(reference)
+        del self._references[ticket]
         errors = self._ray.exceptions
         try:
-            result, failure, seconds, node = self._ray.get(reference)
-        except errors.RayTaskError as error:
-            return Outcome(ticket, failure=_first_line(error), node="ray")
+            result, failure, seconds, node = self._ray.get(reference, timeout=GET_S)
+        except errors.RayTaskError as error:  # before the task began: `call` catches the others
+            return Outcome(ticket, failure=_last_line(error), node="ray")
         except errors.RayError:  # its worker, its node or its data is gone, or it was canceled
             return Outcome(ticket, node="ray", seconds=time.monotonic() - began)
         return Outcome(ticket, result, failure, node, seconds)
 
     def cancel(self, ticket: int) -> None:
         """Ask Ray to end a task by force."""
-        for reference, (number, _) in self._tickets.items():
-            if number == ticket:
-                self._ray.cancel(reference, force=True)
+        if ticket in self._references:
+            self._ray.cancel(self._references[ticket], force=True)
 
     def nodes(self) -> tuple[Node, ...]:
         """Return the nodes Ray takes for alive, with their processors."""
@@ -162,3 +167,9 @@ def _import_ray() -> Any:
 def _first_line(error: BaseException) -> str:
     lines = str(error).strip().splitlines()
     return lines[0][:300] if lines else type(error).__name__
+
+
+def _last_line(error: BaseException) -> str:
+    """Return what a traceback that Ray carried over ends with."""
+    lines = str(error).strip().splitlines()
+    return lines[-1].strip()[:300] if lines else type(error).__name__

@@ -5,6 +5,7 @@ import json
 import time
 from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from importlib import import_module
 from typing import Any
 
@@ -47,9 +48,9 @@ class Task:
     config: str
     seed: int
 
-    @property
+    @cached_property
     def key(self) -> str:
-        """Return the SHA-256 of everything the result depends on, in hexadecimal digits."""
+        """The SHA-256 of everything the result depends on, in hexadecimal digits."""
         text = json.dumps(asdict(self), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 

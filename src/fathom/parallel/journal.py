@@ -129,8 +129,10 @@ class Journal:
                 return Result(payload, str(entry.get("notes", "{}")))
         return None
 
-    def keep(self, key: str, result: Result, *, node: str, seconds: float) -> None:
-        """Have a result on the disk."""
+    def keep(
+        self, key: str, result: Result, *, node: str, seconds: float, config: str = ""
+    ) -> None:
+        """Have a result on the disk, and beside it who gave it and what was asked for."""
         if self.folder is None:
             self._results[key] = result
             return
@@ -144,7 +146,7 @@ class Journal:
         _sync_folder(place.parent)
         digest = hashlib.sha256(result.payload).hexdigest()
         entry = {"task": key, "sha256": digest, "notes": result.notes, "node": node,
-                 "seconds": round(seconds, 3)}  # fmt: skip
+                 "seconds": round(seconds, 3), "config": config}  # fmt: skip
         self.note("done", **entry)
         self._stored[key] = entry
 

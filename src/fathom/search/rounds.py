@@ -27,7 +27,9 @@ from fathom.search.design import (
     Plan,
     finish,
 )
+from fathom.search.material import Material
 from fathom.search.record import digest_rows
+from fathom.search.space import draw_genes
 from fathom.search.strategy import Strategy
 from fathom.search.trial import Trial, Workpiece, restore_trained
 from fathom.search.tried import Tried
@@ -36,7 +38,7 @@ from fathom.training.monitor import Deadline, Monitor
 from fathom.training.population import Trained
 from fathom.values import Value
 
-ROUND_SIZE = 12  # candidates that begin together, however many workers there are
+ROUND_SIZE = 12  # candidates that begin together where nothing else is said
 NOMINAL_S = 600.0  # of one core, for which epochs and widths are planned; no clock runs
 BOOST_ROUNDS = 100
 MOST_TREE_ROWS = 200_000  # training rows up to which every worker grows trees
@@ -53,7 +55,10 @@ class Rounds(Value):
         ``here``; ``processes`` or ``processes:4`` for processes of this machine; ``auto``,
         ``local`` or ``HOST:PORT`` for a Ray cluster.
     n_rounds : int
-        Rounds; the first is the portfolio, each further one breeds `ROUND_SIZE` candidates.
+        Rounds; the first is the portfolio, filled up at random, each further one is bred.
+    size : int
+        Candidates that begin together in a round. It decides what is trained, and how many workers
+        have something to do: those times folds.
     journal : str or None
         Folder in which results are kept, from which a search that was interrupted goes on; None
         for none.
@@ -68,6 +73,7 @@ class Rounds(Value):
 
     address: Address = "processes"
     n_rounds: int = Field(default=3, ge=1, le=1000)
+    size: int = Field(default=ROUND_SIZE, ge=1, le=10_000)
     journal: str | None = None
     trial_seconds: float | None = Field(default=None, gt=0)
 
@@ -102,8 +108,11 @@ class _Unhurried(Deadline):
 class RoundStrategy(Strategy):
     """The same search, with nothing in it that a clock or the number of workers decides."""
 
-    def __init__(self, workpiece: Workpiece, monitor: Monitor | None) -> None:
-        super().__init__(workpiece.material, _Unhurried(), workpiece.seed, 1, (), monitor)
+    def __init__(
+        self, material: Material, seed: int, monitor: Monitor | None, size: int = ROUND_SIZE
+    ) -> None:
+        super().__init__(material, _Unhurried(), seed, 1, (), monitor)
+        self._size = size
 
     def _has_program(self, structure: object) -> bool:
         return True
@@ -122,19 +131,28 @@ class RoundStrategy(Strategy):
     def open_round(self) -> list[Tried]:
         """Return the candidates of the next round, numbered; none where the search is at its end.
 
-        The first round is the portfolio; as long as it is not over, nothing is bred.
+        The first round is the portfolio, filled up with draws from the prior; as long as it is not
+        over, nothing is bred.
         """
         self.stopped = "" if not self.tried else self._why_end(NOMINAL_S)
         if self.stopped:
             return []
         opened: list[Tried] = []
-        while len(opened) < ROUND_SIZE:
-            candidate = self._next_candidate(NOMINAL_S)
+        while len(opened) < self._size:
+            candidate = self._next_candidate(NOMINAL_S) or self._draw()
             if candidate is None:
                 break
             self.tried.append(candidate)
             opened.append(candidate)
         return opened
+
+    def _draw(self) -> Tried | None:
+        """Return a candidate of the prior where nothing is known yet to breed from."""
+        if self._complete():
+            return None
+        genes = draw_genes(self._rng, self._usual, has_numbers=self._has_numbers)
+        fitted = self._fit_in(genes, NOMINAL_S)
+        return fitted and Tried(len(self.tried), fitted, "drawn at random")
 
 
 def design_in_rounds(
@@ -189,7 +207,7 @@ def design_in_rounds(
         journal = Journal(folder, placed.key)
         try:
             warm_up()  # before workers would all compile the same
-            strategy = RoundStrategy(workpiece, monitor)
+            strategy = RoundStrategy(workpiece.material, workpiece.seed, monitor, rounds.size)
             with open_executor(rounds.address) as executor:
                 controller = Controller(
                     executor, placed, journal, task_seconds=rounds.trial_seconds,
@@ -276,7 +294,7 @@ class _Search:
 
         # The longest first, so that workers wait little for the last; it decides nothing.
         ordered = sorted(tasks, key=lambda task: -self._strategy.work(tasks[task][0]))
-        self._controller.run(ordered, restore)
+        self._controller.run(ordered, restore, lambda task: self._strategy.work(tasks[task][0]))
         for task in tasks:
             if task.key in shown:
                 self._strategy.on_trained(shown[task.key])
@@ -286,20 +304,25 @@ def _counted(n_rounds: int) -> str:
     return "the one round is" if n_rounds == 1 else f"all {n_rounds} rounds are"
 
 
+def _trials(n: int) -> str:
+    return "1 trial was" if n == 1 else f"{n} trials were"
+
+
 def _notes(tally: Tally) -> tuple[str, ...]:
     """Say what did not go smoothly, if anything."""
     notes = []
     if tally.n_known:
-        notes.append(f"{tally.n_known} trials were known from the journal and not done again")
+        notes.append(f"{_trials(tally.n_known)} known from the journal and not done again")
     again = tally.n_lost + tally.n_overdue
     if again:
         notes.append(
-            f"{again} trials were begun again: {tally.n_lost} whose worker was lost, "
-            f"{tally.n_overdue} without an answer in time; {tally.seconds_lost:.0f} s of work lost"
+            f"{_trials(again)} begun again: {tally.n_lost} whose worker was lost, "
+            f"{tally.n_overdue} without an answer in time; "
+            f"{tally.seconds_lost:.0f} s of work lost"
         )
     if tally.n_abandoned:
         notes.append(
-            f"{tally.n_abandoned} trials were given up after {MOST_ATTEMPTS} attempts, so this "
+            f"{_trials(tally.n_abandoned)} given up after {MOST_ATTEMPTS} attempts, so this "
             "search may differ from one in which nothing is lost"
         )
     return tuple(notes)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -114,6 +115,7 @@ class _Times(Value):
 
     seconds: FiniteFloat
     epochs: tuple[FiniteFloat, ...] = ()
+    processor: tuple[FiniteFloat, FiniteFloat] = (0.0, 0.0)  # of it, until it trained and training
 
 
 class _Watch(Monitor):
@@ -163,13 +165,16 @@ def do_trial(workpiece: Workpiece, config: str, seed: int) -> Result:
         )  # fmt: skip
     trial = Trial.model_validate_json(config)
     tried = Tried(trial.number, trial.genes, "")
+    ticks = [time.process_time()]
     with cores_each(1):  # which decides the last bits of everything
         job = make_job(tried, trial.fold, workpiece.material, seed)
+        ticks.append(time.process_time())
         trained = train_job(job, monitor=_Watch(), engine="loops")
-    return _pack(trained)
+        ticks.append(time.process_time())
+    return _pack(trained, (ticks[1] - ticks[0], ticks[2] - ticks[1]))
 
 
-def _pack(trained: Trained) -> Result:
+def _pack(trained: Trained, processor: tuple[float, float]) -> Result:
     """Return a line of JSON, and after it the numbers of the network and the sums z."""
     history = trained.history
     epochs = tuple(epoch.model_copy(update={"seconds": 0.0}) for epoch in history.epochs)
@@ -180,7 +185,10 @@ def _pack(trained: Trained) -> Result:
         "numbers": len(network), "z": z.shape,
     }  # fmt: skip
     payload = b"\n".join([json.dumps(head).encode(), network.tobytes() + z.tobytes()])
-    times = _Times(seconds=trained.seconds, epochs=tuple(e.seconds for e in history.epochs))
+    times = _Times(
+        seconds=trained.seconds, epochs=tuple(e.seconds for e in history.epochs),
+        processor=processor,
+    )  # fmt: skip
     return Result(payload, times.model_dump_json())
 
 
