@@ -105,6 +105,48 @@ def test_a_folder_is_judged_and_a_table_of_paths_too(spots, run_in):
     assert scores == [pytest.approx(np.mean(model.predict(x) == np.array(kinds)))] * 2
 
 
+def test_a_report_on_pictures_shows_the_mistakes_and_what_spoke_for_them(spots, run_in):
+    folder, _ = spots
+    judged = run_in("evaluate", "m.fathom", "fresh", "--json", cwd=folder)
+    run = run_in(
+        "report", "m.fathom", "--data", "fresh", "--output", "r.html", "--json", cwd=folder
+    )
+    assert run.code == 0, run.err
+    metrics = {e["name"]: e["value"] for e in run.events if e["event"] == "metric"}
+    assert metrics["accuracy"] == pytest.approx(judged.events[-1]["score"])
+    page = (folder / "r.html").read_text()
+    model, paths = load(folder / "m.fathom"), sorted((folder / "fresh").rglob("*.png"))
+    x = np.stack([read_levels(path, *model.schema_.input.shape) for path in paths])
+    wrong = [p for p, said in zip(paths, model.predict(x), strict=True) if said != p.parent.name]
+    for path in wrong[:5]:
+        assert f"{path.parent.name}/{path.name}" in page
+    assert page.count("what spoke for what was said") == min(len(wrong), 12)
+    refused = run_in("report", "m.fathom", cwd=folder).refusal
+    assert "--data FOLDER" in refused
+
+
+def test_one_picture_is_looked_into_and_its_parts_add_up(spots, run_in):
+    folder, _ = spots
+    path = sorted((folder / "fresh" / "red").iterdir())[0]
+    run = run_in("inspect", "m.fathom", "--data", "fresh", "--row", 11, "--attribution", "--json",
+                 cwd=folder)  # fmt: skip
+    events = {event["event"]: event for event in run.events}
+    assert path.name in events["example"]["origin"]
+    assert events["example"]["expected"] == "red"
+    places = events["places"]
+    assert np.sum(places["contributions"]) == pytest.approx(places["z"] - places["flat"], abs=1e-6)
+    model = load(folder / "m.fathom")
+    levels = read_levels(path, *model.schema_.input.shape)[None]
+    p = model.predict_proba(levels)[0]
+    assert places["output"] == model.classes_[p.argmax()]
+    flat = np.broadcast_to(np.float32(levels).mean(axis=(1, 2), keepdims=True), levels.shape)
+    z = np.asarray(model.networks_[0].combine(flat))[0, p.argmax()]
+    assert places["flat"] == pytest.approx(z, abs=0.01 + 0.01 * np.abs(z))
+    shown = run_in("inspect", "m.fathom", "--data", str(path), cwd=folder)
+    assert "It says" in shown.out
+    assert f"{model.classes_[p.argmax()]}: {p.max():.2f}" in shown.out
+
+
 def test_pictures_named_by_a_table_are_learned_from(spots, run_in, monkeypatch):
     folder, _ = spots
     names = [f"seen/{('red', 'blue')[number % 2]}/{number}.png" for number in range(40)]
@@ -140,7 +182,6 @@ def test_what_cannot_be_done_with_pictures_is_refused(spots, run_in):
         ("predict", "m.fathom", "fresh", "--id", "file"),
         ("predict", "m.fathom", "reviews"),
         ("inspect", "m.fathom"),
-        ("report", "m.fathom", "--data", "fresh"),
         ("train", "fresh/red"),
         ("train", "fresh", "--continue", "m.fathom"),
     ):

@@ -46,10 +46,11 @@ from fathom.errors import InputError
 from fathom.estimators import FathomClassifier, FathomRegressor
 from fathom.estimators.base import unit_mean
 from fathom.estimators.designing import class_weights
+from fathom.estimators.listening import sound_rows
 from fathom.estimators.photographs import scaled, search_photographs
 from fathom.search.picturing import choose_size
+from fathom.training.machine import n_cores
 from fathom.training.monitor import Deadline, Monitor
-from fathom.training.starts import n_cores
 
 
 @dataclass(frozen=True)
@@ -272,14 +273,28 @@ def read_for(described: Any, paths: Sequence[Path], *, most_bad: float) -> ReadO
     return ReadOf(seen.x, seen.kept, seen.notes)
 
 
+def as_levels(x: Any, described: ImageInput) -> np.ndarray:
+    """Return what was read of files as levels, (n, height, width, channels): sound as pictures."""
+    if described.hearing is None:
+        return np.asarray(x)
+    return sound_rows(x, described).reshape(-1, *described.shape)
+
+
 def _at(options: TableOptions, path: str) -> TableOptions:
     return replace(options, path=path)
 
 
-def read_judged(
-    model: FathomClassifier | FathomRegressor, options: TableOptions
-) -> tuple[Any, pl.DataFrame, tuple[str, ...]]:
-    """Return pictures or recordings whose target is known, that target as a table, and notes.
+class Judged(NamedTuple):
+    """Pictures or recordings, their target as a table, the name of each file, and notes."""
+
+    x: Any
+    truth: pl.DataFrame
+    names: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def read_judged(model: FathomClassifier | FathomRegressor, options: TableOptions) -> Judged:
+    """Read pictures or recordings whose target is known.
 
     Raises
     ------
@@ -296,7 +311,14 @@ def read_judged(
     if target.task == "classes" and (read_target(truth.to_series(), target) < 0).all():
         raise InputError(f"files of {listing(target.classes)}", got="none of these classes")
     found = read_for(model.schema_.input, paths, most_bad=1.0)
-    return found.x, truth[found.kept], (*notes, *found.notes)
+    names = tuple(_below(paths[place], path) for place in found.kept)
+    return Judged(found.x, truth[found.kept], names, (*notes, *found.notes))
+
+
+def _below(file: Path, given: Path) -> str:
+    """Return what a file is called below the folder, or beside the table, that names it."""
+    folder = given if given.is_dir() else given.parent
+    return file.relative_to(folder).as_posix() if file.is_relative_to(folder) else file.name
 
 
 def named_by_table(

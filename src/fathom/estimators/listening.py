@@ -11,8 +11,8 @@ from fathom.errors import InputError
 from fathom.estimators.defaults import output_layer
 from fathom.estimators.photographs import Found, photograph_rows, search_levels, time_for
 from fathom.search.listening import MOST_MOMENTS, choose_width, sound_entries
+from fathom.training.machine import n_cores
 from fathom.training.monitor import Deadline, Monitor
-from fathom.training.starts import n_cores
 
 
 def search_sounds(

@@ -21,11 +21,11 @@ from fathom.search.contest import Entry, Ground, contest
 from fathom.search.factors import with_factors
 from fathom.search.picturing import choose_size, picture_entries
 from fathom.training.history import History
+from fathom.training.machine import n_cores
 from fathom.training.metrics import score_name
 from fathom.training.monitor import Deadline, Monitor
 from fathom.training.program import Examples
 from fathom.training.recipe import Recipe
-from fathom.training.starts import n_cores
 
 LEAST_SIDE = 8  # pixels from which convolutions have something to look at
 END_SHARE, END_S = 0.01, 0.5  # of the time, kept back for what follows the last step

@@ -40,9 +40,9 @@ from fathom.search.tried import Tried, retrace
 from fathom.training.calibration import fit_sharpness, sharpen
 from fathom.training.engines import cores_each
 from fathom.training.history import History, StartHistory
+from fathom.training.machine import n_cores
 from fathom.training.monitor import Deadline, Monitor
 from fathom.training.population import train_population
-from fathom.training.starts import n_cores
 
 FOLDS = 5
 FOLD_SECONDS = 4e-3  # seconds of one core that one row in one fold costs, over all candidates

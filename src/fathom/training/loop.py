@@ -1,6 +1,5 @@
 """The loop: one network walks down the error surface, epoch by epoch."""
 
-import json
 import math
 import operator
 from collections.abc import Callable
@@ -23,6 +22,14 @@ from fathom.training.history import (
     Steps,
 )
 from fathom.training.keeping import Keeper, Moment, Notes
+from fathom.training.machine import (
+    SMALL,
+    evaluated_at_once,
+    parts_for,
+    room_for_steps,
+    step_bytes,
+    tell_parts,
+)
 from fathom.training.metrics import score
 from fathom.training.monitor import Deadline, Monitor
 from fathom.training.program import (
@@ -33,6 +40,7 @@ from fathom.training.program import (
     Sums,
 )
 from fathom.training.recipe import Recipe
+from fathom.training.rows import RowStream
 from fathom.training.schedules import learning_rate_factor
 from fathom.training.stopping import Best
 from fathom.training.together import Together
@@ -109,20 +117,25 @@ def train(
     Raises
     ------
     TrainingError
-        If the loss is not finite even after halving the learning rate ten times.
+        If the loss is not finite even after halving the learning rate ten times, or not even a step
+        with one example at a time fits into memory.
     """
     # XLA's gradient of a convolution is far slower inside a scan than on its own, on CPU.
     is_scanned = not (network.has_convolution and jax.default_backend() == "cpu")
     if rows is None:
         rows = np.arange(len(examples.weight))
     deadline = deadline or Deadline(None)
-    program = program or choose_program(
-        make_plan(architecture, recipe, is_scanned), network, examples.x,
-        engine=engine if steps is None else steps.engine, deadline=deadline, cores=cores,
-    )  # fmt: skip
+    parts = 1
+    if program is None:
+        parts = steps.parts if steps else choose_parts(architecture, recipe, len(rows), cores)
+        program = choose_program(
+            make_plan(architecture, recipe, is_scanned, parts), network, examples.x,
+            engine=engine if steps is None else steps.engine, deadline=deadline, cores=cores,
+        )  # fmt: skip
     walk = _Walk(
         architecture, recipe, examples, held_out, start, rows, judge, monitor or Monitor(),
         deadline, program, is_scanned or program.name == "loops", steps, keeper,
+        parts,
     )  # fmt: skip
     if together is None or program.name == "loops":
         return walk.run(network)
@@ -131,50 +144,25 @@ def train(
         return walk.run(network)
 
 
-def make_plan(architecture: Architecture, recipe: Recipe, is_scanned: bool = True) -> Plan:
+def choose_parts(architecture: Architecture, recipe: Recipe, n_rows: int, cores: int) -> int:
+    """Return in how many parts a batch is worked through so that its step fits into memory."""
+    batch = min(recipe.batch_size, n_rows)
+    if step_bytes(architecture, batch) <= SMALL:  # nobody needs to ask what there is
+        return 1
+    return parts_for(architecture, batch, room_for_steps(cores))
+
+
+def make_plan(
+    architecture: Architecture, recipe: Recipe, is_scanned: bool = True, parts: int = 1
+) -> Plan:
     """Return what of an architecture and a recipe is compiled into their program."""
     return Plan(
         architecture.loss, architecture.reduction, architecture.output_activation,
         recipe.optimizer, recipe.momentum, recipe.beta_2, recipe.rates, recipe.gradient_clip,
         recipe.augmentation, is_scanned,
         "bfloat16" if jax.default_backend() == "gpu" else "float32",
+        parts, evaluated_at_once(architecture, EVALUATION_BATCH),
     )  # fmt: skip
-
-
-class RowStream:
-    """An endless stream of row numbers: one random permutation after another.
-
-    A batch that reaches beyond the end of one permutation goes on with the next, so every batch
-    is full and no row is seen twice before each has been seen once.
-    """
-
-    def __init__(self, rows: np.ndarray, rng: np.random.Generator) -> None:
-        self._rows, self._rng = rows.astype(np.int32), rng
-        self._waiting = np.zeros(0, np.int32)
-        self._before = rng.bit_generator.state  # before the permutation of which rows wait
-
-    def take(self, count: int) -> np.ndarray:
-        """Return the next row numbers, as int32."""
-        parts, found = [self._waiting], len(self._waiting)
-        while found < count:
-            self._before = self._rng.bit_generator.state
-            parts.append(self._rng.permutation(self._rows))
-            found += len(self._rows)
-        rows = np.concatenate(parts)
-        self._waiting = rows[count:]
-        return rows[:count]
-
-    def place(self) -> str:
-        """Return where the stream is, as JSON."""
-        state = self._before if len(self._waiting) else self._rng.bit_generator.state
-        return json.dumps([state, len(self._waiting)])
-
-    def go_to(self, place: str) -> None:
-        """Go on from where a stream of the same rows was."""
-        self._rng.bit_generator.state, n_waiting = json.loads(place)
-        self._waiting = np.zeros(0, np.int32)
-        if n_waiting:
-            self.take(len(self._rows) - n_waiting)
 
 
 def pad_for_evaluation(examples: Examples, batch: int = EVALUATION_BATCH) -> Examples:
@@ -225,14 +213,15 @@ class _Walk:
         takes_runs: bool,
         replayed: Steps | None,
         keeper: Keeper | None,
+        parts: int,
     ) -> None:
         self.recipe, self.examples, self.start = recipe, examples, start
         self.keeper, self.midway = keeper, None
         self.n_held_out = 0 if held_out is None else len(held_out.weight)
-        self.judge = judge
+        self.judge, self.parts = judge, parts
         self.monitor, self.deadline, self.replayed = monitor, deadline, replayed
         self.hurried: dict[int, int] = {}  # calls planned for by a call, where the time was short
-        self.activation = architecture.output_activation
+        self.architecture, self.activation = architecture, architecture.output_activation
         self.program = program
         self.held_out = held_out and pad_for_evaluation(held_out, program.evaluation_batch)
         n = len(rows)
@@ -254,6 +243,8 @@ class _Walk:
         self.began = self.mark = self.deadline.now()
 
     def run(self, network: Network) -> tuple[Network, StartHistory]:
+        if self.parts > 1:
+            self._say("divided", tell_parts(self.architecture, self.batch, self.parts))
         state = self._begin(self.program.start(network))
         reason = self._why_stop() if self.epochs and self.midway is None else None
         while reason is None:
@@ -267,7 +258,7 @@ class _Walk:
             epochs=tuple(self.epochs), events=tuple(self.events), best_epoch=self.best.epoch,
             steps=Steps(
                 n_calls=self.n_calls, hurried=tuple(self.hurried.items()),
-                engine=self.program.name,
+                engine=self.program.name, parts=self.parts,
             ),
         )  # fmt: skip
 

@@ -23,7 +23,6 @@ from fathom.nn.network import Network
 from fathom.training.history import EngineName
 from fathom.training.optimizers import make_optimizer
 from fathom.training.program import (
-    EVALUATION_BATCH,
     Examples,
     Knobs,
     Layout,
@@ -101,7 +100,7 @@ class MeshProgram:
     ) -> None:
         self.plan, self.mesh, self.sharded = plan, mesh, sharded
         self.rematerialize = rematerialize or sharded == "weights"
-        self.evaluation_batch = math.ceil(EVALUATION_BATCH / mesh.size) * mesh.size
+        self.evaluation_batch = math.ceil(plan.evaluated / mesh.size) * mesh.size
         self._optimizer = make_optimizer(
             plan.optimizer, plan.momentum, plan.gradient_clip, plan.beta_2
         )
