@@ -96,11 +96,13 @@ def read_checkpoint(
             raise _unusable(place, "one of another version of Fathom")
         notes = str(head["notes"])
         for shape, kind in like(notes):
-            found = json.loads(file.readline(MOST_HEAD_BYTES) or b"{}")
-            if found != {"type": kind.str, "shape": list(shape)}:
+            line = file.readline(MOST_HEAD_BYTES) if file.tell() < size else b"{}"
+            if json.loads(line) != {"type": kind.str, "shape": list(shape)}:
                 raise _unusable(place, "one of another network")
             arrays.append(_map(place, file.tell(), shape, kind))
             file.seek(math.prod(shape) * kind.itemsize, os.SEEK_CUR)
+        if file.tell() != size:
+            raise _unusable(place, "one of another network")
     return notes, arrays
 
 
