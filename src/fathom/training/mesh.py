@@ -162,8 +162,8 @@ class MeshProgram:
 
         def lay(array: Any) -> Array:
             known = array if isinstance(array, np.ndarray) else np.asarray(array)
-            return jax.make_array_from_callback(
-                known.shape, layout(known), lambda index: np.asarray(known[index])
+            return jax.make_array_from_callback(  # copies, which steps may overwrite
+                known.shape, layout(known), lambda index: np.array(known[index])
             )
 
         return jax.tree.map(lay, arrays)

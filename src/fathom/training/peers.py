@@ -83,12 +83,14 @@ def take_part(work: Work, config: str, _: int) -> Result:
     if seat.n_peers > 1:
         meet(seat)
     council, rows = Council(), Path(work.rows)
+    known = load_examples(rows, "known")
+    assert known is not None
     deadline = Deadline(None) if seat.ends_at is None else AgreedDeadline(seat.ends_at, council)
     try:
         train_as_one(
-            work.architecture, work.recipe, load_examples(rows, "known"),
-            load_examples(rows, "held_out"), work.setting, make_mesh(), council=council,
-            folder=Path(work.checkpoints), monitor=_Herald(rows, council), deadline=deadline,
+            work.architecture, work.recipe, known, load_examples(rows, "held_out"), work.setting,
+            make_mesh(), council=council, folder=Path(work.checkpoints),
+            monitor=_Herald(rows, council), deadline=deadline,
         )  # fmt: skip
     except FathomError as error:  # the same in all of them, and no reason to begin again
         said = [type(error).__name__, error.expected, error.got, error.hint]
@@ -151,7 +153,10 @@ def train_as_one(
         make_plan(architecture, recipe, is_scanned), mesh,
         sharded=setting.sharded, rematerialize=setting.rematerialize,
     )  # fmt: skip
-    keeper = folder and _MeshKeeper(program, folder, setting.checkpoint_seconds, council)
+    keeper = (
+        None if folder is None
+        else _MeshKeeper(program, folder, setting.checkpoint_seconds, council)
+    )  # fmt: skip
     trained, history = train(
         network, architecture, recipe, examples, held_out,
         monitor=monitor, deadline=deadline, program=program, keeper=keeper,
@@ -159,8 +164,14 @@ def train_as_one(
     if folder is not None and council.leads:
         leaves = (np.asarray(leaf) for leaf in jax.tree.leaves(trained))
         write_checkpoint(folder / TRAINED, history.model_dump_json(), leaves)
-        (folder / UNDER_WAY).unlink(missing_ok=True)
     return trained, history
+
+
+def remove_checkpoints(folder: Path) -> None:
+    """Remove all checkpoints of a folder, those that were not written to their end among them."""
+    for name in (UNDER_WAY, TRAINED):
+        (folder / name).unlink(missing_ok=True)
+        (folder / name).with_suffix(".draft").unlink(missing_ok=True)
 
 
 class _MeshKeeper(Keeper):

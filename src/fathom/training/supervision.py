@@ -40,6 +40,7 @@ from fathom.training.peers import (
     UNDER_WAY,
     Seat,
     Work,
+    remove_checkpoints,
     save_examples,
     train_as_one,
 )
@@ -142,7 +143,7 @@ def train_on_devices(
                 )  # fmt: skip
             if folder is not None:
                 trained = _take(folder, architecture)
-                (folder / TRAINED).unlink()
+                remove_checkpoints(folder)
             journal.remove()
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
