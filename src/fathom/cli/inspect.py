@@ -313,10 +313,12 @@ def _introduce(
     if opened.units:
         screen.say(f"Outputs are in units of their own: a = {opened.units}.")
     screen.say()
-    if example.picture is not None and isinstance(model, FathomClassifier):
+    described = model.schema_.input
+    if isinstance(described, ImageInput) and isinstance(model, FathomClassifier):
+        assert example.picture is not None
         classes = [label.item() for label in model.classes_]
         p = model.predict_proba(example.x)[0]
-        ink = as_ink(example.picture, model.schema_.input)
+        ink = as_ink(example.picture, described)
         screen.say(draw_reading(ink, classes, p, blocks=screen.can_draw))
         screen.say()
     if not asked.attribution:

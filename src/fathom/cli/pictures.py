@@ -47,7 +47,7 @@ from fathom.estimators import FathomClassifier, FathomRegressor
 from fathom.estimators.base import unit_mean
 from fathom.estimators.designing import class_weights
 from fathom.estimators.listening import sound_rows
-from fathom.estimators.photographs import scaled, search_photographs
+from fathom.estimators.photographs import Earlier, scaled, search_levels, search_photographs
 from fathom.search.picturing import choose_size
 from fathom.training.machine import n_cores
 from fathom.training.monitor import Deadline, Monitor
@@ -158,11 +158,14 @@ def train_pictures(
     time_limit: float,
     monitor: Monitor,
     deadline: Deadline,
+    before: FathomClassifier | FathomRegressor | None = None,
 ) -> FathomClassifier | FathomRegressor:
-    """Read pictures at a size for which there is time, and find a network for them."""
+    """Read pictures at a size for which there is time, and find a network or train one on."""
     channels, native = survey(files.paths)
     size = choose_size(len(files.paths), max(native, LEAST_SIDE), deadline.remaining(), n_cores())
     height, width = scaled((1, 1), size.side)
+    if before is not None:
+        height, width, channels = before.schema_.input.shape
     screen.say(
         f"  read as {height}×{width} pixels, {'grey' if channels == 1 else 'colors'}; "
         f"{len(files.paths) * height * width * channels / 2**20:.0f} MiB"
@@ -175,12 +178,35 @@ def train_pictures(
     y, weight = files.y[pictures.kept], files.weight[pictures.kept]
     if files.target.task == "classes" and len(np.unique(y)) < len(files.target.classes):
         raise InputError("pictures of every class", got="a class of which none can be read")
-    found = search_photographs(
-        pictures.x, y, files.target, weight, options.seed, monitor=monitor, deadline=deadline,
-        width=size.width,
-    )  # fmt: skip
+    watch: dict[str, Any] = {"monitor": monitor, "deadline": deadline}
+    if before is None:
+        found = search_photographs(
+            pictures.x, y, files.target, weight, options.seed, width=size.width, **watch
+        )
+    else:
+        found = search_levels(
+            pictures.x, y, before.schema_, weight, options.seed, (), earlier=Earlier.of(before),
+            **watch,
+        )  # fmt: skip
     kind = FathomRegressor if files.target.task == "numbers" else FathomClassifier
     return kind(time_limit=time_limit, random_state=options.seed).restore(*found)
+
+
+def require_same_target(before: FathomClassifier | FathomRegressor, target: Target) -> None:
+    """Refuse to train a network on with files of something else.
+
+    Raises
+    ------
+    InputError
+        If the files have another target than those it learned from.
+    """
+    known = before.schema_.target
+    if (known.task, known.classes, known.names) != (target.task, target.classes, target.names):
+        raise InputError(
+            f"files with the target of the first training, {listing(known.classes or known.names)}",
+            got=listing(target.classes or target.names),
+            hint="train anew, without --continue",
+        )  # fmt: skip
 
 
 def conclude_files(

@@ -126,7 +126,7 @@ def _read(
     described, target = model.schema_.input, model.schema_.target
     if isinstance(described, ImageInput):
         if described.is_photo:
-            return _read_files(model, described, options)
+            return _read_files(model, model_path, described, options)
         return _read_pictures(described, options.path)
     options = _find_table(model_path, options)
     if isinstance(described, NumbersInput):
@@ -159,7 +159,7 @@ def _find_table(model_path: Path, options: TableOptions) -> TableOptions:
     if options.path:
         return options
     known = recall_run(model_path)
-    if known is None or not Path(known.path).is_file():
+    if known is None or not Path(known.path).exists():
         raise InputError(
             "--data FILE with rows whose target is known", got="none",
             hint="best rows the model was not trained on",
@@ -206,19 +206,19 @@ def _numbers(frame: pl.DataFrame, described: NumbersInput) -> Any:
 
 
 def _read_files(
-    model: FathomClassifier | FathomRegressor, described: ImageInput, options: TableOptions
+    model: FathomClassifier | FathomRegressor,
+    model_path: Path,
+    described: ImageInput,
+    options: TableOptions,
 ) -> _Given:
     """Read pictures, or recordings as pictures of what is heard, with their target."""
-    if not options.path:
-        raise InputError(
-            "--data FOLDER or a table of files whose target is known", got="none",
-            hint="best files the model was not trained on",
-        )  # fmt: skip
+    options = _find_table(model_path, options)
     judged = read_judged(model, options)
     levels = as_levels(judged.x, described)
     y = _truth(judged.truth, model.schema_.target)
     target = ", ".join(judged.truth.columns)
-    return _Given(levels, y, _called(options.path), target, None, judged.names)
+    is_training = _is_training(model_path, options)
+    return _Given(levels, y, _called(options.path), target, is_training, judged.names)
 
 
 def _read_pictures(described: ImageInput, source: str) -> _Given:
