@@ -216,7 +216,8 @@ class _Walk:
         parts: int,
     ) -> None:
         self.recipe, self.examples, self.start = recipe, examples, start
-        self.keeper, self.midway = keeper, None
+        self.keeper = keeper
+        self.midway: tuple[Any, Sums, int] | None = None  # of an epoch that was cut off
         self.n_held_out = 0 if held_out is None else len(held_out.weight)
         self.judge, self.parts = judge, parts
         self.monitor, self.deadline, self.replayed = monitor, deadline, replayed
@@ -279,8 +280,7 @@ class _Walk:
         self.began -= notes.seconds
         self.rows.go_to(notes.rows)
         if moment.now is not None:
-            assert notes.total is not None
-            self.midway = moment.now, Sums(*map(np.float32, notes.total)), notes.call
+            self.midway = moment.now, Sums(*map(jnp.float32, notes.total or ())), notes.call
         return moment.good
 
     def _keep(self, good: Any, now: Any = None, total: Sums | None = None, call: int = 0) -> None:

@@ -7,7 +7,7 @@ device, so that the weights are too, up to rounding.
 
 import math
 from collections.abc import Callable, Iterator
-from functools import cached_property, partial
+from functools import cached_property, lru_cache, partial
 from typing import Any, ClassVar, Literal, TypeAlias
 
 import equinox as eqx
@@ -104,7 +104,6 @@ class MeshProgram:
         self._optimizer = make_optimizer(
             plan.optimizer, plan.momentum, plan.gradient_clip, plan.beta_2
         )
-        self._held_out: tuple[Examples, Examples] | None = None
 
     def start(self, network: Network) -> State:
         """Return the state in which a network begins, on the devices."""
@@ -145,17 +144,16 @@ class MeshProgram:
         if rows.shape[1] % self.mesh.size:
             raise refuse_batch(rows.shape[1], self.mesh.size)
         batches = Examples(*(self._deal(part, rows) for part in examples))
-        numbers = Knobs(*(np.asarray(knob) for knob in knobs))
+        numbers = jax.tree.map(np.asarray, knobs)
         state, sums, is_finite = self._advance(state, batches, key, rates, numbers)
-        return state, Sums(*(np.asarray(part) for part in sums)), bool(is_finite)
+        return state, jax.tree.map(np.asarray, sums), bool(is_finite)
 
     def evaluate(self, network: Network, examples: Examples) -> Sums:
         """Return the totals over examples."""
-        if self._held_out is None or self._held_out[0] is not examples:
-            rows = np.arange(len(examples.weight)).reshape(-1, self.evaluation_batch)
-            self._held_out = examples, Examples(*(self._deal(part, rows) for part in examples))
-        sums = self._evaluate(network, self._held_out[1])
-        return Sums(*(np.asarray(part) for part in sums))
+        rows = np.arange(len(examples.weight)).reshape(-1, self.evaluation_batch)
+        sums = self._evaluate(network, Examples(*(self._deal(part, rows) for part in examples)))
+        totals: Sums = jax.tree.map(np.asarray, sums)
+        return totals
 
     def place(self, arrays: PyTree, layout: Callable[[Any], NamedSharding]) -> PyTree:
         """Lay arrays that every process has out on the devices, each where its layout says."""
@@ -172,7 +170,7 @@ class MeshProgram:
         """Lay arrays out as those of a tree lie."""
         leaves, structure = jax.tree.flatten(like)
         placed = [
-            self.place(array, lambda _, leaf=leaf: leaf.sharding)
+            self.place(array, partial(_lying_as, leaf))
             for array, leaf in zip(arrays, leaves, strict=True)
         ]
         return jax.tree.unflatten(structure, placed)
@@ -188,7 +186,7 @@ class MeshProgram:
         known = np.asarray(part)
         return jax.make_array_from_callback(
             (*rows.shape, *known.shape[1:]), NamedSharding(self.mesh, PartitionSpec(None, AXIS)),
-            lambda index: known[rows[index[:2]]],
+            lambda index: known[rows[index[:2]]] if index else known,
         )  # fmt: skip
 
     @property
@@ -275,6 +273,17 @@ class MeshProgram:
     @cached_property
     def _bring_together(self) -> Callable[[Array], Array]:
         return jax.jit(lambda array: array, out_shardings=self._everywhere)
+
+
+@lru_cache(maxsize=16)
+def make_mesh_program(plan: Plan, mesh: Mesh, sharded: Sharded, rematerialize: bool) -> MeshProgram:
+    """Make the functions for a plan and a mesh; the same are compiled once."""
+    return MeshProgram(plan, mesh, sharded=sharded, rematerialize=rematerialize)
+
+
+def _lying_as(leaf: Any, _: Any) -> NamedSharding:
+    lies: NamedSharding = leaf.sharding
+    return lies
 
 
 def refuse_batch(batch: int, n_devices: int) -> InputError:

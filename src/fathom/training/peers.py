@@ -22,7 +22,7 @@ from fathom.training.devices import DataParallel
 from fathom.training.history import Epoch, Event, StartHistory
 from fathom.training.keeping import Keeper, Moment, Notes
 from fathom.training.loop import make_plan, train
-from fathom.training.mesh import MeshProgram, make_mesh
+from fathom.training.mesh import MeshProgram, make_mesh, make_mesh_program
 from fathom.training.monitor import Deadline, Monitor
 from fathom.training.program import Examples, State
 from fathom.training.recipe import Recipe
@@ -149,10 +149,8 @@ def train_as_one(
     key = jax.random.fold_in(jax.random.key(recipe.seed), 0)  # that of the first start
     network = build(architecture, key, jnp.asarray(examples.x[:SCALING_ROWS], jnp.float32))
     is_scanned = not (network.has_convolution and jax.default_backend() == "cpu")
-    program = MeshProgram(
-        make_plan(architecture, recipe, is_scanned), mesh,
-        sharded=setting.sharded, rematerialize=setting.rematerialize,
-    )  # fmt: skip
+    plan = make_plan(architecture, recipe, is_scanned)
+    program = make_mesh_program(plan, mesh, setting.sharded, setting.rematerialize)
     keeper = (
         None if folder is None
         else _MeshKeeper(program, folder, setting.checkpoint_seconds, council)

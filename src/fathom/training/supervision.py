@@ -125,8 +125,7 @@ def train_on_devices(
             hint="leave executor out: starts are spread over the cores",
         )  # fmt: skip
     monitor, deadline = monitor or Monitor(), deadline or Deadline(None)
-    known = Examples(*map(np.asarray, examples))
-    judged = held_out and Examples(*map(np.asarray, held_out))
+    known, judged = jax.tree.map(np.asarray, (examples, held_out))
     _require_divisible(recipe, known, setting)
     began = time.monotonic()
     scratch = Path(tempfile.mkdtemp(prefix="fathom-mesh-"))
