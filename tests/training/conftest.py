@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from fathom.training import loop, monitor
+from fathom.training import monitor
 
 
 @pytest.fixture
@@ -13,5 +13,4 @@ def ticking(monkeypatch):
     """Have a millisecond pass whenever a training asks for the time, and at no other moment."""
     ticks = itertools.count()
     clock = SimpleNamespace(monotonic=lambda: next(ticks) / 1000)
-    monkeypatch.setattr(loop, "time", clock)
     monkeypatch.setattr(monitor, "time", clock)

@@ -15,11 +15,12 @@ from fathom.nn.dense import Dense
 from fathom.nn.network import build
 from fathom.nn.normalization import BatchNorm
 from fathom.training.history import History, StartHistory
-from fathom.training.loop import RowStream, split_epoch, train
+from fathom.training.loop import split_epoch, train
 from fathom.training.metrics import score, score_sums
 from fathom.training.monitor import Deadline, Monitor
 from fathom.training.program import Examples, Knobs, Plan, make_program
 from fathom.training.recipe import Augmentation, Recipe
+from fathom.training.rows import RowStream
 from fathom.training.starts import train_starts
 from fathom.training.stopping import Best
 

@@ -52,11 +52,12 @@ from fathom.search.design import Design
 from fathom.search.factors import with_factors
 from fathom.search.prediction import predict
 from fathom.search.rounds import Rounds
+from fathom.training.devices import DataParallel, refuse_executor
 from fathom.training.history import History
 from fathom.training.monitor import Deadline, Monitor
 from fathom.training.program import Examples
 from fathom.training.recipe import Recipe
-from fathom.training.starts import train_starts
+from fathom.training.supervision import train_described
 
 FEW = 32  # numbers
 
@@ -104,6 +105,7 @@ class FathomEstimator(BaseEstimator):
         weight: np.ndarray,
         monitor: Monitor | None,
         deadline: Deadline,
+        executor: DataParallel | Rounds | str | None,
     ) -> Self:
         """Train on checked rows, and set everything that is learned.
 
@@ -111,6 +113,7 @@ class FathomEstimator(BaseEstimator):
         """
         is_free = self.architecture is None and self.recipe is None
         if is_free and is_photograph(x, described):
+            refuse_executor(executor)
             pictures = x.reshape(len(x), *described.shape)
             photographs = search_photographs(
                 pictures, y, target, weight, self._seed(), monitor=monitor, deadline=deadline,
@@ -143,14 +146,11 @@ class FathomEstimator(BaseEstimator):
         def pick(chosen: np.ndarray) -> Examples:
             return Examples(*(jnp.asarray(part[chosen]) for part in (encoded, aim, weight)))
 
-        networks, history = train_starts(
-            architecture,
-            recipe,
-            pick(training),
+        networks, history = train_described(
+            architecture, recipe, pick(training),
             None if held_out is None else pick(rows[held_out]),
-            monitor=monitor,
-            deadline=deadline,
-        )
+            monitor=monitor, deadline=deadline, executor=executor,
+        )  # fmt: skip
         self.restore(schema, architecture, recipe, history, networks, encoding, target_encoding)
         if not target.factors:
             return self
@@ -177,7 +177,7 @@ class FathomEstimator(BaseEstimator):
         order: Any,
         monitor: Monitor | None,
         deadline: Deadline,
-        executor: Rounds | str | None,
+        executor: DataParallel | Rounds | str | None,
     ) -> Self:
         """Search for networks on checked rows, and set everything that is learned."""
         given = Given(target, y, weight, _checked_rows(groups, frame), _checked_rows(order, frame))

@@ -34,6 +34,7 @@ from fathom.estimators.factoring import read_factors
 from fathom.estimators.listening import require_recordings, search_sounds
 from fathom.nn.architecture import Architecture
 from fathom.search.rounds import Rounds
+from fathom.training.devices import DataParallel
 from fathom.training.monitor import Monitor
 from fathom.training.recipe import Recipe
 
@@ -135,7 +136,7 @@ class FathomClassifier(ClassifierMixin, FathomEstimator):
         groups: ArrayLike | None = None,
         order: ArrayLike | None = None,
         monitor: Monitor | None = None,
-        executor: Rounds | str | None = None,
+        executor: DataParallel | Rounds | str | None = None,
     ) -> Self:
         """Train.
 
@@ -157,11 +158,14 @@ class FathomClassifier(ClassifierMixin, FathomEstimator):
             Time of each row: in a search, the latest rows judge.
         monitor : Monitor, optional
             Told of every epoch, and asked whether to stop.
-        executor : str or Rounds, optional
+        executor : str, Rounds or DataParallel, optional
             Who trains the networks of a search on a table: ``processes:4`` for processes of this
             machine, ``HOST:PORT`` of a Ray cluster, or `fathom.search.rounds.Rounds`. The search
             goes in rounds then, and comes out the same however many workers there are, unless
-            ``time_limit`` cuts it off. Where left out, threads of this process train.
+            ``time_limit`` cuts it off. Where an architecture or a recipe is given: what trains that
+            one network together, each with a part of every batch: ``processes:4``, ``devices`` for
+            all accelerators of this process, or `fathom.training.devices.DataParallel`. Where left
+            out, threads of this process train.
 
         Returns
         -------
@@ -220,7 +224,7 @@ class FathomClassifier(ClassifierMixin, FathomEstimator):
             )
         names = getattr(self, "feature_names_in_", ())
         described = describe_input(x, picture_shape(X), names)
-        return self._fit(x, numbers, described, target, weight, monitor, deadline)
+        return self._fit(x, numbers, described, target, weight, monitor, deadline, executor)
 
     def _require_prior(self, target: Target) -> None:
         """Refuse a prior, or weights of classes, that do not go with what is predicted."""

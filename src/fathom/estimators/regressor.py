@@ -20,6 +20,7 @@ from fathom.estimators.base import (
 from fathom.estimators.designing import read_rows, refuse_constant_target
 from fathom.estimators.listening import require_recordings, search_sounds
 from fathom.search.rounds import Rounds
+from fathom.training.devices import DataParallel
 from fathom.training.monitor import Monitor
 
 
@@ -76,7 +77,7 @@ class FathomRegressor(RegressorMixin, FathomEstimator):
         groups: ArrayLike | None = None,
         order: ArrayLike | None = None,
         monitor: Monitor | None = None,
-        executor: Rounds | str | None = None,
+        executor: DataParallel | Rounds | str | None = None,
     ) -> Self:
         """Train.
 
@@ -96,11 +97,14 @@ class FathomRegressor(RegressorMixin, FathomEstimator):
             Time of each row: in a search, the latest rows judge.
         monitor : Monitor, optional
             Told of every epoch, and asked whether to stop.
-        executor : str or Rounds, optional
+        executor : str, Rounds or DataParallel, optional
             Who trains the networks of a search on a table: ``processes:4`` for processes of this
             machine, ``HOST:PORT`` of a Ray cluster, or `fathom.search.rounds.Rounds`. The search
             goes in rounds then, and comes out the same however many workers there are, unless
-            ``time_limit`` cuts it off. Where left out, threads of this process train.
+            ``time_limit`` cuts it off. Where an architecture or a recipe is given: what trains that
+            one network together, each with a part of every batch: ``processes:4``, ``devices`` for
+            all accelerators of this process, or `fathom.training.devices.DataParallel`. Where left
+            out, threads of this process train.
 
         Returns
         -------
@@ -149,7 +153,7 @@ class FathomRegressor(RegressorMixin, FathomEstimator):
                 x, columns, target, weight, groups, order, monitor, deadline, executor
             )
         described = describe_input(x, picture_shape(X), getattr(self, "feature_names_in_", ()))
-        return self._fit(x, columns, described, target, weight, monitor, deadline)
+        return self._fit(x, columns, described, target, weight, monitor, deadline, executor)
 
     def predict(self, X: ArrayLike | Recordings) -> np.ndarray:
         """Return the predicted numbers.

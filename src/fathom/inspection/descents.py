@@ -20,9 +20,10 @@ from fathom.inspection.svg import Say
 from fathom.nn.architecture import Architecture
 from fathom.nn.layer import partition
 from fathom.nn.network import Network, build
-from fathom.training.loop import CALL_BYTES, RowStream, make_plan, pad_for_evaluation
+from fathom.training.loop import CALL_BYTES, make_plan, pad_for_evaluation
 from fathom.training.program import Examples, Knobs, Plan, State, make_program
 from fathom.training.recipe import OptimizerName, Recipe
+from fathom.training.rows import RowStream
 from fathom.training.schedules import learning_rate_factor
 from fathom.training.starts import SCALING_ROWS
 

@@ -2,7 +2,6 @@
 
 import math
 import operator
-import time
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -22,6 +21,7 @@ from fathom.training.history import (
     StartHistory,
     Steps,
 )
+from fathom.training.keeping import Keeper, Moment, Notes
 from fathom.training.machine import (
     SMALL,
     evaluated_at_once,
@@ -40,6 +40,7 @@ from fathom.training.program import (
     Sums,
 )
 from fathom.training.recipe import Recipe
+from fathom.training.rows import RowStream
 from fathom.training.schedules import learning_rate_factor
 from fathom.training.stopping import Best
 from fathom.training.together import Together
@@ -66,6 +67,8 @@ def train(
     engine: EngineName | None = None,
     cores: int = 1,
     together: Together | None = None,
+    program: Any | None = None,
+    keeper: Keeper | None = None,
 ) -> tuple[Network, StartHistory]:
     """Train one network and return it with its best weights.
 
@@ -100,6 +103,11 @@ def train(
         Cores that this network has to itself.
     together : Together, optional
         Where networks that train at the same time meet, to have XLA take their steps as one.
+    program : object, optional
+        The functions that train, such as a `fathom.training.mesh.MeshProgram`; chosen where left
+        out.
+    keeper : Keeper, optional
+        Keeps the training as it stands now and then, and gives back one that was cut off.
 
     Returns
     -------
@@ -117,14 +125,17 @@ def train(
     if rows is None:
         rows = np.arange(len(examples.weight))
     deadline = deadline or Deadline(None)
-    parts = steps.parts if steps else choose_parts(architecture, recipe, len(rows), cores)
-    program = choose_program(
-        make_plan(architecture, recipe, is_scanned, parts), network, examples.x,
-        engine=engine if steps is None else steps.engine, deadline=deadline, cores=cores,
-    )  # fmt: skip
+    parts = 1
+    if program is None:
+        parts = steps.parts if steps else choose_parts(architecture, recipe, len(rows), cores)
+        program = choose_program(
+            make_plan(architecture, recipe, is_scanned, parts), network, examples.x,
+            engine=engine if steps is None else steps.engine, deadline=deadline, cores=cores,
+        )  # fmt: skip
     walk = _Walk(
         architecture, recipe, examples, held_out, start, rows, judge, monitor or Monitor(),
-        deadline, program, is_scanned or program.name == "loops", steps, parts,
+        deadline, program, is_scanned or program.name == "loops", steps, keeper,
+        parts,
     )  # fmt: skip
     if together is None or program.name == "loops":
         return walk.run(network)
@@ -152,28 +163,6 @@ def make_plan(
         "bfloat16" if jax.default_backend() == "gpu" else "float32",
         parts, evaluated_at_once(architecture, EVALUATION_BATCH),
     )  # fmt: skip
-
-
-class RowStream:
-    """An endless stream of row numbers: one random permutation after another.
-
-    A batch that reaches beyond the end of one permutation goes on with the next, so every batch
-    is full and no row is seen twice before each has been seen once.
-    """
-
-    def __init__(self, rows: np.ndarray, rng: np.random.Generator) -> None:
-        self._rows, self._rng = rows.astype(np.int32), rng
-        self._waiting = np.zeros(0, np.int32)
-
-    def take(self, count: int) -> np.ndarray:
-        """Return the next row numbers, as int32."""
-        parts, found = [self._waiting], len(self._waiting)
-        while found < count:
-            parts.append(self._rng.permutation(self._rows))
-            found += len(self._rows)
-        rows = np.concatenate(parts)
-        self._waiting = rows[count:]
-        return rows[:count]
 
 
 def pad_for_evaluation(examples: Examples, batch: int = EVALUATION_BATCH) -> Examples:
@@ -223,9 +212,12 @@ class _Walk:
         program: Any,  # a Program or a LoopProgram, whose functions are the same
         takes_runs: bool,
         replayed: Steps | None,
+        keeper: Keeper | None,
         parts: int,
     ) -> None:
         self.recipe, self.examples, self.start = recipe, examples, start
+        self.keeper = keeper
+        self.midway: tuple[Any, Sums, int] | None = None  # of an epoch that was cut off
         self.n_held_out = 0 if held_out is None else len(held_out.weight)
         self.judge, self.parts = judge, parts
         self.monitor, self.deadline, self.replayed = monitor, deadline, replayed
@@ -245,30 +237,69 @@ class _Walk:
         self.events: list[Event] = []
         self.best = Best()
         self.progress, self.rate_factor, self.learning_rate = 0.0, 1.0, 0.0
-        self.n_calls, self.n_rollbacks = 0, 0
+        self.n_calls, self.n_rollbacks, self.n_calls_before = 0, 0, 0
         self.is_shortened, self.has_given_up = False, False
         self.call_seconds = math.nan  # from call to call, once one has run that did not compile
         self.reserve = 0.02  # seconds kept back for the evaluation at the end
-        self.began = self.mark = time.monotonic()
+        self.began = self.mark = self.deadline.now()
 
     def run(self, network: Network) -> tuple[Network, StartHistory]:
         if self.parts > 1:
             self._say("divided", tell_parts(self.architecture, self.batch, self.parts))
-        state, reason = self.program.start(network), None
-        kept = self.program.weights(state)
+        state = self._begin(self.program.start(network))
+        reason = self._why_stop() if self.epochs and self.midway is None else None
         while reason is None:
             state = self._epoch(state, len(self.epochs) + 1)
             if self.best.epoch == len(self.epochs):
-                kept = self.program.weights(state)
+                self.kept = self.program.weights(state)
+            self._keep(state)
             reason = self._why_stop()
         self._say("stopped", reason)
-        return self.program.network(kept), StartHistory(
+        return self.program.network(self.kept), StartHistory(
             epochs=tuple(self.epochs), events=tuple(self.events), best_epoch=self.best.epoch,
             steps=Steps(
                 n_calls=self.n_calls, hurried=tuple(self.hurried.items()),
                 engine=self.program.name, parts=self.parts,
             ),
         )  # fmt: skip
+
+    def _begin(self, state: Any) -> Any:
+        """Return the state to go on from: the first, or that of a training that was cut off."""
+        self.kept = self.program.weights(state)
+        moment = None if self.keeper is None else self.keeper.recall(state)
+        if moment is None:
+            return state
+        notes, self.kept = moment.notes, moment.kept
+        self.epochs, self.events = list(notes.epochs), list(notes.events)
+        for epoch in self.epochs:
+            self.best = self.best.after(epoch.epoch, epoch.validation_loss)
+        self.progress, self.rate_factor = notes.progress, notes.rate_factor
+        self.learning_rate, self.is_shortened = notes.learning_rate, notes.is_shortened
+        self.n_calls = self.n_calls_before = notes.n_calls
+        self.n_rollbacks, self.hurried = notes.n_rollbacks, dict(notes.hurried)
+        self.began -= notes.seconds
+        self.rows.go_to(notes.rows)
+        if moment.now is not None:
+            self.midway = moment.now, Sums(*map(jnp.float32, notes.total or ())), notes.call
+        return moment.good
+
+    def _keep(self, good: Any, now: Any = None, total: Sums | None = None, call: int = 0) -> None:
+        """Have the training kept as it stands, where it is time for that."""
+        if self.keeper is None:
+            return
+
+        def look() -> Moment:
+            notes = Notes(
+                epochs=tuple(self.epochs), events=tuple(self.events), progress=self.progress,
+                rate_factor=self.rate_factor, learning_rate=self.learning_rate,
+                n_calls=self.n_calls, n_rollbacks=self.n_rollbacks,
+                hurried=tuple(self.hurried.items()), is_shortened=self.is_shortened,
+                seconds=self.deadline.now() - self.began, rows=self.rows.place(), call=call,
+                total=total and tuple(np.asarray(part).tolist() for part in total),
+            )  # fmt: skip
+            return Moment(notes, good, self.kept, now)
+
+        self.keeper.consider(look)
 
     def _epoch(self, state: Any, number: int) -> Any:
         """Train until an epoch ends well, from the last good weights each time it does not."""
@@ -291,9 +322,12 @@ class _Walk:
 
     def _advance(self, state: Any, number: int) -> tuple[Any, Sums | None]:
         """Run the calls of one epoch; None for the sums where something was not finite."""
-        total: Sums | None = None
-        state = self.program.fresh(state)
-        for call in range(self.calls):
+        good, total, first = state, None, 0
+        if self.midway is None:
+            state = self.program.fresh(state)
+        else:
+            (state, total, first), self.midway = self.midway, None
+        for call in range(first, self.calls):
             if call > 0 and (self.monitor.should_stop() or self._is_late() or self._is_replayed()):
                 break
             rates = self._plan_rates((self.recipe.epochs - number) * self.calls + self.calls - call)
@@ -306,6 +340,8 @@ class _Walk:
                 return state, None
             self._note_call()
             total = sums if total is None else jax.tree.map(operator.add, total, sums)
+            if call + 1 < self.calls:
+                self._keep(good, state, total, call + 1)
         return state, total
 
     def _plan_rates(self, calls_left: int) -> np.ndarray:
@@ -337,22 +373,23 @@ class _Walk:
 
     def _note_call(self) -> None:
         """Learn how long it takes from one call to the next, evaluations between them included."""
-        seconds, self.mark = time.monotonic() - self.mark, time.monotonic()
+        seconds, self.mark = self.deadline.now() - self.mark, self.deadline.now()
         self.n_calls += 1
-        if self.n_calls == 2:
+        n_timed = self.n_calls - self.n_calls_before
+        if n_timed == 2:
             self.call_seconds = seconds
-        elif self.n_calls > 2:
+        elif n_timed > 2:
             self.call_seconds += 0.2 * (seconds - self.call_seconds)
 
     def _evaluate(self, weights: Any) -> tuple[float | None, float | None]:
         if self.held_out is None:
             return None, None
-        began = time.monotonic()
+        began = self.deadline.now()
         loss, rated = self._rate(weights, self.held_out)
         if self.epochs:
-            self.reserve = 0.02 + 2 * (time.monotonic() - began)
+            self.reserve = 0.02 + 2 * (self.deadline.now() - began)
         else:
-            self.mark = time.monotonic()  # the first evaluation compiles, which says nothing
+            self.mark = self.deadline.now()  # the first evaluation compiles, which says nothing
         return loss, rated
 
     def _rate(self, weights: Any, held_out: Examples) -> tuple[float, float]:
@@ -374,7 +411,7 @@ class _Walk:
             validation_loss=held_out_loss,
             validation_score=held_out_score,
             learning_rate=self.learning_rate,
-            seconds=time.monotonic() - self.began,
+            seconds=self.deadline.now() - self.began,
         )
         self.epochs.append(epoch)
         self.best = self.best.after(number, held_out_loss)

@@ -37,11 +37,15 @@ class Deadline:
     """
 
     def __init__(self, seconds: float | None) -> None:
-        self._end = None if seconds is None else time.monotonic() + seconds
+        self._end = None if seconds is None else self.now() + seconds
+
+    def now(self) -> float:
+        """Return the time on the clock that counts, in seconds."""
+        return time.monotonic()
 
     def remaining(self) -> float:
         """Return the seconds left; infinite where there is no deadline, below 0 once it is past."""
-        return float("inf") if self._end is None else self._end - time.monotonic()
+        return float("inf") if self._end is None else self._end - self.now()
 
     def share(self, part: float) -> "Deadline":
         """Return a deadline after the given part of the seconds left."""

@@ -67,6 +67,28 @@ class _Roles(NamedTuple):
     rate: PyTree | None
 
 
+class Layout(NamedTuple):
+    """How the arrays of a step lie: packed on one device, or spread over several.
+
+    Attributes
+    ----------
+    pack : callable
+        parameters → what steps change, and the function that undoes it.
+    learn : callable
+        network, inputs, key → sums z of its output layer while learning, and the network with its
+        statistics moved on.
+    share : callable
+        Gradient, or what an optimizer remembers → the same, lying where its update is worked out.
+    settle : callable
+        What steps change → the same, lying where it is between steps.
+    """
+
+    pack: Callable[[PyTree], tuple[PyTree, Callable[[PyTree], PyTree]]]
+    learn: Callable[..., tuple[Float[Array, "batch *time out"], Network]] = Network.train
+    share: Callable[[PyTree], PyTree] = lambda arrays: arrays
+    settle: Callable[[PyTree], PyTree] = lambda arrays: arrays
+
+
 class Knobs(NamedTuple):
     """Numbers of a recipe that are handed to the program rather than compiled into it."""
 
@@ -153,8 +175,10 @@ def make_program(plan: Plan) -> Program:
     """Make the compiled functions for a plan; the same plan gives the same functions."""
     optimizer = make_optimizer(plan.optimizer, plan.momentum, plan.gradient_clip, plan.beta_2)
 
+    layout = Layout(lambda parameters: _pack(plan, parameters))
+
     def start(network: Network) -> State:
-        return State(network, optimizer.init(_pack(plan, partition(network)[0])[0]))
+        return State(network, optimizer.init(layout.pack(partition(network)[0])[0]))
 
     def advance(
         state: State,
@@ -164,28 +188,15 @@ def make_program(plan: Plan) -> Program:
         rates: Float[Array, " steps"],
         knobs: Knobs,
     ) -> tuple[State, Sums, Bool[Array, ""]]:
-        batches = _gather(examples, rows, jax.random.fold_in(key, 0), plan.augmentation)
-        keys = jax.random.split(jax.random.fold_in(key, 1), rows.shape[0])
-        parameters, others = partition(state.network)
-        packed, unpack = _pack(plan, parameters)
-        roles = _roles(plan, parameters)
-        step = lambda walk, now: _step(plan, optimizer, knobs, roles, unpack, walk, *now)  # noqa: E731
-        walk = _Walk(packed, others, state.optimizer)
-        if plan.is_scanned:
-            walk, sums = jax.lax.scan(step, walk, (batches, keys, rates))
-            sums = jax.tree.map(lambda part: jnp.sum(part, axis=0), sums)
-        else:  # XLA's gradient of a convolution is far slower inside a scan than on its own
-            first = jax.tree.map(lambda part: part[0], (batches, keys, rates))
-            walk, sums = step(walk, first)
-        network = eqx.combine(unpack(walk.packed), walk.others)
-        return State(network, walk.memory), sums, _is_finite((walk.packed, walk.others), sums.loss)
+        # The examples of all steps at once: cheaper than step by step on CPU.
+        batches = Examples(*(part[rows] for part in examples))
+        return take_steps(plan, optimizer, layout, state, batches, key, rates, knobs)
 
     def evaluate(network: Network, examples: Examples) -> Sums:
         chunks = jax.tree.map(
             lambda part: part.reshape(-1, plan.evaluated, *part.shape[1:]), examples
         )
-        sums = jax.lax.map(lambda chunk: _evaluate_batch(plan, network, chunk), chunks)
-        return jax.tree.map(lambda part: jnp.sum(part, axis=0), sums)
+        return evaluate_chunks(plan, network, chunks)
 
     def combine(network: Network, x: Num[Array, "rows *shape"]) -> Float[Array, "rows out"]:
         chunks = x.reshape(-1, plan.evaluated, *x.shape[1:])
@@ -193,13 +204,13 @@ def make_program(plan: Plan) -> Program:
         return z.reshape(x.shape[0], -1)
 
     return Program(
-        "xla", EVALUATION_BATCH, start, jax.jit(_in_products(plan, advance)), jax.jit(evaluate),
+        "xla", EVALUATION_BATCH, start, jax.jit(in_products(plan, advance)), jax.jit(evaluate),
         jax.jit(combine), fresh=lambda state: state, weights=lambda state: state.network,
         network=lambda network: network, draw=_draw,
     )  # fmt: skip
 
 
-def _in_products(plan: Plan, advance: Callable[..., Any]) -> Callable[..., Any]:
+def in_products(plan: Plan, advance: Callable[..., Any]) -> Callable[..., Any]:
     """Have the products of a function take the numbers that a plan wants."""
     if plan.products == "float32":
         return advance
@@ -216,24 +227,68 @@ def _draw(seed: int, start: int, call: int) -> Key[Array, ""]:
     return jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), start), call)
 
 
-def _gather(
-    examples: Examples,
-    rows: Int[Array, "steps batch"],
+def take_steps(
+    plan: Plan,
+    optimizer: optax.GradientTransformation,
+    layout: Layout,
+    state: State,
+    batches: Examples,
     key: Key[Array, ""],
-    augmentation: Augmentation | None,
-) -> Examples:
-    """Collect the examples of all steps at once, augmented: cheaper than step by step on CPU."""
-    x = examples.x[rows.reshape(-1)].astype(jnp.float32)
+    rates: Float[Array, " steps"],
+    knobs: Knobs,
+) -> tuple[State, Sums, Bool[Array, ""]]:
+    """Take a step for each batch; return the state, sums, and whether everything is finite.
+
+    Parameters
+    ----------
+    plan : Plan
+        What changes the equations.
+    optimizer : optax.GradientTransformation
+        The rule, as the plan names it.
+    layout : Layout
+        How arrays lie.
+    state : State
+        Where the steps begin.
+    batches : Examples
+        The examples of each step, shape (steps, batch, ...).
+    key, rates, knobs
+        As `Program.advance` takes them.
+    """
+    batches = _prepare(batches, jax.random.fold_in(key, 0), plan.augmentation)
+    keys = jax.random.split(jax.random.fold_in(key, 1), rates.shape[0])
+    parameters, others = partition(state.network)
+    packed, unpack = layout.pack(parameters)
+    roles = _roles(plan, layout, parameters)
+    step = lambda walk, now: _step(  # noqa: E731
+        plan, optimizer, layout, knobs, roles, unpack, walk, *now
+    )
+    walk = _Walk(packed, others, state.optimizer)
+    if plan.is_scanned:
+        walk, sums = jax.lax.scan(step, walk, (batches, keys, rates))
+        sums = jax.tree.map(lambda part: jnp.sum(part, axis=0), sums)
+    else:  # XLA's gradient of a convolution is far slower inside a scan than on its own
+        first = jax.tree.map(lambda part: part[0], (batches, keys, rates))
+        walk, sums = step(walk, first)
+    network = eqx.combine(unpack(walk.packed), walk.others)
+    return State(network, walk.memory), sums, _is_finite((walk.packed, walk.others), sums.loss)
+
+
+def _prepare(batches: Examples, key: Key[Array, ""], augmentation: Augmentation | None) -> Examples:
+    """Bring the examples of all steps to float32, augmented."""
+    x = batches.x.astype(jnp.float32)
     if augmentation is not None:
+        steps, batch, *shape = x.shape
+        x = x.reshape(steps * batch, *shape)
         is_sequence = x.ndim == 3  # seen as pictures of one channel
         x = augment(x[..., None] if is_sequence else x, key, augmentation)
-        x = x[..., 0] if is_sequence else x
-    return Examples(x.reshape(*rows.shape, *x.shape[1:]), examples.y[rows], examples.weight[rows])
+        x = (x[..., 0] if is_sequence else x).reshape(steps, batch, *shape)
+    return batches._replace(x=x)
 
 
 def _step(
     plan: Plan,
     optimizer: optax.GradientTransformation,
+    layout: Layout,
     knobs: Knobs,
     roles: _Roles,
     unpack: Callable[[PyTree], Network],
@@ -243,7 +298,8 @@ def _step(
     rate: Float[Array, ""],
 ) -> tuple[_Walk, Sums]:
     """Take one step down the error surface: W ← W - η d(∂E/∂W)."""
-    gradient, sums, others = _gradient(plan, knobs, unpack, walk, batch, key)
+    gradient, sums, others = _gradient(plan, layout, knobs, unpack, walk, batch, key)
+    gradient = layout.share(gradient)
     decay = jax.tree.map(lambda p, w: knobs.weight_decay * w * p, walk.packed, roles.decay)
     if plan.optimizer not in DECOUPLED:
         gradient = jax.tree.map(jnp.add, gradient, decay)
@@ -254,11 +310,12 @@ def _step(
     if plan.optimizer in DECOUPLED:
         direction = jax.tree.map(jnp.add, direction, decay)
     packed = jax.tree.map(lambda p, d: p - rate * d, walk.packed, direction)
-    return _Walk(packed, others, memory), sums
+    return _Walk(layout.settle(packed), others, layout.share(memory)), sums
 
 
 def _gradient(
     plan: Plan,
+    layout: Layout,
     knobs: Knobs,
     unpack: Callable[[PyTree], Network],
     walk: _Walk,
@@ -271,7 +328,7 @@ def _gradient(
         packed: PyTree, others: PyTree, part: Examples, key: Key[Array, ""]
     ) -> tuple[Float[Array, ""], tuple[Sums, PyTree]]:
         whole: Any = eqx.combine(unpack(packed), others)
-        z, network = whole.train(part.x, key)
+        z, network = layout.learn(whole, part.x, key)
         target = _as_target(plan, part.y, z, knobs.label_smoothing)
         values = LOSSES[plan.loss](z, target, plan.activation)
         sums = _sums(plan, values, z, target, part.weight)
@@ -318,14 +375,20 @@ def _pack(plan: Plan, parameters: PyTree) -> tuple[PyTree, Callable[[PyTree], Py
     return ravel_pytree(parameters)
 
 
-def _roles(plan: Plan, parameters: PyTree) -> _Roles:
+def _roles(plan: Plan, layout: Layout, parameters: PyTree) -> _Roles:
     """Return, packed as parameters are, which of them decay and what multiplies their steps."""
     decay = jax.tree.map(lambda p: jnp.full_like(p, float(p.ndim > 1)), parameters)
     rate = None
     if plan.rates == "by_role":
         factors = rate_factors(parameters)
-        rate = _pack(plan, jax.tree.map(jnp.full_like, parameters, factors))[0]
-    return _Roles(_pack(plan, decay)[0], rate)
+        rate = layout.pack(jax.tree.map(jnp.full_like, parameters, factors))[0]
+    return _Roles(layout.pack(decay)[0], rate)
+
+
+def evaluate_chunks(plan: Plan, network: Network, chunks: Examples) -> Sums:
+    """Return the totals over examples in chunks, shape (chunks, examples, ...)."""
+    sums = jax.lax.map(lambda chunk: _evaluate_batch(plan, network, chunk), chunks)
+    return jax.tree.map(lambda part: jnp.sum(part, axis=0), sums)
 
 
 def _evaluate_batch(plan: Plan, network: Network, batch: Examples) -> Sums:
