@@ -11,7 +11,7 @@ from scipy.sparse import csr_matrix
 
 from fathom.data.columns import infer_columns
 from fathom.data.encoding import Standardization
-from fathom.data.parsing import ParsedTable
+from fathom.data.parsing import ParsedTable, join_texts
 from fathom.data.schema import Column, ColumnKind, Schema, TableInput, Target
 from fathom.data.splitting import hold_out
 from fathom.data.text import TextEncoding, find_grams, normalize
@@ -78,16 +78,6 @@ def read_prose(
         return None
     table, parsed, _ = describe_table(frame, kinds, has_names=has_names)
     return (table, parsed) if is_prose(table.columns) else None
-
-
-def join_texts(parsed: ParsedTable) -> list[str]:
-    """Return one text for each row; several columns one after another."""
-    values = [
-        values
-        for column, values in zip(parsed.columns, parsed.values, strict=True)
-        if column.kind == "text"
-    ]
-    return [" \n ".join(map(str, parts)) for parts in zip(*values, strict=True)]
 
 
 def search_texts(
@@ -178,6 +168,10 @@ class TextPredictor:
             assert isinstance(bag, BagLayer)
             self._tables.append(np.asarray(bag.table))
             self._rest.append(Forward(Network(network.layers[1:])))
+
+    def outputs_of(self, parsed: ParsedTable) -> np.ndarray:
+        """Return the outputs for rows of a table, float64 of shape (rows, outputs)."""
+        return self.outputs(join_texts(parsed))
 
     def outputs(self, texts: Sequence[str]) -> np.ndarray:
         """Return the outputs, float64 of shape (texts, outputs)."""

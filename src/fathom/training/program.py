@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import equinox as eqx
 import jax
@@ -23,6 +23,7 @@ from fathom.training.optimizers import BY_MATRIX, DECOUPLED, make_optimizer, rat
 from fathom.training.recipe import Augmentation
 
 EVALUATION_BATCH = 512  # examples evaluated at once
+Inputs: TypeAlias = Num[Array, "rows ..."] | tuple[Num[Array, "rows ..."], ...]
 
 
 class Examples(NamedTuple):
@@ -30,8 +31,9 @@ class Examples(NamedTuple):
 
     Attributes
     ----------
-    x : jax.Array
-        Inputs, in the narrowest type that holds them exactly; steps turn them into float32.
+    x : jax.Array, or tuple of jax.Array
+        Inputs, in the narrowest type that holds them exactly; steps turn them into float32. Of
+        several arrays each holds a part of every row, which steps lay side by side.
     y : jax.Array
         Numbers of the classes, shape (rows,), or target values, shape (rows, outputs); of texts the
         numbers of their signs, filled up with 0.
@@ -39,7 +41,7 @@ class Examples(NamedTuple):
         Weight of each example.
     """
 
-    x: Num[Array, "rows *shape"]
+    x: Inputs
     y: Int[Array, " rows"] | Num[Array, "rows out"]
     weight: Float[Array, " rows"]
 
@@ -136,7 +138,7 @@ class Program(NamedTuple):
     start: Callable[[Network], State]
     advance: Callable[..., tuple[State, Sums, Bool[Array, ""]]]
     evaluate: Callable[[Network, Examples], Sums]
-    combine: Callable[[Network, Num[Array, "rows *shape"]], Float[Array, "rows out"]]
+    combine: Callable[[Network, Inputs], Float[Array, "rows out"]]
     fresh: Callable[[State], State]
     weights: Callable[[State], Network]
     network: Callable[[Network], Network]
@@ -182,10 +184,12 @@ def make_program(plan: Plan) -> Program:
         sums = jax.lax.map(lambda chunk: _evaluate_batch(plan, network, chunk), chunks)
         return jax.tree.map(lambda part: jnp.sum(part, axis=0), sums)
 
-    def combine(network: Network, x: Num[Array, "rows *shape"]) -> Float[Array, "rows out"]:
-        chunks = x.reshape(-1, EVALUATION_BATCH, *x.shape[1:])
-        z = jax.lax.map(lambda chunk: network.combine(chunk.astype(jnp.float32)), chunks)
-        return z.reshape(x.shape[0], -1)
+    def combine(network: Network, x: Inputs) -> Float[Array, "rows out"]:
+        chunks = jax.tree.map(
+            lambda part: part.reshape(-1, EVALUATION_BATCH, *part.shape[1:]), x
+        )  # fmt: skip
+        z = jax.lax.map(lambda chunk: network.combine(join_parts(chunk)), chunks)
+        return z.reshape(z.shape[0] * z.shape[1], -1)
 
     return Program(
         "xla", EVALUATION_BATCH, start, jax.jit(_in_products(plan, advance)), jax.jit(evaluate),
@@ -218,12 +222,29 @@ def _gather(
     augmentation: Augmentation | None,
 ) -> Examples:
     """Collect the examples of all steps at once, augmented: cheaper than step by step on CPU."""
-    x = examples.x[rows.reshape(-1)].astype(jnp.float32)
-    if augmentation is not None:
-        is_sequence = x.ndim == 3  # seen as pictures of one channel
-        x = augment(x[..., None] if is_sequence else x, key, augmentation)
-        x = x[..., 0] if is_sequence else x
-    return Examples(x.reshape(*rows.shape, *x.shape[1:]), examples.y[rows], examples.weight[rows])
+    x = jax.tree.map(lambda part: _change(part[rows.reshape(-1)], key, augmentation), examples.x)
+    whole = join_parts(x)
+    chosen = whole.reshape(*rows.shape, *whole.shape[1:])
+    return Examples(chosen, examples.y[rows], examples.weight[rows])
+
+
+def _change(
+    x: Num[Array, "rows *shape"], key: Key[Array, ""], augmentation: Augmentation | None
+) -> Float[Array, "rows *shape"]:
+    """Return inputs as float32, pictures and sequences among them augmented."""
+    x = x.astype(jnp.float32)
+    if augmentation is None or x.ndim == 2:
+        return x
+    is_sequence = x.ndim == 3  # seen as pictures of one channel
+    x = augment(x[..., None] if is_sequence else x, key, augmentation)
+    return x[..., 0] if is_sequence else x
+
+
+def join_parts(x: Inputs) -> Float[Array, "rows *shape"]:
+    """Return inputs as float32, those in several arrays laid side by side in one row each."""
+    if not isinstance(x, tuple):
+        return x.astype(jnp.float32)
+    return jnp.concatenate([part.reshape(len(part), -1).astype(jnp.float32) for part in x], axis=1)
 
 
 def _step(
@@ -283,7 +304,7 @@ def _roles(plan: Plan, parameters: PyTree) -> _Roles:
 
 
 def _evaluate_batch(plan: Plan, network: Network, batch: Examples) -> Sums:
-    z = network.combine(batch.x.astype(jnp.float32))
+    z = network.combine(join_parts(batch.x))
     target = _as_target(plan, batch.y, z, jnp.zeros((), z.dtype))
     return _sums(plan, LOSSES[plan.loss](z, target, plan.activation), z, target, batch.weight)
 

@@ -35,6 +35,7 @@ from fathom.deployment.shrinking.units import (
     with_units,
 )
 from fathom.errors import InputError
+from fathom.estimators.illustrated import refuse_illustrated
 from fathom.training.monitor import Deadline, Monitor
 
 NEAR = 0.002  # relative loss up to which nothing further is tried
@@ -333,6 +334,7 @@ def compress(
         raise InputError("a fitted estimator", got=f"{model}", hint="call fit first")
     if model.schema_.target.factors:
         raise InputError("a model of one target", got="one of several factors, which is kept whole")
+    refuse_illustrated(model.encoding_, "to be made smaller", "it is kept whole")
     if not 0 <= tolerance <= 1:
         raise InputError("a tolerance from 0 to 1", got=f"{tolerance:g}")
     goal = parse_goal(to, latency, size_of(model))
