@@ -177,13 +177,12 @@ def describe_table(
                 given[column.name] = "number"
     given |= dict(kinds or {})
     columns, notes = infer_columns(frame, given)
-    for column in columns:
-        if column.kind == "picture":
-            raise InputError(
-                "one target and a training begun anew, for pictures in a table",
-                got=f"column {quoted(column.name)} of pictures in a search on columns",
-                hint=f"leave it out with --kind {quoted(column.name)}=identifier",
-            )
+    for name in (described.name for described in columns if described.kind == "picture"):
+        raise InputError(
+            "one target and a training begun anew, for pictures in a table",
+            got=f"column {quoted(name)} of pictures in a search on columns",
+            hint=f"leave it out with --kind {quoted(name)}=identifier",
+        )
     parsed = parse_table(frame, columns, is_named=has_names)
     return TableInput(columns=columns, is_named=has_names), parsed, notes
 

@@ -134,8 +134,9 @@ def search_texts(
         return Prepared(Examples(*map(jnp.asarray, parts)), encoding.n_codes)
 
     def describe(prepared: Prepared, n: int) -> tuple[Entry, ...]:
-        length = prepared.examples.x.shape[1] // 2
-        return text_entries(length, prepared.n_codes, output, loss, n, seed)
+        x = prepared.examples.x
+        assert not isinstance(x, tuple)
+        return text_entries(x.shape[1] // 2, prepared.n_codes, output, loss, n, seed)
 
     remaining = deadline.remaining()
     last = Deadline(max(remaining - END_S, 0.1)) if np.isfinite(remaining) else deadline
