@@ -86,7 +86,7 @@ def test_learning_reaches_each_stem_through_its_own_part_alone(network, rows):
 
 
 def test_parts_may_overlap_and_what_none_reads_changes_nothing(rows):
-    again = Stem(name="again", first=2, shape=(2,), layers=(Dense(units=2),))
+    again = Stem(name="again", first=2, shape=(2,), layers=(Dense(units=2, activation="tanh"),))
     drawn = build(architecture(COLUMNS, again), jax.random.key(0))
     moved = rows.copy()
     moved[:, 4:] += 1
