@@ -139,7 +139,8 @@ def train(
         list[str] | None,
         typer.Option(
             metavar="COLUMN=KIND",
-            help="Overrule what a column is: number, category, yes_no, date, text, picture, identifier.",
+            help="Overrule what a column is: number, category, yes_no, date, text, picture, "
+            "identifier.",
         ),
     ] = None,
     group: Annotated[

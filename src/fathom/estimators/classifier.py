@@ -61,7 +61,8 @@ class FathomClassifier(ClassifierMixin, FathomEstimator):
     class_weight : "balanced", mapping of class to weight, or None
         Weights of the classes, besides those of the rows; None for several labels.
     column_kinds : mapping of str to str, optional
-        Overrules what columns are taken for: number, category, yes_no, date, text, picture, identifier.
+        Overrules what columns are taken for: number, category, yes_no, date, text, picture,
+        identifier.
     warm_start : bool, default False
         Whether fitting the same rows again goes on with the search rather than begin anew.
     random_state : int, RandomState or None

@@ -39,7 +39,8 @@ class FathomRegressor(RegressorMixin, FathomEstimator):
     time_limit : float or None, default 60
         Seconds that fitting may take, compiling included; None for as long as it takes.
     column_kinds : mapping of str to str, optional
-        Overrules what columns are taken for: number, category, yes_no, date, text, picture, identifier.
+        Overrules what columns are taken for: number, category, yes_no, date, text, picture,
+        identifier.
     warm_start : bool, default False
         Whether fitting the same rows again goes on with the search rather than begin anew.
     random_state : int, RandomState or None
