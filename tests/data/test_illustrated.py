@@ -96,7 +96,7 @@ def test_each_file_is_read_once_and_what_cannot_be_read_is_none(folder, monkeypa
     np.testing.assert_array_equal(found.values[2], np.full(SHAPE, 80))
     assert found.bad == (1, 4, 5)
     assert "bad.png" in found.reason
-    monkeypatch.setattr(pictures, "MOST_BYTES", 20)
+    monkeypatch.setattr(pictures, "MOST_OF_CELLS", 20)
     with pytest.raises(DatasetError, match="fewer rows at once"):
         read_cells(table["photo"], SHAPE)
 

@@ -15,7 +15,7 @@ from fathom.data.columns import infer_columns
 from fathom.data.encoding import Standardization
 from fathom.data.illustrated import RowEncoding
 from fathom.data.parsing import ParsedTable, lacks_picture, parse_table
-from fathom.data.pictures import LEAST_SIDE, MOST_BYTES, find_picture_columns, survey
+from fathom.data.pictures import LEAST_SIDE, MOST_OF_CELLS, find_picture_columns, survey
 from fathom.data.schema import Column, ColumnKind, Schema, TableInput
 from fathom.data.splitting import hold_out, make_folds
 from fathom.errors import InputError
@@ -30,11 +30,11 @@ from fathom.search.contest import Entry, Ground, Outcome, contest
 from fathom.search.illustrating import illustrated_entries
 from fathom.search.picturing import SIZES, Size, choose_size
 from fathom.training.history import History
+from fathom.training.machine import n_cores
 from fathom.training.metrics import score_name
 from fathom.training.monitor import Deadline, Monitor
 from fathom.training.program import Examples
 from fathom.training.recipe import Recipe
-from fathom.training.starts import n_cores
 
 PICTURES_SHARE = 0.7  # of the time, for which pictures are sized
 END_SHARE, END_S = 0.01, 0.5  # of the time, kept back for what follows the last step
@@ -157,7 +157,7 @@ def _sized(
     seconds = PICTURES_SHARE * time_for(deadline)
     size = choose_size(n_pictures, max(native, LEAST_SIDE), seconds, n_cores())
     for side, width in reversed(SIZES):  # as large as memory allows
-        if n_pictures * 3 * size.side**2 <= MOST_BYTES:
+        if n_pictures * 3 * size.side**2 <= MOST_OF_CELLS:
             break
         size = Size(min(size.side, side), min(size.width, width))
     chosen = list(columns)

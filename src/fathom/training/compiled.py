@@ -65,7 +65,7 @@ def can_loop(plan: Plan, network: Network, x: Any) -> bool:
     if isinstance(x, tuple):
         return False
     is_known = plan.optimizer in _OPTIMIZERS and plan.activation in (*ACTIVATION_CODES, "softmax")
-    is_plain = plan.gradient_clip is None
+    is_plain = plan.gradient_clip is None and plan.parts == 1
     is_soft_square = plan.activation == "softmax" and plan.loss != "cross_entropy"
     is_fit = x.ndim == 4 or (x.ndim == 2 and x.dtype == np.float32)
     is_sound = is_known and is_plain and not is_soft_square and is_fit
