@@ -61,7 +61,7 @@ def _values(architecture: Architecture) -> int:
 
 
 def _every_shape(architecture: Architecture) -> list[Shape]:
-    """Return the shapes of one example at the input and after every layer, inner ones among them."""
+    """Return the shapes of one example at the input and after every layer, inner ones too."""
     shapes = list(architecture.shapes)
     for layer, shape in zip(architecture.layers, architecture.shapes[:-1], strict=True):
         shapes += _inner_shapes(layer, shape)
