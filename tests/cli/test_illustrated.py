@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from fathom import load, save
+from fathom import BatchNorm, Conv2D, GlobalAveragePool, load, save
 from fathom.cli.illustrated import note_absent_pictures, take_illustrated
 from fathom.cli.tables import TableOptions, read, take_apart
 from fathom.deployment.server.served import Served
@@ -19,6 +19,7 @@ from fathom.estimators.illustrated import find_illustrated
 from fathom.search.picturing import Size
 
 DARK, BRIGHT = 70, 180
+LAYERS = [BatchNorm(momentum=0.8), Conv2D(channels=4), GlobalAveragePool()]
 
 
 def make_rows(folder, n, seed):
@@ -48,6 +49,8 @@ def folder(tmp_path_factory, run_in):
     make_rows(folder / "fresh", 60, 1)
     with pytest.MonkeyPatch.context() as patch:  # a network that is small and soon compiled
         patch.setattr("fathom.estimators.illustrated.choose_size", lambda *_: Size(8, 4))
+        patch.setattr("fathom.search.illustrating.picture_layers", lambda *_: LAYERS)
+        patch.setattr("fathom.search.illustrating.Augmentation", lambda **_: None)
         patch.setattr("fathom.search.illustrating.STEPS", 160)
         asked = ("--target", "answer", "--time-limit", 100, "--output", "m.fathom")
         run = run_in("train", "seen/rows.csv", *asked, cwd=folder)

@@ -1,11 +1,12 @@
 """Models of tables that name pictures as tensors: back to the bit, or refused."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import polars as pl
 import pytest
 
-from fathom import FathomRegressor
+from fathom import BatchNorm, Conv2D, FathomRegressor, GlobalAveragePool
 from fathom.data.columns import infer_columns
 from fathom.data.encoding import Standardization
 from fathom.data.illustrated import RowEncoding
@@ -27,6 +28,7 @@ FRAME = pl.DataFrame({
     "size": [str(k * k) for k in range(N)],
     "town": ["Ulm", "Bonn", "Kiel"] * (N // 3),
 })  # fmt: skip
+LAYERS = [BatchNorm(), Conv2D(channels=4), GlobalAveragePool()]
 Y = np.linspace(-3, 5, N)[:, None]
 LEVELS = np.random.default_rng(0).integers(0, 256, (N, 8, 8, 1)).astype(np.uint8)
 
@@ -51,7 +53,9 @@ def model():
     scale = Standardization.fit(Y)
     encoding, _ = RowEncoding.fit(parsed, np.arange(N), scale.encode(Y).astype(float), 0, 0)
     output = Dense(units=1, activation="identity")
-    entry = illustrated_entries(encoding, 4, output, "squared_error", N, 0, 60.0)[0]
+    with pytest.MonkeyPatch.context() as patch:  # convolutions that are soon compiled
+        patch.setattr("fathom.search.illustrating.picture_layers", lambda *_: LAYERS)
+        entry = illustrated_entries(encoding, 4, output, "squared_error", N, 0, 60.0)[0]
     networks = tuple(build(entry.architecture, jax.random.key(seed)) for seed in (0, 1))
     history = History(starts=(StartHistory(),), kept=(0,), score_name="r2", seconds=1.0)
     target = Target(task="numbers", names=("price",))
@@ -77,8 +81,9 @@ def test_networks_and_encodings_come_back_to_the_bit(model):
 
 def test_two_networks_are_averaged_as_one_by_one(model):
     estimator, parsed = model
-    rows = estimator.encoding_.encode_rows(parsed)
-    each = [np.asarray(network(rows)) for network in estimator.networks_]
+    rows = jnp.asarray(estimator.encoding_.encode_rows(parsed))
+    outputs_of = jax.jit(lambda network: network(rows))
+    each = [np.asarray(outputs_of(network)) for network in estimator.networks_]
     np.testing.assert_allclose(
         estimator._predict_outputs(parsed), np.mean(each, axis=0), rtol=1e-5, atol=1e-6
     )

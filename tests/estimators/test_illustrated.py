@@ -5,13 +5,14 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from fathom import FathomRegressor
+from fathom import BatchNorm, Conv2D, FathomRegressor, GlobalAveragePool
 from fathom.errors import InputError
 from fathom.search import illustrating
 from fathom.search.picturing import Size
 from fathom.training.monitor import Monitor
 
 N = 60
+LAYERS = [BatchNorm(), Conv2D(channels=4), GlobalAveragePool()]
 
 
 class Ear(Monitor):
@@ -44,6 +45,8 @@ def model(listings):
     frame, prices = listings
     with pytest.MonkeyPatch.context() as patch:  # few epochs of a small network
         patch.setattr("fathom.estimators.illustrated.choose_size", lambda *_: Size(8, 4))
+        patch.setattr(illustrating, "picture_layers", lambda *_: LAYERS)
+        patch.setattr(illustrating, "Augmentation", lambda **_: None)
         patch.setattr(illustrating, "STEPS", 1)
         patch.setattr(illustrating, "FEWEST_EPOCHS", 2)
         ear = Ear()

@@ -1,51 +1,56 @@
-"""Rows in several arrays: the same training as in one, and pictures alone are ever changed."""
+"""Rows in several arrays: steps see what they would of one, and pictures alone are ever changed."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import pytest
 
 from fathom.nn.architecture import Architecture
 from fathom.nn.dense import Dense
 from fathom.nn.network import build
-from fathom.nn.stems import Stem, Stems
-from fathom.training.loop import train
-from fathom.training.program import Examples, join_parts
+from fathom.training.augmentation import augment
+from fathom.training.compiled import can_loop
+from fathom.training.loop import make_plan
+from fathom.training.program import EVALUATION_BATCH, Examples, _gather, join_parts, make_program
 from fathom.training.recipe import Augmentation, Recipe
 
 RNG = np.random.default_rng(0)
-COLUMNS = RNG.normal(size=(40, 3)).astype(np.float32)
-LEVELS = RNG.integers(0, 256, (40, 2, 4, 1)).astype(np.uint8)
-Y = jnp.asarray((COLUMNS[:, 0] > 0).astype(np.int32))
-RECIPE = Recipe(epochs=2, batch_size=8, learning_rate=0.01)
+N = EVALUATION_BATCH
+COLUMNS = RNG.normal(size=(N, 3)).astype(np.float32)
+LEVELS = RNG.integers(0, 256, (N, 2, 4, 1)).astype(np.uint8)
+PARTS = (jnp.asarray(COLUMNS), jnp.asarray(LEVELS))
+ONE = jnp.asarray(np.hstack([COLUMNS, LEVELS.reshape(N, -1).astype(np.float32)]))
+Y, WEIGHT = jnp.asarray(RNG.integers(0, 2, N).astype(np.int32)), jnp.ones(N, jnp.float32)
+ROWS = jnp.asarray(RNG.integers(0, N, (3, 4)).astype(np.int32))
+KEY = jax.random.key(7)
 
 
-def examples(x):
-    return Examples(x, Y, jnp.ones(len(Y), jnp.float32))
+def test_what_steps_see_of_rows_in_several_arrays_is_what_they_see_of_one():
+    np.testing.assert_array_equal(join_parts(PARTS), ONE)
+    several, one = (_gather(Examples(x, Y, WEIGHT), ROWS, KEY, None) for x in (PARTS, ONE))
+    assert several.x.shape == (3, 4, 11)
+    assert all(map(np.array_equal, several, one))
 
 
-def trained(x, recipe, first=0, width=11):
-    stem = Stem(name="part", first=first, shape=(width,), layers=(Dense(units=2),))
-    layers = (Stems(stems=(stem,)), Dense(units=2, activation="softmax"))
+def test_augmentation_changes_the_pictures_of_a_row_and_nothing_else():
+    changes = Augmentation(shift=1, light=0.5)
+    gather = jax.jit(_gather, static_argnums=3)  # as steps do
+    found = gather(Examples(PARTS, Y, WEIGHT), ROWS, KEY, changes).x.reshape(12, 11)
+    chosen = np.asarray(ROWS).reshape(-1)
+    np.testing.assert_array_equal(found[:, :3], COLUMNS[chosen])
+    pictures = jax.jit(augment, static_argnums=2)(
+        jnp.asarray(LEVELS[chosen], jnp.float32), KEY, changes
+    )  # fmt: skip
+    np.testing.assert_allclose(found[:, 3:], pictures.reshape(12, 8), rtol=1e-4, atol=1e-2)
+    assert not np.array_equal(found[:, 3:], LEVELS[chosen].reshape(12, 8))
+
+
+def test_evaluation_takes_several_arrays_and_the_loops_leave_them_alone():
+    layers = (Dense(units=2, activation="softmax"),)
     described = Architecture(input_shape=(11,), layers=layers, loss="cross_entropy")
-    network = build(described, jax.random.key(0))
-    known = examples(x)
-    after, history = train(network, described, recipe, known, known, engine="xla")
-    return jax.tree.leaves(after), [epoch.validation_loss for epoch in history.epochs]
-
-
-def test_rows_in_several_arrays_train_as_those_in_one():
-    parts = (jnp.asarray(COLUMNS), jnp.asarray(LEVELS))
-    one = np.hstack([COLUMNS, LEVELS.reshape(40, -1).astype(np.float32)])
-    np.testing.assert_array_equal(join_parts(parts), one)
-    (first, losses), (second, others) = trained(parts, RECIPE), trained(jnp.asarray(one), RECIPE)
-    assert losses == others
-    assert all(map(np.array_equal, first, second))
-
-
-@pytest.mark.parametrize(("first", "width", "is_same"), [(0, 3, True), (3, 8, False)])
-def test_augmentation_changes_the_pictures_of_a_row_and_nothing_else(first, width, is_same):
-    parts = (jnp.asarray(COLUMNS), jnp.asarray(LEVELS))
-    changed = RECIPE.model_copy(update={"augmentation": Augmentation(shift=1, light=0.5)})
-    plain, moved = (trained(parts, recipe, first, width)[1] for recipe in (RECIPE, changed))
-    assert (plain == moved) == is_same
+    network, plan = build(described, KEY), make_plan(described, Recipe())
+    program = make_program(plan)
+    np.testing.assert_array_equal(program.combine(network, PARTS), program.combine(network, ONE))
+    several, one = (program.evaluate(network, Examples(x, Y, WEIGHT)) for x in (PARTS, ONE))
+    assert float(several.loss) == float(one.loss)
+    assert can_loop(plan, network, ONE)
+    assert not can_loop(plan, network, PARTS)
