@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from fathom.nn.normalization import BatchNorm as BatchNorm
     from fathom.nn.normalization import LayerNorm as LayerNorm
     from fathom.nn.sequence import Conv1D as Conv1D
+    from fathom.nn.stems import Stem as Stem
+    from fathom.nn.stems import Stems as Stems
     from fathom.training.monitor import Monitor as Monitor
     from fathom.training.recipe import Augmentation as Augmentation
     from fathom.training.recipe import Recipe as Recipe
@@ -66,6 +68,8 @@ _HOMES = {
     "Monitor": "fathom.training.monitor",
     "Recordings": "fathom.data.audio",
     "Residual": "fathom.nn.blocks",
+    "Stem": "fathom.nn.stems",
+    "Stems": "fathom.nn.stems",
     "Augmentation": "fathom.training.recipe",
     "FathomClassifier": "fathom.estimators.classifier",
     "FathomRegressor": "fathom.estimators.regressor",

@@ -17,8 +17,7 @@ from fathom.training import monitor
 
 VERBS = (
     "digits", "train", "replay", "predict", "evaluate", "compare", "compress", "depth", "descent",
-    "export",
-    "inspect", "report", "space",
+    "export", "illustrated", "inspect", "report", "space",
 )  # fmt: skip
 
 

@@ -52,8 +52,8 @@ def test_the_public_list_is_what_it_is():
         "Combination", "Conv1D", "Conv2D", "Dense", "Dropout", "FathomClassifier",
         "FathomRegressor", "FathomTranscriber", "Flatten", "Gain", "GlobalAveragePool",
         "Initializer", "LayerNorm", "MaxPool", "Monitor", "Recipe", "Recordings", "Residual",
-        "Trace", "build", "compress", "load", "load_digits", "load_transcriber", "open_model",
-        "save", "trace", "why",
+        "Stem", "Stems", "Trace", "build", "compress", "load", "load_digits", "load_transcriber",
+        "open_model", "save", "trace", "why",
     ]  # fmt: skip
     for name in fathom.__all__:
         assert getattr(fathom, name).__doc__

@@ -16,6 +16,7 @@ from fathom.nn.embedding import Columns, Gain
 from fathom.nn.layer import partition
 from fathom.nn.normalization import BatchNorm, LayerNorm
 from fathom.nn.sequence import Conv1D
+from fathom.nn.stems import Stem, Stems
 
 FLAT, IMAGE, SEQUENCE = (6,), (5, 4, 3), (7, 3)
 CASES = [
@@ -49,6 +50,15 @@ CASES = [
     (
         Residual(layers=(Conv2D(channels=4, activation="identity"), BatchNorm(), Activation())),
         IMAGE,
+    ),
+    (
+        Stems(
+            stems=(
+                Stem(name="a", shape=(3,), layers=(Gain(), Dense(units=2, activation="tanh"))),
+                Stem(name="b", first=2, shape=(2, 2, 1), layers=(LayerNorm(), Flatten())),
+            )
+        ),
+        FLAT,
     ),
 ]
 battery = pytest.mark.parametrize(("described", "shape"), CASES, ids=[str(c[0]) for c in CASES])

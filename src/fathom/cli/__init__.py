@@ -140,7 +140,8 @@ def train(
         list[str] | None,
         typer.Option(
             metavar="COLUMN=KIND",
-            help="Overrule what a column is: number, category, yes_no, date, text, identifier.",
+            help="Overrule what a column is: number, category, yes_no, date, text, picture, "
+            "identifier.",
         ),
     ] = None,
     group: Annotated[

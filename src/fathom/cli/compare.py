@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from fathom.cli.engine import prepare_engine
+from fathom.cli.illustrated import folder_of
 from fathom.cli.screen import STOPPED, Screen, StopRequest, printable
 from fathom.cli.tables import (
     TableOptions,
@@ -23,6 +24,7 @@ from fathom.cli.tables import (
 from fathom.cli.train import check_numbers
 from fathom.cli.watching import SearchView
 from fathom.data.columns import infer_columns
+from fathom.data.pictures import find_picture_columns, place_paths
 from fathom.data.schema import Target
 from fathom.data.splitting import hold_out
 from fathom.errors import InputError
@@ -120,6 +122,9 @@ def _read_comparable(options: TableOptions) -> tuple[TrainingTable, TableOptions
             hint="--target COLUMN with one name",
         )  # fmt: skip
     table = take_apart(whole, options)
+    folder = folder_of(options.path)
+    named = find_picture_columns(table.features, (), folder)[0]
+    table = replace(table, features=place_paths(table.features, named, folder)[0])
     if table.target.task == "labels":
         raise InputError(
             "a target of classes or numbers to compare on", got="labels of 0 and 1",

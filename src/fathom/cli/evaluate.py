@@ -11,6 +11,7 @@ import polars as pl
 
 from fathom.cli.combinations import read_truth, say_evaluated, take_prior
 from fathom.cli.engine import prepare_engine
+from fathom.cli.illustrated import TakenRows, placed
 from fathom.cli.pictures import read_judged
 from fathom.cli.screen import Screen
 from fathom.cli.tables import (
@@ -72,13 +73,14 @@ def run_evaluate(
     table = read_more(options, Path(model_path), schema.input)
     used = {c.name for c in schema.input.columns if c.is_used and schema.input.is_named}
     names = target_names(table.frame, schema.target, options, used)
-    features = table.frame.drop(names)
+    features, odd = placed(table.frame.drop(names), schema.input, options)
     parsed = parse_table(
         features, schema.input.columns, is_named=schema.input.is_named, ignored=schema.target.names
     )
     truth = table.frame.select(names)
-    evaluation, notes = evaluate(model, features, truth)
-    notes = (*_if_seen(model, Path(model_path), options, table.frame.height), *table.notes,
+    rows = TakenRows(parsed) if schema.input.has_pictures else features
+    evaluation, notes = evaluate(model, rows, truth)
+    notes = (*_if_seen(model, Path(model_path), options, table.frame.height), *table.notes, *odd,
              *parsed.notes, *notes)  # fmt: skip
     _show(screen, evaluation, notes, model, model_path, options, began, table.frame.height)
 

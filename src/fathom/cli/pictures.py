@@ -98,7 +98,8 @@ def file_column(table: Table, options: TableOptions) -> tuple[str, Sense] | None
         ("images", IMAGE_SUFFIXES), ("sounds", AUDIO_SUFFIXES),
     )  # fmt: skip
     for sense, suffixes in kinds:
-        column = find_file_column(table.frame, options.target, folder, suffixes)
+        others = [name for name, kind in options.kinds.items() if kind != "picture"]
+        column = find_file_column(table.frame, [*options.target, *others], folder, suffixes)
         if column is not None:
             return column, sense
     return None

@@ -13,6 +13,7 @@ import polars as pl
 from fathom.cli.combinations import take_prior
 from fathom.cli.drawing import draw_reading
 from fathom.cli.engine import prepare_engine
+from fathom.cli.illustrated import placed
 from fathom.cli.pictures import predict_files
 from fathom.cli.screen import Screen
 from fathom.cli.tables import (
@@ -167,11 +168,12 @@ def _predict_table(
             )  # fmt: skip
     if not is_named and frame.width > len(columns):
         used = frame.drop(schema.target.names, strict=False)
+    used, odd = placed(used, schema.input, options)
     parsed = parse_table(used, columns, is_named=is_named, ignored=schema.target.names)
-    predicted = predicted_columns(model, used)
+    predicted = predicted_columns(model, parsed if schema.input.has_pictures else used)
     predicted = predicted.with_columns(pl.Series(_free("is_unusual", predicted), parsed.is_unusual))
     carried = frame if keeps_all else frame.select(list(dict.fromkeys(identity)))
-    return _beside(carried, predicted), parsed.is_unusual, (*table.notes, *parsed.notes)
+    return _beside(carried, predicted), parsed.is_unusual, (*table.notes, *odd, *parsed.notes)
 
 
 def _free(name: str, frame: pl.DataFrame) -> str:

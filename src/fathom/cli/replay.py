@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fathom.cli.engine import prepare_engine
+from fathom.cli.introducing import introduce
 from fathom.cli.screen import LINE_SECONDS, STOPPED, Screen, StopRequest, report_error
 from fathom.cli.tables import (
     TableOptions,
@@ -16,7 +17,7 @@ from fathom.cli.tables import (
     started_at,
     take_apart,
 )
-from fathom.cli.train import earlier, introduce, require_table, to_given
+from fathom.cli.train import earlier, require_table, to_given
 from fathom.deployment.archive import save
 from fathom.deployment.comparison import find_differences
 from fathom.deployment.container import require_writable

@@ -8,9 +8,10 @@ import polars as pl
 from fathom.cli.screen import Screen
 from fathom.cli.tables import TableOptions, say_saved
 from fathom.data.cells import quoted
+from fathom.data.parsing import join_texts
 from fathom.errors import InputError
 from fathom.estimators import FathomClassifier, FathomRegressor
-from fathom.estimators.prose import TextPredictor, WordShare, explain_text, join_texts
+from fathom.estimators.prose import TextPredictor, WordShare, explain_text
 from fathom.inspection.aligned import align
 
 MOST_WORDS = 15  # listed one by one

@@ -9,6 +9,8 @@ import numpy as np
 
 from fathom.cli.combinations import say_held_out
 from fathom.cli.engine import prepare_engine, prepare_training
+from fathom.cli.illustrated import note_absent_pictures, take_illustrated, train_illustrated
+from fathom.cli.introducing import introduce, show_columns, warn_of_little_time
 from fathom.cli.pictures import (
     conclude_files,
     file_column,
@@ -32,7 +34,6 @@ from fathom.cli.streaming import (
 from fathom.cli.tables import (
     TableOptions,
     TrainingTable,
-    is_address,
     is_folder,
     join_run,
     read_with_target,
@@ -41,7 +42,6 @@ from fathom.cli.tables import (
     refuse_overwriting,
     say_saved,
     shown_notes,
-    shown_path,
     started_at,
     take_apart,
 )
@@ -50,9 +50,8 @@ from fathom.cli.transcripts import conclude_transcriber, is_transcript, train_tr
 from fathom.cli.unfinished import Unfinished
 from fathom.cli.watching import SearchView
 from fathom.cli.workers import conclude_rounds, require_searchable, say_rounds
-from fathom.data.cells import listing, quoted
 from fathom.data.folders import Sense
-from fathom.data.parsing import ParsedTable
+from fathom.data.parsing import ParsedTable, join_texts
 from fathom.data.schema import ImageInput, TableInput
 from fathom.data.tables import Table
 from fathom.data.textfiles import CLASS_COLUMN
@@ -69,14 +68,13 @@ from fathom.estimators.designing import (
     search_anew,
     search_on,
 )
-from fathom.estimators.prose import join_texts, read_prose, search_texts
+from fathom.estimators.prose import read_prose, search_texts
 from fathom.search.report import Report
 from fathom.search.rounds import Rounds
 from fathom.training.monitor import Deadline, Monitor
 
 SAVE_S, SAVE_S_PER_CELL = 0.5, 2e-8  # kept back for saving and leaving
 LEAST_S = 1.0  # of training, whatever is left
-OVERRUN_S = 2.0  # past the time limit that is no breach of it
 NOUNS: dict[Sense, str] = {"images": "pictures", "sounds": "recordings"}
 
 
@@ -119,11 +117,18 @@ def run_train(
         if rows is not None:
             return _train_from_disk(screen, rows, options, place, time_limit, began)
     whole, options = read_with_target(options)
+    beside = None if before is not None else take_illustrated(whole, options)
+    if beside is not None:
+        require_searchable(rounds, "for pictures in a table")
+        given = to_given(beside.table, options)
+        return train_illustrated(
+            screen, given, beside, options, place, time_limit, began, whole.decimal
+        )  # fmt: skip
     named = None if before is not None else file_column(whole, options)
     if named is not None:
         require_searchable(rounds, f"for {NOUNS[named[1]]}")
         return _train_on_files(whole, named[1], options, time_limit, output, is_json, began)
-    table = take_apart(whole, options)
+    table = note_absent_pictures(take_apart(whole, options), options)
     return _train_on_table(
         screen, table, options, before, rounds, place, time_limit, began, whole.decimal
     )
@@ -152,7 +157,7 @@ def _train_on_table(
     reserve = SAVE_S + SAVE_S_PER_CELL * table.features.height * table.features.width
     spent = time.monotonic() - began
     left = max(time_limit - spent - reserve, LEAST_S)
-    _warn_of_little_time(screen, time_limit, spent, left + reserve)
+    warn_of_little_time(screen, time_limit, spent, left + reserve)
     stop = StopRequest(screen)
     safe = Unfinished(screen, place, options, decimal)
     with stop.listening():  # from here on there may be something to keep
@@ -197,14 +202,14 @@ def _train_from_disk(
     introduce(screen, table, options)
     spent = time.monotonic() - began
     left = max(time_limit - spent - SAVE_S, LEAST_S)
-    _warn_of_little_time(screen, time_limit, spent, left + SAVE_S)
+    warn_of_little_time(screen, time_limit, spent, left + SAVE_S)
     stop = StopRequest(screen)
     with stop.listening():
         view, deadline = SearchView(screen, time_limit, stop, spent), Deadline(left)
         with view.shown():
             schema, onward = search_and_go_on(
                 table, given, rows, places, options, view, deadline,
-                lambda columns: _show_columns(screen, columns, None, is_new=True),
+                lambda columns: show_columns(screen, columns, None, is_new=True),
             )  # fmt: skip
         kind = FathomRegressor if given.target.task == "numbers" else FathomClassifier
         model = kind(random_state=options.seed, time_limit=time_limit)
@@ -318,18 +323,6 @@ def require_table(options: TableOptions) -> None:
         raise InputError("--target, the column to predict", got="none", hint=hint)
 
 
-def _warn_of_little_time(screen: Screen, limit: float, spent: float, rest: float) -> None:
-    """Say so where the time limit cannot be kept."""
-    if spent < limit and spent + rest - limit <= OVERRUN_S:
-        return
-    text = (
-        f"{limit:g} s is too short: starting and reading alone took {spent:.1f} s; it will take "
-        f"about {spent + rest:.0f} s, the least in which a network can be trained"
-    )
-    screen.emit("note", kind="late", text=text)
-    screen.say(f"  · {text}")
-
-
 def check_numbers(time_limit: float, seed: int) -> None:
     """Refuse a time limit or a seed that cannot be one.
 
@@ -403,7 +396,7 @@ def _search(
     rounds: Rounds | None,
 ) -> Searched:
     if before is not None:
-        _show_columns(screen, before.schema_.input, options.time, is_new=False)
+        show_columns(screen, before.schema_.input, options.time, is_new=False)
         return search_on(
             table.features, given, before.schema_, before.design_, monitor=view, deadline=deadline,
             keep=safe.keep,
@@ -412,7 +405,7 @@ def _search(
     return search_anew(
         table.features, given, kinds, has_names=not options.no_header, seed=options.seed,
         monitor=view, deadline=deadline, keep=safe.keep, executor=rounds,
-        tell=lambda columns: _show_columns(screen, columns, options.time, is_new=True),
+        tell=lambda columns: show_columns(screen, columns, options.time, is_new=True),
     )  # fmt: skip
 
 
@@ -441,65 +434,13 @@ def _find(
     if prose is None:
         found = _search(screen, table, given, options, before, view, deadline, safe, rounds)
         return model.restore_design(found.schema, found.design)
-    _show_columns(screen, prose[0], options.time, is_new=True)
+    show_columns(screen, prose[0], options.time, is_new=True)
     return model.restore(
         *search_texts(
             join_texts(prose[1]), given.y, prose[0], given.target, given.weight, options.seed,
             monitor=view, deadline=deadline,
         )
     )  # fmt: skip
-
-
-def introduce(screen: Screen, table: TrainingTable, options: TableOptions) -> None:
-    """Say what the table is, and what is predicted."""
-    target, name = table.target, ", ".join(options.target)
-    factors = " × ".join(str(len(factor.classes)) for factor in target.factors)
-    what = {
-        "classes": f"{factors} classes together, {len(target.classes)} combinations of them seen"
-        if factors else f"one of {len(target.classes)} classes",
-        "labels": f"{target.n_outputs} labels, each yes or no",
-        "numbers": "a number" if target.n_outputs == 1 else f"{target.n_outputs} numbers",
-    }[target.task]  # fmt: skip
-    rows, columns = table.features.shape
-    screen.emit(
-        "data", file=shown_path(options.path), rows=rows, columns=columns,
-        target=list(options.target), task=target.task, classes=len(target.classes),
-        notes=list(table.notes),
-    )  # fmt: skip
-    shown = options.path if is_address(options.path) else Path(options.path).name
-    screen.say(f"{shown_path(shown)}: {rows:,} rows, {columns:,} columns; {name} is {what}")
-    for line in shown_notes(table.notes):
-        screen.say(line)
-
-
-def _show_columns(
-    screen: Screen, table: TableInput, time_column: str | None, *, is_new: bool
-) -> None:
-    """Say what each column was taken for, names by kind."""
-    notes = [
-        f"column {quoted(c.name)} orders the rows, and the latest judge; networks see it too: it "
-        "tells of trends and seasons, but less the later new rows are (--kind "
-        f"{quoted(c.name)}=identifier hides it)"
-        for c in table.columns if c.name == time_column and c.is_used
-    ]  # fmt: skip
-    screen.emit(
-        "columns",
-        columns=[{"name": c.name, "kind": c.kind, "reason": c.reason} for c in table.columns],
-        notes=notes,
-    )
-    names: dict[str, list[str]] = {}
-    for column in table.columns:
-        if column.is_used:
-            names.setdefault(column.kind.replace("_", "/"), []).append(column.name)
-        else:
-            shown = f"{column.name} ({column.kind})"
-            names.setdefault("left out", []).append(shown)
-    for kind in sorted(names, key=lambda kind: kind == "left out"):
-        screen.say(f"  {kind:<10}  {listing(names[kind])}")
-    if is_new:
-        screen.say("  (overrule with --kind COLUMN=KIND, for example --kind year=category)")
-    for line in shown_notes(tuple(notes)):
-        screen.say(line)
 
 
 def _conclude(

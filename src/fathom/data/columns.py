@@ -436,8 +436,8 @@ def _as_kind(given: _Given, kind: ColumnKind) -> Column:
         return given.column(kind, reason, n_distinct=given.cells.n_unique())
     if not given.n_present:
         return given.column("constant", "every value is missing")
-    if kind == "text":
-        return given.column("text", reason, n_distinct=given.cells.drop_nulls().n_unique())
+    if kind in ("text", "picture"):
+        return given.column(kind, reason, n_distinct=given.cells.drop_nulls().n_unique())
     if kind == "category":
         return _category_column(given, group_words(given.cells), reason)
     if kind == "yes_no":

@@ -10,7 +10,7 @@ from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import HashingVectorizer
 from sklearn.model_selection import KFold
 
-from fathom.data.parsing import ParsedTable
+from fathom.data.parsing import ParsedTable, lacks_picture
 from fathom.data.schema import Column
 from fathom.data.views import NumberViews, View
 from fathom.errors import InputError
@@ -184,6 +184,8 @@ class TableEncoding:
         ):
             if column.kind in ("number", "date") and column.n_missing:
                 yield np.isnan(values)[:, None].astype(np.float32)
+            if column.kind == "picture" and column.n_missing:
+                yield lacks_picture(values)[:, None].astype(np.float32)
             if column.kind == "date":
                 yield _cycles(values)
             if column.kind == "text":
@@ -231,7 +233,7 @@ def layout_of(columns: tuple[Column, ...], n_means: int) -> Layout:
     """Return the columns of the matrix, given how many means of the target are among them."""
     n_numbers = sum(c.kind == "number" for c in columns) + n_means
     n_numbers += sum(1 + N_DATE_PARTS for c in columns if c.kind == "date")
-    n_plain = sum(c.kind in ("number", "date") and c.n_missing > 0 for c in columns)
+    n_plain = sum(c.kind in ("number", "date", "picture") and c.n_missing > 0 for c in columns)
     n_plain += sum(2 * len(DATE_CYCLES) for c in columns if c.kind == "date")
     n_plain += sum(TEXT_PARTS for c in columns if c.kind == "text")
     codes = tuple(max(n_codes(c), 2) for c in columns if c.kind in ("category", "yes_no"))

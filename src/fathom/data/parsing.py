@@ -27,6 +27,7 @@ from fathom.data.schema import Column
 from fathom.errors import InputError
 
 MAX_TEXT_CHARS = 100_000  # of one cell
+MANY_PICTURES = 10  # of which one at least is there, where the paths are right
 
 
 @dataclass(frozen=True)
@@ -41,14 +42,16 @@ class ParsedTable:
         One array of n values for each column. ``number`` and ``date``: float64, NaN where missing,
         dates as days since 1970-01-01. ``category`` and ``yes_no``: int32, the number of the
         category, -1 where missing, ``len(categories)`` for any other. ``text``: str objects, empty
-        where missing. ``identifier`` and ``constant``: an empty array.
+        where missing. ``picture``: objects, levels (height, width, channels) of uint8, None where
+        there is no picture that can be read. ``identifier`` and ``constant``: an empty array.
     n_rows : int
         How many rows.
     notes : tuple of str
         What could not be taken as it is, counted, in words.
     is_unusual : numpy.ndarray
         (n,) bool: whether a row has a category not among those of training, a number or date
-        further outside the range of training than that range is wide, or no value at all.
+        further outside the range of training than that range is wide, no picture though each row
+        of training had one, or no value at all.
     """
 
     columns: tuple[Column, ...]
@@ -121,7 +124,7 @@ def parse_table(
         array = _parse(column, next(cells), notes)
         values.append(array)
         is_unusual |= _is_outside(column, array)
-        is_empty &= _is_missing(array)
+        is_empty &= _is_missing(column, array)
     if any(column.is_used for column in columns):
         is_unusual |= is_empty
         if n_empty := int(is_empty.sum()):
@@ -167,7 +170,24 @@ def _find(
     return frame.select([column.name for column in columns if column.is_used])
 
 
-def _is_missing(array: np.ndarray) -> np.ndarray:
+def join_texts(parsed: ParsedTable) -> list[str]:
+    """Return one text for each row; several columns of text one after another."""
+    values = [
+        values
+        for column, values in zip(parsed.columns, parsed.values, strict=True)
+        if column.kind == "text"
+    ]
+    return [" \n ".join(map(str, parts)) for parts in zip(*values, strict=True)]
+
+
+def lacks_picture(values: np.ndarray) -> np.ndarray:
+    """Return in which rows of a column of pictures there is none, bool (n,)."""
+    return np.fromiter((value is None for value in values), bool, len(values))
+
+
+def _is_missing(column: Column, array: np.ndarray) -> np.ndarray:
+    if column.kind == "picture":
+        return lacks_picture(array)
     if array.dtype == object:
         return np.asarray(array == "", bool)
     return array == -1 if array.dtype == np.int32 else np.isnan(array)
@@ -177,6 +197,8 @@ def _is_outside(column: Column, array: np.ndarray) -> np.ndarray:
     """Whether values are unlike those of training: other categories, numbers far outside."""
     if column.kind in ("category", "yes_no"):
         return array == len(column.categories)
+    if column.kind == "picture" and not column.n_missing:
+        return lacks_picture(array)
     if column.low is None or column.high is None:
         return np.zeros(len(array), bool)
     with np.errstate(over="ignore"):
@@ -187,6 +209,8 @@ def _is_outside(column: Column, array: np.ndarray) -> np.ndarray:
 def _parse(column: Column, cells: pl.Series, notes: Notes) -> np.ndarray:
     if column.kind == "text":
         return _parse_text(cells)
+    if column.kind == "picture":
+        return _parse_pictures(column, cells, notes)
     if column.kind in ("category", "yes_no"):
         return _parse_codes(column, cells, notes)
     if column.missing_words and cells.dtype == pl.String:
@@ -269,3 +293,30 @@ def _parse_text(cells: pl.Series) -> np.ndarray:
     if (text.str.len_chars() > MAX_TEXT_CHARS).any():
         text = text.str.head(MAX_TEXT_CHARS)
     return np.asarray(text.str.normalize("NFC").fill_null("").to_numpy(), dtype=object)
+
+
+def _parse_pictures(column: Column, cells: pl.Series, notes: Notes) -> np.ndarray:
+    """Read the pictures that a column names; a row whose picture cannot be read has none."""
+    from fathom.data.pictures import read_cells  # Pillow, which other tables need not wait for
+
+    if column.shape is None:
+        raise AssertionError("the size of pictures is chosen before they are read")
+    found = read_cells(cells, column.shape)
+    n_named, n_bad = cells.count(), len(found.bad)
+    if n_bad == n_named >= MANY_PICTURES:
+        raise InputError(
+            f"pictures where column {quoted(column.name)} says",
+            got=f"none of {n_named:,} that can be read, the first: {quoted(found.reason, 200)}",
+            hint="relative paths go from the folder of the table; in Python, from the working "
+            "directory",
+        )
+    if n_bad:
+        text = f"{counted(n_bad, 'picture')} not readable, taken as missing"
+        first = f"first in row {found.bad[0] + 1}: {quoted(found.reason, 200)}"
+        _note(notes, "unread pictures", column, f"{text} ({first})")
+    n_absent = len(cells) - n_named
+    if n_absent:
+        row = int(lacks_picture(np.asarray(cells.to_list(), object)).argmax()) + 1
+        text = f"{counted(n_absent, 'row')} without a picture (first row {row})"
+        _note(notes, "no pictures", column, text)
+    return found.values

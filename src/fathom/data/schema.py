@@ -21,8 +21,13 @@ Label: TypeAlias = (
 )
 Task: TypeAlias = Literal["classes", "labels", "numbers", "text"]
 Name: TypeAlias = Annotated[str, StringConstraints(max_length=10_000)]
-ColumnKind: TypeAlias = Literal[
+Side: TypeAlias = Annotated[int, Field(ge=1, le=1024)]
+CellKind: TypeAlias = Literal[
     "number", "category", "yes_no", "date", "text", "identifier", "constant"
+]
+"""Kinds of columns whose cells say all there is to know."""
+ColumnKind: TypeAlias = Literal[
+    "number", "category", "yes_no", "date", "text", "picture", "identifier", "constant"
 ]
 
 
@@ -136,8 +141,8 @@ class Column(Value):
     name : str
         Its name.
     kind : str
-        ``number``, ``category``, ``yes_no``, ``date`` or ``text``; ``identifier`` and ``constant``
-        columns are known but not used.
+        ``number``, ``category``, ``yes_no``, ``date``, ``text``, or ``picture`` for paths of
+        pictures; ``identifier`` and ``constant`` columns are known but not used.
     categories : tuple of str
         The categories seen in training, the most frequent first; for ``yes_no`` the two spellings,
         no before yes.
@@ -151,6 +156,8 @@ class Column(Value):
         Distinct values and missing ones in the training rows.
     reason : str
         Why it is taken for this kind, in words.
+    shape : tuple of int or None
+        Height, width and channels that its pictures are brought to, once that is chosen.
     """
 
     name: Name
@@ -163,11 +170,14 @@ class Column(Value):
     n_distinct: int = Field(default=0, ge=0)
     n_missing: int = Field(default=0, ge=0)
     reason: Annotated[str, StringConstraints(max_length=1000)] = ""
+    shape: tuple[Side, Side, Literal[1, 3]] | None = None
 
     @model_validator(mode="after")
-    def _yes_no_has_two(self) -> Self:
+    def _suits_its_kind(self) -> Self:
         if self.kind == "yes_no" and len(self.categories) != 2:
             raise ValueError("a column of yes and no has two categories")
+        if self.shape is not None and self.kind != "picture":
+            raise ValueError("a shape belongs to a column of pictures")
         return self
 
     @property
@@ -195,6 +205,11 @@ class TableInput(Value):
     def n_features(self) -> int:
         """How many columns."""
         return len(self.columns)
+
+    @property
+    def has_pictures(self) -> bool:
+        """Whether a column names pictures."""
+        return any(column.kind == "picture" for column in self.columns)
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -13,6 +13,7 @@ from fathom.compression.storage import Storage
 from fathom.data.cells import quoted
 from fathom.data.combinations import combinations_of, log_prior
 from fathom.data.encoding import Standardization
+from fathom.data.illustrated import RowEncoding
 from fathom.data.schema import TableInput
 from fathom.data.text import TextEncoding
 from fathom.deployment.card import (
@@ -32,6 +33,7 @@ from fathom.deployment.container import (
     write_file,
 )
 from fathom.deployment.designs import DesignCard, describe_design, design_tensors, restore_design
+from fathom.deployment.illustrated import illustrated_tensors, restore_illustrated
 from fathom.deployment.texts import require_texts, restore_texts, text_shapes, text_tensors
 from fathom.deployment.weights import (
     fill,
@@ -46,6 +48,7 @@ from fathom.estimators.aims import has_target_encoding
 from fathom.estimators.matching import require_match
 from fathom.estimators.transcriber import FathomTranscriber
 from fathom.nn.network import Network
+from fathom.nn.stems import Stems
 
 Loaded = TypeVar("Loaded")
 Model: TypeAlias = FathomClassifier | FathomRegressor
@@ -222,7 +225,7 @@ def _described(model: Model) -> DesignCard | None:
 
 def _is_designed(model: Model) -> bool:
     is_table = isinstance(model.schema_.input, TableInput)
-    return is_table and not isinstance(model.encoding_, TextEncoding)
+    return is_table and not isinstance(model.encoding_, TextEncoding | RowEncoding)
 
 
 def _plain_class_weight(model: Model | FathomTranscriber) -> Any:
@@ -248,6 +251,8 @@ def _plain_prior(model: Model | FathomTranscriber) -> Any:
 
 
 def _tensors_of(model: Any, storage: Storage) -> dict[str, np.ndarray]:
+    if isinstance(model.encoding_, RowEncoding):
+        return illustrated_tensors(model)
     tensors: dict[str, np.ndarray] = {}
     for number, network in enumerate(model.networks_):
         if storage != "float32":
@@ -281,10 +286,12 @@ def _named_leaves(network: Network) -> list[tuple[str, Any]]:
 def _restore(card: Card, tensors: dict[str, np.ndarray]) -> Any:
     """Make the estimator, once all that is in the file belongs together."""
     require_consistency(card)
-    model = (
-        _restore_trained(card, tensors) if card.design is None
-        else _restore_designed(card, card.design, tensors)
-    )  # fmt: skip
+    if card.design is not None:
+        model = _restore_designed(card, card.design, tensors)
+    elif isinstance(card.architecture.layers[0], Stems) and card.model_schema.input.kind == "table":
+        model = _restore_rows(card, tensors)
+    else:
+        model = _restore_trained(card, tensors)
     if card.compression is not None:
         model.compression_ = card.compression
     return model
@@ -307,6 +314,14 @@ def _restore_designed(card: Card, described: DesignCard, tensors: dict[str, np.n
             got="another network than the heaviest of the ensemble",
         )  # fmt: skip
     return model
+
+
+def _restore_rows(card: Card, tensors: dict[str, np.ndarray]) -> Any:
+    """Make an estimator of a table that names pictures."""
+    architecture, schema = card.architecture, card.model_schema
+    found = restore_illustrated(architecture, schema, card.n_networks, tensors)
+    model = _ESTIMATORS[card.estimator](time_limit=card.time_limit, **_parameters(card))
+    return model.restore(schema, architecture, card.recipe, card.history, *found)
 
 
 def _parameters(card: Card) -> dict[str, Any]:

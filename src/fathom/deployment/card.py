@@ -15,6 +15,7 @@ from fathom.deployment.designs import DesignCard
 from fathom.errors import ModelFileError
 from fathom.nn.architecture import Architecture
 from fathom.nn.bag import Bag
+from fathom.nn.stems import Stems
 from fathom.search.factors import with_factors
 from fathom.training.history import History
 from fathom.training.recipe import Recipe
@@ -104,6 +105,8 @@ def _unused(card: Card) -> Any:
     unused["model_schema"] = {"target": of_target}
     if getattr(described, "hearing", True) is None:
         unused["model_schema"]["input"] = {"hearing"}
+    if isinstance(described, TableInput) and not described.has_pictures:
+        unused["model_schema"]["input"] = {"columns": {"__all__": {"shape"}}}
     if not target.factors:
         unused |= {"combined": True, "prior": True}
     return unused
@@ -164,14 +167,16 @@ def require_consistency(card: Card) -> None:
         )  # fmt: skip
     _require_combinations(card)
     is_table = isinstance(schema.input, TableInput)
-    is_text = is_table and isinstance(card.architecture.layers[0], Bag)
-    if is_table != (card.design is not None or is_text):
+    is_apart = is_table and isinstance(card.architecture.layers[0], Bag | Stems)
+    if is_table != (card.design is not None or is_apart):
         raise ModelFileError(
             "the description of an ensemble for a table, and for nothing else",
             got="a table without, or another input with one",
         )  # fmt: skip
-    if card.design is not None and is_text:
-        raise ModelFileError("one model", got="a designed ensemble and one for texts")
+    if card.design is not None and is_apart:
+        raise ModelFileError("one model", got="a designed ensemble and one for texts or pictures")
+    if card.compression is not None and is_apart and not _is_of_texts(card):
+        raise ModelFileError("weights in 32 bits where rows name pictures", got="fewer")
     if card.estimator != "classifier" and card.class_weight is not None:
         raise ModelFileError(
             "weights of classes for a classifier alone", got=f"some for a {card.estimator}"
@@ -184,6 +189,10 @@ def require_consistency(card: Card) -> None:
         raise ModelFileError("recordings, of which texts are written", got=schema.input.kind)
     if is_written and card.n_networks != 1:
         raise ModelFileError("one network that writes", got=f"{card.n_networks}")
+
+
+def _is_of_texts(card: Card) -> bool:
+    return isinstance(card.architecture.layers[0], Bag)
 
 
 def _require_combinations(card: Card) -> None:

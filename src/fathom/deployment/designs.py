@@ -233,7 +233,9 @@ def restore_design(
     """
     target, table = schema.target, schema.input
     assert isinstance(table, TableInput)
-    _require_usable(table.columns)
+    require_usable(table.columns)
+    if table.has_pictures:
+        raise ModelFileError("a designed ensemble of columns", got="one of pictures")
     if card.feature_names is not None and len(card.feature_names) != len(table.columns):
         raise ModelFileError("a name for each column", got=f"{len(card.feature_names)} names")
     tensors = Tensors(arrays)
@@ -279,8 +281,14 @@ def restore_design(
     )  # fmt: skip
 
 
-def _require_usable(columns: tuple[Column, ...]) -> None:
-    """Refuse columns that no table has: a prediction would stumble over them."""
+def require_usable(columns: tuple[Column, ...]) -> None:
+    """Refuse columns that no table has: a prediction would stumble over them.
+
+    Raises
+    ------
+    ModelFileError
+        If there are any.
+    """
     if len({column.name for column in columns}) != len(columns):
         raise ModelFileError("columns of different names", got="a name given twice")
     for column in columns:

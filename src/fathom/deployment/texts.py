@@ -9,7 +9,7 @@ encoding.rarity     (n-grams,): how much each counts
 
 import numpy as np
 
-from fathom.data.schema import Schema, TableInput
+from fathom.data.schema import Schema, TableInput, Target
 from fathom.data.text import LONGEST, MOST_CODES, TextEncoding
 from fathom.errors import ModelFileError
 from fathom.nn.architecture import Architecture
@@ -50,21 +50,34 @@ def require_texts(architecture: Architecture, schema: Schema) -> None:
         raise ModelFileError("columns of text alone", got=", ".join(sorted(kinds)) or "none")
     if len({column.name for column in table.columns}) != len(table.columns):
         raise ModelFileError("columns of different names", got="a name given twice")
-    wanted = {
-        "classes": (len(target.classes), "softmax"),
-        "labels": (target.n_outputs, "sigmoid"),
-        "numbers": (target.n_outputs, "identity"),
-    }[target.task]
-    if (architecture.n_outputs, architecture.output_activation) != wanted:
-        raise ModelFileError(
-            f"an output layer of {wanted[0]} {wanted[1]}",
-            got=f"{architecture.n_outputs} {architecture.output_activation}",
-        )
+    require_outputs(architecture, target)
     if any(isinstance(layer, Bag) for layer in architecture.layers[1:]):
         raise ModelFileError("a bag as the first layer alone", got="no bag there, or one after it")
     n_inputs = architecture.input_shape[0]
     if _bag(architecture).codes > MOST_CODES or n_inputs > 2 * LONGEST:
         raise ModelFileError("no more n-grams than a text can have", got=f"{n_inputs // 2}")
+
+
+def require_outputs(architecture: Architecture, target: Target) -> None:
+    """Refuse a network that designed itself whose outputs are others than the target asks for.
+
+    Raises
+    ------
+    ModelFileError
+        If they are.
+    """
+    wanted = {
+        "classes": (len(target.classes), "softmax"),
+        "labels": (target.n_outputs, "sigmoid"),
+        "numbers": (target.n_outputs, "identity"),
+    }.get(target.task)
+    found = (architecture.n_outputs, architecture.output_activation)
+    if wanted is None or found != wanted:
+        raise ModelFileError(
+            f"outputs for {target.task}" if wanted is None else
+            f"an output layer of {wanted[0]} {wanted[1]}",
+            got=f"{found[0]} {found[1]}",
+        )  # fmt: skip
 
 
 def restore_texts(architecture: Architecture, tensors: dict[str, np.ndarray]) -> TextEncoding:
@@ -75,7 +88,12 @@ def restore_texts(architecture: Architecture, tensors: dict[str, np.ndarray]) ->
     ModelFileError
         If hashes are none, or not in ascending order, or something counts less than nothing.
     """
-    halves, rarity = tensors["encoding.hashes"], tensors["encoding.rarity"]
+    length = architecture.input_shape[0] // 2
+    return restore_grams(tensors["encoding.hashes"], tensors["encoding.rarity"], length)
+
+
+def restore_grams(halves: np.ndarray, rarity: np.ndarray, length: int) -> TextEncoding:
+    """Make an encoding of so many codes a row; see `restore_texts`."""
     if (halves < 0).any() or (halves >= 2**32).any() or (halves % 1 != 0).any():
         raise ModelFileError(
             "hashes of 64 bits in two halves", got="numbers that are no such halves"
@@ -86,7 +104,7 @@ def restore_texts(architecture: Architecture, tensors: dict[str, np.ndarray]) ->
         raise ModelFileError("hashes in ascending order", got="hashes out of order")
     if not ((rarity > 0) & (rarity < MOST_RARITY)).all():
         raise ModelFileError("weights of n-grams above 0", got="a weight of 0 or less")
-    return TextEncoding(hashes, rarity.astype(np.float32), architecture.input_shape[0] // 2)
+    return TextEncoding(hashes, rarity.astype(np.float32), length)
 
 
 def _bag(architecture: Architecture) -> Bag:

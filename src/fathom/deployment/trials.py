@@ -22,6 +22,7 @@ from fathom.deployment.inputs import (
 from fathom.errors import InputError
 from fathom.estimators import FathomClassifier, FathomRegressor
 from fathom.estimators.base import FathomEstimator
+from fathom.estimators.illustrated import refuse_illustrated
 from fathom.search.prediction import to_matrix
 
 N_RANDOM = 200
@@ -52,6 +53,9 @@ def require_exportable(model: FathomClassifier | FathomRegressor) -> None:
             "a model of a table, of numbers or of pictures", got="one of texts",
             hint="fathom serve answers for it",
         )  # fmt: skip
+    refuse_illustrated(
+        model.encoding_, "for no graph and no program reads files", "fathom predict answers for it"
+    )
 
 
 def make_rows(

@@ -25,9 +25,9 @@ from fathom.data.schema import (
     Target,
 )
 from fathom.data.splitting import hold_out
-from fathom.data.text import TextEncoding
 from fathom.errors import InputError
 from fathom.estimators.aims import aim_of, fit_target_encoding
+from fathom.estimators.choosing import AnyEncoding, AnyPredictor, predictor_of, search_apart
 from fathom.estimators.defaults import default_architecture, default_recipe
 from fathom.estimators.designing import (
     Given,
@@ -39,11 +39,12 @@ from fathom.estimators.designing import (
     search_on,
 )
 from fathom.estimators.factoring import combine_trained, likelihoods_of
+from fathom.estimators.illustrated import RowPredictor
 from fathom.estimators.listening import sound_rows
 from fathom.estimators.matching import require_match
 from fathom.estimators.photographs import is_photograph, photograph_rows, search_photographs
 from fathom.estimators.predicting import Predictor, RowsInOrder, encode_rows, is_ink
-from fathom.estimators.prose import TextPredictor, join_texts, read_prose, search_texts
+from fathom.estimators.prose import TextPredictor
 from fathom.estimators.showing import in_one_unit, summarize
 from fathom.nn.architecture import Architecture
 from fathom.nn.layer import Shape
@@ -181,13 +182,13 @@ class FathomEstimator(BaseEstimator):
     ) -> Self:
         """Search for networks on checked rows, and set everything that is learned."""
         given = Given(target, y, weight, _checked_rows(groups, frame), _checked_rows(order, frame))
-        prose = read_prose(frame, self.column_kinds, has_names=_has_names(self, frame))
-        if prose is not None and not self.warm_start and not target.factors:
-            found_texts = search_texts(
-                join_texts(prose[1]), y, prose[0], target, weight, self._seed(),
+        if not self.warm_start and not target.factors:
+            apart = search_apart(
+                frame, self.column_kinds, given, self._seed, has_names=_has_names(self, frame),
                 monitor=monitor, deadline=deadline,
             )  # fmt: skip
-            return self.restore(*found_texts)
+            if apart is not None:
+                return self.restore(*apart)
         before: Searched | Design | None = None
         if self.warm_start:
             refuse_compressed(self, "to go on with")
@@ -226,10 +227,10 @@ class FathomEstimator(BaseEstimator):
         self.recipe_ = heaviest.genes.recipe(0)
         self.history_ = found.history
         self.networks_ = tuple(n for member in found.members for n in member.networks)
-        self.encoding_: Standardization | TextEncoding | None = None
+        self.encoding_: AnyEncoding | None = None
         self.target_encoding_: Standardization | None = None
         self.n_features_in_ = schema.input.n_features
-        self._predictor: Predictor | TextPredictor | None = None
+        self._predictor: AnyPredictor | None = None
         self.combined_ = found.combined
         return self
 
@@ -318,7 +319,7 @@ class FathomEstimator(BaseEstimator):
         recipe: Recipe,
         history: History,
         networks: tuple[Network, ...],
-        encoding: Standardization | TextEncoding,
+        encoding: AnyEncoding,
         target_encoding: Standardization | None,
         combined: Combined | None = None,
     ) -> Self:
@@ -332,10 +333,7 @@ class FathomEstimator(BaseEstimator):
         self.n_features_in_ = schema.input.n_features
         if isinstance(schema.input, NumbersInput) and schema.input.names:
             self.feature_names_in_ = np.asarray(schema.input.names, object)
-        self._predictor = (
-            TextPredictor(networks, encoding) if isinstance(encoding, TextEncoding)
-            else Predictor(networks, schema, architecture, encoding)
-        )  # fmt: skip
+        self._predictor = predictor_of(networks, schema, architecture, encoding)
         return self
 
     def _predict_outputs(self, x: Any) -> np.ndarray:
@@ -344,9 +342,9 @@ class FathomEstimator(BaseEstimator):
         Besides what a user gives, x may be a `ParsedTable` or `RowsInOrder`, checked before.
         """
         predictor = self.__dict__.get("_predictor")
-        if isinstance(predictor, TextPredictor):
+        if isinstance(predictor, TextPredictor | RowPredictor):
             parsed = x if isinstance(x, ParsedTable) else self._parse_rows(x)
-            return self._require_finite(predictor.outputs(join_texts(parsed)))
+            return self._require_finite(predictor.outputs_of(parsed))
         if predictor is not None and predictor.networks is not self.networks_:  # they were changed
             assert isinstance(self.encoding_, Standardization)
             predictor = Predictor(self.networks_, self.schema_, self.architecture_, self.encoding_)

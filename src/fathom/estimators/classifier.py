@@ -62,7 +62,8 @@ class FathomClassifier(ClassifierMixin, FathomEstimator):
     class_weight : "balanced", mapping of class to weight, or None
         Weights of the classes, besides those of the rows; None for several labels.
     column_kinds : mapping of str to str, optional
-        Overrules what columns are taken for: number, category, yes_no, date, text, identifier.
+        Overrules what columns are taken for: number, category, yes_no, date, text, picture,
+        identifier.
     warm_start : bool, default False
         Whether fitting the same rows again goes on with the search rather than begin anew.
     random_state : int, RandomState or None
@@ -145,7 +146,8 @@ class FathomClassifier(ClassifierMixin, FathomEstimator):
         X : array-like or data frame
             Rows, shape (n, features), numbers finite; or pictures, shape (n, height, width) or
             (n, height, width, channels). Where no architecture and no recipe is given: also a
-            table of any kinds of columns, with values missing; or recordings.
+            table of any kinds of columns, with values missing, paths of pictures (from the working
+            directory) among them; or recordings.
         y : array-like
             Classes, shape (n,); several columns of classes, factors of one answer, shape (n, m); or
             labels of 0 and 1, shape (n, m), each on its own. Factors that are all 0 and 1 are

@@ -16,7 +16,7 @@ from sklearn.utils.validation import (
 )
 
 from fathom.data.audit import audit
-from fathom.data.cells import first_row, is_nothing
+from fathom.data.cells import first_row, is_nothing, quoted
 from fathom.data.columns import infer_columns
 from fathom.data.frames import to_frame
 from fathom.data.parsing import ParsedTable, parse_table
@@ -177,6 +177,12 @@ def describe_table(
                 given[column.name] = "number"
     given |= dict(kinds or {})
     columns, notes = infer_columns(frame, given)
+    for name in (described.name for described in columns if described.kind == "picture"):
+        raise InputError(
+            "one target and a training begun anew, for pictures in a table",
+            got=f"column {quoted(name)} of pictures in a search on columns",
+            hint=f"leave it out with --kind {quoted(name)}=identifier",
+        )
     parsed = parse_table(frame, columns, is_named=has_names)
     return TableInput(columns=columns, is_named=has_names), parsed, notes
 

@@ -26,6 +26,7 @@ from fathom.data.views import NumberViews
 from fathom.errors import InputError
 from fathom.estimators.aims import aim_of, dense_target
 from fathom.estimators.base import FathomEstimator
+from fathom.estimators.illustrated import refuse_illustrated
 from fathom.estimators.predicting import encode_rows
 from fathom.inspection.trace import Trace, trace
 from fathom.nn.architecture import Architecture
@@ -189,7 +190,7 @@ def count_networks(model: FathomEstimator) -> tuple[int, ...]:
 
 
 def refuse_texts(model: FathomEstimator) -> None:
-    """Refuse a model of texts, whose inputs have no columns to be named, or of several factors.
+    """Refuse a model of texts or of pictures beside columns, or of several factors.
 
     Raises
     ------
@@ -202,6 +203,10 @@ def refuse_texts(model: FathomEstimator) -> None:
             "a model of tables, numbers or pictures", got="a model of texts",
             hint="fathom inspect MODEL --row N shows which words decided",
         )  # fmt: skip
+    refuse_illustrated(
+        model.encoding_, "to look inside", "fathom evaluate tells how good it is; train without "
+        "the pictures (--kind COLUMN=identifier) for what columns do",
+    )  # fmt: skip
 
 
 def refuse_factors(model: FathomEstimator) -> None:

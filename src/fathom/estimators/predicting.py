@@ -159,20 +159,52 @@ class Predictor:
         return encode_rows(self.encoding, x, self._schema, self._architecture)
 
     def _write_compiled(self, x: np.ndarray, out: np.ndarray) -> None:
-        activation = self._architecture.output_activation
-        for begin, sums in self._compiled_sums(x):
-            each = [activate_outputs(z.T, activation).T for z in sums]
-            out[begin : begin + len(each[0])] = np.mean(each, axis=0)
+        out[:] = average_outputs(self._compiled_sums(x), self._architecture, len(x))
 
     def _compiled_sums(self, x: np.ndarray) -> Iterator[tuple[int, list[np.ndarray]]]:
         """Yield, part by part, where it begins and each network's sums z."""
-        largest = max(math.prod(shape) for shape in self._architecture.shapes)
-        at_once = max(1, min(COMPILED_ROWS, COMPILED_VALUES // largest))
-        for begin in range(0, len(x), at_once):
-            encoded = self._encode(x[begin : begin + at_once])
-            n = len(encoded)
-            padded = np.pad(encoded, [(0, at_once - n)] + [(0, 0)] * (encoded.ndim - 1))
-            yield begin, [np.array(_combine(network, padded))[:n] for network in self.networks]
+        encode = lambda begin, end: self._encode(x[begin:end])  # noqa: E731
+        return sums_in_parts(self.networks, self._architecture, encode, len(x))
+
+
+def sums_in_parts(
+    networks: tuple[Network, ...],
+    architecture: Architecture,
+    encode: Callable[[int, int], np.ndarray],
+    n: int,
+) -> Iterator[tuple[int, list[np.ndarray]]]:
+    """Yield, part by part, where it begins and each network's sums z, by a compiled network.
+
+    Parameters
+    ----------
+    networks : tuple of Network
+        The networks.
+    architecture : Architecture
+        What they have in common.
+    encode : callable
+        Returns the rows from one number to another, or as many as there are, as networks take them.
+    n : int
+        How many rows there are.
+    """
+    largest = max(math.prod(shape) for shape in architecture.shapes)
+    at_once = max(1, min(COMPILED_ROWS, COMPILED_VALUES // largest))
+    for begin in range(0, n, at_once):
+        encoded = encode(begin, begin + at_once)
+        found = len(encoded)
+        padded = np.pad(encoded, [(0, at_once - found)] + [(0, 0)] * (encoded.ndim - 1))
+        yield begin, [np.array(_combine(network, padded))[:found] for network in networks]
+
+
+def average_outputs(
+    parts: Iterator[tuple[int, list[np.ndarray]]], architecture: Architecture, n: int
+) -> np.ndarray:
+    """Return the mean of networks' outputs from their sums z, float64 of shape (n, outputs)."""
+    outputs = np.empty((n, architecture.n_outputs))
+    activation = architecture.output_activation
+    for begin, sums in parts:
+        each = [activate_outputs(z.T, activation).T for z in sums]
+        outputs[begin : begin + len(each[0])] = np.mean(each, axis=0)
+    return outputs
 
 
 def is_ink(schema: Schema) -> bool:

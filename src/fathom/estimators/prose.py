@@ -11,7 +11,7 @@ from scipy.sparse import csr_matrix
 
 from fathom.data.columns import infer_columns
 from fathom.data.encoding import Standardization
-from fathom.data.parsing import ParsedTable
+from fathom.data.parsing import ParsedTable, join_texts
 from fathom.data.schema import Column, ColumnKind, Schema, TableInput, Target
 from fathom.data.splitting import hold_out
 from fathom.data.text import TextEncoding, find_grams, normalize
@@ -80,16 +80,6 @@ def read_prose(
     return (table, parsed) if is_prose(table.columns) else None
 
 
-def join_texts(parsed: ParsedTable) -> list[str]:
-    """Return one text for each row; several columns one after another."""
-    values = [
-        values
-        for column, values in zip(parsed.columns, parsed.values, strict=True)
-        if column.kind == "text"
-    ]
-    return [" \n ".join(map(str, parts)) for parts in zip(*values, strict=True)]
-
-
 def search_texts(
     texts: Sequence[str],
     y: np.ndarray,
@@ -144,8 +134,9 @@ def search_texts(
         return Prepared(Examples(*map(jnp.asarray, parts)), encoding.n_codes)
 
     def describe(prepared: Prepared, n: int) -> tuple[Entry, ...]:
-        length = prepared.examples.x.shape[1] // 2
-        return text_entries(length, prepared.n_codes, output, loss, n, seed)
+        x = prepared.examples.x
+        assert not isinstance(x, tuple)
+        return text_entries(x.shape[1] // 2, prepared.n_codes, output, loss, n, seed)
 
     remaining = deadline.remaining()
     last = Deadline(max(remaining - END_S, 0.1)) if np.isfinite(remaining) else deadline
@@ -178,6 +169,10 @@ class TextPredictor:
             assert isinstance(bag, BagLayer)
             self._tables.append(np.asarray(bag.table))
             self._rest.append(Forward(Network(network.layers[1:])))
+
+    def outputs_of(self, parsed: ParsedTable) -> np.ndarray:
+        """Return the outputs for rows of a table, float64 of shape (rows, outputs)."""
+        return self.outputs(join_texts(parsed))
 
     def outputs(self, texts: Sequence[str]) -> np.ndarray:
         """Return the outputs, float64 of shape (texts, outputs)."""

@@ -40,7 +40,8 @@ class FathomRegressor(RegressorMixin, FathomEstimator):
     time_limit : float or None, default 60
         Seconds that fitting may take, compiling included; None for as long as it takes.
     column_kinds : mapping of str to str, optional
-        Overrules what columns are taken for: number, category, yes_no, date, text, identifier.
+        Overrules what columns are taken for: number, category, yes_no, date, text, picture,
+        identifier.
     warm_start : bool, default False
         Whether fitting the same rows again goes on with the search rather than begin anew.
     random_state : int, RandomState or None
@@ -86,7 +87,8 @@ class FathomRegressor(RegressorMixin, FathomEstimator):
         X : array-like or data frame
             Rows, shape (n, features), numbers finite; or pictures, shape (n, height, width) or
             (n, height, width, channels). Where no architecture and no recipe is given: also a
-            table of any kinds of columns, with values missing; or recordings.
+            table of any kinds of columns, with values missing, paths of pictures (from the working
+            directory) among them; or recordings.
         y : array-like
             Numbers, shape (n,) or (n, outputs); finite.
         sample_weight : array-like, optional

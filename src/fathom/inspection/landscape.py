@@ -231,8 +231,9 @@ def as_examples(
 
 
 def _loss(network: Network, examples: Examples, goal: Goal) -> Float[Array, ""]:
-    z = network.combine(examples.x)
-    y = examples.y
+    x, y = examples.x, examples.y
+    assert not isinstance(x, tuple)
+    z = network.combine(x)
     target = y if y.ndim == 2 else jax.nn.one_hot(y, z.shape[1], dtype=z.dtype)
     values = LOSSES[goal.loss](z, target, goal.activation)
     return reduce_loss(values, examples.weight, goal.reduction)

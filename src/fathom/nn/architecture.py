@@ -13,12 +13,13 @@ from fathom.nn.blocks import InnerLayer, Residual
 from fathom.nn.combination import Combination
 from fathom.nn.dense import Dense
 from fathom.nn.embedding import Columns
-from fathom.nn.layer import Shape, require_bounded
+from fathom.nn.layer import Shape, every_layer, require_bounded
 from fathom.nn.losses import REQUIRED_ACTIVATIONS, LossName, ReductionName
+from fathom.nn.stems import Stems
 from fathom.values import Value
 
 Layer: TypeAlias = Annotated[
-    InnerLayer | Residual | Columns | Bag | Combination, Field(discriminator="kind")
+    InnerLayer | Residual | Columns | Bag | Stems | Combination, Field(discriminator="kind")
 ]
 
 MAX_LAYERS = 1000
@@ -85,7 +86,7 @@ class Architecture(Value):
 
     @model_validator(mode="after")
     def _can_be_built(self) -> "Architecture":
-        n_layers = sum(len(getattr(layer, "layers", ())) + 1 for layer in self.layers)
+        n_layers = sum(1 for _ in every_layer(self.layers))
         if n_layers > MAX_LAYERS:
             raise ArchitectureError(
                 f"at most {MAX_LAYERS:,} layers in all", got=f"{n_layers:,}",
@@ -173,22 +174,23 @@ class Architecture(Value):
         assert isinstance(output, (Dense, Combination))
         return output.activation
 
+    def _lines(self) -> list[tuple[str, str, str]]:
+        """Name the input and every layer, with shape and parameters; what is inside comes below."""
+        told: list[tuple[str, Shape, str]] = [("input", self.input_shape, "")]
+        for number, layer in enumerate(self.layers, start=1):
+            count = self.parameter_counts[number - 1]
+            told.append((f"{number} {layer}", self.shapes[number], f"{count:,}"))
+            told += [(f"  {name}", shape, f"{n:,}") for name, shape, n in layer.inside()]
+        return [(name, "×".join(map(str, shape)), count) for name, shape, count in told]
+
     def _repr_html_(self) -> str:
-        lines = [("input", "×".join(map(str, self.input_shape)), "")]
-        lines += [
-            (f"{number} {layer}", "×".join(map(str, shape)), f"{count:,}")
-            for number, (layer, shape, count) in enumerate(
-                zip(self.layers, self.shapes[1:], self.parameter_counts, strict=True), start=1
-            )
-        ]
+        lines = self._lines()
         loss = f"loss: {self.loss.replace('_', ' ')} ({self.reduction})"
         last = note(f"{self.n_parameters:,} parameters, {loss}")
         return table(("layer", "shape", "parameters"), lines) + last
 
     def __str__(self) -> str:
-        names = ["layer", "input"] + [f"{n} {layer}" for n, layer in enumerate(self.layers, 1)]
-        shapes = ["shape"] + ["×".join(map(str, shape)) for shape in self.shapes]
-        counts = ["parameters", ""] + [f"{count:,}" for count in self.parameter_counts]
+        names, shapes, counts = zip(("layer", "shape", "parameters"), *self._lines(), strict=True)
         widths = [max(map(len, column)) for column in (names, shapes, counts)]
         rows = [
             f"{name:<{widths[0]}} {shape:<{widths[1]}} {count:>{widths[2]}}".rstrip()

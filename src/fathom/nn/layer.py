@@ -2,6 +2,7 @@
 
 import math
 from abc import abstractmethod
+from collections.abc import Iterable, Iterator
 from typing import ClassVar, TypeAlias
 
 import equinox as eqx
@@ -13,6 +14,9 @@ from fathom.values import Value
 
 Shape: TypeAlias = tuple[int, ...]
 """The shape of one example: ``(features,)`` or ``(height, width, channels)``."""
+
+InsideLine: TypeAlias = tuple[str, Shape, int]
+"""A layer inside another one as tables show it: its name, the shape it makes, its parameters."""
 
 
 MAX_VALUES_PER_EXAMPLE = 2**24
@@ -58,9 +62,20 @@ class LayerDescription(Value):
     def build(self, input_shape: Shape, key: Key[Array, ""]) -> "AbstractLayer":
         """Make the module that computes this layer."""
 
+    def inside(self) -> tuple[InsideLine, ...]:
+        """Name what is inside the layer, where a table shows that on lines of its own."""
+        return ()
+
     @abstractmethod
     def __str__(self) -> str:
         """Name the layer in a few words, for tables."""
+
+
+def every_layer(layers: Iterable[LayerDescription]) -> Iterator[LayerDescription]:
+    """Yield layers, and those inside of them."""
+    for layer in layers:
+        yield layer
+        yield from every_layer(getattr(layer, "layers", ()))
 
 
 class Statistic(eqx.Module):

@@ -9,7 +9,7 @@ from fathom.nn.architecture import Architecture
 from fathom.nn.blocks import scale_through, train_through
 from fathom.nn.combination import CombinationLayer
 from fathom.nn.dense import DenseLayer
-from fathom.nn.layer import AbstractLayer
+from fathom.nn.layer import AbstractLayer, every_layer
 
 
 class Network(eqx.Module):
@@ -114,8 +114,6 @@ def draw(architecture: Architecture, key: Key[Array, ""]) -> Network:
 
 def needs_data(architecture: Architecture) -> bool:
     """Tell whether any layer's initializer is scaled on the training data."""
-    layers: list[object] = list(architecture.layers)
-    for layer in architecture.layers:
-        layers += getattr(layer, "layers", ())
+    layers = every_layer(architecture.layers)
     initializers = [getattr(layer, "initializer", None) for layer in layers]
     return any(i is not None and i.name == "data_scaled" for i in initializers)

@@ -76,7 +76,12 @@ class Ground:
 
 
 def contest(
-    entries: Sequence[Entry], ground: Ground, *, deadline: Deadline, monitor: Monitor
+    entries: Sequence[Entry],
+    ground: Ground,
+    *,
+    deadline: Deadline,
+    monitor: Monitor,
+    least: float = LEAST_FOR_TRIALS,
 ) -> Outcome:
     """Try each entry for a share of the time, and train the best on from where it stands.
 
@@ -90,6 +95,8 @@ def contest(
         When to be done.
     monitor : Monitor
         Told of every epoch and of what became of each network, and asked whether to stop.
+    least : float, default 60
+        Seconds below which the first entry is trained alone.
 
     Raises
     ------
@@ -103,9 +110,7 @@ def contest(
     once more (a warm restart).
     """
     limit = deadline.remaining()
-    has_trials = (
-        len(entries) > 1 and ground.held_out is not None and LEAST_FOR_TRIALS <= limit < math.inf
-    )
+    has_trials = len(entries) > 1 and ground.held_out is not None and least <= limit < math.inf
     if not has_trials:
         network, history = run_entry(0, entries[0], None, ground, deadline, monitor)
         return Outcome(entries[0], network, (history,))

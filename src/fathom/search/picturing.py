@@ -1,9 +1,9 @@
 """Networks for pictures: how large a picture, how wide a network, for the time there is."""
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from fathom.nn.architecture import Architecture, Layer
+from fathom.nn.architecture import Architecture
 from fathom.nn.blocks import Activation, Dropout, Residual
 from fathom.nn.convolution import Conv2D, GlobalAveragePool, MaxPool
 from fathom.nn.dense import Dense
@@ -113,7 +113,14 @@ def picture_network(
     has_residual : bool, default True
         Whether the last stage has a residual block.
     """
-    layers: list[Layer] = [BatchNorm(momentum=0.8)]  # far from 0 and 1 at first, so it hurries
+    layers = picture_layers(shape, width, has_residual=has_residual)
+    layers += [Dropout(rate=dropout), output]
+    return Architecture(input_shape=shape, layers=tuple(layers), loss=loss)
+
+
+def picture_layers(shape: Shape, width: int, *, has_residual: bool = True) -> list[Any]:
+    """Describe the layers of `picture_network` up to the mean of every channel."""
+    layers: list[Any] = [BatchNorm(momentum=0.8)]  # far from 0 and 1 at first, so it hurries
     side, channels = min(shape[:2]), width
     for stage in range(MOST_STAGES):
         layers += [*normalized_convolution(channels), Activation(activation="relu")]
@@ -123,8 +130,7 @@ def picture_network(
         side, channels = side // 2, 2 * channels
     if has_residual:
         layers += residual_block(channels)
-    layers += [GlobalAveragePool(), Dropout(rate=dropout), output]
-    return Architecture(input_shape=shape, layers=tuple(layers), loss=loss)
+    return [*layers, GlobalAveragePool()]
 
 
 def normalized_convolution(channels: int) -> tuple[Conv2D, BatchNorm]:

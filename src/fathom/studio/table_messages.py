@@ -4,7 +4,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import ConfigDict, Field, FiniteFloat
 
-from fathom.data.schema import ColumnKind, Label, Task
+from fathom.data.schema import CellKind, Label, Task
 from fathom.estimators.evaluation import CalibrationBin, ClassReport, Metric
 from fathom.values import Value
 
@@ -19,7 +19,7 @@ class ColumnFacts(Value):
     """What a column is taken for, and why."""
 
     name: str
-    kind: ColumnKind
+    kind: CellKind
     reason: str
     n_distinct: int
     n_missing: int
@@ -54,7 +54,7 @@ class TableFacts(Value):
 class Kinds(Value):
     """What columns really are, where they were taken for something else."""
 
-    kinds: dict[Name, ColumnKind] = Field(default_factory=dict, max_length=10_000)
+    kinds: dict[Name, CellKind] = Field(default_factory=dict, max_length=10_000)
 
 
 class JobRequest(Value):
@@ -63,7 +63,7 @@ class JobRequest(Value):
     table: Id
     target: Name
     task: Literal["auto", "classes", "numbers"] = "auto"
-    kinds: dict[Name, ColumnKind] = Field(default_factory=dict, max_length=10_000)
+    kinds: dict[Name, CellKind] = Field(default_factory=dict, max_length=10_000)
     time_limit: FiniteFloat = Field(default=60.0, ge=LEAST_SECONDS, le=MOST_SECONDS)
     keeps_test_rows: bool = True
     seed: int = Field(default=0, ge=0, lt=2**32)
@@ -148,7 +148,7 @@ class FormColumn(Value):
     """A column of the form in which one row is filled in."""
 
     name: str
-    kind: ColumnKind
+    kind: CellKind
     low: float | None
     high: float | None
     is_whole: bool

@@ -60,8 +60,10 @@ def can_loop(plan: Plan, network: Network, x: Any) -> bool:
     """Tell whether the loops can train a network as a plan asks.
 
     They know networks of columns, gains, dense layers, convolutions, pooling, batch normalization
-    and dropout, learning by Adam; everything else is left to XLA.
+    and dropout, learning by Adam; everything else is left to XLA, as are inputs in several arrays.
     """
+    if isinstance(x, tuple):
+        return False
     is_known = plan.optimizer in _OPTIMIZERS and plan.activation in (*ACTIVATION_CODES, "softmax")
     is_plain = plan.gradient_clip is None and plan.parts == 1
     is_soft_square = plan.activation == "softmax" and plan.loss != "cross_entropy"

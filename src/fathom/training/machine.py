@@ -11,6 +11,7 @@ from fathom.errors import TrainingError
 from fathom.nn.architecture import Architecture
 from fathom.nn.blocks import Residual
 from fathom.nn.layer import Shape
+from fathom.nn.stems import Stems
 
 BYTES = 4  # of a number in float32
 PER_VALUE = 4  # a value of a layer, its node error, and what a layer works with meanwhile
@@ -56,11 +57,27 @@ def step_bytes(architecture: Architecture, batch: int) -> int:
 
 def _values(architecture: Architecture) -> int:
     """Return how many numbers one example is in all layers, the input among them."""
-    shapes: list[Shape] = list(architecture.shapes)
+    return sum(map(math.prod, _every_shape(architecture)))
+
+
+def _every_shape(architecture: Architecture) -> list[Shape]:
+    """Return the shapes of one example at the input and after every layer, inner ones too."""
+    shapes = list(architecture.shapes)
     for layer, shape in zip(architecture.layers, architecture.shapes[:-1], strict=True):
-        if isinstance(layer, Residual):
-            shapes += layer.shapes(shape)[1:]
-    return sum(map(math.prod, shapes))
+        shapes += _inner_shapes(layer, shape)
+    return shapes
+
+
+def _inner_shapes(layer: object, shape: Shape) -> list[Shape]:
+    if isinstance(layer, Residual):
+        return layer.shapes(shape)[1:]
+    found: list[Shape] = []
+    for stem in layer.stems if isinstance(layer, Stems) else ():
+        shapes = stem.shapes()
+        found += shapes
+        for inner, given in zip(stem.layers, shapes[:-1], strict=True):
+            found += _inner_shapes(inner, given)
+    return found
 
 
 def free_bytes() -> int | None:
@@ -154,7 +171,7 @@ def room_for_steps(cores: int) -> int | None:
 
 def evaluated_at_once(architecture: Architecture, most: int) -> int:
     """Return how many examples are evaluated at once: ``most``, halved until they are small."""
-    largest = max(map(math.prod, architecture.shapes))
+    largest = max(map(math.prod, _every_shape(architecture)))
     while most > 1 and most * largest > MOST_EVALUATED:
         most //= 2
     return most

@@ -4,7 +4,7 @@ import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import equinox as eqx
 import jax
@@ -24,6 +24,7 @@ from fathom.training.optimizers import BY_MATRIX, DECOUPLED, make_optimizer, rat
 from fathom.training.recipe import Augmentation
 
 EVALUATION_BATCH = 512  # examples evaluated at once
+Inputs: TypeAlias = Num[Array, "rows ..."] | tuple[Num[Array, "rows ..."], ...]
 
 
 class Examples(NamedTuple):
@@ -31,8 +32,9 @@ class Examples(NamedTuple):
 
     Attributes
     ----------
-    x : jax.Array
-        Inputs, in the narrowest type that holds them exactly; steps turn them into float32.
+    x : jax.Array, or tuple of jax.Array
+        Inputs, in the narrowest type that holds them exactly; steps turn them into float32. Of
+        several arrays each holds a part of every row, which steps lay side by side.
     y : jax.Array
         Numbers of the classes, shape (rows,), or target values, shape (rows, outputs); of texts the
         numbers of their signs, filled up with 0.
@@ -40,7 +42,7 @@ class Examples(NamedTuple):
         Weight of each example.
     """
 
-    x: Num[Array, "rows *shape"]
+    x: Inputs
     y: Int[Array, " rows"] | Num[Array, "rows out"]
     weight: Float[Array, " rows"]
 
@@ -163,7 +165,7 @@ class Program(NamedTuple):
     start: Callable[[Network], State]
     advance: Callable[..., tuple[State, Sums, Bool[Array, ""]]]
     evaluate: Callable[[Network, Examples], Sums]
-    combine: Callable[[Network, Num[Array, "rows *shape"]], Float[Array, "rows out"]]
+    combine: Callable[[Network, Inputs], Float[Array, "rows out"]]
     fresh: Callable[[State], State]
     weights: Callable[[State], Network]
     network: Callable[[Network], Network]
@@ -189,7 +191,7 @@ def make_program(plan: Plan) -> Program:
         knobs: Knobs,
     ) -> tuple[State, Sums, Bool[Array, ""]]:
         # The examples of all steps at once: cheaper than step by step on CPU.
-        batches = Examples(*(part[rows] for part in examples))
+        batches = jax.tree.map(lambda part: part[rows], examples)
         return take_steps(plan, optimizer, layout, state, batches, key, rates, knobs)
 
     def evaluate(network: Network, examples: Examples) -> Sums:
@@ -198,10 +200,10 @@ def make_program(plan: Plan) -> Program:
         )
         return evaluate_chunks(plan, network, chunks)
 
-    def combine(network: Network, x: Num[Array, "rows *shape"]) -> Float[Array, "rows out"]:
-        chunks = x.reshape(-1, plan.evaluated, *x.shape[1:])
-        z = jax.lax.map(lambda chunk: network.combine(chunk.astype(jnp.float32)), chunks)
-        return z.reshape(x.shape[0], -1)
+    def combine(network: Network, x: Inputs) -> Float[Array, "rows out"]:
+        chunks = jax.tree.map(lambda part: part.reshape(-1, plan.evaluated, *part.shape[1:]), x)
+        z = jax.lax.map(lambda chunk: network.combine(join_parts(chunk)), chunks)
+        return z.reshape(z.shape[0] * z.shape[1], -1)
 
     return Program(
         "xla", EVALUATION_BATCH, start, jax.jit(in_products(plan, advance)), jax.jit(evaluate),
@@ -274,15 +276,30 @@ def take_steps(
 
 
 def _prepare(batches: Examples, key: Key[Array, ""], augmentation: Augmentation | None) -> Examples:
-    """Bring the examples of all steps to float32, augmented."""
-    x = batches.x.astype(jnp.float32)
-    if augmentation is not None:
-        steps, batch, *shape = x.shape
-        x = x.reshape(steps * batch, *shape)
-        is_sequence = x.ndim == 3  # seen as pictures of one channel
-        x = augment(x[..., None] if is_sequence else x, key, augmentation)
-        x = (x[..., 0] if is_sequence else x).reshape(steps, batch, *shape)
-    return batches._replace(x=x)
+    """Bring the inputs of all steps to float32, augmented, each example in one array."""
+    steps, batch = batches.weight.shape
+    flat = jax.tree.map(lambda part: part.reshape(steps * batch, *part.shape[2:]), batches.x)
+    x = join_parts(jax.tree.map(lambda part: _change(part, key, augmentation), flat))
+    return batches._replace(x=x.reshape(steps, batch, *x.shape[1:]))
+
+
+def _change(
+    x: Num[Array, "rows *shape"], key: Key[Array, ""], augmentation: Augmentation | None
+) -> Float[Array, "rows *shape"]:
+    """Return inputs as float32, pictures and sequences among them augmented."""
+    x = x.astype(jnp.float32)
+    if augmentation is None or x.ndim == 2:
+        return x
+    is_sequence = x.ndim == 3  # seen as pictures of one channel
+    x = augment(x[..., None] if is_sequence else x, key, augmentation)
+    return x[..., 0] if is_sequence else x
+
+
+def join_parts(x: Inputs) -> Float[Array, "rows *shape"]:
+    """Return inputs as float32, those in several arrays laid side by side in one row each."""
+    if not isinstance(x, tuple):
+        return x.astype(jnp.float32)
+    return jnp.concatenate([part.reshape(len(part), -1).astype(jnp.float32) for part in x], axis=1)
 
 
 def _step(
@@ -392,7 +409,7 @@ def evaluate_chunks(plan: Plan, network: Network, chunks: Examples) -> Sums:
 
 
 def _evaluate_batch(plan: Plan, network: Network, batch: Examples) -> Sums:
-    z = network.combine(batch.x.astype(jnp.float32))
+    z = network.combine(join_parts(batch.x))
     target = _as_target(plan, batch.y, z, jnp.zeros((), z.dtype))
     return _sums(plan, LOSSES[plan.loss](z, target, plan.activation), z, target, batch.weight)
 

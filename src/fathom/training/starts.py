@@ -5,7 +5,6 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import jax
-import jax.numpy as jnp
 
 from fathom.errors import TrainingError
 from fathom.nn.architecture import Architecture
@@ -15,7 +14,7 @@ from fathom.training.loop import train
 from fathom.training.machine import n_cores
 from fathom.training.metrics import score_name
 from fathom.training.monitor import Deadline, Monitor
-from fathom.training.program import Examples
+from fathom.training.program import Examples, join_parts
 from fathom.training.recipe import Recipe
 from fathom.training.together import MOST, Together
 
@@ -64,7 +63,7 @@ def train_starts(
     workers = min(recipe.n_starts, n_workers() if is_on_processor else MOST)
     together = None if is_on_processor else Together()
     rounds = math.ceil(recipe.n_starts / workers)
-    sample = examples.x[:SCALING_ROWS].astype(jnp.float32)
+    sample = join_parts(jax.tree.map(lambda part: part[:SCALING_ROWS], examples.x))
     failures: list[TrainingError] = []
 
     def run(start: int) -> tuple[Network | None, StartHistory]:

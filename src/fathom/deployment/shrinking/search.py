@@ -35,6 +35,7 @@ from fathom.deployment.shrinking.units import (
     with_units,
 )
 from fathom.errors import InputError
+from fathom.estimators.illustrated import refuse_illustrated
 from fathom.training.monitor import Deadline, Monitor
 
 NEAR = 0.002  # relative loss up to which nothing further is tried
@@ -339,6 +340,7 @@ def compress(
             "a model of one target", got="one of several factors, which is kept whole",
             hint="compress models of one column",
         )  # fmt: skip
+    refuse_illustrated(model.encoding_, "to be made smaller", "it is kept whole")
     if not 0 <= tolerance <= 1:
         raise InputError("a tolerance from 0 to 1", got=f"{tolerance:g}")
     goal = parse_goal(to, latency, size_of(model))
