@@ -133,7 +133,7 @@ def test_costs_that_made_times_are_found_again(scale, simulated):
                        tree=2e-4, again=3e-7, start=2.5, result=0.02,
                        submit=0.0, trained=0.5)  # fmt: skip
     runs = []
-    for rows in (300, 900):
+    for rows in (300, 6000):  # with batches of two sizes
         now, trials = true.first, []
         for step in scale.plan(rows, 5, true, rounds=1):
             known = set()

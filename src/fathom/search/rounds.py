@@ -152,7 +152,7 @@ class RoundStrategy(Strategy):
             return None
         genes = draw_genes(self._rng, self._usual, has_numbers=self._has_numbers)
         fitted = self._fit_in(genes, NOMINAL_S)
-        return fitted and Tried(len(self.tried), fitted, "drawn at random")
+        return None if fitted is None else Tried(len(self.tried), fitted, "drawn at random")
 
 
 def design_in_rounds(
