@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from fathom.nn.architecture import Architecture
 from fathom.nn.dense import Dense
 from fathom.search import contest as contests
-from fathom.search.contest import Entry, Ground, contest
+from fathom.search.contest import Entry, Ground, challenge, contest
 from fathom.search.picturing import choose_size, count_products, picture_entries, picture_network
 from fathom.training.monitor import Deadline, Monitor
 from fathom.training.program import Examples
@@ -57,6 +58,33 @@ def test_the_better_network_is_trained_on_and_the_other_says_why_it_was_cut(grou
     ]  # fmt: skip
     best = [start.best.validation_loss for start in found.starts]
     assert best[2] <= best[1] < best[0]
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_challenger_is_kept_where_it_is_better_and_otherwise_cut(ground, first):
+    order = [entries()[first], entries()[1 - first]]
+    options = {"deadline": Deadline(600.0), "monitor": Monitor()}
+    found = contest(order[:1], ground, **options)
+    after = challenge(found, order[1], ground, **options)
+    assert after.entry.name == "deep"
+    assert after.kept == 1 - first
+    assert after.entry.architecture.n_parameters == sum(
+        leaf.size for leaf in jax.tree.leaves(after.network)
+    )
+    texts = [start.events[-1].text for start in after.starts]
+    assert "cut after its trial (a line)" in texts[first]
+    assert "cut" not in texts[1 - first]
+
+
+def test_a_challenger_whose_loss_is_not_finite_leaves_the_winner(ground):
+    options = {"deadline": Deadline(600.0), "monitor": Monitor()}
+    line, deep = entries(epochs=2)
+    found = contest([line], ground, **options)
+    huge = ground.examples._replace(x=ground.examples.x * jnp.float32(np.inf))
+    after = challenge(found, deep, replace(ground, examples=huge), **options)
+    assert after.kept == 0
+    assert after.network is found.network
+    assert "left out" in after.starts[1].events[-1].text
 
 
 def test_with_little_time_the_first_is_trained_alone(ground):

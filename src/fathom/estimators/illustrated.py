@@ -26,8 +26,8 @@ from fathom.estimators.photographs import scaled, time_for
 from fathom.estimators.predicting import average_outputs, sums_in_parts
 from fathom.nn.architecture import Architecture
 from fathom.nn.network import Network
-from fathom.search.contest import Entry, Ground, Outcome, contest
-from fathom.search.illustrating import illustrated_entries
+from fathom.search.contest import Entry, Ground, Outcome, challenge, contest
+from fathom.search.illustrating import VALIDATION, blind_entry, illustrated_entries
 from fathom.search.picturing import SIZES, Size, choose_size
 from fathom.training.history import History
 from fathom.training.machine import n_cores
@@ -38,7 +38,8 @@ from fathom.training.recipe import Recipe
 
 PICTURES_SHARE = 0.7  # of the time, for which pictures are sized
 END_SHARE, END_S = 0.01, 0.5  # of the time, kept back for what follows the last step
-LEAST_FOR_TRIALS = 20.0  # seconds below which the network that sees everything is trained alone
+TOGETHER_SHARE = 0.8  # of the time, for networks that see pictures
+LEAST_LEFT_S = 0.5  # for the network that sees none
 
 
 class FoundForRows(NamedTuple):
@@ -129,15 +130,13 @@ def search_illustrated(
     rows = np.flatnonzero(given.weight > 0)
     y, weight = given.y[rows], given.weight[rows].astype(np.float32)
     schema = Schema(input=table, target=given.target)
-    ground, encoding, scale, entries = _prepare(
+    ground, encoding, scale, entries, blind = _prepare(
         parsed.take(rows), y, weight, schema, size.width, seed, _beside(given, rows), deadline
     )
     reserve = END_S + END_SHARE * time_for(deadline)
     left = deadline.remaining()
     last = Deadline(max(left - reserve, 0.1)) if math.isfinite(left) else deadline
-    found = contest(
-        entries, ground, deadline=last, monitor=monitor or Monitor(), least=LEAST_FOR_TRIALS
-    )
+    found = _compete(entries, blind, ground, last, monitor or Monitor())
     seconds = began - deadline.remaining() if math.isfinite(began) else 0.0
     return _concluded(found, schema, encoding, scale, seconds)
 
@@ -216,12 +215,12 @@ def _prepare(
     seed: int,
     beside: _Beside,
     deadline: Deadline,
-) -> tuple[Ground, RowEncoding, Standardization | None, tuple[Entry, ...]]:
+) -> tuple[Ground, RowEncoding, Standardization | None, tuple[Entry, ...], Entry | None]:
     """Return what networks learn from, how it is shown to them, and which of them compete."""
     target = schema.target
     output, loss = output_layer(schema)
     is_classes = target.task == "classes"
-    training, held_out = _part(len(y), 0.15, seed, y if is_classes else None, beside)
+    training, held_out = _part(len(y), VALIDATION, seed, y if is_classes else None, beside)
     scale = Standardization.fit(y[training]) if target.task == "numbers" else None
     shown = y if scale is None else scale.encode(y).astype(np.float64)
     encoding, means = RowEncoding.fit(parsed, training, shown, len(target.classes), seed)
@@ -236,7 +235,24 @@ def _prepare(
     judges = None
     if held_out is not None:
         judges = jax.tree.map(lambda part: part[held_out], examples)
-    return Ground(examples, training, judges), encoding, scale, entries
+    blind = blind_entry(encoding, output, loss, len(training), seed)
+    return Ground(examples, training, judges), encoding, scale, entries, blind
+
+
+def _compete(
+    entries: tuple[Entry, ...],
+    blind: Entry | None,
+    ground: Ground,
+    deadline: Deadline,
+    monitor: Monitor,
+) -> Outcome:
+    """Train networks that see everything, then one that sees no pictures; return the best."""
+    found = contest(entries, ground, deadline=deadline.share(TOGETHER_SHARE), monitor=monitor)
+    if blind is None or ground.held_out is None or monitor.should_stop():
+        return found
+    if deadline.remaining() < LEAST_LEFT_S:
+        return found
+    return challenge(found, blind, ground, deadline=deadline, monitor=monitor)
 
 
 def _concluded(
@@ -248,7 +264,7 @@ def _concluded(
 ) -> FoundForRows:
     history = History(
         starts=found.starts,
-        kept=(len(found.starts) - 1,),
+        kept=(range(len(found.starts))[found.kept],),
         score_name=score_name(found.entry.architecture.output_activation),
         seconds=seconds,
     )

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import jax
 import numpy as np
@@ -48,12 +48,16 @@ class Outcome:
     network : Network
         Trained to the end.
     starts : tuple of StartHistory
-        What happened: a trial for each entry that had one, then the training of the winner.
+        What happened: a trial for each entry that had one, then the training of the winner, then
+        that of a challenger.
+    kept : int, default -1
+        Which of them made the winner.
     """
 
     entry: Entry
     network: Network
     starts: tuple[StartHistory, ...]
+    kept: int = -1
 
 
 @dataclass(frozen=True)
@@ -81,7 +85,6 @@ def contest(
     *,
     deadline: Deadline,
     monitor: Monitor,
-    least: float = LEAST_FOR_TRIALS,
 ) -> Outcome:
     """Try each entry for a share of the time, and train the best on from where it stands.
 
@@ -95,8 +98,6 @@ def contest(
         When to be done.
     monitor : Monitor
         Told of every epoch and of what became of each network, and asked whether to stop.
-    least : float, default 60
-        Seconds below which the first entry is trained alone.
 
     Raises
     ------
@@ -110,7 +111,9 @@ def contest(
     once more (a warm restart).
     """
     limit = deadline.remaining()
-    has_trials = len(entries) > 1 and ground.held_out is not None and least <= limit < math.inf
+    has_trials = (
+        len(entries) > 1 and ground.held_out is not None and LEAST_FOR_TRIALS <= limit < math.inf
+    )
     if not has_trials:
         network, history = run_entry(0, entries[0], None, ground, deadline, monitor)
         return Outcome(entries[0], network, (history,))
@@ -139,6 +142,38 @@ def contest(
     if _loss(history) > best:  # what followed was no better: stay with the trial's
         final = network
     return Outcome(entries[winner], final, (*starts, history))
+
+
+def challenge(
+    found: Outcome, entry: Entry, ground: Ground, *, deadline: Deadline, monitor: Monitor
+) -> Outcome:
+    """Train one more network, and keep the better of it and the winner so far.
+
+    Parameters
+    ----------
+    found : Outcome
+        The winner so far.
+    entry : Entry
+        Another network, much cheaper to train.
+    ground : Ground
+        What it is trained on, and judged by; something is held out.
+    deadline : Deadline
+        When to be done.
+    monitor : Monitor
+        Told of every epoch and of what became of each network, and asked whether to stop.
+    """
+    number, starts = len(found.starts), list(found.starts)
+    try:
+        network, history = run_entry(number, entry, None, ground, deadline, monitor)
+    except TrainingError as error:
+        left_out = StartHistory(events=(_stopped(0, f"left out: {error}"),))
+        return replace(found, starts=(*starts, left_out), kept=number - 1)
+    before, now = min(map(_loss, starts)), _loss(history)
+    if now < before:
+        starts[-1] = _cut(number - 1, found.entry, starts[-1], before, now, monitor)
+        return Outcome(entry, network, (*starts, history), number)
+    cut = _cut(number, entry, history, now, before, monitor)
+    return replace(found, starts=(*starts, cut), kept=number - 1)
 
 
 def go_on(

@@ -18,10 +18,11 @@ from fathom.training.recipe import Augmentation, Recipe
 
 STEPS = 6000  # that a training aims at, within the limits of epochs
 FEWEST_EPOCHS, MOST_EPOCHS = 8, 80
+VALIDATION = 0.15  # share of the rows that judge
 UNITS = 64  # of the layer behind the columns
 WORD_UNITS = 32  # of the vector of a text
 TRUNK = (128, 64)
-LEAST_FOR_ALTERNATIVES = 120.0  # seconds from which other changes of pictures are tried as well
+LEAST_FOR_ALTERNATIVES = 300.0  # seconds from which other changes of pictures are tried as well
 
 
 def illustrated_network(
@@ -92,7 +93,9 @@ def illustrated_entries(
     seed: int,
     seconds: float,
 ) -> tuple[Entry, ...]:
-    """Describe the networks that compete for a table that names pictures, the surest first.
+    """Describe networks that see all of a row of a table that names pictures, the surest first.
+
+    They differ in how strongly pictures are changed while learning.
 
     Parameters
     ----------
@@ -109,32 +112,52 @@ def illustrated_entries(
     seconds : float
         Time there is.
     """
-    batch = 32 if n < 3000 else 64 if n < 20_000 else 128
-    epochs = min(MOST_EPOCHS, max(FEWEST_EPOCHS, math.ceil(STEPS * batch / max(n, 1))))
-
-    def entry(name: str, changes: Augmentation | None, *, sees_pictures: bool = True) -> Entry:
-        recipe = Recipe(
-            learning_rate=3e-3, weight_decay=0.05, batch_size=batch, epochs=epochs, seed=seed,
-            validation_fraction=0.15, augmentation=changes,
-        )  # fmt: skip
-        described = illustrated_network(
-            encoding, width, output, loss, sees_pictures=sees_pictures
-        )  # fmt: skip
-        return Entry(name, described, recipe)
-
     side = min(min(part.shape[:2]) for part in encoding.pictures)
     slight = Augmentation(shift=side / 14, rotate=6, scale=0.1, light=0.05, edge="repeat")
-    names = _named(encoding)
-    entries = [entry(f"{names} together", slight)]
-    if encoding.table is not None or encoding.text is not None:
-        entries.append(entry(f"{_named(encoding, False)} alone", None, sees_pictures=False))
+    described = illustrated_network(encoding, width, output, loss)
+    name = f"{_named(encoding)} together"
+    entries = [_entry(name, described, n, seed, slight)]
     if seconds >= LEAST_FOR_ALTERNATIVES:
         strong = Augmentation(
             shift=side / 8, rotate=10, scale=0.2, light=0.2, mirror=True, edge="repeat"
         )
-        entries.append(entry(f"{names} together, pictures changed strongly", strong))
-        entries.append(entry(f"{names} together, pictures as they are", None))
+        entries.append(_entry(f"{name}, changed strongly", described, n, seed, strong))
+        entries.append(_entry(f"{name}, as they are", described, n, seed, None))
     return tuple(entries)
+
+
+def blind_entry(
+    encoding: RowEncoding, output: Dense, loss: LossName, n: int, seed: int
+) -> Entry | None:
+    """Describe the network that reads all but the pictures; None where there is nothing else.
+
+    Parameters
+    ----------
+    encoding : RowEncoding
+        How rows are shown.
+    output, loss : Dense, str
+        The output layer, and what is minimized.
+    n : int
+        Rows to train on.
+    seed : int
+        Seed of every random choice.
+    """
+    if encoding.table is None and encoding.text is None:
+        return None
+    described = illustrated_network(encoding, 1, output, loss, sees_pictures=False)
+    return _entry(f"{_named(encoding, False)} alone", described, n, seed, None)
+
+
+def _entry(
+    name: str, described: Architecture, n: int, seed: int, changes: Augmentation | None
+) -> Entry:
+    batch = 32 if n < 3000 else 64 if n < 20_000 else 128
+    epochs = min(MOST_EPOCHS, max(FEWEST_EPOCHS, math.ceil(STEPS * batch / max(n, 1))))
+    recipe = Recipe(
+        learning_rate=3e-3, weight_decay=0.05, batch_size=batch, epochs=epochs, seed=seed,
+        validation_fraction=VALIDATION, augmentation=changes,
+    )  # fmt: skip
+    return Entry(name, described, recipe)
 
 
 def _named(encoding: RowEncoding, has_pictures: bool = True) -> str:
