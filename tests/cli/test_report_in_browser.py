@@ -114,7 +114,7 @@ def test_a_report_needs_no_script_and_its_links_work(browser, request, tmp_path,
         assert page.locator(target).count() == 1
         assert page.locator(f"{target} h2").is_visible()
     images = page.locator("img")
-    assert images.count() == (12 if kind == "of_pictures" else 0)
+    assert images.count() == (2 * 12 if kind == "of_pictures" else 0)  # with what spoke for each
     cells = page.locator("svg.fathom-chart a")
     assert cells.count() > 0
     for cell in cells.all():  # a cell of the matrix leads to the numbers of its rows

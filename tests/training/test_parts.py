@@ -10,7 +10,7 @@ from fathom.nn.network import build
 from fathom.training.augmentation import augment
 from fathom.training.compiled import can_loop
 from fathom.training.loop import make_plan
-from fathom.training.program import EVALUATION_BATCH, Examples, _gather, join_parts, make_program
+from fathom.training.program import EVALUATION_BATCH, Examples, _prepare, join_parts, make_program
 from fathom.training.recipe import Augmentation, Recipe
 
 RNG = np.random.default_rng(0)
@@ -24,17 +24,21 @@ ROWS = jnp.asarray(RNG.integers(0, N, (3, 4)).astype(np.int32))
 KEY = jax.random.key(7)
 
 
+def gather(examples, rows, key, changes):
+    return _prepare(jax.tree.map(lambda part: part[rows], examples), key, changes)
+
+
 def test_what_steps_see_of_rows_in_several_arrays_is_what_they_see_of_one():
     np.testing.assert_array_equal(join_parts(PARTS), ONE)
-    several, one = (_gather(Examples(x, Y, WEIGHT), ROWS, KEY, None) for x in (PARTS, ONE))
+    several, one = (gather(Examples(x, Y, WEIGHT), ROWS, KEY, None) for x in (PARTS, ONE))
     assert several.x.shape == (3, 4, 11)
     assert all(map(np.array_equal, several, one))
 
 
 def test_augmentation_changes_the_pictures_of_a_row_and_nothing_else():
     changes = Augmentation(shift=1, light=0.5)
-    gather = jax.jit(_gather, static_argnums=3)  # as steps do
-    found = gather(Examples(PARTS, Y, WEIGHT), ROWS, KEY, changes).x.reshape(12, 11)
+    steps = jax.jit(gather, static_argnums=3)  # as steps do
+    found = steps(Examples(PARTS, Y, WEIGHT), ROWS, KEY, changes).x.reshape(12, 11)
     chosen = np.asarray(ROWS).reshape(-1)
     np.testing.assert_array_equal(found[:, :3], COLUMNS[chosen])
     pictures = jax.jit(augment, static_argnums=2)(

@@ -173,4 +173,6 @@ def _require_stems(architecture: Architecture, encoding: RowEncoding) -> None:
             found = way.codes
         is_like = is_like and key in parts and parts[key] == found
     if not is_like:
-        raise ModelFileError("stems that read the columns of the card", got="others")
+        raise ModelFileError(
+            "stems that read the columns of the card", got="stems of other columns"
+        )

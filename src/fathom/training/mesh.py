@@ -56,8 +56,8 @@ def make_mesh(n_devices: int | None = None) -> Mesh:
         raise InputError(
             f"at most {len(found)} device{'s' * (len(found) != 1)}, all that this process has",
             got=f"{n_devices}",
-            hint=f"processes:{n_devices} makes as many of the processor's cores; or set "
-            f"XLA_FLAGS=--xla_force_host_platform_device_count={n_devices} before Python starts",
+            hint=f"processes:{n_devices} makes as many of the processor's cores; or have "
+            f"XLA make {n_devices} of this processor (XLA_FLAGS, before Python starts)",
         )
     return Mesh(np.array(found[:n_devices]), (AXIS,))
 
