@@ -59,7 +59,7 @@ class RayCluster(Executor):
             raise InputError(
                 "the address of a Ray cluster that is up", got=f"{address}: {_first_line(error)}",
                 hint="start one with ray start --head --port=6379, or use --cluster processes; "
-                "if it has a token, RAY_AUTH_MODE=token and the same ~/.ray/auth_token belong here too",
+                "if it has a token, RAY_AUTH_MODE=token and its ~/.ray/auth_token belong here too",
             ) from None  # fmt: skip
         try:
             require_token(len(self.nodes()), os.environ)
