@@ -90,7 +90,7 @@ def no_breeding(self: Any, remaining: float) -> Any:
     return None
 
 
-def not_ready() -> bool:
+def not_ready(*names: Any) -> bool:
     return False
 
 
@@ -100,8 +100,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "strategy.are_loops_ready": not_ready,
         "population.are_loops_ready": not_ready,
         "engines.are_loops_ready": not_ready,
-        "engines.prepare": lambda: None,
-        "population.prepare": lambda: None,
+        "engines.prepare": lambda *names: None,
+        "population.prepare": lambda *names: None,
     },
     "no embeddings of numbers": {
         "first_members": only(lambda g: g.input_form not in EMBEDDED),

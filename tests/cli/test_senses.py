@@ -1,5 +1,8 @@
 """Pictures and texts through the command: trained once, then predicted, judged and looked into."""
 
+import shutil
+
+import jax.numpy as jnp
 import numpy as np
 import polars as pl
 import pytest
@@ -105,6 +108,46 @@ def test_a_folder_is_judged_and_a_table_of_paths_too(spots, run_in):
     assert scores == [pytest.approx(np.mean(model.predict(x) == np.array(kinds)))] * 2
 
 
+def test_a_report_on_pictures_shows_the_mistakes_and_what_spoke_for_them(spots, run_in):
+    folder, _ = spots
+    judged = run_in("evaluate", "m.fathom", "fresh", "--json", cwd=folder)
+    run = run_in(
+        "report", "m.fathom", "--data", "fresh", "--output", "r.html", "--json", cwd=folder
+    )
+    assert run.code == 0, run.err
+    metrics = {e["name"]: e["value"] for e in run.events if e["event"] == "metric"}
+    assert metrics["accuracy"] == pytest.approx(judged.events[-1]["score"])
+    page = (folder / "r.html").read_text()
+    model, paths = load(folder / "m.fathom"), sorted((folder / "fresh").rglob("*.png"))
+    x = np.stack([read_levels(path, *model.schema_.input.shape) for path in paths])
+    wrong = [p for p, said in zip(paths, model.predict(x), strict=True) if said != p.parent.name]
+    for path in wrong[:5]:
+        assert f"{path.parent.name}/{path.name}" in page
+    assert page.count("what spoke for what was said") == min(len(wrong), 12)
+
+
+def test_one_picture_is_looked_into_and_its_parts_add_up(spots, run_in):
+    folder, _ = spots
+    path = sorted((folder / "fresh" / "red").iterdir())[0]
+    run = run_in("inspect", "m.fathom", "--data", "fresh", "--row", 11, "--attribution", "--json",
+                 cwd=folder)  # fmt: skip
+    events = {event["event"]: event for event in run.events}
+    assert path.name in events["example"]["origin"]
+    assert events["example"]["expected"] == "red"
+    places = events["places"]
+    assert np.sum(places["contributions"]) == pytest.approx(places["z"] - places["flat"], abs=1e-6)
+    model = load(folder / "m.fathom")
+    levels = read_levels(path, *model.schema_.input.shape)[None]
+    p = model.predict_proba(levels)[0]
+    assert places["output"] == model.classes_[p.argmax()]
+    flat = np.broadcast_to(np.float32(levels).mean(axis=(1, 2), keepdims=True), levels.shape)
+    z = np.asarray(model.networks_[0].combine(jnp.asarray(flat)))[0, p.argmax()]
+    assert places["flat"] == pytest.approx(float(z), abs=0.01 + 0.01 * abs(float(z)))
+    shown = run_in("inspect", "m.fathom", "--data", str(path), cwd=folder)
+    assert "It says" in shown.out
+    assert f"{model.classes_[p.argmax()]}: {p.max():.2f}" in shown.out
+
+
 def test_pictures_named_by_a_table_are_learned_from(spots, run_in, monkeypatch):
     folder, _ = spots
     names = [f"seen/{('red', 'blue')[number % 2]}/{number}.png" for number in range(40)]
@@ -140,9 +183,7 @@ def test_what_cannot_be_done_with_pictures_is_refused(spots, run_in):
         ("predict", "m.fathom", "fresh", "--id", "file"),
         ("predict", "m.fathom", "reviews"),
         ("inspect", "m.fathom"),
-        ("report", "m.fathom", "--data", "fresh"),
         ("train", "fresh/red"),
-        ("train", "fresh", "--continue", "m.fathom"),
     ):
         assert run_in(*arguments, cwd=folder).refusal
 
@@ -204,3 +245,25 @@ def test_what_cannot_be_done_with_texts_is_refused(reviews, run_in):
         ("train", "--replay", "m.fathom"),
     ):
         assert run_in(*arguments, cwd=folder).refusal
+
+
+def test_a_network_of_pictures_goes_on_where_it_stood(spots, run_in):
+    folder, _ = spots
+    first = load(folder / "m.fathom")
+    run = run_in("train", "--continue", "m.fathom", "--time-limit", 2, "--output", "on.fathom",
+                 "--json", cwd=folder)  # fmt: skip
+    assert run.code == 0, run.err
+    assert next(e for e in run.events if e["event"] == "data")["file"] == str(folder / "seen")
+    second = load(folder / "on.fathom")
+    assert second.architecture_ == first.architecture_
+    assert len(second.history_.starts) == len(first.history_.starts) + 1
+    best = [
+        model.history_.starts[model.history_.kept[0]].best.validation_loss
+        for model in (first, second)
+    ]
+    assert best[1] <= best[0] + 1e-6  # the old network stays where the new one is no better
+    for kind, called in (("red", "red"), ("blue", "green")):
+        shutil.copytree(folder / "fresh" / kind, folder / "odd" / called)
+    refused = run_in("train", "odd", "--continue", "m.fathom", cwd=folder).refusal
+    assert "the target of the first training" in refused
+    assert "green" in refused

@@ -127,6 +127,30 @@ def test_predictions_are_those_of_the_library_and_evaluations_too(beeps, run_in)
     assert judged.events[-1]["score"] == pytest.approx(np.mean(model.predict(heard) == truth))
 
 
+def test_a_report_on_recordings_names_their_files_and_training_goes_on(beeps, run_in):
+    folder, _ = beeps
+    asked = ("--data", "fresh", "--names", "{class}_{x}", "--output", "r.html", "--json")
+    run = run_in("report", "m.fathom", *asked, cwd=folder)
+    assert run.code == 0, run.err
+    heard = Recordings.read(sorted((folder / "fresh").iterdir()))
+    said = load(folder / "m.fathom").predict(heard)
+    wrong = [
+        path.name
+        for path, one in zip(sorted((folder / "fresh").iterdir()), said, strict=True)
+        if path.name[0] != one
+    ]
+    accuracy = next(e["value"] for e in run.events if e.get("name") == "accuracy")
+    assert accuracy == pytest.approx(1 - len(wrong) / len(said))
+    page = (folder / "r.html").read_text()
+    assert all(name in page for name in wrong)
+    on = run_in("train", "--continue", "m.fathom", "--time-limit", 1, "--output", "on.fathom",
+                cwd=folder)  # fmt: skip
+    assert on.code == 0, on.err
+    before, after = load(folder / "m.fathom"), load(folder / "on.fathom")
+    assert after.schema_ == before.schema_
+    assert len(after.history_.starts) == len(before.history_.starts) + 1
+
+
 def test_recordings_of_another_rate_are_heard_alike(beeps):
     folder, _ = beeps
     model = load(folder / "m.fathom")

@@ -1,5 +1,6 @@
 """Folders with one sub-folder for each class: what is listed, passed over and refused."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import polars as pl
 import pytest
 from PIL import Image
 
+from fathom.data import pictures
 from fathom.data.folders import find_contradictions, list_classes, read_all, sense_of
 from fathom.data.images import read_levels
 from fathom.data.pictures import find_file_column, read_pictures_of, survey
@@ -117,9 +119,25 @@ def test_pictures_are_read_at_one_size_and_moving_ones_said(tmp_path):
     assert any("several frames" in note for note in found.notes)
 
 
-def test_too_many_pictures_for_the_memory_are_refused_before_any_is_read():
-    with pytest.raises(DatasetError, match="take at most 4 GiB"):
-        read_pictures_of([Path("absent.png")] * 1000, 2048, 2048, 3)
+def test_pictures_that_would_fill_the_memory_are_kept_in_a_file(pets, tmp_path, monkeypatch):
+    paths = [*sorted(pets.rglob("*.png")), save(tmp_path / "last.png")]
+    paths.insert(1, Path("absent.png"))
+    here = read_pictures_of(paths, 8, 8, 3, most_bad=0.5)
+    monkeypatch.setattr(pictures, "MOST_IN_MEMORY", 0)
+    monkeypatch.setenv("FATHOM_CACHE", str(tmp_path / "kept"))
+    there = read_pictures_of(paths, 8, 8, 3, most_bad=0.5)
+    assert isinstance(there.x, np.memmap)
+    np.testing.assert_array_equal(there.x, here.x)
+    np.testing.assert_array_equal(there.kept, np.delete(np.arange(len(paths)), 1))
+    assert list((tmp_path / "kept").iterdir()) == []  # the file has no name, so none is left behind
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="the disk is asked on POSIX systems")
+def test_pictures_that_no_disk_holds_are_refused_before_any_is_read(tmp_path, monkeypatch):
+    monkeypatch.setenv("FATHOM_CACHE", str(tmp_path / "kept"))
+    with pytest.raises(DatasetError, match=r"room for pictures on the disk .*FATHOM_CACHE"):
+        read_pictures_of([Path("absent.png")] * 10**7, 2**16, 2**16, 3)
+    assert list((tmp_path / "kept").iterdir()) == []
 
 
 def test_a_survey_tells_greys_from_colors_and_the_usual_size(pets):

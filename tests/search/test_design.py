@@ -13,9 +13,10 @@ from fathom.data.columns import infer_columns
 from fathom.data.parsing import parse_table
 from fathom.data.schema import Target
 from fathom.errors import TrainingError
-from fathom.search.design import Plan, bring_back, design, divide
+from fathom.search.design import FOLD_SECONDS, Plan, bring_back, design, divide
 from fathom.search.material import Material
 from fathom.search.prediction import predict
+from fathom.training.machine import n_cores
 from fathom.training.monitor import Deadline, Monitor
 
 RNG = np.random.default_rng(0)
@@ -229,6 +230,13 @@ def test_rows_are_divided_once_where_time_is_short_and_in_five_where_it_is_not()
     (fold,) = divide(4000, None, Plan(), 0.1)
     assert len(fold.held_out) == pytest.approx(500, rel=0.01)
     assert len(divide(3, None, Plan(), 1e4)) == 3
+    rare = (np.arange(10_000) % 50 == 0).astype(int)
+    seconds = lambda rows: rows * FOLD_SECONDS / n_cores()  # for which there is time in a fold
+    assert len(divide(10_000, rare, Plan(), seconds(40_000))) == 3  # too few rare ones judge
+    (fold,) = divide(10_000, rare, Plan(), seconds(20_000))
+    assert rare[fold.held_out].sum() == 50
+    (fold,) = divide(10_000, np.arange(10_000) % 2, Plan(), seconds(40_000))
+    assert len(fold.held_out) == pytest.approx(1000, rel=0.01)
     groups = np.repeat([0, 1], 500)
     for fold in divide(1000, classes, Plan(groups=groups), 1e4):
         assert not set(groups[fold.training]) & set(groups[fold.held_out])

@@ -1,12 +1,14 @@
 """Jobs and tables of the studio without a search: what is kept, what is told, what is refused."""
 
 import json
+import subprocess
 
 import polars as pl
 import pytest
 
 from fathom.errors import InputError
 from fathom.studio.jobs import Jobs
+from fathom.studio.results import Results
 from fathom.studio.table_messages import JobRequest
 from fathom.studio.tables import Tables, known_folder
 from fathom.studio.typescript import write_typescript
@@ -140,3 +142,34 @@ def test_the_typescript_is_current(request):
     assert path.read_text(encoding="utf-8") == write_typescript(), (
         "python -m fathom.studio.typescript > frontend/src/messages.ts"
     )
+
+
+@pytest.mark.parametrize(
+    ("kind", "language", "name", "data"),
+    [
+        ("report", "zh", "report-zh.html", "test.parquet"),
+        ("descent", "zh", "descent.html", "train.parquet"),
+        ("space", "en", "space.html", "test.parquet"),
+    ],
+)
+def test_a_page_on_a_model_is_written_once_by_the_command_of_its_name(
+    tmp_path, monkeypatch, kind, language, name, data
+):
+    asked = []
+
+    def run(command, cwd, **options):
+        asked.append(command)
+        output = next(word.partition("=")[2] for word in command if word.startswith("--output="))
+        (cwd / output).write_text("<svg/>")
+        return subprocess.CompletedProcess(command, 0, b"", b"")
+
+    monkeypatch.setattr("fathom.studio.results.subprocess.run", run)
+    (tmp_path / "test.parquet").touch()
+    for _ in range(2):
+        path = Results().page_on(tmp_path, kind, language)
+        assert (path.name, path.read_text()) == (name, "<svg/>")
+    (command,) = asked
+    assert command[1:6] == ["-m", "fathom", kind, "model.fathom", f"--data={data}"]
+    assert (f"--lang={language}" in command) == (kind == "report")
+    with pytest.raises(InputError, match="report, descent, space"):
+        Results().page_on(tmp_path, "../secret", "en")

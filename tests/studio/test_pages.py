@@ -232,6 +232,7 @@ def test_a_table_is_learned_from_whoever_is_looking(opened, served, client, tita
     assert told.startswith("id: ")
     assert '"event":"data"' not in told  # heard before
     assert told.rstrip().rpartition("event: end")[1]
+    assert client.ask("GET", f"/api/jobs/{job}/pages/nothing")[0] == 422
     assert client.ask("DELETE", f"/api/jobs/{job}")[0] == 204
     assert client.ask("GET", f"/api/jobs/{job}")[0] == 422
 

@@ -85,9 +85,9 @@ def _read_rows(
         return None, None, "; no --data, so nothing can be judged"
     described = model.schema_.input
     if isinstance(described, ImageInput) and described.is_photo:
-        pictures, truth, _ = read_judged(model, options)
-        y: Any = truth.to_series() if truth.width == 1 else truth
-        return pictures, y, f", {len(pictures):,} pictures of {options.path}"
+        judged = read_judged(model, options)
+        y: Any = judged.truth.to_series() if judged.truth.width == 1 else judged.truth
+        return judged.x, y, f", {len(judged.names):,} files of {options.path}"
     known = read_known_rows(model, Path(model_path), options, MOST_ROWS)
     return known.x, known.y, f", {known}"
 

@@ -23,6 +23,7 @@ from fathom.inspection.attribution import (
     Attribution,
     Neighbors,
     attribute,
+    contributed_by_place,
     find_neighbors,
     typical_row,
 )
@@ -30,6 +31,7 @@ from fathom.inspection.attribution import (
 MOST_KNOWN = 2000  # rows among which the like are looked for
 MOST_INPUTS = 15  # listed one by one
 N_NEAREST = 5
+GRID = 6  # parts of a picture, down and across
 
 
 def show_contributions(
@@ -80,6 +82,35 @@ def show_contributions(
     screen.say("\n".join(_told(found, _Words(opened, cells, usual), compared)))
     screen.say()
     screen.say("\n".join(_listed(alike, known)))
+
+
+def show_places(screen: Screen, opened: Opened, described: ImageInput) -> None:
+    """Show what each part of a picture contributed to what is said of it.
+
+    Parameters
+    ----------
+    screen : Screen
+        Where to.
+    opened : Opened
+        One network of the model, with the picture.
+    described : ImageInput
+        What the picture is; one of what is heard is turned so that time goes to the right.
+    """
+    sums = np.asarray(opened.network.combine(jnp.asarray(opened.x)))[0]
+    output = int(sums.argmax())
+    shares = contributed_by_place(opened.network, opened.x, np.array([output]))[0]
+    if described.hearing is not None:
+        shares = shares.T[::-1]
+    parts = [np.array_split(band, GRID, axis=1) for band in np.array_split(shares, GRID, axis=0)]
+    grid = np.array([[part.sum() for part in band] for band in parts])
+    name, z = opened.output_names[output], float(sums[output])
+    flat = z - float(grid.sum())
+    screen.emit("places", output=name, z=z, flat=flat, contributions=grid.tolist())
+    of = "its mean level alone" if described.hearing is not None else "its mean color alone"
+    screen.say(f"z of {name} is {write_number(z)}; of {of}: {write_number(flat)}.")
+    screen.say("What each part contributed to the difference, as it lies in the picture:")
+    for band in grid:
+        screen.say("  " + " ".join(f"{value:+7.2f}" for value in band))
 
 
 def _labels(y: Any) -> list[str]:

@@ -1,21 +1,25 @@
-"""Pictures in a terminal: ink as blocks, probabilities as bars, a confusion matrix."""
+"""Pictures in a terminal: ink and levels as blocks, probabilities as bars, a confusion matrix."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
+from fathom.data.images import resize_levels
+from fathom.data.schema import ImageInput
+
 BAR_WIDTH = 20
+MOST_DRAWN = 32  # rows and columns of a picture
 
 
 def draw_reading(
     picture: np.ndarray, classes: Sequence[object], probabilities: np.ndarray, *, blocks: bool
 ) -> str:
-    """Draw a picture of ink with the probability of each class beside it.
+    """Draw a picture with the probability of each class beside it.
 
     Parameters
     ----------
     picture : numpy.ndarray
-        Shape (height, width), 1 is ink.
+        Shape (height, width), from 0 (paper) to 1 (ink).
     classes : sequence
         The classes.
     probabilities : numpy.ndarray
@@ -28,8 +32,9 @@ def draw_reading(
     str
         As many lines as the picture has rows, or as there are bars, if more.
     """
-    ink, full = ("██", "█") if blocks else ("##", "=")
-    rows = ["".join(ink if pixel else "  " for pixel in row) for row in picture]
+    shades, full = (" ░▒▓█", "█") if blocks else (" .:*#", "=")
+    strength = np.round(np.asarray(picture, float) * (len(shades) - 1)).astype(int)
+    rows = ["".join(2 * shades[pixel] for pixel in row) for row in strength]
     width = max(len(str(label)) for label in classes)
     bars = []
     order = range(len(classes)) if len(classes) <= 10 else np.argsort(-probabilities)[:10]
@@ -46,6 +51,25 @@ def draw_reading(
     return "\n".join(
         f"{edge}{row:<{wide}}{edge}  {bar}".rstrip() for row, bar in zip(rows, bars, strict=True)
     )
+
+
+def as_ink(picture: np.ndarray, described: ImageInput) -> np.ndarray:
+    """Return a picture as `draw_reading` draws it: levels as ink that is darker where they are.
+
+    Parameters
+    ----------
+    picture : numpy.ndarray
+        Ink, shape (height, width), or levels from 0 to 255, shape (height, width, channels).
+    described : ImageInput
+        What it is: of ink, of levels, or of what is heard, where time goes to the right then and
+        what is loud is dark.
+    """
+    if not described.is_photo:
+        return picture
+    height, width = (min(side, MOST_DRAWN) for side in picture.shape[:2])
+    small = resize_levels(picture[None], height, width)[0].mean(axis=-1)
+    small = (small - small.min()) / max(float(np.ptp(small)), 1.0)  # few shades: all are used
+    return small.T[::-1] if described.hearing is not None else 1 - small
 
 
 def draw_confusion(

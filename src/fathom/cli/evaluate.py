@@ -59,9 +59,10 @@ def run_evaluate(
         judge_texts(screen, model, options, began)
         return
     if isinstance(schema.input, ImageInput) and schema.input.is_photo:
-        pictures, truth, notes = read_judged(model, options)
-        evaluation, more = evaluate(model, pictures, truth)
-        _show(screen, evaluation, (*notes, *more), model, model_path, options, began, len(pictures))
+        known = read_judged(model, options)
+        evaluation, more = evaluate(model, known.x, known.truth)
+        notes = (*known.notes, *more)
+        _show(screen, evaluation, notes, model, model_path, options, began, len(known.names))
         return
     if not isinstance(schema.input, TableInput):
         raise InputError("a model of a table", got=f"{model_path}, which is none")

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from fathom.cli.options import Json, Reading, Seed, named_columns, reads_table
+from fathom.cli.options import Json, Names, Reading, Seed, named_columns, reads_table
 from fathom.errors import InputError
 
 inside = typer.Typer()
@@ -81,8 +81,8 @@ def report(
         str,
         typer.Option(
             metavar="FILE",
-            help="A table with the target in it, best one the model was not trained on; for a "
-            "model of digits their name or path, as for digits.",
+            help="A table with the target in it, best one the model was not trained on; for models "
+            "of files a folder or table of them; for one of digits their name or path.",
         ),
     ] = "",
     output: Annotated[
@@ -96,6 +96,7 @@ def report(
         int | None,
         typer.Option(metavar="N", help="Look at N rows, drawn at random; all if left out."),
     ] = None,
+    names: Names = None,
     *,
     reading: Reading,
     seed: Seed = 0,
@@ -105,7 +106,9 @@ def report(
     from fathom.cli.report import ReportOptions, run_report
     from fathom.cli.tables import TableOptions
 
-    options = TableOptions(path=data, target=named_columns(target), seed=seed, **reading)
+    options = TableOptions(
+        path=data, target=named_columns(target), names=names, seed=seed, **reading
+    )
     run_report(model, options, ReportOptions(output, lang, rows), json)
 
 

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from fathom.cli.contributions import show_contributions
-from fathom.cli.drawing import draw_reading
+from fathom.cli.contributions import show_contributions, show_places
+from fathom.cli.drawing import as_ink, draw_reading
 from fathom.cli.engine import prepare_engine
 from fathom.cli.evaluate import right_numbers
+from fathom.cli.pictures import as_levels, list_given, read_for
 from fathom.cli.predict import collect_pictures
 from fathom.cli.rows import parse_network
 from fathom.cli.screen import Screen
@@ -100,9 +101,10 @@ def run_inspect(
         _show_parts(screen, opened.network, traced, asked, command)
     elif asked.attribution:
         _introduce(screen, model, model_path, opened, example, asked)
-        show_contributions(
-            screen, model, Path(model_path), options, opened, example.cells
-        )  # fmt: skip
+        if isinstance(model.schema_.input, ImageInput) and model.schema_.input.is_photo:
+            show_places(screen, opened, model.schema_.input)
+        else:
+            show_contributions(screen, model, Path(model_path), options, opened, example.cells)
     else:
         _introduce(screen, model, model_path, opened, example, asked)
         _show_inputs(screen, opened, example)
@@ -145,6 +147,8 @@ def _read_example(
 ) -> _Example:
     described = model.schema_.input
     if isinstance(described, ImageInput):
+        if described.is_photo:
+            return _read_file(described, model.schema_.target, options, row)
         return _read_picture(described, model.schema_.target, options.path, row)
     if isinstance(described, TableInput):
         return _read_table_row(model.schema_.target, described, model_path, options, row)
@@ -154,6 +158,21 @@ def _read_example(
 def _require_row(row: int, n_rows: int, where: str) -> None:
     if row > n_rows:
         raise InputError(f"--row from 1 to {n_rows:,}", got=f"{row:,} of {where}")
+
+
+def _read_file(described: ImageInput, target: Target, options: TableOptions, row: int) -> _Example:
+    """Read one picture or recording, and its class where a folder of that name holds it."""
+    if not options.path:
+        raise InputError("--data with a file or a folder to look at", got="none")
+    paths = list_given([options.path], options)
+    _require_row(row, len(paths), options.path)
+    path = paths[row - 1]
+    read = read_for(described, [path], most_bad=0.0)
+    levels = as_levels(read.x, described)
+    truth = np.asarray([path.parent.name], object)
+    is_known = target.task == "classes" and path.parent.name in map(str, target.classes)
+    kind = "the picture" if described.hearing is None else "the recording"
+    return _Example(levels, truth if is_known else None, f"{kind} {path}", picture=levels[0])
 
 
 def _read_picture(described: ImageInput, target: Target, path: str, row: int) -> _Example:
@@ -294,10 +313,13 @@ def _introduce(
     if opened.units:
         screen.say(f"Outputs are in units of their own: a = {opened.units}.")
     screen.say()
-    if example.picture is not None and isinstance(model, FathomClassifier):
+    described = model.schema_.input
+    if isinstance(described, ImageInput) and isinstance(model, FathomClassifier):
+        assert example.picture is not None
         classes = [label.item() for label in model.classes_]
         p = model.predict_proba(example.x)[0]
-        screen.say(draw_reading(example.picture, classes, p, blocks=screen.can_draw))
+        ink = as_ink(example.picture, described)
+        screen.say(draw_reading(ink, classes, p, blocks=screen.can_draw))
         screen.say()
     if not asked.attribution:
         screen.say(write_formula(opened.architecture))

@@ -46,10 +46,11 @@ from fathom.errors import InputError
 from fathom.estimators import FathomClassifier, FathomRegressor
 from fathom.estimators.base import unit_mean
 from fathom.estimators.designing import class_weights
-from fathom.estimators.photographs import scaled, search_photographs
+from fathom.estimators.listening import sound_rows
+from fathom.estimators.photographs import Earlier, scaled, search_levels, search_photographs
 from fathom.search.picturing import choose_size
+from fathom.training.machine import n_cores
 from fathom.training.monitor import Deadline, Monitor
-from fathom.training.starts import n_cores
 
 
 @dataclass(frozen=True)
@@ -157,11 +158,14 @@ def train_pictures(
     time_limit: float,
     monitor: Monitor,
     deadline: Deadline,
+    before: FathomClassifier | FathomRegressor | None = None,
 ) -> FathomClassifier | FathomRegressor:
-    """Read pictures at a size for which there is time, and find a network for them."""
+    """Read pictures at a size for which there is time, and find a network or train one on."""
     channels, native = survey(files.paths)
     size = choose_size(len(files.paths), max(native, LEAST_SIDE), deadline.remaining(), n_cores())
     height, width = scaled((1, 1), size.side)
+    if before is not None:
+        height, width, channels = before.schema_.input.shape
     screen.say(
         f"  read as {height}×{width} pixels, {'grey' if channels == 1 else 'colors'}; "
         f"{len(files.paths) * height * width * channels / 2**20:.0f} MiB"
@@ -174,12 +178,35 @@ def train_pictures(
     y, weight = files.y[pictures.kept], files.weight[pictures.kept]
     if files.target.task == "classes" and len(np.unique(y)) < len(files.target.classes):
         raise InputError("pictures of every class", got="a class of which none can be read")
-    found = search_photographs(
-        pictures.x, y, files.target, weight, options.seed, monitor=monitor, deadline=deadline,
-        width=size.width,
-    )  # fmt: skip
+    watch: dict[str, Any] = {"monitor": monitor, "deadline": deadline}
+    if before is None:
+        found = search_photographs(
+            pictures.x, y, files.target, weight, options.seed, width=size.width, **watch
+        )
+    else:
+        found = search_levels(
+            pictures.x, y, before.schema_, weight, options.seed, (), earlier=Earlier.of(before),
+            **watch,
+        )  # fmt: skip
     kind = FathomRegressor if files.target.task == "numbers" else FathomClassifier
     return kind(time_limit=time_limit, random_state=options.seed).restore(*found)
+
+
+def require_same_target(before: FathomClassifier | FathomRegressor, target: Target) -> None:
+    """Refuse to train a network on with files of something else.
+
+    Raises
+    ------
+    InputError
+        If the files have another target than those it learned from.
+    """
+    known = before.schema_.target
+    if (known.task, known.classes, known.names) != (target.task, target.classes, target.names):
+        raise InputError(
+            f"files with the target of the first training, {listing(known.classes or known.names)}",
+            got=listing(target.classes or target.names),
+            hint="train anew, without --continue",
+        )  # fmt: skip
 
 
 def conclude_files(
@@ -272,14 +299,28 @@ def read_for(described: Any, paths: Sequence[Path], *, most_bad: float) -> ReadO
     return ReadOf(seen.x, seen.kept, seen.notes)
 
 
+def as_levels(x: Any, described: ImageInput) -> np.ndarray:
+    """Return what was read of files as levels, (n, height, width, channels): sound as pictures."""
+    if described.hearing is None:
+        return np.asarray(x)
+    return sound_rows(x, described).reshape(-1, *described.shape)
+
+
 def _at(options: TableOptions, path: str) -> TableOptions:
     return replace(options, path=path)
 
 
-def read_judged(
-    model: FathomClassifier | FathomRegressor, options: TableOptions
-) -> tuple[Any, pl.DataFrame, tuple[str, ...]]:
-    """Return pictures or recordings whose target is known, that target as a table, and notes.
+class Judged(NamedTuple):
+    """Pictures or recordings, their target as a table, the name of each file, and notes."""
+
+    x: Any
+    truth: pl.DataFrame
+    names: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def read_judged(model: FathomClassifier | FathomRegressor, options: TableOptions) -> Judged:
+    """Read pictures or recordings whose target is known.
 
     Raises
     ------
@@ -296,7 +337,14 @@ def read_judged(
     if target.task == "classes" and (read_target(truth.to_series(), target) < 0).all():
         raise InputError(f"files of {listing(target.classes)}", got="none of these classes")
     found = read_for(model.schema_.input, paths, most_bad=1.0)
-    return found.x, truth[found.kept], (*notes, *found.notes)
+    names = tuple(_below(paths[place], path) for place in found.kept)
+    return Judged(found.x, truth[found.kept], names, (*notes, *found.notes))
+
+
+def _below(file: Path, given: Path) -> str:
+    """Return what a file is called below the folder, or beside the table, that names it."""
+    folder = given if given.is_dir() else given.parent
+    return file.relative_to(folder).as_posix() if file.is_relative_to(folder) else file.name
 
 
 def named_by_table(

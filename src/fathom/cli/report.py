@@ -10,6 +10,7 @@ import polars as pl
 
 from fathom.cli.engine import prepare_engine
 from fathom.cli.evaluate import right_numbers, target_names
+from fathom.cli.pictures import as_levels, read_judged
 from fathom.cli.screen import Screen
 from fathom.cli.tables import (
     TableOptions,
@@ -54,6 +55,7 @@ class _Given:
     name: str
     target: str
     is_training: bool | None
+    names: tuple[str, ...] = ()
 
 
 def run_report(model_path: str, options: TableOptions, asked: ReportOptions, is_json: bool) -> None:
@@ -73,7 +75,7 @@ def run_report(model_path: str, options: TableOptions, asked: ReportOptions, is_
     contents = gather_report(
         model, given.x, given.y, model_name=Path(model_path).name, data_name=given.name,
         target_name=given.target, is_training=given.is_training, most_rows=asked.rows,
-        seed=options.seed,
+        row_names=given.names, seed=options.seed,
     )  # fmt: skip
     page = write_report(contents, asked.language)
     try:
@@ -123,6 +125,8 @@ def _read(
 ) -> _Given:
     described, target = model.schema_.input, model.schema_.target
     if isinstance(described, ImageInput):
+        if described.is_photo:
+            return _read_files(model, model_path, described, options)
         return _read_pictures(described, options.path)
     options = _find_table(model_path, options)
     if isinstance(described, NumbersInput):
@@ -155,7 +159,7 @@ def _find_table(model_path: Path, options: TableOptions) -> TableOptions:
     if options.path:
         return options
     known = recall_run(model_path)
-    if known is None or not Path(known.path).is_file():
+    if known is None or not Path(known.path).exists():
         raise InputError(
             "--data FILE with rows whose target is known", got="none",
             hint="best rows the model was not trained on",
@@ -199,6 +203,22 @@ def _numbers(frame: pl.DataFrame, described: NumbersInput) -> Any:
     if not all(np.isfinite(column).all() for column in values.values()):
         raise InputError("a number in every cell, for a model of numbers", got="an empty one")
     return pl.DataFrame(values) if described.names else np.stack(list(values.values()), axis=1)
+
+
+def _read_files(
+    model: FathomClassifier | FathomRegressor,
+    model_path: Path,
+    described: ImageInput,
+    options: TableOptions,
+) -> _Given:
+    """Read pictures, or recordings as pictures of what is heard, with their target."""
+    options = _find_table(model_path, options)
+    judged = read_judged(model, options)
+    levels = as_levels(judged.x, described)
+    y = _truth(judged.truth, model.schema_.target)
+    target = ", ".join(judged.truth.columns)
+    is_training = _is_training(model_path, options)
+    return _Given(levels, y, _called(options.path), target, is_training, judged.names)
 
 
 def _read_pictures(described: ImageInput, source: str) -> _Given:

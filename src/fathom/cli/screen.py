@@ -199,5 +199,5 @@ class TrainingView(Monitor):
     def on_event(self, start: int, event: Event) -> None:
         """Show what is out of the ordinary."""
         self._screen.emit("note", network=self._name, start=start, **event.model_dump())
-        if event.kind == "rolled_back":
+        if event.kind in ("divided", "rolled_back"):
             self._screen.say(f"{self._name}  start {start + 1}: {event.text}")

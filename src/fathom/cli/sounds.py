@@ -9,6 +9,7 @@ from fathom.data.schema import ImageInput
 from fathom.errors import InputError
 from fathom.estimators import FathomClassifier, FathomRegressor
 from fathom.estimators.listening import search_sounds
+from fathom.estimators.photographs import Earlier
 from fathom.training.monitor import Deadline, Monitor
 
 
@@ -34,8 +35,9 @@ def train_sounds(
     time_limit: float,
     monitor: Monitor,
     deadline: Deadline,
+    before: FathomClassifier | FathomRegressor | None = None,
 ) -> FathomClassifier | FathomRegressor:
-    """Read recordings and find a network that tells what each is."""
+    """Read recordings and find a network that tells what each is, or train one on."""
     heard = hear_files(screen, files)
     y, weight = files.y[heard.kept], files.weight[heard.kept]
     target = files.target
@@ -43,8 +45,9 @@ def train_sounds(
         raise InputError("recordings of every class", got="a class of which none can be read")
     groups = None if files.groups is None else files.groups[heard.kept]
     found = search_sounds(
-        heard, y, target, weight, seed, monitor=monitor, deadline=deadline, groups=groups
-    )
+        heard, y, target, weight, seed, monitor=monitor, deadline=deadline, groups=groups,
+        earlier=None if before is None else (before.schema_, Earlier.of(before)),
+    )  # fmt: skip
     described = found.schema.input
     assert isinstance(described, ImageInput)
     screen.say(

@@ -15,6 +15,7 @@ from fathom.cli.pictures import (
     from_folder,
     from_table,
     introduce_files,
+    require_same_target,
     sense_of_folder,
     train_pictures,
 )
@@ -52,7 +53,7 @@ from fathom.cli.workers import conclude_rounds, require_searchable, say_rounds
 from fathom.data.cells import listing, quoted
 from fathom.data.folders import Sense
 from fathom.data.parsing import ParsedTable
-from fathom.data.schema import TableInput
+from fathom.data.schema import ImageInput, TableInput
 from fathom.data.tables import Table
 from fathom.data.textfiles import CLASS_COLUMN
 from fathom.deployment.archive import load, save
@@ -93,22 +94,23 @@ def run_train(
     check_numbers(time_limit, options.seed)
     if memory is not None:
         require_streamable(options, continued, rounds)
+    before = None
+    if continued is not None:
+        require_searchable(rounds, "with --continue")
+        before, options = earlier(Path(continued), options, "--continue")
+        output = output or continued
+        if not hasattr(before, "design_"):
+            return _go_on_with_files(before, options, time_limit, output, is_json, began)
     sense = sense_of_folder(options)
     if sense is not None and sense in NOUNS:
-        if continued is not None:
-            raise InputError("--continue with a table", got=f"a folder of {NOUNS[sense]}")
         require_searchable(rounds, f"for {NOUNS[sense]}")
         return _train_on_files(None, sense, options, time_limit, output, is_json, began)
     if not options.target and is_folder(options.path):
         options = replace(options, target=(CLASS_COLUMN,))
         if options.names is not None and options.task == "auto":
             options = replace(options, task="classes")  # 0 to 9 in names of files are no amounts
-    before = None
-    if continued is not None:
-        require_searchable(rounds, "with --continue")
-        before, options = earlier(Path(continued), options, "--continue")
     require_table(options)
-    place = Path(output or continued or "model.fathom")
+    place = Path(output or "model.fathom")
     refuse_overwriting(place, options.path)
     require_writable(place)
     screen = Screen(is_json)
@@ -213,6 +215,25 @@ def _train_from_disk(
     return STOPPED if stop.is_asked else 0
 
 
+def _go_on_with_files(
+    before: FathomClassifier | FathomRegressor,
+    options: TableOptions,
+    time_limit: float,
+    output: str,
+    is_json: bool,
+    began: float,
+) -> int:
+    """Train a network of pictures or recordings on; return the exit code."""
+    described = before.schema_.input
+    assert isinstance(described, ImageInput)
+    sense: Sense = "images" if described.hearing is None else "sounds"
+    table = None
+    if sense_of_folder(options) is None:
+        require_table(options)
+        table, options = read_with_target(options)
+    return _train_on_files(table, sense, options, time_limit, output, is_json, began, before)
+
+
 def _train_on_files(
     table: Table | None,
     sense: Sense,
@@ -221,6 +242,7 @@ def _train_on_files(
     output: str | None,
     is_json: bool,
     began: float,
+    before: FathomClassifier | FathomRegressor | None = None,
 ) -> int:
     """Find a network for files in a folder or named by a table; return the exit code."""
     screen, place = Screen(is_json), Path(output or "model.fathom")
@@ -234,6 +256,8 @@ def _train_on_files(
         if sense == "sounds" and is_transcript(table, options):
             return _train_on_texts(screen, table, column[0], options, time_limit, place, began)
         files = from_table(table, column[0], options)
+    if before is not None:
+        require_same_target(before, files.target)
     introduce_files(screen, files, options, NOUNS[sense])
     spent = time.monotonic() - began
     left = max(time_limit - spent - SAVE_S, LEAST_S)
@@ -242,10 +266,15 @@ def _train_on_files(
         view, deadline = SearchView(screen, time_limit, stop, spent), Deadline(left)
         with view.shown():
             if sense == "sounds":
-                model = train_sounds(screen, files, options.seed, time_limit, view, deadline)
+                model = train_sounds(
+                    screen, files, options.seed, time_limit, view, deadline, before
+                )
             else:
-                model = train_pictures(screen, files, options, time_limit, view, deadline)
+                model = train_pictures(
+                    screen, files, options, time_limit, view, deadline, before
+                )  # fmt: skip
         path = save(model, place)
+        record_run(path, options, ".")
         seconds = time.monotonic() - began
         conclude_files(screen, model, path, options, seconds, NOUNS[sense])
     return STOPPED if stop.is_asked else 0
@@ -322,14 +351,21 @@ def earlier(path: Path, options: TableOptions, flag: str) -> tuple[Any, TableOpt
     Raises
     ------
     InputError
-        If it is no model of a table, or what it was trained on is not known.
+        If it is no model of a table, of pictures or of recordings, or what it was trained on is not
+        known.
     """
     model = load(path)
-    if not hasattr(model, "design_"):
-        raise InputError(f"a model of a table for {flag}", got=f"{path}, which is none")
+    described = model.schema_.input
+    is_of_files = isinstance(described, ImageInput) and described.is_photo
+    can_go_on = is_of_files and flag == "--continue" and hasattr(model, "networks_")
+    if not hasattr(model, "design_") and not can_go_on:
+        raise InputError(
+            f"a model of a table for {flag}, or of pictures or recordings for --continue",
+            got=f"{path}, which is none",
+        )  # fmt: skip
     refuse_compressed(model, f"for {flag}")
     known = recall_run(path)
-    if known is None and (not options.path or not options.target):
+    if known is None and (not options.path or not (options.target or is_of_files)):
         raise InputError(
             "the table a model was trained on", got=f"no record of it for {path}",
             hint=f"name it: fathom train TABLE --target COLUMN {flag} {path}",

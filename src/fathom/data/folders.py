@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import polars as pl
@@ -181,7 +181,12 @@ def sense_of(files: LabeledFiles, folder: Path) -> Sense:
 
 
 def read_all(
-    paths: Sequence[Path], read: Callable[[Path], object], what: str, *, most_bad: float = MOST_BAD
+    paths: Sequence[Path],
+    read: Callable[[Path], object],
+    what: str,
+    *,
+    most_bad: float = MOST_BAD,
+    keep: Callable[[int, Any], object] = lambda place, value: value,
 ) -> ReadFiles:
     """Read many files, passing over those that cannot be read, up to a limit.
 
@@ -195,6 +200,8 @@ def read_all(
         What they are, in words, for example ``"pictures"``.
     most_bad : float, default 0.1
         Share of the files that may be unreadable.
+    keep : callable, optional
+        Takes the position of a file and what was read of it, and returns what is kept of that.
 
     Raises
     ------
@@ -202,14 +209,14 @@ def read_all(
         If more than that share cannot be read; names the first and says why.
     """
 
-    def attempt(path: Path) -> object:
+    def attempt(place: int) -> object:
         try:
-            return read(path)
+            return keep(place, read(paths[place]))
         except FathomError as error:
             return error
 
     with ThreadPoolExecutor(READERS) as pool:
-        found = list(pool.map(attempt, paths))
+        found = list(pool.map(attempt, range(len(paths))))
     bad = [place for place, value in enumerate(found) if isinstance(value, FathomError)]
     if bad and len(bad) >= max(1, most_bad * len(paths)):
         raise DatasetError(

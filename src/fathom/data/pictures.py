@@ -1,5 +1,8 @@
 """Pictures for a network: files of any size as one array of small ones."""
 
+import math
+import os
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,12 +11,13 @@ import numpy as np
 import polars as pl
 from PIL import Image
 
+from fathom.data.cache import cache_folder
 from fathom.data.cells import nearest, quoted
 from fathom.data.folders import MOST_BAD, read_all
 from fathom.data.images import IMAGE_SUFFIXES, has_color, read_levels, shorter_side
 from fathom.errors import DatasetError, FathomError, InputError
 
-MOST_BYTES = 2**32  # memory that the pictures of one training may take
+MOST_IN_MEMORY = 2**30  # bytes of pictures; more of them are kept in a file
 LEAST_SIDE = 8  # pixels that a picture is brought to at least
 SAMPLED = 24  # pictures looked at to tell greys from colors
 
@@ -54,15 +58,14 @@ def read_pictures_of(
     Raises
     ------
     DatasetError
-        If they would take too much memory, or too many cannot be read.
+        If they would not fit on the disk, or too many cannot be read.
+
+    Notes
+    -----
+    What would take more than 1 GiB is kept in a file without a name in the cache folder, which the
+    system takes into memory piece by piece as it is looked at, and which goes with the process.
     """
-    need = len(paths) * height * width * channels
-    if need > MOST_BYTES:
-        raise DatasetError(
-            f"pictures that take at most {MOST_BYTES / 2**30:.0f} GiB",
-            got=f"{len(paths):,} of {height}×{width}, which take {need / 2**30:.1f} GiB",
-            hint="give fewer pictures",
-        )
+    room = _make_room((len(paths), height, width, channels))
     moving: list[Path] = []
 
     def read(path: Path) -> np.ndarray:
@@ -71,14 +74,40 @@ def read_pictures_of(
             moving.append(path)
         return levels
 
-    found = read_all(paths, read, "pictures", most_bad=most_bad)
-    if not found.values:
+    def keep(place: int, levels: np.ndarray) -> None:
+        room[place] = levels
+
+    found = read_all(paths, read, "pictures", most_bad=most_bad, keep=keep)
+    if not len(found.kept):
         raise DatasetError("pictures", got="none that can be read")
     notes = found.notes
     if moving:
         notes += (f"of {len(moving):,} pictures with several frames the first is seen",)
-    x = np.stack([np.asarray(value) for value in found.values])
-    return Pictures(x, found.kept, notes)
+    if len(found.kept) < len(paths):
+        for place, source in enumerate(found.kept.tolist()):  # close up, without a second copy
+            room[place] = room[source]
+    return Pictures(room[: len(found.kept)], found.kept, notes)
+
+
+def _make_room(shape: tuple[int, ...]) -> np.ndarray:
+    """Return an array for levels: in memory, or in a file where it is large."""
+    need = math.prod(shape)
+    if need <= MOST_IN_MEMORY:
+        return np.empty(shape, np.uint8)
+    folder = cache_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder) as file:
+        try:
+            if hasattr(os, "posix_fallocate"):  # or a full disk would end the process later
+                os.posix_fallocate(file.fileno(), 0, need)
+            return np.memmap(file, np.uint8, "w+", shape=shape)
+        except OSError as error:
+            raise DatasetError(
+                f"room for pictures on the disk of {folder}",
+                got=f"{shape[0]:,} of {shape[1]}×{shape[2]}, which take {need / 2**30:.1f} GiB "
+                f"({error.strerror})",
+                hint="give fewer pictures, or name a folder on another disk by FATHOM_CACHE",
+            ) from None
 
 
 def _has_frames(path: Path) -> bool:

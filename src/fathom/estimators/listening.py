@@ -9,10 +9,16 @@ from fathom.data.hearing import fit_length, hear, hear_at, usual_length
 from fathom.data.schema import ImageInput, Schema, Target
 from fathom.errors import InputError
 from fathom.estimators.defaults import output_layer
-from fathom.estimators.photographs import Found, photograph_rows, search_levels, time_for
+from fathom.estimators.photographs import (
+    Earlier,
+    Found,
+    photograph_rows,
+    search_levels,
+    time_for,
+)
 from fathom.search.listening import MOST_MOMENTS, choose_width, sound_entries
+from fathom.training.machine import n_cores
 from fathom.training.monitor import Deadline, Monitor
-from fathom.training.starts import n_cores
 
 
 def search_sounds(
@@ -25,6 +31,7 @@ def search_sounds(
     monitor: Monitor | None,
     deadline: Deadline,
     groups: np.ndarray | None = None,
+    earlier: tuple[Schema, Earlier] | None = None,
 ) -> Found:
     """Find a convolutional network for recordings within a time.
 
@@ -46,6 +53,8 @@ def search_sounds(
         When to be done.
     groups : numpy.ndarray, optional
         Group of each recording, for example who speaks: those of one never both train and judge.
+    earlier : tuple of Schema and Earlier, optional
+        A network that is trained on instead, and how it hears.
 
     Raises
     ------
@@ -57,6 +66,12 @@ def search_sounds(
             "one target for recordings", got=f"{len(target.factors)} factors of one answer",
             hint="train one model for each",
         )  # fmt: skip
+    watch: dict[str, Any] = {"monitor": monitor, "deadline": deadline, "groups": groups}
+    if earlier is not None:
+        schema, network = earlier
+        assert isinstance(schema.input, ImageInput)
+        levels = sound_rows(recordings, schema.input).reshape(-1, *schema.input.shape)
+        return search_levels(levels, y, schema, weight, seed, (), earlier=network, **watch)
     hearing = hear_at(recordings.rate)
     pictures = hear(recordings.waves, hearing)
     x = fit_length(pictures, usual_length(pictures, MOST_MOMENTS))
@@ -68,9 +83,7 @@ def search_sounds(
     n = int(np.count_nonzero(weight))
     width = choose_width(n, x.shape[1:], time_for(deadline), n_cores())
     entries = sound_entries(x.shape[1:], width, output, loss, n, seed)
-    return search_levels(
-        x, y, schema, weight, seed, entries, monitor=monitor, deadline=deadline, groups=groups
-    )
+    return search_levels(x, y, schema, weight, seed, entries, **watch)
 
 
 def sound_rows(x: Any, described: ImageInput) -> np.ndarray:

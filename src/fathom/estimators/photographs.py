@@ -17,19 +17,37 @@ from fathom.estimators.aims import aim_of, fit_target_encoding
 from fathom.estimators.defaults import output_layer
 from fathom.nn.architecture import Architecture
 from fathom.nn.network import Network
-from fathom.search.contest import Entry, Ground, contest
+from fathom.search.contest import Entry, Ground, contest, go_on
 from fathom.search.factors import with_factors
 from fathom.search.picturing import choose_size, picture_entries
 from fathom.training.history import History
+from fathom.training.machine import n_cores
 from fathom.training.metrics import score_name
 from fathom.training.monitor import Deadline, Monitor
 from fathom.training.program import Examples
 from fathom.training.recipe import Recipe
-from fathom.training.starts import n_cores
 
 LEAST_SIDE = 8  # pixels from which convolutions have something to look at
 END_SHARE, END_S = 0.01, 0.5  # of the time, kept back for what follows the last step
 NO_DEADLINE_S = 600.0  # that pictures are designed for where there is no time limit
+
+
+class Earlier(NamedTuple):
+    """A network that is trained on: what it is, how it is trained, and what happened so far."""
+
+    architecture: Architecture
+    recipe: Recipe
+    network: Network
+    target_encoding: Standardization | None
+    history: History
+
+    @classmethod
+    def of(cls, model: Any) -> "Earlier":
+        """Return the network of a fitted estimator of pictures or recordings."""
+        return cls(
+            model.architecture_, model.recipe_, model.networks_[0], model.target_encoding_,
+            model.history_,
+        )  # fmt: skip
 
 
 class Found(NamedTuple):
@@ -122,6 +140,7 @@ def search_levels(
     monitor: Monitor | None,
     deadline: Deadline,
     groups: np.ndarray | None = None,
+    earlier: Earlier | None = None,
 ) -> Found:
     """Hold a contest of described networks on pictures of their final size.
 
@@ -145,42 +164,68 @@ def search_levels(
         When to be done.
     groups : numpy.ndarray, optional
         Group of each picture: those of one never both train and judge.
+    earlier : Earlier, optional
+        A network that is trained on instead; there are no entries then.
     """
     target = schema.target
-    rows = np.flatnonzero(weight > 0)
-    classes = y[rows] if target.task == "classes" else None
-    entries = [
-        replace(entry, architecture=with_factors(entry.architecture, target)) for entry in entries
-    ]
-    fraction = entries[0].recipe.validation_fraction
-    training, held_out = hold_out(len(rows), fraction, seed, classes)
-    if groups is not None:
-        fold = make_folds(len(rows), 1, fraction, seed, classes=classes, groups=groups[rows])[0]
-        training, held_out = fold.training, fold.held_out
-    training = rows[training]
-    target_encoding = fit_target_encoding(entries[0].architecture, target, y[training])
-    aim = aim_of(y, entries[0].architecture, target, target_encoding)
-    examples = Examples(*map(jnp.asarray, (x, aim, weight)))
-    judges = None
-    if held_out is not None:
-        judges = jax.tree.map(lambda part: part[rows[held_out]], examples)
-    reserve = END_S + END_SHARE * time_for(deadline)
-    began = deadline.remaining()
+    if earlier is None:
+        entries = [
+            replace(entry, architecture=with_factors(entry.architecture, target))
+            for entry in entries
+        ]
+    else:
+        entries = [Entry("the network before", earlier.architecture, earlier.recipe)]
+    first, rows = entries[0], np.flatnonzero(weight > 0)
+    training, held_out = _divide(rows, y, target, first.recipe, seed, groups)
+    if earlier is None:
+        target_encoding = fit_target_encoding(first.architecture, target, y[training])
+    else:
+        target_encoding = earlier.target_encoding
+    aim = aim_of(y, first.architecture, target, target_encoding)
+    pictures = jax.device_put(x, may_alias=True)  # many may be in a file rather than in memory
+    examples = Examples(pictures, jnp.asarray(aim), jnp.asarray(weight))
+    judges = None if held_out is None else jax.tree.map(lambda part: part[held_out], examples)
+    began, reserve = deadline.remaining(), END_S + END_SHARE * time_for(deadline)
     last = Deadline(max(began - reserve, 0.1)) if np.isfinite(began) else deadline
-    found = contest(
-        entries, Ground(examples, training, judges), deadline=last, monitor=monitor or Monitor()
-    )
+    ground, watched = Ground(examples, training, judges), monitor or Monitor()
+    if earlier is None:
+        found = contest(entries, ground, deadline=last, monitor=watched)
+        entry, network, starts = found.entry, found.network, found.starts
+        kept = len(starts) - 1
+    else:
+        before, entry = earlier.history, first
+        network, newest, is_better = go_on(
+            len(before.starts), entry, earlier.network, ground, deadline=last, monitor=watched
+        )
+        starts = (*before.starts, newest)
+        kept = len(before.starts) if is_better else before.kept[0]
     history = History(
-        starts=found.starts,
-        kept=(len(found.starts) - 1,),
-        score_name=score_name(found.entry.architecture.output_activation),
+        starts=starts,
+        kept=(kept,),
+        score_name=score_name(entry.architecture.output_activation),
         seconds=began - deadline.remaining() if np.isfinite(began) else 0.0,
     )
     encoding = Standardization(np.zeros(1), np.ones(1))
     return Found(
-        schema, found.entry.architecture, found.entry.recipe, history, (found.network,), encoding,
-        target_encoding,
-    )  # fmt: skip
+        schema, entry.architecture, entry.recipe, history, (network,), encoding, target_encoding
+    )
+
+
+def _divide(
+    rows: np.ndarray,
+    y: np.ndarray,
+    target: Target,
+    recipe: Recipe,
+    seed: int,
+    groups: np.ndarray | None,
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return the rows that train, and those that judge."""
+    classes, fraction = y[rows] if target.task == "classes" else None, recipe.validation_fraction
+    training, held_out = hold_out(len(rows), fraction, seed, classes)
+    if groups is not None:
+        fold = make_folds(len(rows), 1, fraction, seed, classes=classes, groups=groups[rows])[0]
+        training, held_out = fold.training, fold.held_out
+    return rows[training], None if held_out is None else rows[held_out]
 
 
 def scaled(size: tuple[int, ...], side: int) -> tuple[int, int]:

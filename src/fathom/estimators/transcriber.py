@@ -26,10 +26,10 @@ from fathom.nn.network import Network
 from fathom.search.contest import Ground, contest
 from fathom.search.transcribing import STRIDE, choose_sequence, sequence_entry
 from fathom.training.history import History
+from fathom.training.machine import n_cores
 from fathom.training.monitor import Deadline, Monitor
 from fathom.training.program import Examples
 from fathom.training.recipe import Recipe
-from fathom.training.starts import n_cores
 
 MOST_MOMENTS = 3000  # of one recording: half a minute
 LENGTHS = 64  # recordings are filled up to a multiple of so many moments: few shapes to compile

@@ -207,6 +207,34 @@ def attribute(
     )  # fmt: skip
 
 
+def contributed_by_place(network: Network, x: Any, outputs: np.ndarray) -> np.ndarray:
+    """Return what each place of pictures contributed to an output, compared with its mean color.
+
+    Parameters
+    ----------
+    network : Network
+        The network.
+    x : array-like
+        Pictures as the network takes them, (n, height, width, channels).
+    outputs : numpy.ndarray
+        Number of the output neuron that is explained, for each picture.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (n, height, width): the contributions of a place's channels, added; see `attribute`.
+        Those of one picture add up to how far z is from that of a picture that is its mean color
+        all over.
+    """
+    pictures = np.asarray(x, np.float32)
+    found = []
+    for picture, output in zip(pictures, outputs.tolist(), strict=True):
+        flat = np.broadcast_to(picture.mean(axis=(0, 1)), picture.shape)
+        one = attribute(network, picture[None], output=output, baseline=flat)
+        found.append(one.contributions.reshape(picture.shape).sum(axis=-1))
+    return np.stack(found)
+
+
 def _as_baseline(network: Network, baseline: Any, rows: np.ndarray) -> np.ndarray:
     base = as_rows(network, np.asarray(baseline)[None])[0]
     if base.shape != rows.shape[1:]:

@@ -31,9 +31,23 @@ def png(signed: np.ndarray) -> str:
     strength = np.clip(signed, -1, 1)
     colored = np.where(strength[..., None] < 0, np.array(BLUE), np.array(ORANGE))
     alpha = np.round(255 * np.abs(strength))[..., None]
-    pixels = np.concatenate([colored, alpha], axis=-1).astype(np.uint8)
+    return _address(Image.fromarray(np.concatenate([colored, alpha], -1).astype(np.uint8), "RGBA"))
+
+
+def levels_png(levels: np.ndarray) -> str:
+    """Return a picture of levels as a PNG in a ``data:`` address.
+
+    Parameters
+    ----------
+    levels : numpy.ndarray
+        Shape (height, width, 1) for grey or (height, width, 3) for colors, uint8.
+    """
+    return _address(Image.fromarray(levels[..., 0] if levels.shape[-1] == 1 else levels))
+
+
+def _address(image: Image.Image) -> str:
     file = io.BytesIO()
-    Image.fromarray(pixels, "RGBA").save(file, "PNG", optimize=True)
+    image.save(file, "PNG", optimize=True)
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
 
 

@@ -244,7 +244,8 @@ class Residual(LayerDescription):
     kind: Literal["residual"] = "residual"
     layers: tuple[InnerLayer, ...] = Field(min_length=1, max_length=64)
 
-    def _shapes(self, input_shape: Shape) -> list[Shape]:
+    def shapes(self, input_shape: Shape) -> list[Shape]:
+        """Return the shape of one example at the input and after every inner layer."""
         shapes = [input_shape]
         for layer in self.layers:
             if getattr(layer, "activation", None) == "softmax":
@@ -254,7 +255,7 @@ class Residual(LayerDescription):
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """Return the shape of f(x), which must agree with x in all but the last part."""
-        shape = self._shapes(input_shape)[-1]
+        shape = self.shapes(input_shape)[-1]
         if shape[:-1] != input_shape[:-1]:
             raise ArchitectureError(
                 f"inner layers that keep the shape {input_shape} but for its last part",
@@ -265,7 +266,7 @@ class Residual(LayerDescription):
 
     def n_parameters(self, input_shape: Shape) -> int:
         """Return the parameters of the inner layers and of the projection."""
-        shapes = self._shapes(input_shape)
+        shapes = self.shapes(input_shape)
         inner = sum(
             layer.n_parameters(shape) for layer, shape in zip(self.layers, shapes[:-1], strict=True)
         )
@@ -274,7 +275,7 @@ class Residual(LayerDescription):
 
     def build(self, input_shape: Shape, key: Key[Array, ""]) -> ResidualLayer:
         """Draw the inner layers, and the projection where one is needed."""
-        shapes = self._shapes(input_shape)
+        shapes = self.shapes(input_shape)
         layers = tuple(
             layer.build(shape, jax.random.fold_in(key, position))
             for position, (layer, shape) in enumerate(zip(self.layers, shapes[:-1], strict=True))

@@ -11,9 +11,9 @@ from fathom.errors import TrainingError
 from fathom.nn.architecture import Architecture
 from fathom.nn.network import Network, build
 from fathom.training.history import Event, NetworkEvent, NetworkStatus, StartHistory
-from fathom.training.loop import train
+from fathom.training.loop import make_plan, pad_for_evaluation, train
 from fathom.training.monitor import Deadline, Monitor
-from fathom.training.program import Examples
+from fathom.training.program import Examples, make_program
 from fathom.training.recipe import Recipe
 
 TRIAL_SHARE = 0.36  # of the time, for all trials together
@@ -134,6 +134,49 @@ def contest(
     if _loss(history) > best:  # what followed was no better: stay with the trial's
         final = network
     return Outcome(entries[winner], final, (*starts, history))
+
+
+def go_on(
+    number: int,
+    entry: Entry,
+    network: Network,
+    ground: Ground,
+    *,
+    deadline: Deadline,
+    monitor: Monitor,
+) -> tuple[Network, StartHistory, bool]:
+    """Train a network on from where it stands, and keep what was before where that was better.
+
+    Parameters
+    ----------
+    number : int
+        How many trainings there were before, so that chance falls otherwise this time.
+    entry : Entry
+        What the network is, and how it is trained.
+    network : Network
+        As it stands.
+    ground : Ground
+        What it is trained on, and judged by.
+    deadline : Deadline
+        When to be done.
+    monitor : Monitor
+        Told of every epoch, and asked whether to stop.
+
+    Returns
+    -------
+    tuple of Network, StartHistory and bool
+        The better network, what happened, and whether it is the new one.
+    """
+    before = math.inf if ground.held_out is None else _judge(entry, network, ground.held_out)
+    trained, history = run_entry(number, entry, network, ground, deadline, monitor)
+    is_better = _loss(history) < before
+    return (trained if is_better else network), history, is_better
+
+
+def _judge(entry: Entry, network: Network, held_out: Examples) -> float:
+    program = make_program(make_plan(entry.architecture, entry.recipe))
+    sums = program.evaluate(network, pad_for_evaluation(held_out))
+    return float(sums.loss) / float(sums.weight)
 
 
 def run_entry(

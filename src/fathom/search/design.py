@@ -40,14 +40,15 @@ from fathom.search.tried import Tried, retrace
 from fathom.training.calibration import fit_sharpness, sharpen
 from fathom.training.engines import cores_each
 from fathom.training.history import History, StartHistory
+from fathom.training.machine import n_cores
 from fathom.training.monitor import Deadline, Monitor
 from fathom.training.population import train_population
-from fathom.training.starts import n_cores
 
-FOLDS = 5
+FOLDS, FEW_FOLDS = 5, 3
 FOLD_SECONDS = 4e-3  # seconds of one core that one row in one fold costs, over all candidates
 TEXT_COST = 3  # what a column of text costs beside all others, for its encoding in every fold
 LEAST_HELD_OUT, MOST_SHARE, LEAST_SHARE = 500, 0.2, 0.1
+LEAST_OTHER, SCARCE_SHARE = 50, 0.25  # rows of other classes than the most frequent, that judge
 RESERVE_SHARE, RESERVE_S = 0.02, 0.35  # of the time, kept for choosing and calibrating at the end
 
 
@@ -277,14 +278,22 @@ def divide(n: int, classes: np.ndarray | None, plan: Plan, seconds: float) -> tu
     """Divide rows: several folds where the time allows, one held-out part otherwise.
 
     Folds let every row both train and judge, and networks of other rows average out; they cost as
-    many trainings. A held-out part is max(10 %, min(20 %, 500 / n)) of the rows.
+    many trainings. A held-out part is max(10 %, min(20 %, 500 / n)) of the rows. Where that holds
+    few rows of other classes than the most frequent one, the ensemble would be chosen by chance:
+    a few folds then, or if there is no time for them a quarter of the rows.
     """
     affordable = seconds * n_cores() / FOLD_SECONDS
+    share = max(LEAST_SHARE, min(MOST_SHARE, LEAST_HELD_OUT / n))
+    n_other = n if classes is None else n - int(np.bincount(classes).max())
+    is_scarce = share * n_other < LEAST_OTHER
     if isinstance(plan.earlier, Design):
         n_folds = plan.earlier.report.n_folds
+    elif FOLDS * n <= affordable:
+        n_folds = FOLDS
     else:
-        n_folds = FOLDS if FOLDS * n <= affordable else 1
-    share = max(LEAST_SHARE, min(MOST_SHARE, LEAST_HELD_OUT / n))
+        n_folds = FEW_FOLDS if is_scarce and FEW_FOLDS * n <= affordable else 1
+    if is_scarce:
+        share = max(share, SCARCE_SHARE)
     return make_folds(
         n, min(n_folds, n), share, plan.seed,
         classes=classes, groups=plan.groups, order=plan.order,

@@ -1,15 +1,22 @@
 """Networks for sound: a picture of time by frequency, how wide a network for the time there is."""
 
 from fathom.nn.architecture import Architecture, Layer
-from fathom.nn.blocks import Activation, Dropout, Flatten, Residual
-from fathom.nn.convolution import Conv2D, GlobalAveragePool, MaxPool
+from fathom.nn.blocks import Activation, Dropout, Flatten
+from fathom.nn.convolution import GlobalAveragePool, MaxPool
 from fathom.nn.dense import Dense
 from fathom.nn.layer import Shape
 from fathom.nn.losses import LossName
 from fathom.nn.normalization import BatchNorm
 from fathom.search.contest import Entry
-from fathom.search.picturing import SPEED, USABLE, count_products
-from fathom.training.recipe import Augmentation, Recipe
+from fathom.search.picturing import (
+    SPEED,
+    USABLE,
+    count_products,
+    make_entry,
+    normalized_convolution,
+    residual_block,
+)
+from fathom.training.recipe import Augmentation
 
 WIDTHS = (8, 12, 16, 24, 32)  # channels of the first stage, from the cheapest on
 MOST_STAGES = 4
@@ -84,22 +91,16 @@ def sound_network(
     layers: list[Layer] = [BatchNorm(momentum=0.8)]  # far from 0 and 1 at first, so it hurries
     side, channels = min(shape[:2]), width
     for stage in range(MOST_STAGES):
-        layers += [*_convolution(channels), Activation(activation="relu")]
+        layers += [*normalized_convolution(channels), Activation(activation="relu")]
         if side < 2 * FEWEST_SIDE or stage == MOST_STAGES - 1:
             break
         layers.append(MaxPool(size=2))
         side, channels = side // 2, min(2 * channels, 4 * width)
-    inner = (*_convolution(channels), Activation(activation="relu"), *_convolution(channels))
-    layers += [Residual(layers=inner), Activation(activation="relu")]
+    layers += residual_block(channels)
     if keeps_place and side >= 2 * 2:
         layers.append(MaxPool(size=2))
     layers += [Flatten() if keeps_place else GlobalAveragePool(), Dropout(rate=dropout), output]
     return Architecture(input_shape=shape, layers=tuple(layers), loss=loss)
-
-
-def _convolution(channels: int) -> tuple[Conv2D, BatchNorm]:
-    described = Conv2D(channels=channels, kernel=(3, 3), activation="identity", has_bias=False)
-    return described, BatchNorm()
 
 
 def sound_entries(
@@ -133,31 +134,10 @@ def sound_entries(
         shift=bands / 10, slide=moments / 8, scale=0.25, shear=0.1, bend=bands / 40, light=0.35,
         noise=30.0, hide_rows=0.3, hide_columns=0.3,
     )  # fmt: skip
+    there = sound_network(shape, width, output, loss)
+    anywhere = sound_network(shape, width, output, loss, keeps_place=False)
     return (
-        _entry("changed strongly", shape, width, output, loss, n, seed, strong, True),
-        _entry("changed as usual", shape, width, output, loss, n, seed, usual, True),
-        _entry("changed strongly, anywhere", shape, width, output, loss, n, seed, strong, False),
+        make_entry(f"{moments} moments, changed strongly", there, n, seed, strong),
+        make_entry(f"{moments} moments, changed as usual", there, n, seed, usual),
+        make_entry(f"{moments} moments, changed strongly, anywhere", anywhere, n, seed, strong),
     )
-
-
-def _entry(
-    name: str,
-    shape: Shape,
-    width: int,
-    output: Dense,
-    loss: LossName,
-    n: int,
-    seed: int,
-    changes: Augmentation,
-    keeps_place: bool,
-) -> Entry:
-    batch = 32 if n < 3000 else 64 if n < 20_000 else 128
-    recipe = Recipe(
-        learning_rate=3e-3, weight_decay=0.05, batch_size=batch, epochs=10 * MOST_PASSES,
-        label_smoothing=0.05 if loss == "cross_entropy" else 0.0, augmentation=changes,
-        validation_fraction=0.1, seed=seed,
-    )  # fmt: skip
-    described = sound_network(shape, width, output, loss, keeps_place=keeps_place)
-    stages = [layer.channels for layer in described.layers if isinstance(layer, Conv2D)]
-    what = f"{'-'.join(map(str, stages))} channels on {shape[0]} moments, {name}"
-    return Entry(what, described, recipe)

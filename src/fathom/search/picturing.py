@@ -116,21 +116,31 @@ def picture_network(
     layers: list[Layer] = [BatchNorm(momentum=0.8)]  # far from 0 and 1 at first, so it hurries
     side, channels = min(shape[:2]), width
     for stage in range(MOST_STAGES):
-        layers += [*_convolution(channels), Activation(activation="relu")]
+        layers += [*normalized_convolution(channels), Activation(activation="relu")]
         if side < 2 * FEWEST_SIDE or stage == MOST_STAGES - 1:
             break
         layers.append(MaxPool(size=2))
         side, channels = side // 2, 2 * channels
     if has_residual:
-        inner = (*_convolution(channels), Activation(activation="relu"), *_convolution(channels))
-        layers += [Residual(layers=inner), Activation(activation="relu")]
+        layers += residual_block(channels)
     layers += [GlobalAveragePool(), Dropout(rate=dropout), output]
     return Architecture(input_shape=shape, layers=tuple(layers), loss=loss)
 
 
-def _convolution(channels: int) -> tuple[Conv2D, BatchNorm]:
+def normalized_convolution(channels: int) -> tuple[Conv2D, BatchNorm]:
+    """Describe a convolution (3×3) and the normalization that follows it."""
     described = Conv2D(channels=channels, kernel=(3, 3), activation="identity", has_bias=False)
     return described, BatchNorm()
+
+
+def residual_block(channels: int) -> tuple[Residual, Activation]:
+    """Describe two convolutions with a shortcut past them, and a rectifier."""
+    inner = (
+        *normalized_convolution(channels),
+        Activation(activation="relu"),
+        *normalized_convolution(channels),
+    )
+    return Residual(layers=inner), Activation(activation="relu")
 
 
 def picture_entries(
@@ -155,8 +165,10 @@ def picture_entries(
         Seed of every random choice.
     """
     side = min(shape[:2])
+    described = picture_network(shape, width, output, loss)
+    size = f"{shape[0]}×{shape[1]}"
     if loss == "squared_error":  # where a number is asked for, the place may be the point
-        return (_entry("convolutional", shape, width, output, loss, n, seed, None),)
+        return (make_entry(f"{size}, convolutional", described, n, seed, None),)
     usual = Augmentation(
         shift=side / 10, rotate=8, scale=0.15, light=0.2, mirror=True, edge="repeat"
     )
@@ -166,29 +178,35 @@ def picture_entries(
     )  # fmt: skip
     slight = Augmentation(shift=side / 14, rotate=8, scale=0.1, light=0.1, edge="repeat")
     return (
-        _entry("changed as usual", shape, width, output, loss, n, seed, usual),
-        _entry("changed strongly", shape, width, output, loss, n, seed, strong),
-        _entry("changed slightly, never mirrored", shape, width, output, loss, n, seed, slight),
+        make_entry(f"{size}, changed as usual", described, n, seed, usual),
+        make_entry(f"{size}, changed strongly", described, n, seed, strong),
+        make_entry(f"{size}, changed slightly, never mirrored", described, n, seed, slight),
     )
 
 
-def _entry(
-    name: str,
-    shape: Shape,
-    width: int,
-    output: Dense,
-    loss: LossName,
-    n: int,
-    seed: int,
-    changes: Augmentation | None,
+def make_entry(
+    name: str, described: Architecture, n: int, seed: int, changes: Augmentation | None
 ) -> Entry:
+    """Enter a convolutional network into a contest, with how it is trained.
+
+    Parameters
+    ----------
+    name : str
+        What sets it apart from the others, in words.
+    described : Architecture
+        The network.
+    n : int
+        Pictures, or recordings, to train on.
+    seed : int
+        Seed of every random choice.
+    changes : Augmentation or None
+        How they are changed while learning.
+    """
     batch = 32 if n < 3000 else 64 if n < 20_000 else 128
     recipe = Recipe(
         learning_rate=3e-3, weight_decay=0.05, batch_size=batch, epochs=10 * MOST_PASSES,
-        label_smoothing=0.05 if loss == "cross_entropy" else 0.0, augmentation=changes,
+        label_smoothing=0.05 if described.loss == "cross_entropy" else 0.0, augmentation=changes,
         validation_fraction=0.1, seed=seed,
     )  # fmt: skip
-    described = picture_network(shape, width, output, loss)
     stages = [layer.channels for layer in described.layers if isinstance(layer, Conv2D)]
-    what = f"{'-'.join(map(str, stages))} channels on {shape[0]}×{shape[1]}, {name}"
-    return Entry(what, described, recipe)
+    return Entry(f"{'-'.join(map(str, stages))} channels on {name}", described, recipe)

@@ -12,7 +12,7 @@ from pydantic import Field, StringConstraints
 from fathom.data.parsing import ParsedTable
 from fathom.data.trees import Growth
 from fathom.errors import InputError
-from fathom.training.starts import n_cores
+from fathom.training.machine import n_cores
 from fathom.values import Value
 
 PACKAGES = ("fathom-dnn", "jax", "jaxlib", "numba", "numpy", "scipy", "scikit-learn", "polars")

@@ -66,7 +66,7 @@ class Studio:
             Route("/api/jobs/{id}/rows", self.rows),
             Route("/api/jobs/{id}/predict", self.predict, methods=["POST"]),
             Route("/api/jobs/{id}/model", self.model),
-            Route("/api/jobs/{id}/report", self.report),
+            Route("/api/jobs/{id}/pages/{kind}", self.page_on),
             *descent_routes(self.turns),
             *depth_routes(self.turns),
             *DigitRoutes(self.digits).every(),
@@ -173,11 +173,12 @@ class Studio:
             raise InputError("a search that has ended", got="no model yet")
         return FileResponse(path, media_type="application/octet-stream", filename="model.fathom")
 
-    async def report(self, request: Request) -> Response:
-        """Give the report, to be saved: a page of its own that runs nothing."""
+    async def page_on(self, request: Request) -> Response:
+        """Give a page on the model, to be saved: it is one of its own and runs nothing."""
         language = "zh" if request.query_params.get("language") == "zh" else "en"
-        path = await run_in_threadpool(self.results.report, self._ended(request), language)
-        return FileResponse(path, media_type="text/html", filename=f"report-{language}.html")
+        folder, kind = self._ended(request), request.path_params["kind"]
+        path = await run_in_threadpool(self.results.page_on, folder, kind, language)
+        return FileResponse(path, media_type="text/html", filename=path.name)
 
     def _ended(self, request: Request) -> Path:
         name = request.path_params["id"]

@@ -1,18 +1,11 @@
 """Trainings of the digits page: the command ``fathom digits`` in processes of their own."""
 
-import json
-import os
-import secrets
 import shlex
 import shutil
-import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -23,35 +16,27 @@ from fathom.studio.digit_messages import (
     DigitRun,
     OwnDrawing,
     ReaderName,
-    RunState,
     TrainWish,
 )
 from fathom.studio.drawings import as_grid, fit
-from fathom.studio.processes import MOST_LINE, begun_at, last_event
-from fathom.studio.tables import ID, ID_BYTES, known_folder
-from fathom.values import Value
+from fathom.studio.processes import Commands, Ticket
 
 MOST_RUNNING = 2  # the dense network and the convolutional one
 MOST_KEPT = 4  # trainings of each network
 REPEATS = 5  # of a drawing among some 1400 pictures, each time distorted anew
-POLL_S = 0.1
 STOP_PATIENCE_S = 600.0  # for a first epoch: stopped before it, there is no network to keep
 
 
-class DigitTicket(Value):
-    """What a training was started with, kept beside it."""
+class DigitTicket(Ticket):
+    """What a training was started with."""
 
     wish: TrainWish
     epochs: int
     n_train: int
     n_drawings: int
-    arguments: tuple[str, ...]
-    began: float
-    process: int
-    process_began: str
 
 
-class DigitRuns:
+class DigitRuns(Commands[DigitTicket]):
     """All trainings of the digits page.
 
     Parameters
@@ -61,23 +46,8 @@ class DigitRuns:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder, self._lock = folder, threading.Lock()
-        self._children: dict[str, subprocess.Popen[bytes]] = {}
-        self._tickets: dict[str, DigitTicket] = {}
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-
-    def folder_of(self, name: str) -> Path:
-        """Return where a training is kept."""
-        return known_folder(self._folder, name)
-
-    def names(self) -> list[str]:
-        """Return the ids of all trainings, the newest first."""
-        found = [
-            path.name
-            for path in self._folder.iterdir()
-            if ID.fullmatch(path.name) and (path / "ticket.json").is_file()
-        ]
-        return sorted(found, key=lambda name: -self.ticket(name).began)
+        super().__init__(folder, DigitTicket, b'"event": "epoch"', STOP_PATIENCE_S)
+        self._lock = threading.Lock()
 
     def every(self) -> tuple[DigitRun, ...]:
         """Return all trainings, the newest first."""
@@ -91,13 +61,6 @@ class DigitRuns:
                 return name
         return ""
 
-    def ticket(self, name: str) -> DigitTicket:
-        """Return what a training was started with."""
-        if name not in self._tickets:
-            text = (self.folder_of(name) / "ticket.json").read_text(encoding="utf-8")
-            self._tickets[name] = DigitTicket.model_validate_json(text)
-        return self._tickets[name]
-
     def start(self, wish: TrainWish, drawings: tuple[OwnDrawing, ...]) -> DigitRun:
         """Start a training.
 
@@ -110,23 +73,19 @@ class DigitRuns:
         with self._lock:
             self._refuse_crowd(wish.network)
             self._make_room(wish.network)
-            name = secrets.token_hex(ID_BYTES)
-            folder = self._folder / name
-            folder.mkdir(mode=0o700)
+            folder = self.new_folder()
             n_train = _write_material(folder / "material.npz", drawings)
             arguments = (
                 "digits", "--data=material.npz", f"--network={wish.network}",
                 f"--size={wish.size}", f"--time-limit={wish.time_limit:g}", f"--seed={wish.seed}",
                 "--no-compare", "--output=model.fathom", "--json",
             )  # fmt: skip
-            self._run(
-                name,
-                {
-                    "wish": wish, "epochs": _planned_epochs(wish), "n_train": n_train,
-                    "n_drawings": len(drawings), "arguments": arguments,
-                },
+            draft = DigitTicket(
+                wish=wish, epochs=_planned_epochs(wish), n_train=n_train,
+                n_drawings=len(drawings), arguments=arguments,
             )  # fmt: skip
-        return self.facts(name)
+            self.run(folder.name, draft)
+        return self.facts(folder.name)
 
     def _refuse_crowd(self, network: ReaderName) -> None:
         going = [name for name in self.names() if self.is_running(name)]
@@ -147,41 +106,12 @@ class DigitRuns:
         for name in ended[MOST_KEPT - 1 :]:
             if name != reader:
                 shutil.rmtree(self._folder / name, ignore_errors=True)
-                self._tickets.pop(name, None)
-
-    def _run(self, name: str, draft: dict[str, Any]) -> None:
-        folder = self._folder / name
-        with (
-            (folder / "events.jsonl").open("ab") as said,
-            (folder / "errors.txt").open("wb") as ill,
-        ):
-            child = subprocess.Popen(
-                [sys.executable, "-m", "fathom", *draft["arguments"]], cwd=folder,
-                stdin=subprocess.DEVNULL, stdout=said, stderr=ill, start_new_session=True,
-            )  # fmt: skip
-        self._children[name] = child
-        ticket = DigitTicket(
-            **draft, process=child.pid, process_began=begun_at(child.pid), began=time.time()
-        )
-        (folder / "ticket.json").write_text(ticket.model_dump_json(), encoding="utf-8")
-
-    def is_running(self, name: str) -> bool:
-        """Tell whether the process of a training lives."""
-        child = self._children.get(name)
-        if child is not None:
-            return child.poll() is None
-        ticket = self.ticket(name)
-        return bool(ticket.process_began) and begun_at(ticket.process) == ticket.process_began
 
     def facts(self, name: str) -> DigitRun:
         """Return how a training stands."""
-        folder, ticket = self.folder_of(name), self.ticket(name)
-        is_running = self.is_running(name)
-        last = last_event(folder / "events.jsonl")
+        ticket, state, last = self.ticket(name), self.state(name), self.last_event(name)
         results = last.get("results") or []
-        state: RunState = "done" if last.get("event") == "done" else "failed"
-        if is_running:
-            state = "stopping" if (folder / "stop").exists() else "running"
+        is_running = state in ("running", "stopping")
         seconds = time.time() - ticket.began if is_running else 0.0
         message = ""
         if state == "failed":
@@ -197,35 +127,13 @@ class DigitRuns:
 
     def stop(self, name: str) -> DigitRun:
         """Ask a training to end with the best it has; asking twice asks once."""
-        folder = self.folder_of(name)
-        if self.is_running(name):
-            try:
-                (folder / "stop").touch(exist_ok=False)
-            except FileExistsError:
-                return self.facts(name)
-            threading.Thread(target=self._stop_in_time, args=(name,), daemon=True).start()
+        self.ask_to_stop(name)
         return self.facts(name)
-
-    def _stop_in_time(self, name: str) -> None:
-        """Pass the wish to stop on once there is something to keep."""
-        place = self.folder_of(name) / "events.jsonl"
-        end = time.monotonic() + STOP_PATIENCE_S
-        while self.is_running(name) and time.monotonic() < end:
-            if b'"event": "epoch"' in place.read_bytes():
-                break
-            time.sleep(POLL_S)
-        if self.is_running(name):
-            os.kill(self.ticket(name).process, signal.SIGINT)
 
     def events(self, name: str, after: int) -> Iterator[tuple[int, DigitEvent]]:
         """Return what a training has said so far, with the number of each line, from one on."""
-        place = self.folder_of(name) / "events.jsonl"
-        with place.open("rb") as file:
-            for number, line in enumerate(file, start=1):
-                if not line.endswith(b"\n"):
-                    return  # it is being written
-                if number > after and len(line) <= MOST_LINE:
-                    yield number, DigitEvent.model_validate(json.loads(line))
+        for number, event in self.said(name, after):
+            yield number, DigitEvent.model_validate(event)
 
 
 def _planned_epochs(wish: TrainWish) -> int:

@@ -35,7 +35,12 @@ from fathom.studio.table_messages import (
 MOST_MODELS = 3  # kept in memory
 MOST_ROWS, MOST_CATEGORIES = 50, 200
 MOST_JUDGED = 1000  # rows by which columns are weighed
-REPORT_SECONDS = 600
+PAGE_SECONDS = 600
+PAGE_OPTIONS = {  # of the command that writes a page of this kind
+    "report": (f"--rows={MOST_JUDGED}",),
+    "descent": ("--time-limit=30", "--rows=1000"),
+    "space": ("--time-limit=30", "--rows=1000"),
+}
 
 
 class Results:
@@ -146,24 +151,44 @@ class Results:
         )
         return Worth(score_name=found.score_name, columns=columns)
 
-    def report(self, folder: Path, language: str) -> Path:
-        """Return the report as a file, written by the command that writes reports."""
-        place = folder / f"report-{language}.html"
+    def page_on(self, folder: Path, kind: str, language: str) -> Path:
+        """Return a page on a model as a file, written by the command that writes such pages.
+
+        Parameters
+        ----------
+        folder : Path
+            Where the model is.
+        kind : {"report", "descent", "space"}
+            How good it is and why; the error surface its network descends; what its layers do to
+            the rows.
+        language : {"en", "zh"}
+            For the report; the others are in English.
+
+        Raises
+        ------
+        InputError
+            If there is no such page, or the model is none for it.
+        """
+        if kind not in PAGE_OPTIONS:
+            raise InputError(f"a page: {', '.join(PAGE_OPTIONS)}", got=kind[:40])
+        name = f"report-{language}.html" if kind == "report" else f"{kind}.html"
+        place = folder / name
         if not place.is_file():
-            has_test = (folder / "test.parquet").is_file()
+            has_test = (folder / "test.parquet").is_file() and kind != "descent"
             data = "test.parquet" if has_test else "train.parquet"
+            spoken = [f"--lang={language}"] if kind == "report" else []
             command = [
-                sys.executable, "-m", "fathom", "report", "model.fathom", f"--data={data}",
-                f"--output=new-{place.name}", f"--lang={language}", f"--rows={MOST_JUDGED}",
+                sys.executable, "-m", "fathom", kind, "model.fathom", f"--data={data}",
+                f"--output=new-{name}", *PAGE_OPTIONS[kind], *spoken,
             ]  # fmt: skip
             done = subprocess.run(
                 command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, check=False,
-                timeout=REPORT_SECONDS,
+                timeout=PAGE_SECONDS,
             )  # fmt: skip
             if done.returncode:
                 said = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
-                raise InputError("a model that can be reported on", got=said[:300])
-            (folder / f"new-{place.name}").replace(place)
+                raise InputError(f"a model for the {kind} page", got=said[:300])
+            (folder / f"new-{name}").replace(place)
         return place
 
 

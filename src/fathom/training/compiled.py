@@ -63,7 +63,7 @@ def can_loop(plan: Plan, network: Network, x: Any) -> bool:
     and dropout, learning by Adam; everything else is left to XLA.
     """
     is_known = plan.optimizer in _OPTIMIZERS and plan.activation in (*ACTIVATION_CODES, "softmax")
-    is_plain = plan.gradient_clip is None
+    is_plain = plan.gradient_clip is None and plan.parts == 1
     is_soft_square = plan.activation == "softmax" and plan.loss != "cross_entropy"
     is_fit = x.ndim == 4 or (x.ndim == 2 and x.dtype == np.float32)
     is_sound = is_known and is_plain and not is_soft_square and is_fit

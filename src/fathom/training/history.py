@@ -11,7 +11,7 @@ MOST_SHOWN = 10  # starts in a table
 _COLUMNS = ("start", "epoch kept", "loss learned from", "loss held out")
 
 EngineName: TypeAlias = Literal["xla", "loops"]
-EventKind: TypeAlias = Literal["rolled_back", "shortened", "stopped"]
+EventKind: TypeAlias = Literal["divided", "rolled_back", "shortened", "stopped"]
 NetworkStatus: TypeAlias = Literal["begun", "cut", "complete", "failed", "chosen", "dropped"]
 
 
@@ -49,8 +49,9 @@ class Event(Value):
     epoch : int
         The epoch in which it happened.
     kind : str
-        ``rolled_back`` (the loss was not finite), ``shortened`` (the time limit left fewer epochs
-        than planned) or ``stopped``.
+        ``divided`` (batches are worked through in parts, for want of memory), ``rolled_back`` (the
+        loss was not finite), ``shortened`` (the time limit left fewer epochs than planned) or
+        ``stopped``.
     text : str
         What happened, in words.
     """
@@ -105,7 +106,7 @@ class NetworkEvent(Value):
 
 
 class Steps(Value):
-    """What the clock decided in a training, with which it can be done again to the bit.
+    """What clock and memory decided in a training, with which it can be done again to the bit.
 
     Attributes
     ----------
@@ -116,11 +117,14 @@ class Steps(Value):
         together, and how many calls the schedule was stretched over, itself included.
     engine : {"xla", "loops"}
         What took the steps; the other's differ in rounding and in what dropout drops.
+    parts : int
+        Parts each batch was worked through in; more than one where memory was short.
     """
 
     n_calls: int = Field(ge=0)
     hurried: tuple[tuple[int, int], ...] = ()
     engine: EngineName = "xla"
+    parts: int = Field(default=1, ge=1)
 
 
 class StartHistory(Value):

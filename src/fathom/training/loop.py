@@ -22,6 +22,14 @@ from fathom.training.history import (
     StartHistory,
     Steps,
 )
+from fathom.training.machine import (
+    SMALL,
+    evaluated_at_once,
+    parts_for,
+    room_for_steps,
+    step_bytes,
+    tell_parts,
+)
 from fathom.training.metrics import score
 from fathom.training.monitor import Deadline, Monitor
 from fathom.training.program import (
@@ -101,20 +109,22 @@ def train(
     Raises
     ------
     TrainingError
-        If the loss is not finite even after halving the learning rate ten times.
+        If the loss is not finite even after halving the learning rate ten times, or not even a step
+        with one example at a time fits into memory.
     """
     # XLA's gradient of a convolution is far slower inside a scan than on its own, on CPU.
     is_scanned = not (network.has_convolution and jax.default_backend() == "cpu")
     if rows is None:
         rows = np.arange(len(examples.weight))
     deadline = deadline or Deadline(None)
+    parts = steps.parts if steps else choose_parts(architecture, recipe, len(rows), cores)
     program = choose_program(
-        make_plan(architecture, recipe, is_scanned), network, examples.x,
+        make_plan(architecture, recipe, is_scanned, parts), network, examples.x,
         engine=engine if steps is None else steps.engine, deadline=deadline, cores=cores,
     )  # fmt: skip
     walk = _Walk(
-        architecture, recipe, examples, held_out, start, rows, judge,
-        monitor or Monitor(), deadline, program, is_scanned or program.name == "loops", steps,
+        architecture, recipe, examples, held_out, start, rows, judge, monitor or Monitor(),
+        deadline, program, is_scanned or program.name == "loops", steps, parts,
     )  # fmt: skip
     if together is None or program.name == "loops":
         return walk.run(network)
@@ -123,13 +133,24 @@ def train(
         return walk.run(network)
 
 
-def make_plan(architecture: Architecture, recipe: Recipe, is_scanned: bool = True) -> Plan:
+def choose_parts(architecture: Architecture, recipe: Recipe, n_rows: int, cores: int) -> int:
+    """Return in how many parts a batch is worked through so that its step fits into memory."""
+    batch = min(recipe.batch_size, n_rows)
+    if step_bytes(architecture, batch) <= SMALL:  # nobody needs to ask what there is
+        return 1
+    return parts_for(architecture, batch, room_for_steps(cores))
+
+
+def make_plan(
+    architecture: Architecture, recipe: Recipe, is_scanned: bool = True, parts: int = 1
+) -> Plan:
     """Return what of an architecture and a recipe is compiled into their program."""
     return Plan(
         architecture.loss, architecture.reduction, architecture.output_activation,
         recipe.optimizer, recipe.momentum, recipe.beta_2, recipe.rates, recipe.gradient_clip,
         recipe.augmentation, is_scanned,
         "bfloat16" if jax.default_backend() == "gpu" else "float32",
+        parts, evaluated_at_once(architecture, EVALUATION_BATCH),
     )  # fmt: skip
 
 
@@ -202,13 +223,14 @@ class _Walk:
         program: Any,  # a Program or a LoopProgram, whose functions are the same
         takes_runs: bool,
         replayed: Steps | None,
+        parts: int,
     ) -> None:
         self.recipe, self.examples, self.start = recipe, examples, start
         self.n_held_out = 0 if held_out is None else len(held_out.weight)
-        self.judge = judge
+        self.judge, self.parts = judge, parts
         self.monitor, self.deadline, self.replayed = monitor, deadline, replayed
         self.hurried: dict[int, int] = {}  # calls planned for by a call, where the time was short
-        self.activation = architecture.output_activation
+        self.architecture, self.activation = architecture, architecture.output_activation
         self.program = program
         self.held_out = held_out and pad_for_evaluation(held_out, program.evaluation_batch)
         n = len(rows)
@@ -230,6 +252,8 @@ class _Walk:
         self.began = self.mark = time.monotonic()
 
     def run(self, network: Network) -> tuple[Network, StartHistory]:
+        if self.parts > 1:
+            self._say("divided", tell_parts(self.architecture, self.batch, self.parts))
         state, reason = self.program.start(network), None
         kept = self.program.weights(state)
         while reason is None:
@@ -242,7 +266,7 @@ class _Walk:
             epochs=tuple(self.epochs), events=tuple(self.events), best_epoch=self.best.epoch,
             steps=Steps(
                 n_calls=self.n_calls, hurried=tuple(self.hurried.items()),
-                engine=self.program.name,
+                engine=self.program.name, parts=self.parts,
             ),
         )  # fmt: skip
 

@@ -1,5 +1,6 @@
 """The compiled part of training: one step, a run of steps, and an evaluation."""
 
+import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -97,6 +98,10 @@ class Plan:
     is_scanned: bool
     products: Literal["float32", "bfloat16"] = "float32"
     """What matrix products take; they add up in float32, and weights are kept in it."""
+    parts: int = 1
+    """Parts a batch is worked through in, where it would not fit into memory as a whole."""
+    evaluated: int = EVALUATION_BATCH
+    """Examples evaluated at once; divides `EVALUATION_BATCH`."""
 
 
 class Program(NamedTuple):
@@ -177,13 +182,13 @@ def make_program(plan: Plan) -> Program:
 
     def evaluate(network: Network, examples: Examples) -> Sums:
         chunks = jax.tree.map(
-            lambda part: part.reshape(-1, EVALUATION_BATCH, *part.shape[1:]), examples
+            lambda part: part.reshape(-1, plan.evaluated, *part.shape[1:]), examples
         )
         sums = jax.lax.map(lambda chunk: _evaluate_batch(plan, network, chunk), chunks)
         return jax.tree.map(lambda part: jnp.sum(part, axis=0), sums)
 
     def combine(network: Network, x: Num[Array, "rows *shape"]) -> Float[Array, "rows out"]:
-        chunks = x.reshape(-1, EVALUATION_BATCH, *x.shape[1:])
+        chunks = x.reshape(-1, plan.evaluated, *x.shape[1:])
         z = jax.lax.map(lambda chunk: network.combine(chunk.astype(jnp.float32)), chunks)
         return z.reshape(x.shape[0], -1)
 
@@ -238,16 +243,7 @@ def _step(
     rate: Float[Array, ""],
 ) -> tuple[_Walk, Sums]:
     """Take one step down the error surface: W ← W - η d(∂E/∂W)."""
-
-    def batch_loss(packed: PyTree) -> tuple[Float[Array, ""], tuple[Sums, Network]]:
-        whole: Any = eqx.combine(unpack(packed), walk.others)
-        z, network = whole.train(batch.x, key)
-        target = _as_target(plan, batch.y, z, knobs.label_smoothing)
-        values = LOSSES[plan.loss](z, target, plan.activation)
-        sums = _sums(plan, values, z, target, batch.weight)
-        return reduce_loss(values, batch.weight, plan.reduction), (sums, network)
-
-    gradient, (sums, network) = jax.grad(batch_loss, has_aux=True)(walk.packed)
+    gradient, sums, others = _gradient(plan, knobs, unpack, walk, batch, key)
     decay = jax.tree.map(lambda p, w: knobs.weight_decay * w * p, walk.packed, roles.decay)
     if plan.optimizer not in DECOUPLED:
         gradient = jax.tree.map(jnp.add, gradient, decay)
@@ -258,7 +254,57 @@ def _step(
     if plan.optimizer in DECOUPLED:
         direction = jax.tree.map(jnp.add, direction, decay)
     packed = jax.tree.map(lambda p, d: p - rate * d, walk.packed, direction)
-    return _Walk(packed, partition(network)[1], memory), sums
+    return _Walk(packed, others, memory), sums
+
+
+def _gradient(
+    plan: Plan,
+    knobs: Knobs,
+    unpack: Callable[[PyTree], Network],
+    walk: _Walk,
+    batch: Examples,
+    key: Key[Array, ""],
+) -> tuple[PyTree, Sums, PyTree]:
+    """Return the gradient of a batch's loss, its totals, and all else of the network afterwards."""
+
+    def loss_of(
+        packed: PyTree, others: PyTree, part: Examples, key: Key[Array, ""]
+    ) -> tuple[Float[Array, ""], tuple[Sums, PyTree]]:
+        whole: Any = eqx.combine(unpack(packed), others)
+        z, network = whole.train(part.x, key)
+        target = _as_target(plan, part.y, z, knobs.label_smoothing)
+        values = LOSSES[plan.loss](z, target, plan.activation)
+        sums = _sums(plan, values, z, target, part.weight)
+        loss = reduce_loss(values, part.weight, plan.reduction)
+        return loss, (sums, partition(network)[1])
+
+    slope = jax.grad(loss_of, has_aux=True)
+    if plan.parts == 1:
+        gradient, (sums, others) = slope(walk.packed, walk.others, batch, key)
+        return gradient, sums, others
+
+    def add(found: PyTree, now: tuple[Examples, Key[Array, ""]]) -> tuple[PyTree, None]:
+        others, *before = found
+        # One after another: what is added to is there before the next part is begun.
+        (part, part_key), before = jax.lax.optimization_barrier((now, before))
+        gradient, (sums, others) = slope(walk.packed, others, part, part_key)
+        return (others, *jax.tree.map(jnp.add, before, [gradient, sums])), None
+
+    divided = jax.tree.map(lambda all_: all_.reshape(plan.parts, -1, *all_.shape[1:]), batch)
+    work = divided, jax.random.split(key, plan.parts)
+    shapes = jax.eval_shape(
+        slope, walk.packed, walk.others, *jax.tree.map(operator.itemgetter(0), work)
+    )
+    gradient, (sums, _) = jax.tree.map(lambda one: jnp.zeros(one.shape, one.dtype), shapes)
+    found = (walk.others, gradient, sums)
+    if plan.is_scanned:
+        found, _ = jax.lax.scan(add, found, work)
+    else:  # as for steps
+        for number in range(plan.parts):
+            found, _ = add(found, jax.tree.map(operator.itemgetter(number), work))
+    others, gradient, sums = found
+    share = plan.parts if plan.reduction == "mean" else 1
+    return jax.tree.map(lambda whole: whole / share, gradient), sums, others
 
 
 def _pack(plan: Plan, parameters: PyTree) -> tuple[PyTree, Callable[[PyTree], PyTree]]:

@@ -1,7 +1,6 @@
 """Several starts: the simple way out of a local optimum."""
 
 import math
-import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -13,6 +12,7 @@ from fathom.nn.architecture import Architecture
 from fathom.nn.network import Network, build
 from fathom.training.history import Event, History, StartHistory
 from fathom.training.loop import train
+from fathom.training.machine import n_cores
 from fathom.training.metrics import score_name
 from fathom.training.monitor import Deadline, Monitor
 from fathom.training.program import Examples
@@ -102,13 +102,6 @@ def train_starts(
 def n_workers() -> int:
     """Return how many networks may train at once: one a core, or one on an accelerator."""
     return n_cores() if jax.default_backend() == "cpu" else 1
-
-
-def n_cores() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def choose_starts(histories: tuple[StartHistory, ...], combine: str) -> tuple[int, ...]:

@@ -1,5 +1,6 @@
 """Gathering: from a fitted model and rows with their target to what a report says."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -54,6 +55,7 @@ def gather_report(
     target_name: str = "",
     is_training: bool | None = None,
     most_rows: int | None = None,
+    row_names: Sequence[str] = (),
     seed: int = 0,
 ) -> ReportContents:
     """Find out what a report says of a fitted model on rows whose target is known.
@@ -72,6 +74,8 @@ def gather_report(
         Whether these are the rows of training; guessed by their number where left out.
     most_rows : int, optional
         Rows looked at, drawn at random from more; all where left out.
+    row_names : sequence of str, optional
+        What each row is called, for example the file of a picture.
     seed : int, default 0
         Seed of every draw.
 
@@ -134,7 +138,7 @@ def gather_report(
         networks=network_facts(model), loss_name=_loss_name(model),
         curves=curve_facts(model), gap=check_gap(model._comparable_history()),
         importance=importance, dependence=dependence, dependence_of=of,
-        mistakes=find_mistakes(answers, target, importance),
+        mistakes=find_mistakes(answers, target, importance, row_names),
         **about, **parts, **look_inside(answers, target, seed),
     )  # fmt: skip
 

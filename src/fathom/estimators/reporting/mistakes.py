@@ -1,11 +1,14 @@
 """The worst rows for a report, in words and with their values."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from fathom.data.schema import TableInput, Target
+from fathom.data.schema import ImageInput, TableInput, Target
+from fathom.estimators.opening import open_model
 from fathom.estimators.reporting.answering import Answers, take
+from fathom.inspection.attribution import contributed_by_place
 from fathom.inspection.findings import Finding, find
 from fathom.inspection.importance import Importance
 from fathom.inspection.report.contents import Mistake
@@ -30,9 +33,9 @@ def find_surest(answers: Answers, target: Target) -> list[Finding]:
 
 
 def find_mistakes(
-    answers: Answers, target: Target, importance: Importance | None
+    answers: Answers, target: Target, importance: Importance | None, names: Sequence[str] = ()
 ) -> tuple[Mistake, ...]:
-    """Return the rows with the largest loss that are wrong, with their values."""
+    """Return the rows with the largest loss that are wrong, with their values or pictures."""
     is_picture = not answers.asker.has_columns
     order = np.argsort(-answers.losses, kind="stable")
     if target.task == "classes":
@@ -42,21 +45,48 @@ def find_mistakes(
         return ()
     shown = take(answers.asker.x, rows)
     cells = _cells(answers, shown, importance)
+    if is_picture and names:
+        cells = [(("file", names[number - 1]),) for number in answers.numbers[rows].tolist()]
+    pictures = [_picture(one, answers) for one in shown] if is_picture else [None] * len(rows)
+    places = find_places(answers, rows, shown, target) if is_picture else [None] * len(rows)
     return tuple(
         Mistake(
             row=int(answers.numbers[row]), loss=float(answers.losses[row]),
-            cells=cells[place] if cells else (),
-            picture=_picture(shown[place]) if is_picture else None,
+            cells=cells[place] if cells else (), picture=pictures[place], because=places[place],
             **_told(answers.y[row], answers.said[row], target),
         )
         for place, row in enumerate(rows.tolist())
     )  # fmt: skip
 
 
-def _picture(x: np.ndarray) -> np.ndarray:
-    """Return one picture of ink, its channels averaged."""
+def find_places(
+    answers: Answers, rows: np.ndarray, shown: np.ndarray, target: Target
+) -> list[np.ndarray | None]:
+    """Return for each picture what every place of it contributed to what was said of it."""
+    if target.task != "classes":
+        return [None] * len(rows)
+    opened = open_model(answers.asker.model, shown)
+    if len(opened.output_names) != len(target.classes):
+        return [None] * len(rows)
+    guesses = answers.said[rows].argmax(axis=1)
+    shares = contributed_by_place(opened.network, opened.x, guesses)
+    return [_upright(share, answers) for share in shares]
+
+
+def _picture(x: np.ndarray, answers: Answers) -> np.ndarray:
+    """Return one picture: ink from 0 to 1, its channels averaged, or levels as they are."""
+    described = answers.asker.model.schema_.input
+    if isinstance(described, ImageInput) and described.is_photo:
+        return _upright(np.asarray(x, np.uint8), answers)
     picture = np.asarray(x, np.float64)
     return picture.mean(axis=-1) if picture.ndim == 3 else picture
+
+
+def _upright(picture: np.ndarray, answers: Answers) -> np.ndarray:
+    """Turn a picture of sound so that time goes to the right, and high is above."""
+    described = answers.asker.model.schema_.input
+    is_heard = isinstance(described, ImageInput) and described.hearing is not None
+    return np.swapaxes(picture, 0, 1)[::-1] if is_heard else picture
 
 
 def _told(y: Any, said: np.ndarray, target: Target) -> dict[str, Any]:

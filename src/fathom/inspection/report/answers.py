@@ -1,9 +1,10 @@
 """The parts of a report on single answers: metrics, confusion, calibration, errors, mistakes."""
 
 import numpy as np
+from scipy.ndimage import gaussian_filter
 
 from fathom.inspection.charts import Series, line_chart, matrix_chart
-from fathom.inspection.pictures import png
+from fathom.inspection.pictures import levels_png, png
 from fathom.inspection.report.contents import Mistake, ReportContents, Scatter
 from fathom.inspection.report.labels import Labels
 from fathom.inspection.report.layout import (
@@ -27,6 +28,8 @@ MOST_CLASSES = 30  # in a matrix or a table that is shown at once
 MOST_BESIDE = 10  # classes of a matrix that fits beside another chart
 MOST_CELLS, MOST_ROWS = 8, 8
 MOST_LISTED = 200  # cells of mistakes, all together
+PICTURE = 84  # pixels, wide
+PATCH = 1 / 24  # of a picture's side, over which contributions are smoothed
 MOST_VALUES = 8  # of a row that are shown at once
 
 
@@ -171,7 +174,7 @@ def mistakes_section(contents: ReportContents, labels: Labels) -> Section | None
         return None
     cards = "".join(_card(mistake, labels) for mistake in contents.mistakes)
     body = found(contents.on_mistakes, labels) + tag("div", cards, class_="cards")
-    about = "" if contents.picture_shape else labels.about_mistakes
+    about = labels.about_mistaken_pictures if contents.picture_shape else labels.about_mistakes
     return Section("mistakes", labels.mistakes, about, body)
 
 
@@ -185,13 +188,28 @@ def _card(mistake: Mistake, labels: Labels) -> str:
     )
     head = text("b", labels.row.format(f"{mistake.row:,}"))
     if mistake.picture is not None:
-        name = labels.row.format(f"{mistake.row:,}")
-        drawn = element("img", src=png(-mistake.picture), alt=name, width=84, height=84)
-        lines = tag("div", drawn + tag("div", lines), class_="picture")
+        lines = tag("div", _pictures(mistake, labels) + tag("div", lines), class_="picture")
     body = head + lines + _values(mistake.cells[:MOST_VALUES])
     if len(mistake.cells) > MOST_VALUES:
         body += folded(labels.more_values, _values(mistake.cells[MOST_VALUES:]))
     return tag("div", body, class_="card")
+
+
+def _pictures(mistake: Mistake, labels: Labels) -> str:
+    """Show a picture, and beside it what in it spoke for what was said."""
+    assert mistake.picture is not None
+    shown = mistake.picture
+    source = levels_png(shown) if shown.dtype == np.uint8 else png(-shown)
+    height, width = shown.shape[:2]
+    size = {"width": PICTURE, "height": round(PICTURE * height / width)}
+    name = labels.row.format(f"{mistake.row:,}")
+    drawn = element("img", src=source, alt=name, **size)
+    if mistake.because is not None:
+        # Single pixels speak at random; what a patch of them says together is to be seen.
+        patches = gaussian_filter(mistake.because, PATCH * max(height, width))
+        source = png(patches / (float(np.abs(patches).max()) or 1.0))
+        drawn += element("img", src=source, alt=labels.spoke_for.format(name), **size)
+    return drawn
 
 
 def _few(share: float) -> str:

@@ -164,7 +164,10 @@ class Mistake:
     cells : tuple of (str, str)
         Columns and their values, the most important first; empty for pictures.
     picture : numpy.ndarray or None
-        The picture, shape (height, width), from 0 (paper) to 1 (ink).
+        The picture: of ink, shape (height, width), from 0 (paper) to 1 (ink); or of levels from 0
+        to 255, shape (height, width, channels), uint8.
+    because : numpy.ndarray or None
+        What each place of the picture contributed to what was said, shape (height, width).
     """
 
     row: int
@@ -175,6 +178,7 @@ class Mistake:
     truth_share: float | None = None
     cells: tuple[tuple[str, str], ...] = ()
     picture: np.ndarray | None = None
+    because: np.ndarray | None = None
 
 
 @dataclass(frozen=True)

@@ -124,6 +124,8 @@ class Labels:
     flat: str
     mistakes: str
     about_mistakes: str
+    about_mistaken_pictures: str
+    spoke_for: str
     row: str
     said: str
     is_truth: str
@@ -275,6 +277,9 @@ ENGLISH = Labels(
     flat="flat",
     mistakes="The worst mistakes",
     about_mistakes="The rows with the largest loss; their most important columns first.",
+    about_mistaken_pictures="The pictures with the largest loss; beside each, what in it spoke for "
+    "what was said (orange) and what against (blue).",
+    spoke_for="what spoke for what was said of {}, and against",
     row="row {}",
     said="said",
     is_truth="is",
@@ -421,6 +426,8 @@ CHINESE = Labels(
     flat="处于平坦区",
     mistakes="最严重的错误",
     about_mistakes="损失最大的行；最重要的列在前。",
+    about_mistaken_pictures="损失最大的图片；旁边标出图中支持该判断的部分（橙色）和反对的部分（蓝色）。",
+    spoke_for="{}：支持与反对该判断的部分",
     row="第 {} 行",
     said="预测",
     is_truth="实际",

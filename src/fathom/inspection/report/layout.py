@@ -82,7 +82,7 @@ STYLE = (
     "margin:8px 0 0;font-size:.8125rem}"
     ".card dt{color:var(--soft)}.card dd{margin:0}"
     ".picture{display:flex;gap:14px;align-items:center;margin-top:6px}"
-    ".picture img{width:84px;height:84px;image-rendering:pixelated;border:1px solid var(--line);"
+    ".picture img{width:84px;height:auto;image-rendering:pixelated;border:1px solid var(--line);"
     "border-radius:6px}"
     "footer{padding-bottom:40px;color:var(--soft);font-size:.8125rem}"
     "@media (max-width:600px){main,header,footer{padding:0 12px}header{padding-top:20px}"

@@ -1,0 +1,174 @@
+"""The machine: its cores, its memory, and in how many parts a batch is worked through there."""
+
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from fathom.errors import TrainingError
+from fathom.nn.architecture import Architecture
+from fathom.nn.blocks import Residual
+from fathom.nn.layer import Shape
+
+BYTES = 4  # of a number in float32
+PER_VALUE = 4  # a value of a layer, its node error, and what a layer works with meanwhile
+PER_PARAMETER = 8  # old and new weights, their gradient, the two means of Adam old and new, a step
+SHARE = 0.7  # of the memory that is free, for the steps of all networks that train at once
+SMALL = 2**27  # bytes of a step for which nobody needs to ask what there is
+MOST_EVALUATED = 2**26  # numbers a layer may make of the examples that are evaluated at once
+
+
+def n_cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def step_bytes(architecture: Architecture, batch: int) -> int:
+    """Estimate the memory of one step of training.
+
+    Parameters
+    ----------
+    architecture : Architecture
+        The network.
+    batch : int
+        Examples of the step.
+
+    Returns
+    -------
+    int
+        Bytes: 4 · (`PER_VALUE` · batch · values of one example in all layers + `PER_PARAMETER` ·
+        parameters).
+
+    Examples
+    --------
+    >>> from fathom import Architecture, Dense
+    >>> layers = (Dense(units=8), Dense(units=3, activation="softmax"))
+    >>> step_bytes(Architecture(input_shape=(4,), layers=layers, loss="cross_entropy"), 10)
+    4544
+    """
+    values = batch * _values(architecture)
+    return BYTES * (PER_VALUE * values + PER_PARAMETER * architecture.n_parameters)
+
+
+def _values(architecture: Architecture) -> int:
+    """Return how many numbers one example is in all layers, the input among them."""
+    shapes: list[Shape] = list(architecture.shapes)
+    for layer, shape in zip(architecture.layers, architecture.shapes[:-1], strict=True):
+        if isinstance(layer, Residual):
+            shapes += layer.shapes(shape)[1:]
+    return sum(map(math.prod, shapes))
+
+
+def free_bytes() -> int | None:
+    """Return the memory that is free where networks train; None where nothing says."""
+    if jax.default_backend() != "cpu":
+        told: dict[str, Any] = jax.local_devices()[0].memory_stats() or {}
+        limit = told.get("bytes_limit")
+        return None if limit is None else int(limit) - int(told.get("bytes_in_use", 0))
+    found = [free for free in (_free_of_machine(), _free_of_group()) if free is not None]
+    return min(found) if found else None
+
+
+def _free_of_machine() -> int | None:
+    """Return what the machine has left, or all it has where it does not say what is left."""
+    try:
+        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
+            if line.startswith("MemAvailable:"):
+                return 1024 * int(line.split()[1])
+    except (OSError, ValueError):
+        pass
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):
+        return None
+
+
+def _free_of_group(folder: Path = Path("/sys/fs/cgroup")) -> int | None:
+    """Return what is left to the control group this process runs in, as containers limit it."""
+    for limit, used in (
+        ("memory.max", "memory.current"),
+        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
+    ):
+        try:
+            return max(0, int((folder / limit).read_text()) - int((folder / used).read_text()))
+        except (OSError, ValueError):  # none, or "max"
+            continue
+    return None
+
+
+def parts_for(architecture: Architecture, batch: int, free: int | None) -> int:
+    """Choose in how many parts a batch is worked through, so that its step fits into memory.
+
+    The gradients of the parts are added up before the step, which is then that of the whole batch;
+    only batch normalization sees the statistics of each part.
+
+    Parameters
+    ----------
+    architecture : Architecture
+        The network.
+    batch : int
+        Examples of a step.
+    free : int or None
+        Bytes there are; None where that is not known.
+
+    Returns
+    -------
+    int
+        The fewest parts of equal size that fit: 1 where the whole batch does, a divisor of the
+        batch in any case.
+
+    Raises
+    ------
+    TrainingError
+        If not even a single example fits.
+    """
+    if free is None or step_bytes(architecture, batch) <= free:
+        return 1
+    for parts in range(2, batch + 1):
+        if batch % parts == 0 and step_bytes(architecture, batch // parts) <= free:
+            return parts
+    needed = _size(step_bytes(architecture, 1))
+    raise TrainingError(
+        "memory for a step with one example at a time",
+        got=f"{_size(free)} free for a network that needs some {needed}",
+        hint="use fewer neurons or smaller pictures, or close what else takes memory",
+    )  # fmt: skip
+
+
+def room_for_steps(cores: int) -> int | None:
+    """Return the bytes a network may take for its steps; None where that is not known.
+
+    Parameters
+    ----------
+    cores : int
+        Cores that it has to itself, while other networks train on the others.
+    """
+    free = free_bytes()
+    share = min(1.0, cores / n_cores()) if jax.default_backend() == "cpu" else 1.0
+    return None if free is None else int(SHARE * share * free)
+
+
+def evaluated_at_once(architecture: Architecture, most: int) -> int:
+    """Return how many examples are evaluated at once: ``most``, halved until they are small."""
+    largest = max(map(math.prod, architecture.shapes))
+    while most > 1 and most * largest > MOST_EVALUATED:
+        most //= 2
+    return most
+
+
+def tell_parts(architecture: Architecture, batch: int, parts: int) -> str:
+    """Say in words why a batch is worked through in parts."""
+    needed = _size(step_bytes(architecture, batch))
+    return (
+        f"a step of {batch:,} examples would need some {needed}, more than its share of the free "
+        f"memory: it is worked through in {parts} parts of {batch // parts:,}, whose gradients are "
+        "added up"
+    )
+
+
+def _size(n_bytes: int) -> str:
+    return f"{n_bytes / 1e9:.1f} GB" if n_bytes >= 1e9 else f"{n_bytes / 1e6:.0f} MB"
