@@ -224,7 +224,7 @@ def test_chinese_pages_use_no_other_words_than_the_glossarys():
             assert word not in read(page), f"{page.name}: {word}, in this house {right}"
 
 
-@pytest.mark.parametrize("name", ["neuron", "losses", "folds", "backpropagation"])
+@pytest.mark.parametrize("name", ["neuron", "losses", "folds", "backpropagation", "scale"])
 def test_a_figure_is_what_the_package_draws(name):
     script = load_script(DOCS / "figures" / "draw.py")
     for ending, tongue in script.TONGUES.items():

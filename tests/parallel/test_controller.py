@@ -80,8 +80,9 @@ def test_an_executor_that_loses_doubles_and_is_late_changes_nothing(
     assert control.tally.n_lost == executor.n_submitted - 20 > 0
     journal.close()
     lines = (tmp_path / "j" / "journal.jsonl").read_text().splitlines()
-    counted = [json.loads(line).get("task") for line in lines if '"done"' in line]
-    assert len(counted) == len(set(counted)) == 20
+    done = [json.loads(line) for line in lines if '"done"' in line]
+    assert len(done) == len({line["task"] for line in done}) == 20
+    assert {line["config"] for line in done} == {str(n) for n in range(20)}
 
 
 def test_late_answers_are_counted_and_ignored(make):

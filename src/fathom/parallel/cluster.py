@@ -16,7 +16,7 @@ KEEP_ALIVES = {
     "RAY_health_check_timeout_ms": "3000",
     "RAY_health_check_failure_threshold": "3",
 }
-"""With these a cut link is noticed in some 10 s instead of a minute; `ray start` on every node has
+"""With these a cut link is noticed in 10 to 20 s instead of a minute; `ray start` on every node has
 to see them too."""
 GET_S = 60.0  # that a result which is there may take to come over
 _KNOWN: dict[str, Any] = {}  # of a worker: the data it was given last
@@ -58,7 +58,8 @@ class RayCluster(Executor):
         except Exception as error:  # of whatever kind; Ray raises plain ones too
             raise InputError(
                 "the address of a Ray cluster that is up", got=f"{address}: {_first_line(error)}",
-                hint="start one with ray start --head --port=6379, or use --cluster processes",
+                hint="start one with ray start --head --port=6379, or use --cluster processes; "
+                "if it has a token, RAY_AUTH_MODE=token and its ~/.ray/auth_token belong here too",
             ) from None  # fmt: skip
         try:
             require_token(len(self.nodes()), os.environ)
