@@ -95,7 +95,8 @@ def test_pictures_of_digits(fathom, reader, tmp_path):
     digits = load_digits()
     wrong = int((load(reader).predict(digits.x_test) != digits.y_test).sum())
     drawn = page.count("data:image/png;base64,")
-    assert drawn == min(wrong, 12) + 16  # mistakes, and the weights of 16 neurons
+    # mistakes, each with what spoke for them, and the weights of 16 neurons
+    assert drawn == 2 * min(wrong, 12) + 16
     assert "混淆矩阵" in page
 
 

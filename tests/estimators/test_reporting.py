@@ -1,5 +1,6 @@
 """What a report says of fitted models, against figures worked out otherwise."""
 
+import jax.numpy as jnp
 import numpy as np
 import polars as pl
 import pytest
@@ -259,7 +260,14 @@ def test_pictures_are_drawn_with_their_weights():
     assert [weights.shape for weights in found.first_weights] == [(3, 3)] * 4
     one = found.mistakes[0]
     np.testing.assert_array_equal(one.picture, x[one.row - 1])
-    assert write_report(found).count("data:image/png;base64,") == 4 + len(found.mistakes)
+    flat = np.full_like(one.picture, one.picture.mean())
+    z = [
+        float(model.networks_[0].combine(jnp.asarray(each, jnp.float32)[None, ..., None])[0, said])
+        for each in (one.picture, flat)
+        for said in [int(one.said)]
+    ]
+    assert one.because.sum() == pytest.approx(z[0] - z[1], abs=1e-4)
+    assert write_report(found).count("data:image/png;base64,") == 4 + 2 * len(found.mistakes)
 
 
 def test_of_many_columns_those_that_go_with_the_predictions_are_shuffled():

@@ -67,7 +67,8 @@ def as_ink(picture: np.ndarray, described: ImageInput) -> np.ndarray:
     if not described.is_photo:
         return picture
     height, width = (min(side, MOST_DRAWN) for side in picture.shape[:2])
-    small = resize_levels(picture[None], height, width)[0].mean(axis=-1) / 255
+    small = resize_levels(picture[None], height, width)[0].mean(axis=-1)
+    small = (small - small.min()) / max(float(np.ptp(small)), 1.0)  # few shades: all are used
     return small.T[::-1] if described.hearing is not None else 1 - small
 
 

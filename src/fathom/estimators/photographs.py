@@ -168,8 +168,6 @@ def search_levels(
         A network that is trained on instead; there are no entries then.
     """
     target = schema.target
-    rows = np.flatnonzero(weight > 0)
-    classes = y[rows] if target.task == "classes" else None
     if earlier is None:
         entries = [
             replace(entry, architecture=with_factors(entry.architecture, target))
@@ -177,25 +175,17 @@ def search_levels(
         ]
     else:
         entries = [Entry("the network before", earlier.architecture, earlier.recipe)]
-    fraction = entries[0].recipe.validation_fraction
-    training, held_out = hold_out(len(rows), fraction, seed, classes)
-    if groups is not None:
-        fold = make_folds(len(rows), 1, fraction, seed, classes=classes, groups=groups[rows])[0]
-        training, held_out = fold.training, fold.held_out
-    training = rows[training]
-    target_encoding = (
-        fit_target_encoding(entries[0].architecture, target, y[training])
-        if earlier is None
-        else earlier.target_encoding
-    )
-    aim = aim_of(y, entries[0].architecture, target, target_encoding)
+    first, rows = entries[0], np.flatnonzero(weight > 0)
+    training, held_out = _divide(rows, y, target, first.recipe, seed, groups)
+    if earlier is None:
+        target_encoding = fit_target_encoding(first.architecture, target, y[training])
+    else:
+        target_encoding = earlier.target_encoding
+    aim = aim_of(y, first.architecture, target, target_encoding)
     pictures = jax.device_put(x, may_alias=True)  # many may be in a file rather than in memory
     examples = Examples(pictures, jnp.asarray(aim), jnp.asarray(weight))
-    judges = None
-    if held_out is not None:
-        judges = jax.tree.map(lambda part: part[rows[held_out]], examples)
-    reserve = END_S + END_SHARE * time_for(deadline)
-    began = deadline.remaining()
+    judges = None if held_out is None else jax.tree.map(lambda part: part[held_out], examples)
+    began, reserve = deadline.remaining(), END_S + END_SHARE * time_for(deadline)
     last = Deadline(max(began - reserve, 0.1)) if np.isfinite(began) else deadline
     ground, watched = Ground(examples, training, judges), monitor or Monitor()
     if earlier is None:
@@ -203,7 +193,7 @@ def search_levels(
         entry, network, starts = found.entry, found.network, found.starts
         kept = len(starts) - 1
     else:
-        before, entry = earlier.history, entries[0]
+        before, entry = earlier.history, first
         network, newest, is_better = go_on(
             len(before.starts), entry, earlier.network, ground, deadline=last, monitor=watched
         )
@@ -219,6 +209,23 @@ def search_levels(
     return Found(
         schema, entry.architecture, entry.recipe, history, (network,), encoding, target_encoding
     )
+
+
+def _divide(
+    rows: np.ndarray,
+    y: np.ndarray,
+    target: Target,
+    recipe: Recipe,
+    seed: int,
+    groups: np.ndarray | None,
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return the rows that train, and those that judge."""
+    classes, fraction = y[rows] if target.task == "classes" else None, recipe.validation_fraction
+    training, held_out = hold_out(len(rows), fraction, seed, classes)
+    if groups is not None:
+        fold = make_folds(len(rows), 1, fraction, seed, classes=classes, groups=groups[rows])[0]
+        training, held_out = fold.training, fold.held_out
+    return rows[training], None if held_out is None else rows[held_out]
 
 
 def scaled(size: tuple[int, ...], side: int) -> tuple[int, int]:

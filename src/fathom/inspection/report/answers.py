@@ -1,6 +1,7 @@
 """The parts of a report on single answers: metrics, confusion, calibration, errors, mistakes."""
 
 import numpy as np
+from scipy.ndimage import gaussian_filter
 
 from fathom.inspection.charts import Series, line_chart, matrix_chart
 from fathom.inspection.pictures import levels_png, png
@@ -28,6 +29,7 @@ MOST_BESIDE = 10  # classes of a matrix that fits beside another chart
 MOST_CELLS, MOST_ROWS = 8, 8
 MOST_LISTED = 200  # cells of mistakes, all together
 PICTURE = 84  # pixels, wide
+PATCH = 1 / 24  # of a picture's side, over which contributions are smoothed
 MOST_VALUES = 8  # of a row that are shown at once
 
 
@@ -203,8 +205,9 @@ def _pictures(mistake: Mistake, labels: Labels) -> str:
     name = labels.row.format(f"{mistake.row:,}")
     drawn = element("img", src=source, alt=name, **size)
     if mistake.because is not None:
-        most = float(np.abs(mistake.because).max()) or 1.0
-        source = png(mistake.because / most)
+        # Single pixels speak at random; what a patch of them says together is to be seen.
+        patches = gaussian_filter(mistake.because, PATCH * max(height, width))
+        source = png(patches / (float(np.abs(patches).max()) or 1.0))
         drawn += element("img", src=source, alt=labels.spoke_for.format(name), **size)
     return drawn
 
