@@ -17,6 +17,7 @@ from rich.console import Console
 
 import fathom as library
 from fathom.cli import watching
+from fathom.cli.introducing import warn_of_little_time
 from fathom.cli.screen import Screen, StopRequest
 from fathom.cli.watching import SearchView, in_words
 from fathom.errors import TrainingError
@@ -314,14 +315,14 @@ def test_a_search_that_finds_nothing_is_an_error(fathom, table, monkeypatch):
 
 def test_a_limit_that_cannot_be_kept_is_said(capsys):
     screen = Screen(is_json=False)
-    train._warn_of_little_time(screen, 60, 2.0, 58.0)
-    train._warn_of_little_time(screen, 3, 2.0, 1.6)  # kept as well as promised
+    warn_of_little_time(screen, 60, 2.0, 58.0)
+    warn_of_little_time(screen, 3, 2.0, 1.6)  # kept as well as promised
     assert capsys.readouterr().out == ""
-    train._warn_of_little_time(screen, 1, 2.5, 1.6)
+    warn_of_little_time(screen, 1, 2.5, 1.6)
     said = capsys.readouterr().out
     assert "1 s is too short: starting and reading alone took 2.5 s; it will" in said
     assert "take about 4 s" in said
-    train._warn_of_little_time(Screen(is_json=True), 0.5, 2.5, 1.6)
+    warn_of_little_time(Screen(is_json=True), 0.5, 2.5, 1.6)
     event = json.loads(capsys.readouterr().out)
     assert (event["event"], event["kind"]) == ("note", "late")
 
