@@ -53,7 +53,7 @@ class DataParallel(Value):
         remembers, twice the size of the network with Adam; or the weights too.
     rematerialize : bool
         Whether activations are worked out twice rather than kept: about √layers of them are kept,
-        for about a third more time.
+        for about a third more time. On a processor XLA undoes it, and nothing is saved.
     checkpoints : str or None
         Folder from which a training that was cut off goes on, on as many devices as there are then.
     checkpoint_seconds : float

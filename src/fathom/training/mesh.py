@@ -80,7 +80,8 @@ class MeshProgram:
 
     Notes
     -----
-    A state that is handed to `advance` is overwritten.
+    A state that is handed to `advance` is overwritten. On a processor XLA keeps what was to be
+    worked out twice, so that there `rematerialize` saves nothing.
 
     References
     ----------

@@ -48,6 +48,8 @@ from fathom.training.program import Examples
 from fathom.training.recipe import Recipe
 from fathom.training.starts import train_starts
 
+HAND_OVER_S, HAND_OVER_SHARE = 1.0, 0.1  # of the time, for bringing here what was trained
+
 
 def train_described(
     architecture: Architecture,
@@ -183,7 +185,9 @@ def _supervise(
     """Have processes train together, however often one of them is lost."""
     placed = Placed(journal.subject, work)
     left = deadline.remaining()
-    ends_at = None if left == float("inf") else time.monotonic() + left
+    ends_at = None
+    if left != float("inf"):
+        ends_at = time.monotonic() + left - min(HAND_OVER_S, HAND_OVER_SHARE * left)
 
     def tasks(attempt: int) -> list[Task]:
         port = _free_port()  # another each time: the last one may linger
