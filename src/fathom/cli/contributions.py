@@ -172,7 +172,8 @@ def _told(found: Attribution, words: _Words, compared: str) -> Iterator[str]:
         rows.append((quoted(found.names[place], 40), here, there, f"{shares[place]:+.4f}"))
     rest = order[MOST_INPUTS:]
     if len(rest):
-        rows.append((f"{len(rest):,} others", "", "", f"{shares[rest].sum():+.4f}"))
+        others = "other" if len(rest) == 1 else "others"
+        rows.append((f"{len(rest):,} {others}", "", "", f"{shares[rest].sum():+.4f}"))
     rows.append(("together", "", "", f"{shares.sum():+.4f}"))
     yield from (f"  {line}" for line in align(rows).splitlines())
     yield from map(str, found.findings)

@@ -118,7 +118,8 @@ def _listed(words: tuple[WordShare, ...]) -> list[tuple[str, ...]]:
     rest = order[MOST_WORDS:]
     if rest:
         share = sum(shares[word][1] for word in rest)
-        rows.append((f"{len(rest):,} others", "", f"{share:+.4f}"))
+        others = "other" if len(rest) == 1 else "others"
+        rows.append((f"{len(rest):,} {others}", "", f"{share:+.4f}"))
     rows.append(("together", "", f"{sum(s for _, s in shares.values()):+.4f}"))
     return rows
 
