@@ -5,7 +5,6 @@ import shlex
 from pathlib import Path
 
 import polars as pl
-import pytest
 
 TUTORIALS = Path(__file__).resolve().parents[2] / "docs" / "tutorials"
 
@@ -51,19 +50,3 @@ def test_rare_combinations_go_as_they_are_written(fathom, tmp_path, monkeypatch)
     predicted = pl.read_csv(tmp_path / "said.csv")
     assert predicted.height == 800
     assert {"gender", "hair", "probability_man + long"} <= set(predicted.columns)
-
-
-@pytest.mark.slow
-def test_sound_into_text_goes_as_it_is_written(fathom, tmp_path, monkeypatch):
-    pytest.importorskip("soundfile", reason="the extra audio is not installed")
-    monkeypatch.chdir(tmp_path)
-    exec(blocks_of("sounds.md", "python")[0], {})
-    (tmp_path / "digits").mkdir()  # stand for words that are told apart by their names
-    for number, path in enumerate(sorted((tmp_path / "new_tones").glob("*.wav"))):
-        name = f"{number % 2}_{'abc'[number % 3]}_{number}.wav"
-        (tmp_path / "digits" / name).write_bytes(path.read_bytes())
-    (tmp_path / "later").symlink_to("digits")
-    done, _ = run_commands(fathom, "sounds.md")
-    assert done == ["train", "evaluate", "predict", "report", "train", "evaluate", "predict"]
-    assert pl.read_csv(tmp_path / "words.csv").height == 60
-    assert pl.read_csv(tmp_path / "said.csv").columns == ["file", "text"]
