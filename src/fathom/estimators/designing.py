@@ -395,7 +395,7 @@ def _rows_that_count(weight: np.ndarray) -> np.ndarray:
     rows = np.flatnonzero(weight > 0)
     if len(rows) < 2:
         raise InputError(
-            "at least 2 rows of weight above 0", got=f"{len(rows)}",
+            "at least 2 rows of weight above 0", got=f"{len(rows)} sample{'s' * (len(rows) != 1)}",
             hint="give more rows, or weights above 0",
         )  # fmt: skip
     return rows

@@ -1,8 +1,9 @@
 """History: what happened in training, epoch by epoch, start by start."""
 
-from typing import Literal, TypeAlias
+from collections.abc import Callable
+from typing import Any, Literal, TypeAlias
 
-from pydantic import Field, FiniteFloat
+from pydantic import Field, FiniteFloat, model_serializer
 
 from fathom.display import curves, note, table
 from fathom.values import Value
@@ -125,6 +126,14 @@ class Steps(Value):
     hurried: tuple[tuple[int, int], ...] = ()
     engine: EngineName = "xla"
     parts: int = Field(default=1, ge=1)
+
+    @model_serializer(mode="wrap")
+    def _as_ever(self, handler: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+        """Say nothing of parts where there is one, as files did before there were several."""
+        said = handler(self)
+        if self.parts == 1:
+            said.pop("parts", None)
+        return said
 
 
 class StartHistory(Value):
