@@ -132,6 +132,13 @@ def test_pictures_that_would_fill_the_memory_are_kept_in_a_file(pets, tmp_path, 
     assert list((tmp_path / "kept").iterdir()) == []  # the file has no name, so none is left behind
 
 
+def test_a_cache_that_is_no_folder_is_said(pets, tmp_path, monkeypatch):
+    monkeypatch.setattr(pictures, "MOST_IN_MEMORY", 0)
+    monkeypatch.setenv("FATHOM_CACHE", str(save(tmp_path / "file.png")))
+    with pytest.raises(DatasetError, match="FATHOM_CACHE"):
+        read_pictures_of(sorted(pets.rglob("*.png")), 8, 8, 3)
+
+
 @pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="the disk is asked on POSIX systems")
 def test_pictures_that_no_disk_holds_are_refused_before_any_is_read(tmp_path, monkeypatch):
     monkeypatch.setenv("FATHOM_CACHE", str(tmp_path / "kept"))

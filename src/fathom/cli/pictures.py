@@ -165,11 +165,15 @@ def train_pictures(
     before: FathomClassifier | FathomRegressor | None = None,
 ) -> FathomClassifier | FathomRegressor:
     """Read pictures at a size for which there is time, and find a network or train one on."""
-    channels, native = survey(files.paths)
-    size = choose_size(len(files.paths), max(native, LEAST_SIDE), deadline.remaining(), n_cores())
-    height, width = scaled((1, 1), size.side)
+    first_stage = None  # channels, where a network is looked for
     if before is not None:
         height, width, channels = before.schema_.input.shape
+    else:
+        channels, native = survey(files.paths)
+        n, native = len(files.paths), max(native, LEAST_SIDE)
+        size = choose_size(n, native, deadline.remaining(), n_cores())
+        height, width = scaled((1, 1), size.side)
+        first_stage = size.width
     screen.say(
         f"  read as {height}×{width} pixels, {'grey' if channels == 1 else 'colors'}; "
         f"{len(files.paths) * height * width * channels / 2**20:.0f} MiB"
@@ -188,7 +192,7 @@ def train_pictures(
     watch: dict[str, Any] = {"monitor": monitor, "deadline": deadline}
     if before is None:
         found = search_photographs(
-            pictures.x, y, files.target, weight, options.seed, width=size.width, **watch
+            pictures.x, y, files.target, weight, options.seed, width=first_stage, **watch
         )
     else:
         found = search_levels(

@@ -103,19 +103,19 @@ def _make_room(shape: tuple[int, ...]) -> np.ndarray:
     if need <= MOST_IN_MEMORY:
         return np.empty(shape, np.uint8)
     folder = cache_folder()
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryFile(dir=folder) as file:
-        try:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
             if hasattr(os, "posix_fallocate"):  # or a full disk would end the process later
                 os.posix_fallocate(file.fileno(), 0, need)
             return np.memmap(file, np.uint8, "w+", shape=shape)
-        except OSError as error:
-            raise DatasetError(
-                f"room for pictures on the disk of {folder}",
-                got=f"{shape[0]:,} of {shape[1]}×{shape[2]}, which take {need / 2**30:.1f} GiB "
-                f"({error.strerror})",
-                hint="give fewer pictures, or name a folder on another disk by FATHOM_CACHE",
-            ) from None
+    except OSError as error:
+        raise DatasetError(
+            f"room for pictures on the disk of {folder}",
+            got=f"{shape[0]:,} of {shape[1]}×{shape[2]}, which take {need / 2**30:.1f} GiB "
+            f"({error.strerror})",
+            hint="give fewer pictures, or name a folder on another disk by FATHOM_CACHE",
+        ) from None
 
 
 def _has_frames(path: Path) -> bool:
