@@ -142,6 +142,21 @@ def test_going_on_from_the_ensemble_alone_is_no_worse(searched, task):
     assert second.report.stopped
 
 
+def test_trees_of_what_is_brought_back_take_their_share_of_the_time(searched, monkeypatch):
+    found, _ = searched["classes"]
+
+    class LookedError(Exception):
+        pass
+
+    def look(_, material):
+        raise LookedError(material.tree_seconds * len(material.folds))
+
+    monkeypatch.setattr("fathom.search.design.bring_back", look)
+    with pytest.raises(LookedError) as looked:
+        search(seconds=5.0, plan=Plan(found.seed, earlier=found))
+    assert 0 < looked.value.args[0] <= 0.3 * 5
+
+
 def test_what_is_brought_back_predicts_held_out_rows_as_before(searched):
     found, before = searched["classes"]
     material = Material(PARSED, TWO, CLASSES, WEIGHT, before.material.folds, found.seed)

@@ -6,6 +6,7 @@ every number from where it lies, so that nothing is laid out first.
 """
 
 from collections.abc import Callable
+from itertools import chain
 from typing import Any, NamedTuple
 
 import llvmlite.binding
@@ -112,6 +113,38 @@ def _add_products(builder: Any, ones: list[Any], shared: list[Any], sums: list[l
     ]
 
 
+def _add_up(
+    builder: Any, lay: Lay, rows: _Rows, left: Any, right: Any, first: list[list[Any]]
+) -> list[list[Any]]:
+    """Return the sums of a tile after all steps along k, until when they stay in registers."""
+    before, body = builder.block, builder.append_basic_block("products")
+    builder.branch(body)
+    builder.position_at_end(body)
+    step, inner, base, at, beside = (builder.phi(_WHOLE) for _ in range(5))
+    sums = [[builder.phi(_VECTOR) for _ in row] for row in first]
+    places = (_after(builder, at, ir.Constant(_WHOLE, r), lay.row) for r in range(len(first)))
+    ones = (builder.load(builder.inttoptr(place, _FLOAT.as_pointer())) for place in places)
+    added = _add_products(builder, [_spread(builder, x) for x in ones], rows.read(beside), sums)
+    next_step, next_inner = builder.add(step, _ONE), builder.add(inner, _ONE)
+    is_round = builder.icmp_signed("==", next_inner, lay.n_inner)
+    next_base = builder.select(is_round, _after(builder, base, _ONE, lay.outer), base)
+    changes = [
+        (step, _NONE, next_step),
+        (inner, _NONE, builder.select(is_round, _NONE, next_inner)),
+        (base, left, next_base),
+        (at, left, builder.select(is_round, next_base, _after(builder, at, _ONE, lay.inner))),
+        (beside, right, _after(builder, beside, _ONE, lay.right)),
+        *zip(chain(*sums), chain(*first), chain(*added), strict=True),
+    ]
+    for value, begin, then in changes:
+        value.add_incoming(begin, before)
+        value.add_incoming(then, body)
+    after = builder.append_basic_block("done")
+    builder.cbranch(builder.icmp_signed("<", next_step, lay.n), body, after)
+    builder.position_at_end(after)
+    return added
+
+
 def _make_tile(n_rows: int, n_vectors: int) -> Callable[..., None]:
     """Return what works out a tile of so many rows, and registers a row.
 
@@ -127,42 +160,9 @@ def _make_tile(n_rows: int, n_vectors: int) -> Callable[..., None]:
             [ir.Constant(_WHOLE, r) for r in range(n_rows)],
         )
         first = [rows.read(_after(builder, start, r, lay.start)) for r in numbers]
-        before, body = builder.block, builder.append_basic_block("products")
-        builder.branch(body)
-        builder.position_at_end(body)
-        step, inner, base, at, beside = (builder.phi(_WHOLE) for _ in range(5))
-        sums = [[builder.phi(_VECTOR) for _ in row] for row in first]
-        ones = [
-            builder.load(builder.inttoptr(_after(builder, at, r, lay.row), _FLOAT.as_pointer()))
-            for r in numbers
-        ]
-        added = _add_products(
-            builder, [_spread(builder, one) for one in ones], rows.read(beside), sums
-        )
-        next_step, next_inner = builder.add(step, _ONE), builder.add(inner, _ONE)
-        is_round = builder.icmp_signed("==", next_inner, lay.n_inner)
-        next_base = builder.select(is_round, _after(builder, base, _ONE, lay.outer), base)
-        next_at = builder.select(is_round, next_base, _after(builder, at, _ONE, lay.inner))
-        next_inner = builder.select(is_round, _NONE, next_inner)
-        next_beside = _after(builder, beside, _ONE, lay.right)
-        changing = [step, inner, base, at, beside, *(x for row in sums for x in row)]
-        begins = [_NONE, _NONE, left, left, right, *(x for row in first for x in row)]
-        goes_on = [
-            next_step,
-            next_inner,
-            next_base,
-            next_at,
-            next_beside,
-            *(x for row in added for x in row),
-        ]
-        for value, begin, then in zip(changing, begins, goes_on, strict=True):
-            value.add_incoming(begin, before)
-            value.add_incoming(then, body)
-        after = builder.append_basic_block("done")
-        builder.cbranch(builder.icmp_signed("<", next_step, lay.n), body, after)
-        builder.position_at_end(after)
-        for r, found in zip(numbers, added, strict=True):
-            rows.write(found, _after(builder, result, r, lay.result))
+        sums = _add_up(builder, lay, rows, left, right, first)
+        for r, row in zip(numbers, sums, strict=True):
+            rows.write(row, _after(builder, result, r, lay.result))
         return context.get_dummy_value()
 
     def tile(context, lay, left, right, start, result, n_last):  # type: ignore[no-untyped-def]

@@ -210,6 +210,7 @@ def design(
             require_same_rows(before, rows, "go on with it")
             material.grown.update(plan.grown)
         if isinstance(earlier, Design):
+            material.give_trees(training.remaining())
             earlier = bring_back(earlier, material)
         for tried in earlier:
             _reopen(tried, len(folds))

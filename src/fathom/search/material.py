@@ -25,6 +25,7 @@ from fathom.training.program import Examples
 
 LARGEST_LOG = 1e300  # target of whose logarithm there is a way back
 Grown: TypeAlias = dict[int, tuple[TreeView, np.ndarray]]  # trees of a fold, and what they say
+TREE_SHARE, MOST_TREE_S = 0.3, 600.0  # of the time that trees may take
 SKEWED = 1.0  # skewness from which the logarithm of a target is worth trying
 
 
@@ -213,6 +214,10 @@ class Material:
     def trees(self, fold: int) -> TreeView:
         """Return the trees grown on a fold's training rows."""
         return self._grown(fold)[0]
+
+    def give_trees(self, seconds: float) -> None:
+        """Give growing trees its share of the time there is, the same for each fold."""
+        self.tree_seconds = TREE_SHARE * min(seconds, MOST_TREE_S) / len(self.folds)
 
     def seconds_for_trees(self) -> float:
         """Return how long growing the trees that are not there yet may take."""
