@@ -23,7 +23,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import polars as pl
@@ -67,7 +67,7 @@ class Mutator:
         shares = 1 / np.array([len(content) for content in contents])
         self._shares = shares / shares.sum()
         self._contents = contents
-        self._parts = [_parted(content) for content in contents]
+        self._parts = [_Part.of(content) for content in contents]
         self._kinds: dict[str, Callable[[], bytes]] = {
             "bytes": self._of_bytes, "header": self._of_header, "card": self._of_card,
             "tensors": self._of_tensors,
@@ -115,21 +115,22 @@ class Mutator:
         return bytes(content)
 
     def _of_header(self) -> bytes:
-        header, data = copy.deepcopy(self._file(self._parts))
+        part = self._file(self._parts)
+        header, places = json.loads(part.header), part.header_places
         for _ in self._times():
-            header = self._changed(header)
-        return _framed(header, data)
+            header, places = self._changed(header, places), None
+        return _framed(header, part.data)
 
     def _of_card(self) -> bytes:
-        header, data = copy.deepcopy(self._file(self._parts))
-        card = json.loads(header["__metadata__"]["card"])
+        part = self._file(self._parts)
+        card, places = json.loads(part.card), part.card_places
         for _ in self._times():
-            card = self._changed(card)
-        return _signed(header, json.dumps(card), data)
+            card, places = self._changed(card, places), None
+        return _signed(json.loads(part.header), json.dumps(card), part.data)
 
     def _of_tensors(self) -> bytes:
-        header, data = copy.deepcopy(self._file(self._parts))
-        data = bytearray(data)
+        part = self._file(self._parts)
+        header, data = json.loads(part.header), bytearray(part.data)
         names = [name for name in header if name != "__metadata__"]
         for _ in self._times():
             entry = header[self._pick(names)]
@@ -155,9 +156,9 @@ class Mutator:
                 data[begin:end] = values.astype(kind).tobytes()
         return _signed(header, header["__metadata__"]["card"], bytes(data))
 
-    def _changed(self, document: Any) -> Any:
+    def _changed(self, document: Any, places: list[tuple[Any, ...]] | None) -> Any:
         """Return a JSON value with something in it changed."""
-        places = list(_places(document))
+        places = places or _places(document)
         path = self._pick(places)
         if not path:
             return self._pick(ODD)
@@ -188,17 +189,36 @@ class Mutator:
         return document
 
 
-def _places(value: Any, path: tuple[Any, ...] = ()) -> Any:
-    yield path
-    if isinstance(value, dict | list):
-        inner = value.items() if isinstance(value, dict) else enumerate(value)
-        for key, one in inner:
-            yield from _places(one, (*path, key))
+class _Part(NamedTuple):
+    """What a file consists of, and where in its header and its card something can be changed."""
+
+    header: str
+    card: str
+    data: bytes
+    header_places: list[tuple[Any, ...]]
+    card_places: list[tuple[Any, ...]]
+
+    @classmethod
+    def of(cls, content: bytes) -> Self:
+        """Take a file apart."""
+        length = struct.unpack("<Q", content[:8])[0]
+        text = content[8 : 8 + length].decode()
+        header = json.loads(text)
+        card = header["__metadata__"]["card"]
+        return cls(text, card, content[8 + length :], _places(header), _places(json.loads(card)))
 
 
-def _parted(content: bytes) -> tuple[dict[str, Any], bytes]:
-    length = struct.unpack("<Q", content[:8])[0]
-    return json.loads(content[8 : 8 + length]), content[8 + length :]
+def _places(document: Any) -> list[tuple[Any, ...]]:
+    """Return the way to every value in a JSON value, each before those in it."""
+    found, left = [], [((), document)]
+    while left:
+        path, value = left.pop()
+        found.append(path)
+        if isinstance(value, dict):
+            left += [((*path, key), value[key]) for key in reversed(value)]
+        elif isinstance(value, list):
+            left += [((*path, key), value[key]) for key in range(len(value) - 1, -1, -1)]
+    return found
 
 
 def _framed(header: Any, data: bytes) -> bytes:

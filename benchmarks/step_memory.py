@@ -65,7 +65,8 @@ def described(name: str) -> tuple[Any, int]:
 
 
 CASES = (
-    "dense_values", "dense_parameters", "dense_one", "dense_normalized", "convolutions", "shortcuts",
+    "dense_values", "dense_parameters", "dense_one", "dense_normalized", "convolutions",
+    "shortcuts",
 )  # fmt: skip
 
 
