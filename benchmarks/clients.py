@@ -50,9 +50,8 @@ async def ask(client: Any, address: str, columns: dict[str, list], way: str) -> 
     from kserve.protocol.infer_type import RequestedOutput
 
     is_binary = way == "binary"
-    wanted = [RequestedOutput("churn"), RequestedOutput("probabilities")]
-    for one in wanted:
-        one.binary_data = is_binary
+    names = ("prediction", "probabilities")
+    wanted = [RequestedOutput(name, {"binary_data": is_binary}) for name in names]
     request = InferRequest("m", inputs_of(columns, is_binary), request_id=f"r-{way}",
                            request_outputs=wanted)  # fmt: skip
     headers: dict[str, str] = {}
@@ -60,7 +59,7 @@ async def ask(client: Any, address: str, columns: dict[str, list], way: str) -> 
     words = [one.decode() if isinstance(one, bytes) else str(one)
              for one in answer.outputs[0].as_numpy().ravel().tolist()]  # fmt: skip
     return {
-        "id": answer.id, "model": answer.model_name, "churn": words,
+        "id": answer.id, "model": answer.model_name, "prediction": words,
         "probabilities": np.asarray(answer.outputs[1].as_numpy(), np.float64).tolist(),
         "names": [one.name for one in answer.outputs],
         "is_binary": "inference-header-content-length" in headers,
@@ -136,7 +135,7 @@ def compare(told: dict[str, Any], model: Any, columns: dict[str, list]) -> Itera
         yield question, told[question] is right, told[question]
     for way in WAYS:
         got = told[way]
-        is_same = got["churn"] == words and np.array_equal(got["probabilities"], shares)
+        is_same = got["prediction"] == words and np.array_equal(got["probabilities"], shares)
         yield f"{way}: predictions", is_same, f"{len(words)} rows"
         yield f"{way}: request id", got["id"] == f"r-{way}", got["id"]
         yield f"{way}: bytes", got["is_binary"] == (way == "binary"), got["is_binary"]
