@@ -26,6 +26,7 @@ from fathom import FathomClassifier, load, save
 from fathom.data.datasets import load_digits
 from fathom.data.splitting import hold_out
 from fathom.deployment.shrinking import compress
+from fathom.deployment.shrinking.rows import part_rows
 from fathom.deployment.shrinking.search import time_rows
 from fathom.deployment.shrinking.steps import size_of
 from fathom.estimators.defaults import reading_network, reading_recipe
@@ -91,7 +92,7 @@ def shrink(
     x, y, x_test, y_test = rows
     wanted = dict(goal)
     if "latency" in goal:
-        wanted["latency"] *= time_rows(model, model._parse_rows(x_test[:1]), 1)
+        wanted["latency"] *= time_rows(model, part_rows(model, x_test, y_test, 0).judge.x, 1)
     began = time.monotonic()
     small = compress(model, x, y, **wanted, time_limit=limit)
     seconds, story = time.monotonic() - began, small.compression_
