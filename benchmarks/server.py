@@ -186,6 +186,8 @@ def fathom_server(model: Path) -> Iterator[tuple[int, int]]:
             ready = json.loads(process.stdout.readline())
             yield int(ready["address"].rsplit(":", 1)[1]), process.pid
         finally:
+            if process.poll() is not None:
+                raise SystemExit(f"the server ended by itself, with {process.returncode}")
             process.terminate()
             process.stdout.read()
     if process.returncode:

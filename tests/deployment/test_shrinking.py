@@ -220,7 +220,7 @@ def test_an_ensemble_becomes_small_and_stays_what_it_is_told_to_be(searched, tmp
 
 def test_a_forest_of_fewer_trees_is_the_mean_of_those_and_none_says_the_mean(tmp_path):
     rng = np.random.default_rng(3)
-    x = rng.normal(size=(300, 4)).astype(np.float32)
+    x = rng.normal(size=(120, 4)).astype(np.float32)
     y = (x[:, 0] > 0).astype(int) + (x[:, 1] > 0.5)
     for n_classes, aim in ((2, (y > 0).astype(int)), (3, y), (0, x[:, 0] * 2)):
         growth = Growth(8, 3, 5)

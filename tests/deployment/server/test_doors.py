@@ -1,7 +1,8 @@
 """Bad inputs at prediction: library, command and server say the same, or refuse in the same words.
 
 The command reads a CSV file; the library is given the words of that file as a frame; the server is
-given them as JSON, once cell by cell and once in so many rows that columns are read as a whole.
+given them as JSON, cell by cell, and odd values once more in so many rows that columns are read as a
+whole.
 """
 
 import importlib
@@ -35,7 +36,7 @@ def rows_with(**columns):
 
 LACKING = [{name: word for name, word in GOOD.items() if name != "city"}] * 2
 CASES = {
-    "23 one field of 150 kB": rows_with(remark=["x" * 150_000]),
+    "23 one field of 60 kB": rows_with(remark=["x" * 60_000]),
     "27 formula cells": rows_with(city=["=cmd|' /C calc'!A0"], remark=["=1+1", "@SUM(A1)"]),
     "30 markup and signs": rows_with(city=["<script>", "a\nb", "🐟"], remark=["<b>", "\u202e"]),
     "32 words for missing": rows_with(
@@ -69,7 +70,7 @@ CASES = {
     "73 far outside": rows_with(age=["9000", "-500"], spent=["1e9"], since=["2199-01-01"]),
     "74 target present": [GOOD | {"churn": "leaves"}] * 2,
     "90 odd signs": rows_with(remark=["\ufeffabc", "a\u0007b", "caf\u00e9 \ufffd"]),
-    "91 empty and endless texts": rows_with(remark=["", "   ", "word " * 20_000]),
+    "91 empty and endless texts": rows_with(remark=["", "   ", "word " * 6000]),
     "92 forms and directions": rows_with(
         remark=["שלום עולם", "\U0001f469\u200d\U0001f467 a", "\u00e9", "e\u0301", "a\r\nb"]
     ),
@@ -147,8 +148,8 @@ def test_all_doors_say_the_same(case, server, models, files, tmp_path, capsys):
     names = [] if expected.columns is None else expected.columns.columns
     assert_alike(ask_server(server, rows, names), expected)
     assert_alike(ask_command(files["table"], frame, tmp_path, capsys), expected)
-    many = (rows * (1 + QUICK_ROWS))[: QUICK_ROWS + 1]
-    if rows and len(str(many)) < 100_000:
+    if "32" <= case[:2] <= "45":  # of values, whose columns are also read as a whole
+        many = (rows * (1 + QUICK_ROWS))[: QUICK_ROWS + 1]
         whole = ask_library(model, pl.DataFrame(many, schema=dict.fromkeys(rows[0], pl.String)))
         assert_alike(ask_server(server, many, names), whole)
 
