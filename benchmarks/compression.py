@@ -1,12 +1,14 @@
 """Compression: how much smaller models become, and what that costs on rows nobody has seen.
 
 python benchmarks/compression.py --data DIR [--cases usps_dnn,usps_cnn,adult] [--to 0.25,0.1]
-    [--train-limit 45] [--shrink-limit 60] [--keep FOLDER]
+    [--latency 0.5] [--train-limit 45] [--shrink-limit 60] [--keep FOLDER]
 
 DIR holds ``digits/usps.npz`` and ``tables/adult.csv``. A model learns from the training part (that
 of USPS; 80 % of adult's rows), made smaller with the very same rows, of which some choose, and
-judged on the test part, which neither has seen. With --keep models are kept between runs. The last
-line compares the arithmetic of float32 with that of whole numbers, which decided what is computed.
+judged on the test part, which neither has seen. --latency asks for a share of the time that one row
+takes, rather than of the size. With --keep models are kept between runs; with --to '' they are but
+trained. The last line compares the arithmetic of float32 with that of whole numbers, which decided
+what is computed.
 """
 
 import argparse
@@ -24,6 +26,8 @@ from fathom import FathomClassifier, load, save
 from fathom.data.datasets import load_digits
 from fathom.data.splitting import hold_out
 from fathom.deployment.shrinking import compress
+from fathom.deployment.shrinking.rows import part_rows
+from fathom.deployment.shrinking.search import time_rows
 from fathom.deployment.shrinking.steps import size_of
 from fathom.estimators.defaults import reading_network, reading_recipe
 from fathom.training.calibration import log_loss
@@ -69,28 +73,41 @@ def run(name: str, folder: Path, asked: argparse.Namespace) -> None:
     else:
         model.set_params(time_limit=asked.train_limit).fit(x, y)
         if kept is not None:
+            kept.parent.mkdir(parents=True, exist_ok=True)
             save(model, kept)
     accuracy, loss = judge(model, x_test, y_test)
     told = {"case": name, "networks": len(model.networks_), "bytes": size_of(model)}
     print(
         json.dumps(told | {"accuracy": round(accuracy, 5), "log_loss": round(loss, 5)}), flush=True
     )
-    for to in asked.to:
-        began = time.monotonic()
-        small = compress(model, x, y, to=to, time_limit=asked.shrink_limit)
-        seconds, story = time.monotonic() - began, small.compression_
-        after, after_loss = judge(small, x_test, y_test)
-        first, last = story.steps[0], story.steps[-1]
-        print(json.dumps({
-            "case": name, "to": to, "is_met": story.is_met, "bytes": last.bytes,
-            "times_smaller": round(story.times_smaller, 2), "accuracy": round(after, 5),
-            "points_lost": round(100 * (accuracy - after), 3), "log_loss": round(after_loss, 5),
-            "way": [step.step for step in story.steps[1:]],
-            "row_us": [round(1e6 * (s.row_seconds or 0)) for s in (first, last)],
-            "each_of_many_us": [round(1e6 * (s.many_seconds or 0), 2) for s in (first, last)],
-            "seconds": round(seconds, 1), "load": os.getloadavg()[0],
-            "tried": [[t.way, t.bytes, t.loss and round(t.loss, 5), t.fits] for t in story.tried],
-        }), flush=True)  # fmt: skip
+    for goal in (*({"to": to} for to in asked.to), *({"latency": part} for part in asked.latency)):
+        shrink(name, model, goal, (x, y, x_test, y_test), accuracy, asked.shrink_limit)
+
+
+def shrink(
+    name: str, model: Any, goal: dict[str, float], rows: tuple[Any, ...], before: float,
+    limit: float,
+) -> None:  # fmt: skip
+    """Make a model smaller or faster; print what became of it on the test part."""
+    x, y, x_test, y_test = rows
+    wanted = dict(goal)
+    if "latency" in goal:
+        wanted["latency"] *= time_rows(model, part_rows(model, x_test, y_test, 0).judge.x, 1)
+    began = time.monotonic()
+    small = compress(model, x, y, **wanted, time_limit=limit)
+    seconds, story = time.monotonic() - began, small.compression_
+    after, after_loss = judge(small, x_test, y_test)
+    first, last = story.steps[0], story.steps[-1]
+    print(json.dumps({
+        "case": name, **goal, "is_met": story.is_met, "bytes": last.bytes,
+        "times_smaller": round(story.times_smaller, 2), "accuracy": round(after, 5),
+        "points_lost": round(100 * (before - after), 3), "log_loss": round(after_loss, 5),
+        "way": [step.step for step in story.steps[1:]],
+        "row_us": [round(1e6 * (s.row_seconds or 0)) for s in (first, last)],
+        "each_of_many_us": [round(1e6 * (s.many_seconds or 0), 2) for s in (first, last)],
+        "seconds": round(seconds, 1), "load": os.getloadavg()[0],
+        "tried": [[t.way, t.bytes, t.loss and round(t.loss, 5), t.fits] for t in story.tried],
+    }), flush=True)  # fmt: skip
 
 
 def arithmetic() -> None:
@@ -113,11 +130,14 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--cases", default=",".join(CASES))
     parser.add_argument("--to", default="0.25,0.1")
+    parser.add_argument("--latency", default="")
     parser.add_argument("--train-limit", type=float, default=45.0)
     parser.add_argument("--shrink-limit", type=float, default=60.0)
     parser.add_argument("--keep", type=Path)
     asked = parser.parse_args()
-    asked.to = [float(part) for part in asked.to.split(",")]
+    for name in ("to", "latency"):
+        shares = [float(part) for part in getattr(asked, name).split(",") if part]
+        setattr(asked, name, shares)
     for name in asked.cases.split(","):
         run(name, asked.data, asked)
     arithmetic()

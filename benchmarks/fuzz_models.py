@@ -1,11 +1,15 @@
 """Mutants of model files: each is refused by an error of Fathom's own, or loads and predicts.
 
-python benchmarks/fuzz_models.py --mutants 100000
+    python benchmarks/fuzz_models.py --mutants 100000 [--seed 0] [--record FILE] [--keep FOLDER]
 
 Mutants are made knowing what a file consists of: of bytes, of entries in the header, of values in
 the card and of numbers in tensors, the last two with the checksum made right again. What loads must
 also be a file that the safetensors library reads. A mutant that gives anything else is written to
 the folder of --keep.
+
+Mutants come in lots of 1,000, each with a seed of its own. What became of a lot is a line of the
+file of --record; lots that are there are counted and not made again, so that a run goes on where it
+stopped. Small files are mutated more often than large ones, as often as they are smaller.
 """
 
 import argparse
@@ -19,7 +23,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import polars as pl
@@ -41,6 +45,7 @@ NUMBERS = (
     2.0**53, np.nan, np.inf, -np.inf,
 )  # fmt: skip
 SLOW = 5.0  # seconds, from which a mutant is told
+LOT = 1000  # mutants
 ROWS = 3
 
 
@@ -53,12 +58,16 @@ class Mutator:
         The files.
     seed : int
         Seed of all mutants.
+    lot : int
+        Number of the lot.
     """
 
-    def __init__(self, contents: list[bytes], seed: int) -> None:
-        self._rng = np.random.default_rng(seed)
+    def __init__(self, contents: list[bytes], seed: int, lot: int) -> None:
+        self._rng = np.random.default_rng([seed, lot])
+        shares = 1 / np.array([len(content) for content in contents])
+        self._shares = shares / shares.sum()
         self._contents = contents
-        self._parts = [_parted(content) for content in contents]
+        self._parts = [_Part.of(content) for content in contents]
         self._kinds: dict[str, Callable[[], bytes]] = {
             "bytes": self._of_bytes, "header": self._of_header, "card": self._of_card,
             "tensors": self._of_tensors,
@@ -72,11 +81,14 @@ class Mutator:
     def _pick(self, items: Any) -> Any:
         return items[int(self._rng.integers(len(items)))]
 
+    def _file(self, files: list[Any]) -> Any:
+        return files[int(self._rng.choice(len(files), p=self._shares))]
+
     def _times(self) -> range:
         return range(int(self._rng.geometric(0.6)))
 
     def _of_bytes(self) -> bytes:
-        content = bytearray(self._pick(self._contents))
+        content = bytearray(self._file(self._contents))
         for _ in self._times():
             n = len(content)
             if n < 2:
@@ -103,21 +115,22 @@ class Mutator:
         return bytes(content)
 
     def _of_header(self) -> bytes:
-        header, data = copy.deepcopy(self._pick(self._parts))
+        part = self._file(self._parts)
+        header, places = json.loads(part.header), part.header_places
         for _ in self._times():
-            header = self._changed(header)
-        return _framed(header, data)
+            header, places = self._changed(header, places), None
+        return _framed(header, part.data)
 
     def _of_card(self) -> bytes:
-        header, data = copy.deepcopy(self._pick(self._parts))
-        card = json.loads(header["__metadata__"]["card"])
+        part = self._file(self._parts)
+        card, places = json.loads(part.card), part.card_places
         for _ in self._times():
-            card = self._changed(card)
-        return _signed(header, json.dumps(card), data)
+            card, places = self._changed(card, places), None
+        return _signed(json.loads(part.header), json.dumps(card), part.data)
 
     def _of_tensors(self) -> bytes:
-        header, data = copy.deepcopy(self._pick(self._parts))
-        data = bytearray(data)
+        part = self._file(self._parts)
+        header, data = json.loads(part.header), bytearray(part.data)
         names = [name for name in header if name != "__metadata__"]
         for _ in self._times():
             entry = header[self._pick(names)]
@@ -143,9 +156,9 @@ class Mutator:
                 data[begin:end] = values.astype(kind).tobytes()
         return _signed(header, header["__metadata__"]["card"], bytes(data))
 
-    def _changed(self, document: Any) -> Any:
+    def _changed(self, document: Any, places: list[tuple[Any, ...]] | None) -> Any:
         """Return a JSON value with something in it changed."""
-        places = list(_places(document))
+        places = places or _places(document)
         path = self._pick(places)
         if not path:
             return self._pick(ODD)
@@ -176,17 +189,36 @@ class Mutator:
         return document
 
 
-def _places(value: Any, path: tuple[Any, ...] = ()) -> Any:
-    yield path
-    if isinstance(value, dict | list):
-        inner = value.items() if isinstance(value, dict) else enumerate(value)
-        for key, one in inner:
-            yield from _places(one, (*path, key))
+class _Part(NamedTuple):
+    """What a file consists of, and where in its header and its card something can be changed."""
+
+    header: str
+    card: str
+    data: bytes
+    header_places: list[tuple[Any, ...]]
+    card_places: list[tuple[Any, ...]]
+
+    @classmethod
+    def of(cls, content: bytes) -> Self:
+        """Take a file apart."""
+        length = struct.unpack("<Q", content[:8])[0]
+        text = content[8 : 8 + length].decode()
+        header = json.loads(text)
+        card = header["__metadata__"]["card"]
+        return cls(text, card, content[8 + length :], _places(header), _places(json.loads(card)))
 
 
-def _parted(content: bytes) -> tuple[dict[str, Any], bytes]:
-    length = struct.unpack("<Q", content[:8])[0]
-    return json.loads(content[8 : 8 + length]), content[8 + length :]
+def _places(document: Any) -> list[tuple[Any, ...]]:
+    """Return the way to every value in a JSON value, each before those in it."""
+    found, left = [], [((), document)]
+    while left:
+        path, value = left.pop()
+        found.append(path)
+        if isinstance(value, dict):
+            left += [((*path, key), value[key]) for key in reversed(value)]
+        elif isinstance(value, list):
+            left += [((*path, key), value[key]) for key in range(len(value) - 1, -1, -1)]
+    return found
 
 
 def _framed(header: Any, data: bytes) -> bytes:
@@ -241,12 +273,16 @@ def rows_of(contents: list[bytes]) -> pl.DataFrame:
 
 
 def fuzz(
-    contents: list[bytes], n_mutants: int, seconds: float, seed: int, keep: Path | None
-) -> tuple[Counter[str], int, float]:
-    """Judge mutants; return what became of them, how many were wrong, and the slowest's seconds."""
-    mutator, rows = Mutator(contents, seed), rows_of(contents)
-    counts, n_wrong, slowest = Counter[str](), 0, 0.0
-    began = time.monotonic()
+    contents: list[bytes],
+    rows: pl.DataFrame,
+    seed: int,
+    lot: int,
+    keep: Path | None,
+    n_mutants: int = LOT,
+) -> dict[str, Any]:
+    """Judge a lot of mutants; return what became of them, and what it took."""
+    mutator, counts = Mutator(contents, seed, lot), Counter[str]()
+    n_wrong, slowest, began = 0, 0.0, time.process_time()
     for number in range(n_mutants):
         kind, content = mutator.make()
         at = time.process_time()
@@ -255,39 +291,61 @@ def fuzz(
         except Exception as error:
             n_wrong += 1
             fate = f"{type(error).__name__}: {str(error)[:100]}"
-            print(f"mutant {number} of {kind}: {fate}", flush=True)
+            print(f"mutant {number} of lot {lot}, {kind}: {fate}", flush=True)
             if keep is not None:
                 keep.mkdir(parents=True, exist_ok=True)
-                (keep / f"{seed}-{number}.fathom").write_bytes(content)
+                (keep / f"{seed}-{lot}-{number}.fathom").write_bytes(content)
         spent = time.process_time() - at
         slowest = max(slowest, spent)
         if spent > SLOW:
-            print(f"mutant {number} of {kind} took {spent:.1f} s", flush=True)
+            print(f"mutant {number} of lot {lot}, {kind}, took {spent:.1f} s", flush=True)
         counts[f"{kind}: {fate}"] += 1
-        if time.monotonic() - began > seconds:
-            break
-    return counts, n_wrong, slowest
+    return {
+        "seed": seed, "lot": lot, "counts": counts, "wrong": n_wrong,
+        "slowest": round(slowest, 3), "seconds": round(time.process_time() - began, 2),
+    }  # fmt: skip
+
+
+def recorded(path: Path | None) -> list[dict[str, Any]]:
+    """Return what became of lots before."""
+    if path is None or not path.exists():
+        return []
+    return [json.loads(line) for line in path.read_text().splitlines()]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("files", nargs="*", type=Path)
-    parser.add_argument("--mutants", type=int, default=100_000)
+    parser.add_argument("--mutants", type=int, default=100_000, help="in all, those recorded too")
     parser.add_argument("--seconds", type=float, default=float("inf"))
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--record", type=Path)
     parser.add_argument("--keep", type=Path)
     asked = parser.parse_args()
     warnings.simplefilter("ignore", RuntimeWarning)
     paths = asked.files or sorted(MODELS.glob("*.fathom"))
     contents = [path.read_bytes() for path in paths]
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    counts, n_wrong, slowest = fuzz(contents, asked.mutants, asked.seconds, asked.seed, asked.keep)
+    found, rows = recorded(asked.record), rows_of(contents)
+    done = {lot["lot"] for lot in found if lot["seed"] == asked.seed}
+    before, began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic()
+    number = 0
+    while len(found) * LOT < asked.mutants and time.monotonic() - began < asked.seconds:
+        while number in done:
+            number += 1
+        found.append(fuzz(contents, rows, asked.seed, number, asked.keep))
+        number += 1
+        if asked.record is not None:
+            with asked.record.open("a") as file:
+                file.write(json.dumps(found[-1]) + "\n")
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    counts = sum((Counter(lot["counts"]) for lot in found), Counter[str]())
     for what, n in counts.most_common(40):
         print(f"{n:>10,}  {what}")
+    n_wrong, spent = sum(lot["wrong"] for lot in found), sum(lot["seconds"] for lot in found)
     print(
         f"{counts.total():,} mutants of {len(contents)} files, {n_wrong:,} wrong; the slowest took "
-        f"{slowest:.2f} s of a core; {grown:,.0f} MiB more memory"
+        f"{max(lot['slowest'] for lot in found):.2f} s of a core, all {spent:,.0f} s; "
+        f"{grown:,.0f} MiB more memory"
     )
     raise SystemExit(n_wrong > 0)
 

@@ -51,11 +51,18 @@ def judge(table: dict, folder: Path, limit: float) -> dict:
     x, y, test, _, classes = split(table, folder, 0)
     kind = FathomRegressor if classes is None else FathomClassifier
     model = kind(time_limit=limit, random_state=0).fit(x, y)
-    columns = model.schema_.input.columns
-    is_encoded = any(column.kind == "text" for column in columns)
     told = {"table": table["name"], "rows": len(test), "networks": len(model.networks_)}
-    wanted = model.predict(test) if classes is None else model.predict_proba(test)
-    answers = None if classes is None else model.predict(test)
+    return told | export(model, test)
+
+
+def export(model: Any, test: pd.DataFrame) -> dict:
+    """Export a model twice, and predict rows in three ways."""
+    told: dict[str, Any] = {}
+    columns = model.schema_.input.columns
+    is_numbers = isinstance(model, FathomRegressor)
+    is_encoded = any(column.kind == "text" for column in columns)
+    wanted = model.predict(test) if is_numbers else model.predict_proba(test)
+    answers = None if is_numbers else model.predict(test)
     values = {c.name: values_of(c, test[c.name]) for c in columns if c.is_used}
     with tempfile.TemporaryDirectory() as place:
         graph, program = Path(place) / "m.onnx", Path(place) / "m.py"
@@ -70,7 +77,7 @@ def judge(table: dict, folder: Path, limit: float) -> dict:
             export_source(model, program)
             space: dict[str, Any] = {}
             exec(program.read_text(), space)
-            names = ["predict"] if classes is None else ["predict", "predict_proba"]
+            names = ["predict"] if is_numbers else ["predict", "predict_proba"]
             found = [space[one](values) for one in names]
             told |= compare("numpy", model, wanted, answers, found)
     return told

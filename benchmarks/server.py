@@ -186,8 +186,11 @@ def fathom_server(model: Path) -> Iterator[tuple[int, int]]:
             ready = json.loads(process.stdout.readline())
             yield int(ready["address"].rsplit(":", 1)[1]), process.pid
         finally:
+            is_ending = process.poll() is not None
             process.terminate()
-            process.stdout.read()
+            said = process.stdout.read()
+            if is_ending:
+                raise SystemExit(f"the server ended by itself, with {process.returncode}: {said!r}")
     if process.returncode:
         raise SystemExit(f"the server ended with {process.returncode}")
 

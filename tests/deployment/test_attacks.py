@@ -641,7 +641,10 @@ def test_mutants_are_refused_or_harmless(monkeypatch):
     fuzzer = importlib.import_module("fuzz_models")
     contents = [DESCRIBED, DESIGNED, *SMALL.values()]
     with np.errstate(all="ignore"):
-        counts, n_wrong, _ = fuzzer.fuzz(contents, 90, float("inf"), 0, None)
-    assert n_wrong == 0, counts
-    fates = {what.split(": ")[1] for what in counts}
+        told = fuzzer.fuzz(contents, fuzzer.rows_of(contents), 0, 0, None, n_mutants=90)
+    assert told["wrong"] == 0, told
+    fates = {what.split(": ")[1] for what in told["counts"]}
     assert {"refused", "loaded"} <= fates
+    lots = [fuzzer.Mutator(contents, 0, lot) for lot in (0, 0, 1)]
+    again, same, other = ([lot.make() for _ in range(5)] for lot in lots)
+    assert again == same != other

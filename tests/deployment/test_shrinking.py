@@ -1,5 +1,9 @@
 """Models made smaller: what is claimed is what is there, and nothing is hidden."""
 
+import json
+from dataclasses import replace
+from pathlib import Path
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,10 +14,20 @@ from fathom import Architecture, Dense, FathomClassifier, FathomRegressor, Recip
 from fathom.compression.storage import narrow
 from fathom.data.encoding import Standardization
 from fathom.data.schema import NumbersInput, Schema, Target
+from fathom.data.trees import Growth, TreeView
 from fathom.deployment.shrinking import compress
-from fathom.deployment.shrinking.goals import parse_goal
+from fathom.deployment.shrinking.goals import Goal, parse_goal
+from fathom.deployment.shrinking.groves import (
+    _first_trees,
+    _of_one_leaf,
+    count_trees,
+    forest_bytes,
+    with_fewer_trees,
+    without_forests,
+)
 from fathom.deployment.shrinking.rows import part_rows, predictions
-from fathom.deployment.shrinking.steps import size_of
+from fathom.deployment.shrinking.search import Search, Way
+from fathom.deployment.shrinking.steps import size_of, stored
 from fathom.deployment.shrinking.students import Student
 from fathom.deployment.shrinking.units import open_units, trimmed, with_units
 from fathom.errors import InputError
@@ -202,3 +216,49 @@ def test_an_ensemble_becomes_small_and_stays_what_it_is_told_to_be(searched, tmp
         back.fit(table, y)
     back.warm_start = False
     assert not hasattr(back.set_params(time_limit=1).fit(table, y), "compression_")
+
+
+def test_a_forest_of_fewer_trees_is_the_mean_of_those_and_none_says_the_mean(tmp_path):
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=(120, 4)).astype(np.float32)
+    y = (x[:, 0] > 0).astype(int) + (x[:, 1] > 0.5)
+    for n_classes, aim in ((2, (y > 0).astype(int)), (3, y), (0, x[:, 0] * 2)):
+        growth = Growth(8, 3, 5)
+        view, _ = TreeView.fit(x, aim, n_classes, 0, growth=growth)
+        few = _first_trees(view.forest, 3)
+        n = len(view.forest.roots)  # by hand: in the whole forest each tree counts one of so many
+        alone = [replace(view.forest, roots=view.forest.roots[k : k + 1]) for k in range(3)]
+        wanted = n / 3 * np.sum([tree.predict(x) for tree in alone], axis=0)
+        np.testing.assert_allclose(few.predict(x), wanted, atol=1e-12)
+        assert len(few.feature) < len(view.forest.feature) / 2
+        none = replace(view, forest=_of_one_leaf(view))
+        np.testing.assert_allclose(none.show(x)[:, : max(n_classes - 1, 1)][:, :1], 0, atol=1e-9)
+
+
+def test_a_model_that_looks_at_trees_becomes_small_by_fewer_of_them(tmp_path):
+    folder = Path(__file__).parent / "models"
+    model = load(folder / "0.1.0-designed.fathom")
+    rows = pd.DataFrame(json.loads((folder / "0.1.0.json").read_text())["designed"]["rows"])
+    small, bare = with_fewer_trees(model, 2), without_forests(model)
+    assert [count_trees(one) for one in (model, small, bare)] == [3, 2, 1]
+    assert forest_bytes(small) < 0.8 * forest_bytes(model)
+    for made in (small, bare):
+        gone = forest_bytes(model) - forest_bytes(made)
+        assert abs(size_of(model) - size_of(made) - gone) < 300  # of the header
+        path = save(made, tmp_path / "m.fathom")
+        np.testing.assert_array_equal(load(path).predict(rows), made.predict(rows))
+        assert not np.array_equal(made.predict(rows), model.predict(rows))
+    np.testing.assert_array_equal(with_fewer_trees(model, 3).predict(rows), model.predict(rows))
+
+
+def test_as_many_trees_as_fit_are_tried_and_none_where_none_fit(monkeypatch):
+    model = load(Path(__file__).parent / "models" / "0.1.0-designed.fathom")
+    monkeypatch.setattr("fathom.deployment.shrinking.search.FEWEST_TREES", 2)
+    monkeypatch.setattr("fathom.deployment.shrinking.search.STORY_BYTES", 0)
+    for n, tried in ((2, ["2 trees of 3 in forests, then weights as int8"]), (1, [])):
+        small = stored(with_fewer_trees(model, n), "int8", None)
+        goal, told = Goal(size_of(small) + 800, None, ""), []
+        search = Search(model, None, goal, Deadline(None), 0, told.append, None)
+        search._fewer_trees(Way((("as it was", model),)))
+        assert [one.way for one in told] == tried
+        assert all(one.fits for one in told)

@@ -32,11 +32,11 @@ def examples(architecture, n=24):
 
 def test_what_a_step_needs_is_counted_by_hand():
     # 4 + 8 + 3 values of each of 10 examples; (4 + 1) 8 + (8 + 1) 3 = 67 parameters.
-    assert step_bytes(DENSE, 10) == 4 * (4 * 10 * 15 + 8 * 67)
+    assert step_bytes(DENSE, 10) == 4 * (4 * 10 * 15 + 11 * 67)
     block = Residual(layers=(Dense(units=5), Dense(units=4)))
     with_block = DENSE.model_copy(update={"layers": (block, *DENSE.layers)})
     more = step_bytes(with_block, 10) - step_bytes(DENSE, 10)
-    assert more == 4 * (4 * 10 * (4 + 5 + 4) + 8 * (5 * 5 + 6 * 4))
+    assert more == 4 * (4 * 10 * (4 + 5 + 4) + 11 * (5 * 5 + 6 * 4))
 
 
 def test_a_batch_is_divided_as_little_as_it_must():

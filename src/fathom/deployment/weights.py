@@ -10,6 +10,8 @@ rest   biases, gains and statistics in one row of float32
 ====== ===========================================================================================
 """
 
+from functools import lru_cache
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -31,6 +33,7 @@ from fathom.nn.network import Network, draw
 LARGEST_SCALE = 1e30  # far from where 127 times it is infinite in float32
 
 
+@lru_cache(maxsize=64)  # tracing is most of what loading a small file takes, and members are alike
 def outline_of(architecture: Architecture) -> Network:
     """Return a network of shapes without any values."""
     return jax.eval_shape(lambda key: draw(architecture, key), jax.random.key(0))

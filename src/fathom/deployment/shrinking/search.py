@@ -11,6 +11,12 @@ import numpy as np
 from fathom.compression.storage import Storage
 from fathom.compression.story import Measured, Tried
 from fathom.deployment.shrinking.goals import Goal, parse_goal
+from fathom.deployment.shrinking.groves import (
+    count_trees,
+    forest_bytes,
+    with_fewer_trees,
+    without_forests,
+)
 from fathom.deployment.shrinking.rows import Part, Parts, part_rows, predictions, rate, take_rows
 from fathom.deployment.shrinking.steps import (
     STORY_BYTES,
@@ -45,6 +51,7 @@ NARROW: tuple[Storage, ...] = ("float16", "int8")
 LOW_RANK_ERRORS = (1e-4, 1e-2)
 PRUNED = (8, 4, 2, 1)  # numbers of networks that are made smaller each
 MOST_TAUGHT = 2  # networks that are taught after that
+FEWEST_TREES = 4  # of a forest, whose mean is worth something
 MOST_LEFT_OUT = 0.85  # of the weights of several networks; one alone may lose more
 SHARES = (0.5, 0.25, 0.1, 0.04)  # of the parameters that are kept where a time is asked for
 SPARE, LEAST_SPARE = 1.1, 300  # bytes left out beyond what is too much, so that it surely fits
@@ -143,8 +150,13 @@ class Search:
         """Yield what else can be tried, one after another."""
         paths = order_units(start.model, parts.choose)
         fits = [units for units in paths if len(units) < len(paths[0])]
+        if count_trees(start.model):
+            yield partial(self._fewer_trees, start)
         for units in self._promising(start, fits):
             yield partial(self._fewer, start, units)
+        few = [units for units in paths if len(units) <= MOST_TAUGHT]
+        if count_trees(start.model):
+            yield partial(self._without_forests, self._with(start, few[0]), parts)
         if is_designed(self.model):
             yield partial(self._distil, start, parts)
         wholes = [units for units in paths if len(units) in PRUNED]
@@ -185,6 +197,34 @@ class Search:
         self._store(way, "float16")
         self._store(way, "int8")
 
+    def _fewer_trees(self, start: Way) -> None:
+        """Try as many trees as fit beside all networks, where those are enough for a mean."""
+        n = before = count_trees(start.model)
+        if self.goal.most_bytes is not None:
+            whole = stored(start.model, "int8", None)
+            assert whole is not None
+            size = forest_bytes(start.model)
+            left = self.goal.most_bytes - LEAST_SPARE - (self._bytes(whole) - size)
+            n = int(before * left / size)
+        if self.goal.most_seconds is not None:
+            n = min(n, before // 4)
+        if FEWEST_TREES <= n < before:
+            lean = with_fewer_trees(start.model, n)
+            self._store(start.then(f"{n} trees of {before} in forests", lean), "int8")
+
+    def _without_forests(self, start: Way, parts: Parts) -> None:
+        """Try networks that have learned to do without forests, smaller where they must be."""
+        way = start.then("forests left out", without_forests(start.model))
+        self._teach(way, parts)
+        self._prune(way, parts)
+
+    def _teach(self, way: Way, parts: Parts) -> None:
+        learned = taught(
+            way.model, self.model, parts.learn, deadline=self.deadline.share(0.6),
+            seed=self.seed, monitor=self.monitor,
+        )  # fmt: skip
+        self._store(way.then("taught by the model as it was", learned), "int8")
+
     def _factor(self, way: Way, parts: Parts, error: float) -> None:
         made = factored(way.model, parts.learn, error)
         if made is not None:
@@ -203,11 +243,7 @@ class Search:
             self._store(further, "int8")
             if self._is_over() or len(open_units(made)) > MOST_TAUGHT:
                 continue
-            learned = taught(
-                made, self.model, parts.learn, deadline=self.deadline.share(0.6), seed=self.seed,
-                monitor=self.monitor,
-            )  # fmt: skip
-            self._store(further.then("taught by the model as it was", learned), "int8")
+            self._teach(further, parts)
 
     def _parameters_wanted(self, way: Way, per_network: float) -> list[float]:
         """Return how many parameters each network may have so that the goal is met."""
@@ -293,8 +329,9 @@ def compress(
 ) -> Model:
     """Return a smaller model: the best that was found under a size or a time.
 
-    What is tried: fewer networks, weights in 16 or 8 bits, whole neurons left out, low rank, and
-    one small network that learns what the ensemble says. Without rows only what needs none is done.
+    What is tried: fewer networks, weights in 16 or 8 bits, fewer trees or none where networks look
+    at a forest, whole neurons left out, low rank, and one small network that learns what the
+    ensemble says. Without rows only what needs none is done.
 
     Parameters
     ----------
