@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -13,6 +13,7 @@ from fathom.data.combinations import Combined
 from fathom.data.features import TableEncoding
 from fathom.data.parsing import ParsedTable
 from fathom.data.schema import Target
+from fathom.data.sketches import QuantileSketch
 from fathom.data.splitting import Fold, make_folds
 from fathom.data.trees import Growth, TreeView
 from fathom.errors import TrainingError
@@ -137,6 +138,8 @@ class Plan:
         Its trees, where they are still there.
     record : Record or None
         Its record; that of the ensemble counts where ``earlier`` is one.
+    beyond : mapping of str to QuantileSketch, optional
+        By name of a column, its values in rows that are not in memory.
     """
 
     seed: int = 0
@@ -146,6 +149,7 @@ class Plan:
     folds: tuple[Fold, ...] | None = None
     grown: Grown = field(default_factory=dict)
     record: Record | None = None
+    beyond: Mapping[str, QuantileSketch] | None = None
 
 
 def design(
@@ -199,7 +203,7 @@ def design(
         n_texts = sum(column.kind == "text" for column in parsed.columns)
         affordable = deadline.remaining() / (1 + TEXT_COST * n_texts)
         folds = plan.folds or divide(len(y), classes, plan, affordable)
-        material = Material(parsed, target, y, weight, folds, plan.seed)
+        material = Material(parsed, target, y, weight, folds, plan.seed, beyond=plan.beyond)
         rows = digest_rows(parsed, y, weight, plan.groups, plan.order)
         reserve = RESERVE_S + RESERVE_SHARE * min(deadline.remaining(), 600.0)
         training = Deadline(_seconds(max(deadline.remaining() - reserve, 0.05)))
