@@ -25,6 +25,7 @@ from fathom.search.combining import combine_kept, judge_combined
 from fathom.search.material import Grown, Material, TargetScale
 from fathom.search.record import (
     NO_RECORD,
+    STEPS_TOGETHER,
     NetworkRecord,
     Record,
     digest_rows,
@@ -44,6 +45,7 @@ from fathom.training.history import History, StartHistory
 from fathom.training.machine import n_cores
 from fathom.training.monitor import Deadline, Monitor
 from fathom.training.population import train_population
+from fathom.training.together import MOST
 
 FOLDS, FEW_FOLDS = 5, 3
 FOLD_SECONDS = 4e-3  # seconds of one core that one row in one fold costs, over all candidates
@@ -197,7 +199,8 @@ def design(
         If no network found a finite loss.
     """
     began = time.monotonic()
-    workers = n_cores() if jax.default_backend() == "cpu" else 1
+    is_on_processor = jax.default_backend() == "cpu"
+    workers = n_cores() if is_on_processor else MOST  # which there take their steps together
     with cores_each(1):  # which also decides the last bits of what encodings learn
         classes = y if target.task == "classes" else None
         n_texts = sum(column.kind == "text" for column in parsed.columns)
@@ -219,6 +222,7 @@ def design(
             _reopen(tried, len(folds))
         strategy = Strategy(material, training, plan.seed, workers, earlier, monitor)
         obstacle = find_obstacle(before) if earlier else ""
+        obstacle = obstacle or ("" if is_on_processor else STEPS_TOGETHER)
         if keep is not None:
             strategy.after_each = Checkpoints(
                 lambda: finish(strategy, began, None, rows, obstacle), keep
