@@ -22,6 +22,7 @@ import numpy as np
 from scale_ray import CASES, HEAD, IN_HEAD, INSIDE, KEEP_ALIVES, lose
 
 ROWS, COLUMNS, BATCH, PARTS = 4096, 64, 512, 4
+FIND_S = 60.0  # in which a worker has to be seen at work, to be killed
 
 
 def train(asked: argparse.Namespace) -> None:
@@ -102,7 +103,14 @@ def run_inside(asked: argparse.Namespace) -> None:
     began = time.monotonic()
     driver = begin(asked, HEAD, folder, *IN_HEAD)
     follow(driver, until=asked.after)
-    lose(case, asked.nodes, driver)
+    until = time.monotonic() + FIND_S
+    while True:  # a worker is at a part only now and then
+        try:
+            lose(case, asked.nodes, driver)
+            break
+        except SystemExit:
+            if time.monotonic() > until:
+                raise
     if case == "driver":
         driver = begin(asked, HEAD, folder, *IN_HEAD)
     _, pause = follow(driver)
