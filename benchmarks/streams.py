@@ -71,7 +71,9 @@ def train(
     if status:
         raise SystemExit(f"fathom train ended with status {status}: {events[-1:]}")
     onward = next((one for one in events if one["event"] == "onward"), {})
-    return {**onward, "wall": time.monotonic() - began, "peak": used.ru_maxrss * 1024}
+    read = next((one for one in events if one["event"] == "survey"), {})
+    read = {f"read_{name}": read[name] for name in ("rows", "seconds", "rank_error") if read}
+    return {**read, **onward, "wall": time.monotonic() - began, "peak": used.ru_maxrss * 1024}
 
 
 def judge(folder: Path, test: Path, name: str) -> str:
@@ -101,6 +103,8 @@ def main() -> None:
         made = train(folder, file, "large.fathom", asked, "--memory", asked.memory)
         print(
             f"--memory {asked.memory}: peak {made['peak'] / 1e9:.2f} GB, {made['wall']:.0f} s; "
+            f"{made['read_rows']:,} rows read once in {made['read_seconds']:.0f} s, quantiles "
+            f"within {made['read_rank_error']:.2%}; "
             f"{made['rows']:,} further rows in {made['seconds']:.0f} s; "
             f"{judge(folder, folder / 'test.parquet', 'large.fathom')}", flush=True,
         )  # fmt: skip

@@ -103,9 +103,10 @@ def test_a_training_that_was_cut_off_comes_to_the_same_bits(tmp_path, monkeypatc
 
     def run(folder, monitor):
         folder and folder.mkdir(exist_ok=True)
+        work = peers.Work(described, recipe, setting, "", "")
         return peers.train_as_one(
-            described, recipe, known, judged, setting, make_mesh(1), council=Council(),
-            folder=folder, monitor=monitor, deadline=Deadline(None),
+            described, recipe, known, judged, setting, peers.mesh_program(work, make_mesh(1)),
+            council=Council(), folder=folder, monitor=monitor, deadline=Deadline(None),
         )  # fmt: skip
 
     network, history = run(None, Monitor())

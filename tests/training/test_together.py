@@ -107,20 +107,25 @@ def test_a_population_on_an_accelerator_is_as_each_alone():
 
 
 def ask_at_once(program, known, n):
-    """Have n networks join, and then each ask for two steps of its own."""
+    """Have n networks join, and then each ask for two steps of its own.
+
+    ``known`` gives each its examples, one after another and over again.
+    """
     plan_shape, found = (2, 30), {}
     networks = [build(described(3), jax.random.key(k)) for k in range(n)]
-    rows = [RNG.integers(0, ROWS, plan_shape).astype(np.int32) for _ in range(n)]
+    rows = [RNG.integers(0, len(FEWER.weight), plan_shape).astype(np.int32) for _ in range(n)]
     rates = np.full(2, 0.01, np.float32)
     together = Together()
     with ExitStack() as stack:
         joined = [
-            stack.enter_context(together.join(program, one, known, plan_shape)) for one in networks
+            stack.enter_context(together.join(program, one, known[k % len(known)], plan_shape))
+            for k, one in enumerate(networks)
         ]
 
         def ask(k):
             key, knobs = jax.random.key(k), Knobs(jnp.float32(0.1 * k), jnp.float32(0))
-            asked = joined[k].start(networks[k]), known, rows[k], key, rates, knobs
+            mine = known[k % len(known)]
+            asked = joined[k].start(networks[k]), mine, rows[k], key, rates, knobs
             try:
                 found[k] = joined[k].advance(*asked), program.advance(*asked)
             except RuntimeError as error:
@@ -134,18 +139,29 @@ def ask_at_once(program, known, n):
     return found
 
 
-@pytest.mark.parametrize("n", [1, 3, 4])
-def test_what_is_asked_at_once_is_one_call(n, monkeypatch):
+OTHERS = Examples(KNOWN.x[::-1] + 1, 1 - KNOWN.y, 2 * KNOWN.weight)
+FEWER = Examples(*(part[:100] for part in KNOWN))
+
+
+@pytest.mark.parametrize(
+    ("n", "known", "expected"),
+    [
+        (1, [KNOWN], [1]), (3, [KNOWN], [3]), (4, [KNOWN], [4]),
+        (4, [KNOWN, OTHERS], [4]),  # of other folds
+        (3, [KNOWN, FEWER], [1, 2]),  # of other shapes
+    ],
+)  # fmt: skip
+def test_what_is_asked_at_once_is_one_call(n, known, expected, monkeypatch):
     sizes, answer = [], meeting._answer
 
-    def count(program, examples, group):
+    def count(program, group):
         sizes.append(len(group))
-        answer(program, examples, group)
+        answer(program, group)
 
     monkeypatch.setattr(meeting, "_answer", count)
     program = make_program(make_plan(described(3), Recipe()))
-    found = ask_at_once(program, KNOWN, n)
-    assert sizes == [n]
+    found = ask_at_once(program, known, n)
+    assert sorted(sizes) == expected
     for (state, sums, is_finite), (own, own_sums, _) in found.values():
         assert is_finite
         np.testing.assert_allclose(sums.loss, own_sums.loss, rtol=1e-5)
@@ -160,7 +176,7 @@ def test_a_call_that_fails_fails_for_all_and_nobody_waits():
         raise RuntimeError("out of memory")
 
     program = make_program(make_plan(described(3), Recipe()))
-    found = ask_at_once(program._replace(advance=broken), KNOWN, 3)
+    found = ask_at_once(program._replace(advance=broken), [KNOWN], 3)
     assert [str(error) for error in found.values()] == ["out of memory"] * 3
 
 

@@ -1,6 +1,9 @@
 """Tables larger than memory: searched on a sample that fits, trained on over the whole file."""
 
+import itertools
 import tempfile
+import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -13,9 +16,11 @@ import polars as pl
 from fathom.cli.evaluate import right_numbers
 from fathom.cli.screen import Screen
 from fathom.cli.tables import TableOptions, TrainingTable, read_weights, split_names, take_apart
+from fathom.data.cells import counted, listing, quoted, to_cells, to_words
 from fathom.data.parsing import parse_table
-from fathom.data.schema import Schema, TableInput, Target
+from fathom.data.schema import Column, Schema, TableInput, Target
 from fathom.data.streams import RowFile, open_rows, parse_bytes
+from fathom.data.survey import Survey, survey
 from fathom.data.target import parse_target, read_target
 from fathom.errors import InputError
 from fathom.estimators.base import unit_mean
@@ -30,6 +35,8 @@ LEAST_MEMORY = 1_500_000_000
 SAMPLE_SHARE, WINDOW_SHARE = 0.5, 0.3  # of the memory that is left
 MOST_SAMPLE, MOST_WINDOW = 200_000, 400_000  # rows
 SEARCH_SHARE = 0.5  # of the time; the rest is for the rows on the disk
+MOST_UNKNOWN = 1000  # classes beside those of the sample that are counted
+SURVEY_SHARE = 0.2  # of the time at most in which they are read once before; part of the search's
 
 
 def read_memory(text: str | None) -> int | None:
@@ -118,10 +125,18 @@ def sample_rows(
     rng = np.random.default_rng([options.seed, 1])
     table, places = rows.file.sample(count, rows.window, rng)
     options = replace(options, target=split_names(options.target, table.frame.columns))
-    return take_apart(table, options), options, places
+    taken = take_apart(table, options)
+    if taken.target.factors:
+        raise InputError(
+            "one column of classes for a table larger than memory",
+            got=f"{len(options.target)}: {listing(options.target)}",
+            hint="predict them one at a time, or leave --memory out",
+        )
+    return taken, options, places
 
 
 def search_and_go_on(
+    screen: Screen,
     table: TrainingTable,
     given: Given,
     rows: LargeRows,
@@ -131,22 +146,74 @@ def search_and_go_on(
     deadline: Deadline,
     tell: Callable[[TableInput], None],
 ) -> tuple[Schema, Onward]:
-    """Search on the sample, then train the networks on over the rest of the file."""
+    """Read all rows once, search on the sample, then train the networks on over the others."""
     kinds: Any = options.kinds
+    search_time = deadline.share(SEARCH_SHARE)
+
+    def look_beyond(columns: tuple[Column, ...]) -> Survey:
+        looking = deadline.share(SURVEY_SHARE)
+        unknown: Counter[str] = Counter()
+        pieces = _pieces(rows, places, options, given.target, unknown)
+        until = itertools.takewhile(
+            lambda _: looking.remaining() > 0 and not view.should_stop(), pieces
+        )
+        began = time.monotonic()
+        found = survey(columns, table.features, until, options.seed)
+        if unknown:
+            note = f"target {quoted(options.target[0])}: {counted(sum(unknown.values()), 'row')} "
+            note += f"left out, of classes that the sample has not: {listing(unknown)}"
+            found = replace(found, notes=(note, *found.notes))
+        _say_survey(screen, found, rows, len(places), time.monotonic() - began)
+        return found
+
     found = search_anew(
         table.features, given, kinds, has_names=True, seed=options.seed, monitor=view,
-        deadline=deadline.share(SEARCH_SHARE), tell=tell,
+        deadline=search_time, tell=tell, look_beyond=look_beyond,
     )  # fmt: skip
     described = found.schema.input
     assert isinstance(described, TableInput)
-    counted = np.flatnonzero(given.weight > 0)
+    used = np.flatnonzero(given.weight > 0)
     onward = train_onward(
-        found.design, parse_table(table.features, described.columns).take(counted),
-        given.y[counted], given.weight[counted].astype(np.float32), found.folds,
+        found.design, parse_table(table.features, described.columns).take(used),
+        given.y[used], given.weight[used].astype(np.float32), found.folds,
         _windows(rows.file, places, found.schema, options, rows.window),
         deadline=deadline, monitor=view,
     )  # fmt: skip
     return found.schema, onward
+
+
+def _pieces(
+    rows: LargeRows,
+    places: np.ndarray,
+    options: TableOptions,
+    target: Target,
+    unknown: Counter[str],
+) -> Iterator[pl.DataFrame]:
+    """Give the features of all rows outside the sample that have an answer, in no order.
+
+    Classes that the sample has not are counted in ``unknown``.
+    """
+    pieces = rows.file.pieces(rows.window)
+    for number in np.random.default_rng([options.seed, 3]).permutation(len(pieces)):
+        begin, count = pieces[number]
+        frame = rows.file.take_others(begin, count, places)
+        y, _, is_known = _weighed(frame, options, target)
+        if target.task == "classes" and (y < 0).any():
+            cells = to_cells(frame[options.target[0]].filter(pl.Series(y < 0))).drop_nulls()
+            counts = to_words(cells).rename("word").value_counts(name="n").rows()
+            unknown.update(dict(counts[: max(MOST_UNKNOWN - len(unknown), 0)]))
+        yield frame.filter(pl.Series(is_known))
+
+
+def _weighed(
+    frame: pl.DataFrame, options: TableOptions, target: Target
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the answers and weights of rows, and which of them count."""
+    y, is_known = _answers(frame.select(options.target), target)
+    weight = np.ones(len(y))
+    if options.weight:
+        weight = read_weights(frame[options.weight], np.arange(len(y)), is_part=True)
+    return y, weight, is_known & (weight > 0)
 
 
 def _windows(
@@ -156,18 +223,15 @@ def _windows(
     assert isinstance(table, TableInput)
     rng = np.random.default_rng([options.seed, 2])
     for frame in rows.windows(n_window, places, rng):
-        y, is_known = _answers(frame.select(options.target), target)
-        weight = np.ones(len(y))
-        if options.weight:
-            weight = read_weights(frame[options.weight], np.arange(len(y)))
-        is_known &= weight > 0
+        y, weight, is_known = _weighed(frame, options, target)
         if options.class_weight is not None:
             weight = weight * class_weights(
                 np.maximum(y, 0), target.classes, options.class_weight
             )  # fmt: skip
         features = frame.drop(options.target).filter(pl.Series(is_known))
         parsed = parse_table(
-            features, table.columns, ignored=[options.weight] if options.weight else ()
+            features, table.columns, ignored=[options.weight] if options.weight else (),
+            is_part=True,
         )  # fmt: skip
         if is_known.any():
             progress = n_before / rows.n_rows
@@ -187,6 +251,22 @@ def _answers(truth: pl.DataFrame, target: Target) -> tuple[np.ndarray, np.ndarra
     labels, is_known = np.zeros((truth.height, target.n_outputs)), np.zeros(truth.height, bool)
     labels[parsed.rows], is_known[parsed.rows] = parsed.values, True
     return labels, is_known
+
+
+def _say_survey(
+    screen: Screen, found: Survey, rows: LargeRows, n_sample: int, seconds: float
+) -> None:
+    """Say what all rows were read for."""
+    n_all, n_read = rows.file.n_rows, found.n_rows + n_sample
+    error = max((fact.rank_error for fact in found.facts), default=0.0)
+    screen.emit(
+        "survey", rows=n_read, seconds=round(seconds, 3), rank_error=error,
+        columns=[fact.model_dump(mode="json") for fact in found.facts],
+    )  # fmt: skip
+    screen.say(
+        f"  {n_read:,} of {n_all:,} rows read once in {seconds:.0f} s: ranges, categories and "
+        f"missing values are theirs, quantiles right within {error:.2%} of the rows"
+    )
 
 
 def say_onward(screen: Screen, onward: Onward, rows: LargeRows) -> None:

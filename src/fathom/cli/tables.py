@@ -277,8 +277,8 @@ def _check_beside(frame: pl.DataFrame, options: TableOptions) -> None:
             )  # fmt: skip
 
 
-def read_weights(series: pl.Series, rows: np.ndarray) -> np.ndarray:
-    """Return the weights of rows, whose numbers in the table are given."""
+def read_weights(series: pl.Series, rows: np.ndarray, *, is_part: bool = False) -> np.ndarray:
+    """Return the weights of rows, whose numbers in the table are given; a part's may all be 0."""
     values = to_numbers(to_cells(series)).cast(pl.Float64).fill_null(np.nan).to_numpy()
     wrong = np.flatnonzero(~((values >= 0) & (values < np.inf)))
     if len(wrong):
@@ -288,7 +288,7 @@ def read_weights(series: pl.Series, rows: np.ndarray) -> np.ndarray:
             got=f"'{written}' {first_row(rows[wrong])}",
             hint="correct these weights, or leave their rows out",
         )  # fmt: skip
-    if not (values > 0).any():
+    if not is_part and not (values > 0).any():
         raise InputError(
             f"weights above 0 in {quoted(series.name)}", got="0 in every row",
             hint="leave --weight out to count all rows alike",

@@ -208,7 +208,7 @@ def _train_from_disk(
         view, deadline = SearchView(screen, time_limit, stop, spent), Deadline(left)
         with view.shown():
             schema, onward = search_and_go_on(
-                table, given, rows, places, options, view, deadline,
+                screen, table, given, rows, places, options, view, deadline,
                 lambda columns: show_columns(screen, columns, None, is_new=True),
             )  # fmt: skip
         kind = FathomRegressor if given.target.task == "numbers" else FathomClassifier

@@ -26,6 +26,7 @@ from fathom.data.cells import (
 from fathom.data.readings import (
     FEW_ROWS,
     Reading,
+    choose_categories,
     count_distinct,
     find_unread,
     first_cell,
@@ -36,12 +37,11 @@ from fathom.data.readings import (
     sample_of,
     words_each,
 )
-from fathom.data.schema import MAX_CATEGORIES, Column, ColumnKind
+from fathom.data.schema import Column, ColumnKind
 from fathom.errors import InputError
 
 __all__ = ["MISSING", "infer_columns"]
 
-FEW_CATEGORIES = 1000  # with more than these, categories of one row count as "other"
 EXACT = 2.0**53  # whole numbers above lose their last digits as floats
 ID_NAME = re.compile(
     r"(?i:(?:^|[^a-z])(?:id|ids|uid|uuid|guid)$|^id[^a-z]|^[pus]id$|^(?:row|object)id$)"
@@ -416,12 +416,9 @@ def _category_column(given: _Given, groups: pl.DataFrame, reason: str) -> Column
         spelled = ", ".join(f"'{quoted(word)}'" for word in first.unique().sort().head(3))
         given.note("spellings", f"{spelled} are taken for the same; case does not count in words "
                    f"({counted(len(several), 'word')} spelled in several ways)")  # fmt: skip
-    kept = groups
-    if len(groups) > FEW_CATEGORIES:
-        kept = groups.filter(pl.col("n") > 1).head(MAX_CATEGORIES)
-        kept = kept if len(kept) else groups.head(FEW_CATEGORIES)
-        if len(kept) < len(groups):
-            given.note("rare", f"of {len(groups):,} categories, the {len(kept):,} most frequent "
+    kept = choose_categories(groups)
+    if len(kept) < len(groups):
+        given.note("rare", f"of {len(groups):,} categories, the {len(kept):,} most frequent "
                    "are told apart and the rest are 'other'")  # fmt: skip
     return given.column(
         "category", f"{reason}: {len(groups):,} different ones in {given.n_present:,} rows",

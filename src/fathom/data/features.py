@@ -1,6 +1,6 @@
 """Features: a parsed table as one matrix that a network's first layer takes apart again."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, Self
 
@@ -12,6 +12,7 @@ from sklearn.model_selection import KFold
 
 from fathom.data.parsing import ParsedTable, lacks_picture
 from fathom.data.schema import Column
+from fathom.data.sketches import QuantileSketch
 from fathom.data.views import NumberViews, View
 from fathom.errors import InputError
 
@@ -75,7 +76,12 @@ class TableEncoding:
 
     @classmethod
     def fit(
-        cls, parsed: ParsedTable, y: np.ndarray, n_classes: int, seed: int
+        cls,
+        parsed: ParsedTable,
+        y: np.ndarray,
+        n_classes: int,
+        seed: int,
+        beyond: Mapping[str, QuantileSketch] | None = None,
     ) -> tuple[Self, np.ndarray]:
         """Learn from training rows only.
 
@@ -89,6 +95,9 @@ class TableEncoding:
             Number of classes; 0 where the target is numbers or labels.
         seed : int
             Seed of noise, samples and inner folds.
+        beyond : mapping of str to QuantileSketch, optional
+            By name of a column of numbers or dates, its values in training rows that are not in
+            memory.
 
         Returns
         -------
@@ -122,9 +131,12 @@ class TableEncoding:
         raw = [*_plain_numbers(parsed), *others.T]
         single = y if y.ndim == 1 else y[:, 0]
         aim = single if len(raw) <= TREE_COLUMNS else None
+        known = beyond or {}
+        sketches = [known.get(name) if name else None for name in _plain_names(parsed.columns)]
+        sketches += [None] * (len(raw) - len(sketches))
         numbers = tuple(
-            NumberViews.fit(x, aim, is_classes=n_classes > 0, seed=seed + number)
-            for number, x in enumerate(raw)
+            NumberViews.fit(x, aim, is_classes=n_classes > 0, seed=seed + number, beyond=sketch)
+            for number, (x, sketch) in enumerate(zip(raw, sketches, strict=True))
         )
         layout = layout_of(parsed.columns, others.shape[1])
         if layout.width == 0:
@@ -249,6 +261,15 @@ def _plain_numbers(parsed: ParsedTable) -> Iterator[np.ndarray]:
             yield values
             parts = _date_parts(values)
             yield from parts.values()
+
+
+def _plain_names(columns: tuple[Column, ...]) -> Iterator[str]:
+    """Return for each of these numbers the column it is the value of; none for parts of dates."""
+    for column in columns:
+        if column.kind == "number":
+            yield column.name
+        elif column.kind == "date":
+            yield from (column.name, *[""] * N_DATE_PARTS)
 
 
 def _date_parts(days: np.ndarray) -> dict[str, np.ndarray]:

@@ -76,6 +76,7 @@ def parse_table(
     *,
     is_named: bool = True,
     ignored: Collection[str] = (),
+    is_part: bool = False,
 ) -> ParsedTable:
     """Turn a table into arrays.
 
@@ -89,6 +90,8 @@ def parse_table(
         Whether columns are found by name, in any order, rather than by position.
     ignored : collection of str
         Columns that may be there though they are no features, such as the target.
+    is_part : bool
+        Whether these are rows of a larger table, so that few of them say nothing of a column.
 
     Returns
     -------
@@ -99,7 +102,8 @@ def parse_table(
     ------
     InputError
         If a column that is used is not there, the width is wrong where columns have no names, or
-        more than half of the values of a column of numbers or dates cannot be read.
+        more than half of the values of a column of numbers or dates cannot be read, unless they
+        are those of a part.
 
     Examples
     --------
@@ -121,7 +125,7 @@ def parse_table(
         if not column.is_used:
             values.append(np.zeros(0))
             continue
-        array = _parse(column, next(cells), notes)
+        array = _parse(column, next(cells), notes, is_part)
         values.append(array)
         is_unusual |= _is_outside(column, array)
         is_empty &= _is_missing(column, array)
@@ -206,19 +210,24 @@ def _is_outside(column: Column, array: np.ndarray) -> np.ndarray:
         return (array < column.low - width) | (array > column.high + width)
 
 
-def _parse(column: Column, cells: pl.Series, notes: Notes) -> np.ndarray:
+def read_values(column: Column, cells: pl.Series) -> tuple[pl.Series, pl.Series]:
+    """Return the cells of numbers or dates in which something is written, and what is read."""
+    if column.missing_words and cells.dtype == pl.String:
+        is_word = cells.is_in(pl.Series(column.missing_words).implode())
+        cells = cells.zip_with(~is_word, pl.Series([None], dtype=pl.String))
+    read = to_numbers if column.kind == "number" else to_days
+    return cells, read(cells, column.style)
+
+
+def _parse(column: Column, cells: pl.Series, notes: Notes, is_part: bool) -> np.ndarray:
     if column.kind == "text":
         return _parse_text(cells)
     if column.kind == "picture":
         return _parse_pictures(column, cells, notes)
     if column.kind in ("category", "yes_no"):
         return _parse_codes(column, cells, notes)
-    if column.missing_words and cells.dtype == pl.String:
-        is_word = cells.is_in(pl.Series(column.missing_words).implode())
-        cells = cells.zip_with(~is_word, pl.Series([None], dtype=pl.String))
-    read = to_numbers if column.kind == "number" else to_days
-    values = read(cells, column.style)
-    _note_unread(column, cells, values, notes)
+    cells, values = read_values(column, cells)
+    _note_unread(column, cells, values, notes, is_part)
     array = values.to_numpy(writable=True).astype(np.float64, copy=False)
     is_infinite = np.isinf(array)
     if is_infinite.any():
@@ -245,8 +254,10 @@ def _written(column: Column, value: float | None) -> str:
     return f"{value:.6g}"
 
 
-def _note_unread(column: Column, cells: pl.Series, values: pl.Series, notes: Notes) -> None:
-    """Count values that cannot be read, and refuse a column in which most cannot."""
+def _note_unread(
+    column: Column, cells: pl.Series, values: pl.Series, notes: Notes, is_part: bool
+) -> None:
+    """Count values that cannot be read, and refuse a whole column in which most cannot."""
     rows = find_unread(cells, values)
     if not len(rows):
         return
@@ -255,7 +266,7 @@ def _note_unread(column: Column, cells: pl.Series, values: pl.Series, notes: Not
     n_wrong = len(rows)
     if column.kind == "date" and cells.dtype == pl.String:
         n_wrong -= int(are_impossible_dates(cells.gather(rows)).sum())
-    if 2 * n_wrong > cells.count():
+    if 2 * n_wrong > cells.count() and not is_part:
         raise InputError(
             f"{what} in column {quoted(column.name)}, as in training",
             got=f"{example} in row {rows[0] + 1}; {len(rows):,} of {cells.count():,} values cannot "

@@ -18,10 +18,12 @@ from fathom.data.cells import (
     to_numbers,
     to_words,
 )
+from fathom.data.schema import MAX_CATEGORIES
 
 MOSTLY = 0.95  # share of the values that must be readable
 SAMPLE = 1000
 FEW_TO_COUNT = 10_000
+FEW_CATEGORIES = 1000  # with more than these, categories of one row count as "other"
 FEW_ROWS = 20  # below, values that all differ say nothing about what they are
 _NO_SPACES = r"[\x{3040}-\x{30ff}\x{3400}-\x{9fff}\x{ac00}-\x{d7af}\x{0e00}-\x{0eff}]"
 _SEPARATED = r"\d,\d{3}|\d[\s'’]\d{3}"
@@ -179,7 +181,11 @@ def _joined(formats: tuple[str, ...]) -> str:
 
 def group_words(cells: pl.Series) -> pl.DataFrame:
     """Count words, spellings of one word together: the most frequent word, ``n``, ``spellings``."""
-    counts = to_words(cells.drop_nulls()).rename("word").value_counts(name="n")
+    return join_spellings(to_words(cells.drop_nulls()).rename("word").value_counts(name="n"))
+
+
+def join_spellings(counts: pl.DataFrame) -> pl.DataFrame:
+    """Count spellings of one word together, from each ``word`` and how often, ``n``, it comes."""
     counts = counts.with_columns(to_keys(counts["word"]).alias("key"))
     counts = counts.sort("n", "word", descending=[True, False])
     if counts["key"].n_unique() == len(counts):
@@ -188,6 +194,14 @@ def group_words(cells: pl.Series) -> pl.DataFrame:
         pl.col("word").first(), pl.col("n").sum(), pl.len().alias("spellings")
     )
     return grouped.sort("n", "word", descending=[True, False])
+
+
+def choose_categories(groups: pl.DataFrame) -> pl.DataFrame:
+    """Return the words that are told apart: all where they are few, else those that come again."""
+    if len(groups) <= FEW_CATEGORIES:
+        return groups
+    kept = groups.filter(pl.col("n") > 1).head(MAX_CATEGORIES)
+    return kept if len(kept) else groups.head(FEW_CATEGORIES)
 
 
 def words_each(words: pl.Series) -> float:

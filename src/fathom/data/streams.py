@@ -73,6 +73,13 @@ class RowFile:
             plain = [to_plain(column) for column in frame.get_columns()]
             return name_columns(plain, frame.columns)[0]
 
+    def take_others(self, begin: int, count: int, without: np.ndarray) -> pl.DataFrame:
+        """Return some rows as `take` does, except those whose places, ascending, are given."""
+        low, high = np.searchsorted(without, (begin, begin + count))
+        is_kept = np.ones(count, bool)
+        is_kept[without[low:high] - begin] = False
+        return self.take(begin, count).filter(pl.Series(is_kept))
+
     def pieces(self, rows: int) -> list[tuple[int, int]]:
         """Divide the rows into pieces of so many, each as its first row and how many."""
         return [(at, min(rows, self.n_rows - at)) for at in range(0, self.n_rows, rows)]
@@ -123,13 +130,8 @@ class RowFile:
         pieces = self.pieces(max(rows // PIECES, 1))
         order = rng.permutation(len(pieces))
         for first in range(0, len(order), PIECES):
-            frames = []
-            for number in np.sort(order[first : first + PIECES]):
-                begin, n = pieces[number]
-                low, high = np.searchsorted(without, (begin, begin + n))
-                is_kept = np.ones(n, bool)
-                is_kept[without[low:high] - begin] = False
-                frames.append(self.take(begin, n).filter(pl.Series(is_kept)))
+            window = [pieces[number] for number in np.sort(order[first : first + PIECES])]
+            frames = [self.take_others(begin, count, without) for begin, count in window]
             yield pl.concat(frames, how="vertical_relaxed")
 
 

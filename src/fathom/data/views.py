@@ -1,11 +1,15 @@
 """Views: the ways in which one column of numbers can be shown to a network."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, Self, TypeAlias
 
 import numpy as np
 from scipy.stats import norm
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+
+from fathom.data.sketches import QuantileSketch
 
 View: TypeAlias = Literal["robust", "quantile", "bins", "tree_bins"]
 N_BINS = 16
@@ -58,7 +62,15 @@ class NumberViews:
     thresholds: np.ndarray
 
     @classmethod
-    def fit(cls, x: np.ndarray, y: np.ndarray | None, *, is_classes: bool, seed: int) -> Self:
+    def fit(
+        cls,
+        x: np.ndarray,
+        y: np.ndarray | None,
+        *,
+        is_classes: bool,
+        seed: int,
+        beyond: QuantileSketch | None = None,
+    ) -> Self:
         """Learn from training values, NaN where missing, and the target of the same rows.
 
         Parameters
@@ -71,26 +83,40 @@ class NumberViews:
             Whether y are classes.
         seed : int
             Seed of the noise that tells equal values apart, and of the sample a tree sees.
+        beyond : QuantileSketch, optional
+            Of values, `bounded`, of further training rows that are not in memory: quantiles are
+            those of both.
         """
-        x = _bounded(x)
+        x = bounded(x)
         present = x[~np.isnan(x)]
+        n = len(x)
+        quantiles_at: Callable[[Sequence[float] | np.ndarray], np.ndarray]
+        quantiles_at = partial(np.quantile, present)
+        if beyond is not None:
+            both = beyond.copy()
+            both.update(present)
+            n, quantiles_at = both.n, both.quantiles
         if not len(present):
             one = np.zeros(1)
             return cls(0.0, 0.0, one, one, np.zeros(0))
-        low, first, middle, third, high = np.quantile(present, (0, 0.25, 0.5, 0.75, 1))
+        low, first, middle, third, high = quantiles_at((0, 0.25, 0.5, 0.75, 1))
         scale = float(third - first) or float(high / 2 - low / 2)
         rng = np.random.default_rng(seed)
-        n_quantiles = int(np.clip(len(x) // 30, 10, MOST_QUANTILES))
-        jitter = 1e-3 * min(scale, 1e300) * rng.standard_normal(len(present))
-        quantiles = np.quantile(present + jitter, np.linspace(0, 1, n_quantiles))
-        edges = np.unique(np.quantile(present, np.linspace(0, 1, N_BINS + 1)))
+        n_quantiles = int(np.clip(n // 30, 10, MOST_QUANTILES))
+        shares, noise = np.linspace(0, 1, n_quantiles), 1e-3 * min(scale, 1e300)
+        if beyond is None:
+            jitter = noise * rng.standard_normal(len(present))
+            quantiles = np.quantile(present + jitter, shares)
+        else:  # a value that is many quantiles is told apart there all the same
+            quantiles = quantiles_at(shares) + noise * rng.standard_normal(n_quantiles)
+        edges = np.unique(quantiles_at(np.linspace(0, 1, N_BINS + 1)))
         filled = np.where(np.isnan(x), middle, x)
         thresholds = np.zeros(0) if y is None else _tree_thresholds(filled, y, is_classes, rng)
         return cls(float(middle), scale, np.sort(quantiles), edges, thresholds)
 
     def show(self, x: np.ndarray, view: View) -> np.ndarray:
         """Return the values in a view, as float64 of the same shape; missing ones are filled."""
-        x = _bounded(np.where(np.isnan(x), self.fill, x))
+        x = bounded(np.where(np.isnan(x), self.fill, x))
         if view == "quantile":
             return self._normal(x)
         if view == "bins":
@@ -114,7 +140,7 @@ class NumberViews:
         return np.asarray(norm.ppf(share))
 
 
-def _bounded(x: np.ndarray) -> np.ndarray:
+def bounded(x: np.ndarray) -> np.ndarray:
     """Return values whose differences and slopes are finite, NaN left alone."""
     return np.where(np.abs(x) < SMALLEST, 0.0, np.clip(x, -LARGEST, LARGEST))
 

@@ -20,8 +20,9 @@ from fathom.data.cells import first_row, is_nothing, quoted
 from fathom.data.columns import infer_columns
 from fathom.data.frames import to_frame
 from fathom.data.parsing import ParsedTable, parse_table
-from fathom.data.schema import ColumnKind, Schema, TableInput, Target
+from fathom.data.schema import Column, ColumnKind, Schema, TableInput, Target
 from fathom.data.splitting import Fold
+from fathom.data.survey import Survey
 from fathom.errors import InputError
 from fathom.search.design import Design, Plan, design
 from fathom.search.material import Grown
@@ -243,16 +244,26 @@ def search_anew(
     tell: Callable[[TableInput], None] | None = None,
     keep: Callable[[Searching], None] | None = None,
     executor: object = None,
+    look_beyond: Callable[[tuple[Column, ...]], Survey] | None = None,
 ) -> Searched:
-    """Infer what the columns are, tell it, and search for networks, here or with workers."""
+    """Infer what the columns are, tell it, and search for networks, here or with workers.
+
+    Where the rows are a sample, ``look_beyond`` is given their columns and says what all rows hold.
+    """
     rounds = as_rounds(executor)
     _rows_that_count(given.weight)  # before columns of one row are called constant
     table, parsed, notes = describe_table(frame, kinds, has_names=has_names)
     if tell is not None:
         tell(table)
+    plan = Plan(seed)
+    if look_beyond is not None:
+        found = look_beyond(table.columns)
+        table = table.model_copy(update={"columns": found.columns})
+        parsed = parse_table(frame, found.columns, is_named=has_names)
+        notes, plan = (*notes, *found.notes), replace(plan, beyond=found.beyond)
     schema = Schema(input=table, target=given.target)
     notes = (*notes, *parsed.notes)
-    return _search(schema, parsed, given, Plan(seed), notes, monitor, deadline, keep, rounds)
+    return _search(schema, parsed, given, plan, notes, monitor, deadline, keep, rounds)
 
 
 def search_on(

@@ -4,6 +4,7 @@ import importlib
 import os
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from fathom.errors import ExecutorError, InputError
@@ -68,6 +69,7 @@ class RayCluster(Executor):
             raise
         self._remote = self._ray.remote(num_cpus=1, max_retries=0)(run_on_node)
         self._placed: dict[str, Any] = {}
+        self._beside: dict[str, Any] = {}
         self._tickets: dict[Any, tuple[int, float]] = {}
         self._references: dict[int, Any] = {}
         self._n_submitted = 0
@@ -76,8 +78,14 @@ class RayCluster(Executor):
         """Hand a task to Ray; the data goes into its store once, and from there to each node."""
         if placed.key not in self._placed:
             self._placed[placed.key] = self._ray.put(placed.value)
+        places = [self._placed[placed.key]]
+        if task.beside is not None:
+            if task.beside.key not in self._beside:  # the one before is in nobody's way any more
+                self._beside = {task.beside.key: self._ray.put(task.beside.value)}
+            places.append(self._beside[task.beside.key])
+            task = replace(task, beside=Placed(task.beside.key, None))
         self._n_submitted += 1
-        reference = self._remote.remote(task, [self._placed[placed.key]])
+        reference = self._remote.remote(task, places)
         self._tickets[reference] = self._n_submitted, time.monotonic()
         self._references[self._n_submitted] = reference
         return self._n_submitted
@@ -135,6 +143,8 @@ def run_on_node(task: Task, place: list[Any]) -> tuple[Result | None, str, float
     if task.data not in _KNOWN:
         _KNOWN.clear()
         _KNOWN[task.data] = ray.get(place[0])
+    if task.beside is not None:
+        task = replace(task, beside=Placed(task.beside.key, ray.get(place[1])))
     return *call(task, _KNOWN[task.data]), str(ray.util.get_node_ip_address())
 
 

@@ -4,7 +4,7 @@ import hashlib
 import json
 import time
 from abc import ABC, abstractmethod
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
 from typing import Any
@@ -41,17 +41,25 @@ class Task:
         What else the function is given, as JSON.
     seed : int
         Seed of all its random choices.
+    beside : Placed or None
+        Data for this task and few others: the function is then given both, as a pair.
     """
 
     function: str
     data: str
     config: str
     seed: int
+    beside: Placed | None = None
 
     @cached_property
     def key(self) -> str:
         """The SHA-256 of everything the result depends on, in hexadecimal digits."""
-        text = json.dumps(asdict(self), sort_keys=True)
+        said = {
+            "function": self.function, "data": self.data, "config": self.config, "seed": self.seed
+        }  # fmt: skip
+        if self.beside is not None:
+            said["beside"] = self.beside.key
+        text = json.dumps(said, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -156,8 +164,9 @@ def call(task: Task, value: Any) -> tuple[Result | None, str, float]:
     """Do a task here; return its result or its failure in words, and the seconds it took."""
     began = time.monotonic()
     module, name = task.function.split(":")
+    given = value if task.beside is None else (value, task.beside.value)
     try:
-        result = getattr(import_module(module), name)(value, task.config, task.seed)
+        result = getattr(import_module(module), name)(given, task.config, task.seed)
     except Exception as error:  # told to whoever waits, in another process or on another machine
         failure = f"{type(error).__name__}: {error}"
         return None, failure, time.monotonic() - began

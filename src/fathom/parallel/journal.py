@@ -150,6 +150,10 @@ class Journal:
         self.note("done", **entry)
         self._stored[key] = entry
 
+    def forget(self, key: str) -> None:
+        """Let go of a result that is in memory only."""
+        self._results.pop(key, None)
+
     def _place(self, key: str) -> Path:
         assert self.folder is not None
         return self.folder / "results" / f"{key}.bin"

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -13,6 +13,7 @@ from fathom.data.combinations import Combined
 from fathom.data.features import TableEncoding
 from fathom.data.parsing import ParsedTable
 from fathom.data.schema import Target
+from fathom.data.sketches import QuantileSketch
 from fathom.data.splitting import Fold, make_folds
 from fathom.data.trees import Growth, TreeView
 from fathom.errors import TrainingError
@@ -24,6 +25,7 @@ from fathom.search.combining import combine_kept, judge_combined
 from fathom.search.material import Grown, Material, TargetScale
 from fathom.search.record import (
     NO_RECORD,
+    STEPS_TOGETHER,
     NetworkRecord,
     Record,
     digest_rows,
@@ -43,6 +45,7 @@ from fathom.training.history import History, StartHistory
 from fathom.training.machine import n_cores
 from fathom.training.monitor import Deadline, Monitor
 from fathom.training.population import train_population
+from fathom.training.together import MOST
 
 FOLDS, FEW_FOLDS = 5, 3
 FOLD_SECONDS = 4e-3  # seconds of one core that one row in one fold costs, over all candidates
@@ -137,6 +140,8 @@ class Plan:
         Its trees, where they are still there.
     record : Record or None
         Its record; that of the ensemble counts where ``earlier`` is one.
+    beyond : mapping of str to QuantileSketch, optional
+        By name of a column, its values in rows that are not in memory.
     """
 
     seed: int = 0
@@ -146,6 +151,7 @@ class Plan:
     folds: tuple[Fold, ...] | None = None
     grown: Grown = field(default_factory=dict)
     record: Record | None = None
+    beyond: Mapping[str, QuantileSketch] | None = None
 
 
 def design(
@@ -193,13 +199,14 @@ def design(
         If no network found a finite loss.
     """
     began = time.monotonic()
-    workers = n_cores() if jax.default_backend() == "cpu" else 1
+    is_on_processor = jax.default_backend() == "cpu"
+    workers = n_cores() if is_on_processor else MOST  # which there take their steps together
     with cores_each(1):  # which also decides the last bits of what encodings learn
         classes = y if target.task == "classes" else None
         n_texts = sum(column.kind == "text" for column in parsed.columns)
         affordable = deadline.remaining() / (1 + TEXT_COST * n_texts)
         folds = plan.folds or divide(len(y), classes, plan, affordable)
-        material = Material(parsed, target, y, weight, folds, plan.seed)
+        material = Material(parsed, target, y, weight, folds, plan.seed, beyond=plan.beyond)
         rows = digest_rows(parsed, y, weight, plan.groups, plan.order)
         reserve = RESERVE_S + RESERVE_SHARE * min(deadline.remaining(), 600.0)
         training = Deadline(_seconds(max(deadline.remaining() - reserve, 0.05)))
@@ -216,6 +223,7 @@ def design(
             _reopen(tried, len(folds))
         strategy = Strategy(material, training, plan.seed, workers, earlier, monitor)
         obstacle = find_obstacle(before) if earlier else ""
+        obstacle = obstacle or ("" if is_on_processor else STEPS_TOGETHER)
         if keep is not None:
             strategy.after_each = Checkpoints(
                 lambda: finish(strategy, began, None, rows, obstacle), keep

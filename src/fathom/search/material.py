@@ -11,6 +11,7 @@ import numpy as np
 from fathom.data.features import Layout, TableEncoding, join_trees, with_trees
 from fathom.data.parsing import ParsedTable
 from fathom.data.schema import Target
+from fathom.data.sketches import QuantileSketch
 from fathom.data.splitting import Fold
 from fathom.data.trees import Growth, TreeView, n_tree_columns
 from fathom.data.views import View
@@ -130,6 +131,8 @@ class Material:
         Seed of the encodings.
     growth : mapping of int to Growth, optional
         How far to grow the trees of some folds, whatever the time.
+    beyond : mapping of str to QuantileSketch, optional
+        By name of a column, its values in training rows that are not in memory.
     """
 
     def __init__(
@@ -141,6 +144,7 @@ class Material:
         folds: tuple[Fold, ...],
         seed: int,
         growth: Mapping[int, Growth] | None = None,
+        beyond: Mapping[str, QuantileSketch] | None = None,
     ) -> None:
         self.parsed, self.target, self.y, self.weight = parsed, target, y, weight
         self.folds, self._seed = folds, seed
@@ -148,7 +152,7 @@ class Material:
         self._matrices: dict[tuple[int, View, bool], jnp.ndarray] = {}
         self.tree_seconds = 60.0  # that growing the trees of one fold may take
         self.grown: Grown = {}
-        self._growth = dict(growth or {})
+        self._growth, self._beyond = dict(growth or {}), beyond
         self._lock, self._tree_lock = threading.RLock(), threading.Lock()
         self.scales: dict[bool, TargetScale] = {}
         trained = np.unique(np.concatenate([fold.training for fold in folds]))
@@ -193,8 +197,9 @@ class Material:
             if fold not in self._encodings:
                 rows = self.folds[fold].training
                 encoding, means = TableEncoding.fit(
-                    self.parsed.take(rows), self._learned[rows], self.n_classes, self._seed
-                )
+                    self.parsed.take(rows), self._learned[rows], self.n_classes, self._seed,
+                    self._beyond,
+                )  # fmt: skip
                 every = encoding.target_means(self.parsed)
                 every[rows] = means
                 self._encodings[fold] = encoding, every

@@ -25,6 +25,7 @@ from fathom.training.starts import n_workers
 
 SHARE_OF_RATE = 0.3  # of a network's learning rate, with which it goes on; it falls to 0
 LEAST_ROWS = 1000  # of a window that is worth a step
+END_WINDOWS = 1.2  # times a window took, that have to be left for one: reading it, and the end
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ def train_onward(
     windows : iterable of Window
         Further rows, none of them in the sample.
     deadline : Deadline
-        After it no window is begun.
+        No window is begun that would not be done by then, as far as those before it tell.
     monitor : Monitor, optional
         Asked whether to stop.
 
@@ -117,11 +118,12 @@ def train_onward(
     places = [(m, f) for m, member in enumerate(found.members) for f in range(len(member.folds))]
     before = [found.members[m].networks[f] for m, f in places]
     now, n_rows, given_s, began = list(before), 0, deadline.remaining(), time.monotonic()
-    low, high = found.low, found.high
+    low, high, longest_s = found.low, found.high, 0.0
     with cores_each(1), ThreadPoolExecutor(n_workers()) as pool:
         for number, window in enumerate(windows):
-            if deadline.remaining() <= 0 or monitor.should_stop():
+            if deadline.remaining() <= longest_s or monitor.should_stop():
                 break
+            begun = time.monotonic()
             if len(window.y) < LEAST_ROWS:
                 continue
             late = 1 - deadline.remaining() / given_s if np.isfinite(given_s) else 0.0
@@ -131,6 +133,7 @@ def train_onward(
                 for at, (m, f) in enumerate(places)
             ]
             now = [job.result() for job in jobs]
+            longest_s = max(longest_s, END_WINDOWS * (time.monotonic() - begun))
             n_rows += len(window.y)
             rows_y = window.y.reshape(len(window.y), -1)
             low, high = np.minimum(low, rows_y.min(axis=0)), np.maximum(high, rows_y.max(axis=0))

@@ -17,6 +17,7 @@ from fathom.values import Value
 
 PACKAGES = ("fathom-dnn", "jax", "jaxlib", "numba", "numpy", "scipy", "scikit-learn", "polars")
 NO_RECORD = "goes on from a search that was not recorded"
+STEPS_TOGETHER = "took the steps of its networks together, whose last bits depend on one another"
 
 Count: TypeAlias = Annotated[int, Field(ge=0, le=100_000)]
 GrowthRecord: TypeAlias = tuple[Count, Count, Count]

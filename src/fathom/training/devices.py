@@ -3,15 +3,19 @@
 import re
 from typing import Annotated, TypeAlias
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from fathom.errors import InputError
-from fathom.parallel.opening import MOST_PROCESSES
+from fathom.parallel.opening import MOST_PROCESSES, require_address
 from fathom.parallel.processes import own_cores
 from fathom.training.mesh import Sharded
 from fathom.values import Value
 
-_HINT = "devices or devices:4 for those of this process; processes or processes:4 of this machine"
+_HINT = (
+    "devices or devices:4 for those of this process; processes or processes:4 of this machine; "
+    "workers:HOST:PORT for the machines of a Ray cluster"
+)
+_WORKERS = "workers:"
 
 
 def require_devices(address: str) -> str:
@@ -27,6 +31,8 @@ def require_devices(address: str) -> str:
     >>> require_devices("devices:2")
     'devices:2'
     """
+    if address.startswith(_WORKERS):
+        return _WORKERS + require_address(address.removeprefix(_WORKERS))
     found = re.fullmatch(r"(devices|processes)(:\d{1,9})?", address)
     if found is None:
         raise InputError(
@@ -47,7 +53,9 @@ class DataParallel(Value):
     ----------
     address : str
         ``devices`` or ``devices:4`` for those of this process, such as its accelerators;
-        ``processes`` or ``processes:4`` for processes of this machine, on its cores.
+        ``processes`` or ``processes:4`` for processes of this machine, on its cores;
+        ``workers:HOST:PORT`` for the machines of a Ray cluster, ``workers:`` followed by what
+        ``--cluster`` takes.
     sharded : {"nothing", "optimizer", "weights"}
         What is divided among the devices beside the batch and its activations: what the optimizer
         remembers, twice the size of the network with Adam; or the weights too.
@@ -58,6 +66,9 @@ class DataParallel(Value):
         Folder from which a training that was cut off goes on, on as many devices as there are then.
     checkpoint_seconds : float
         Seconds from one checkpoint to the next; with 0 there is one after each call of the program.
+    n_parts : int or None
+        Parts of a batch that workers are given; as many as there are workers when it begins where
+        left out. It decides the last bits, who works does not.
     most_restarts : int
         Restarts of processes in a row, none of which reached another checkpoint, before training
         is given up.
@@ -73,13 +84,26 @@ class DataParallel(Value):
     rematerialize: bool = False
     checkpoints: str | None = None
     checkpoint_seconds: float = Field(default=60.0, ge=0, le=1e9)
+    n_parts: int | None = Field(default=None, ge=1, le=100_000)
     most_restarts: int = Field(default=3, ge=0, le=1000)
+
+    @model_validator(mode="after")
+    def _workers_hold_no_part_of_the_network(self) -> "DataParallel":
+        if self.workers is not None and (self.sharded != "nothing" or self.rematerialize):
+            raise ValueError("workers have all of the network: nothing of it is sharded")
+        return self
+
+    @property
+    def workers(self) -> str | None:
+        """Address of the workers that are given parts of each batch; None for devices."""
+        is_theirs = self.address.startswith(_WORKERS)
+        return self.address.removeprefix(_WORKERS) if is_theirs else None
 
     @property
     def n_processes(self) -> int | None:
         """Processes that train; None where this one does, on its devices."""
         kind, _, count = self.address.partition(":")
-        if kind == "devices":
+        if kind != "processes":
             return None
         return int(count) if count else len(own_cores())
 

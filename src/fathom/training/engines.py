@@ -36,6 +36,9 @@ _WARM_UP = (
 )
 
 
+_MAKING = threading.Lock()
+
+
 class _Preparation:
     """What is known of the compiled loops of one name in this process."""
 
@@ -93,7 +96,8 @@ def choose_program(
     if engine is None and is_known:
         engine = _choose(loops_for(network), deadline or Deadline(None))
     if engine == "xla" or not is_known:
-        return make_program(plan)
+        with _MAKING:  # of threads that ask at once, each would get a program of its own
+            return make_program(plan)
     return make_loop_program(plan, x.shape[1:], cores)
 
 

@@ -15,7 +15,9 @@ from jax.sharding import Mesh
 from fathom.errors import FathomError
 from fathom.nn.architecture import Architecture
 from fathom.nn.network import Network, build
+from fathom.nn.vectors import outline
 from fathom.parallel.executor import Result
+from fathom.training.apart import ApartProgram
 from fathom.training.checkpoints import read_checkpoint, write_checkpoint
 from fathom.training.council import AgreedDeadline, Council
 from fathom.training.devices import DataParallel
@@ -89,13 +91,21 @@ def take_part(work: Work, config: str, _: int) -> Result:
     try:
         train_as_one(
             work.architecture, work.recipe, known, load_examples(rows, "held_out"), work.setting,
-            make_mesh(), council=council, folder=Path(work.checkpoints),
+            mesh_program(work, make_mesh()), council=council, folder=Path(work.checkpoints),
             monitor=_Herald(rows, council), deadline=deadline,
         )  # fmt: skip
     except FathomError as error:  # the same in all of them, and no reason to begin again
         said = [type(error).__name__, error.expected, error.got, error.hint]
         return Result(json.dumps(said).encode())
     return Result(b"")
+
+
+def mesh_program(work: Work, mesh: Mesh) -> MeshProgram:
+    """Return what takes the steps on the devices of a mesh."""
+    has_convolution = outline(work.architecture).has_convolution
+    is_scanned = not (has_convolution and jax.default_backend() == "cpu")
+    plan = make_plan(work.architecture, work.recipe, is_scanned)
+    return make_mesh_program(plan, mesh, work.setting.sharded, work.setting.rematerialize)
 
 
 def meet(seat: Seat) -> None:
@@ -115,14 +125,14 @@ def train_as_one(
     examples: Examples,
     held_out: Examples | None,
     setting: DataParallel,
-    mesh: Mesh,
+    program: MeshProgram | ApartProgram,
     *,
     council: Council,
     folder: Path | None,
     monitor: Monitor,
     deadline: Deadline,
 ) -> tuple[Network, StartHistory]:
-    """Train a network on the devices of a mesh, with all processes that have some.
+    """Train a network on many devices, with all processes that have some.
 
     Parameters
     ----------
@@ -131,9 +141,9 @@ def train_as_one(
     examples, held_out : Examples
         Arrays of NumPy.
     setting : DataParallel
-        What is divided, and how often there are checkpoints.
-    mesh : Mesh
-        The devices.
+        How often there are checkpoints.
+    program : MeshProgram or ApartProgram
+        Takes the steps.
     council : Council
         The processes.
     folder : Path or None
@@ -148,12 +158,9 @@ def train_as_one(
     """
     key = jax.random.fold_in(jax.random.key(recipe.seed), 0)  # that of the first start
     network = build(architecture, key, jnp.asarray(examples.x[:SCALING_ROWS], jnp.float32))
-    is_scanned = not (network.has_convolution and jax.default_backend() == "cpu")
-    plan = make_plan(architecture, recipe, is_scanned)
-    program = make_mesh_program(plan, mesh, setting.sharded, setting.rematerialize)
     keeper = (
         None if folder is None
-        else _MeshKeeper(program, folder, setting.checkpoint_seconds, council)
+        else _FileKeeper(program, folder, setting.checkpoint_seconds, council)
     )  # fmt: skip
     trained, history = train(
         network, architecture, recipe, examples, held_out,
@@ -172,11 +179,15 @@ def remove_checkpoints(folder: Path) -> None:
         (folder / name).with_suffix(".draft").unlink(missing_ok=True)
 
 
-class _MeshKeeper(Keeper):
+class _FileKeeper(Keeper):
     """Keeps a training in a file, from which it goes on with any number of processes."""
 
     def __init__(
-        self, program: MeshProgram, folder: Path, seconds: float, council: Council
+        self,
+        program: MeshProgram | ApartProgram,
+        folder: Path,
+        seconds: float,
+        council: Council,
     ) -> None:
         self._program, self._place = program, folder / UNDER_WAY
         self._seconds, self._council = seconds, council

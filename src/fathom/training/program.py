@@ -316,6 +316,21 @@ def _step(
 ) -> tuple[_Walk, Sums]:
     """Take one step down the error surface: W ← W - η d(∂E/∂W)."""
     gradient, sums, others = _gradient(plan, layout, knobs, unpack, walk, batch, key)
+    walk = walk._replace(others=others)
+    return _move(plan, optimizer, layout, knobs, roles, walk, gradient, rate), sums
+
+
+def _move(
+    plan: Plan,
+    optimizer: optax.GradientTransformation,
+    layout: Layout,
+    knobs: Knobs,
+    roles: _Roles,
+    walk: _Walk,
+    gradient: PyTree,
+    rate: Float[Array, ""],
+) -> _Walk:
+    """Move the weights by a gradient, as the optimizer says."""
     gradient = layout.share(gradient)
     decay = jax.tree.map(lambda p, w: knobs.weight_decay * w * p, walk.packed, roles.decay)
     if plan.optimizer not in DECOUPLED:
@@ -327,7 +342,44 @@ def _step(
     if plan.optimizer in DECOUPLED:
         direction = jax.tree.map(jnp.add, direction, decay)
     packed = jax.tree.map(lambda p, d: p - rate * d, walk.packed, direction)
-    return _Walk(layout.settle(packed), others, layout.share(memory)), sums
+    return _Walk(layout.settle(packed), walk.others, layout.share(memory))
+
+
+@lru_cache(maxsize=16)
+def make_halves(plan: Plan) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """Make the two halves of a step, of which the first can be taken elsewhere.
+
+    The first takes network, examples of a batch, key and knobs, and returns the gradient as one row
+    of numbers, and sums; the second takes state, that row, rate and knobs, and returns the state,
+    and whether all of it is finite.
+    """
+    optimizer = make_optimizer(plan.optimizer, plan.momentum, plan.gradient_clip, plan.beta_2)
+    layout = Layout(lambda parameters: _pack(plan, parameters))
+
+    def slope(
+        network: Network, batch: Examples, key: Key[Array, ""], knobs: Knobs
+    ) -> tuple[Float[Array, " numbers"], Sums]:
+        parameters, others = partition(network)
+        packed, unpack = layout.pack(parameters)
+        one = jax.tree.map(lambda part: part[None], batch)
+        one = _prepare(one, jax.random.fold_in(key, 0), plan.augmentation)
+        batch, key = jax.tree.map(lambda part: part[0], one), jax.random.fold_in(key, 1)
+        known = plan, layout, knobs, unpack, _Walk(packed, others, None)
+        gradient, sums, _ = _gradient(*known, batch, key)
+        return ravel_pytree(gradient)[0], sums
+
+    def move(
+        state: State, row: Float[Array, " numbers"], rate: Float[Array, ""], knobs: Knobs
+    ) -> tuple[State, Bool[Array, ""]]:
+        parameters, others = partition(state.network)
+        packed, unpack = layout.pack(parameters)
+        roles, gradient = _roles(plan, layout, parameters), ravel_pytree(packed)[1](row)
+        walk = _Walk(packed, others, state.optimizer)
+        walk = _move(plan, optimizer, layout, knobs, roles, walk, gradient, rate)
+        network = eqx.combine(unpack(walk.packed), walk.others)
+        return State(network, walk.memory), _is_finite(walk.packed, jnp.sum(row))
+
+    return jax.jit(in_products(plan, slope)), jax.jit(move)
 
 
 def _gradient(

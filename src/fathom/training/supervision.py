@@ -1,5 +1,6 @@
 """One network on many devices: begun, watched over, and begun again from its last checkpoint."""
 
+import contextlib
 import hashlib
 import json
 import shutil
@@ -10,6 +11,7 @@ from contextlib import closing
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -23,7 +25,9 @@ from fathom.nn.vectors import outline
 from fathom.parallel.executor import Placed, Result, Task
 from fathom.parallel.gang import Gang
 from fathom.parallel.journal import Journal
+from fathom.parallel.opening import open_executor
 from fathom.parallel.processes import Processes
+from fathom.training.apart import ApartProgram, Given
 from fathom.training.checkpoints import read_checkpoint, read_notes
 from fathom.training.council import Council
 from fathom.training.devices import DataParallel, as_data_parallel
@@ -40,6 +44,7 @@ from fathom.training.peers import (
     UNDER_WAY,
     Seat,
     Work,
+    mesh_program,
     remove_checkpoints,
     save_examples,
     train_as_one,
@@ -166,12 +171,18 @@ def _train(
 ) -> tuple[Network, StartHistory] | None:
     """Train in this process, or in others, which leave the network in the folder."""
     if work.setting.n_processes is None:
-        return train_as_one(
-            work.architecture, work.recipe, examples, held_out, work.setting,
-            make_mesh(work.setting.n_devices), council=Council(),
-            folder=Path(work.checkpoints) if work.checkpoints else None,
-            monitor=monitor, deadline=deadline,
-        )  # fmt: skip
+        with contextlib.ExitStack() as stack:
+            if work.setting.workers is None:
+                program: Any = mesh_program(work, make_mesh(work.setting.n_devices))
+            else:
+                executor = stack.enter_context(open_executor(work.setting.workers))
+                given = Given(work.architecture, work.recipe, examples)
+                program = ApartProgram(executor, given, journal.subject, work.setting.n_parts)
+            return train_as_one(
+                work.architecture, work.recipe, examples, held_out, work.setting, program,
+                council=Council(), folder=Path(work.checkpoints) if work.checkpoints else None,
+                monitor=monitor, deadline=deadline,
+            )  # fmt: skip
     scratch = Path(work.rows)
     save_examples(scratch, "known", examples)
     save_examples(scratch, "held_out", held_out)
@@ -264,7 +275,9 @@ class _Listener:
 
 def _require_divisible(recipe: Recipe, examples: Examples, setting: DataParallel) -> None:
     """Refuse batches of which not every device can have as many examples."""
-    count = setting.n_processes or make_mesh(setting.n_devices).size
+    count = setting.n_processes or setting.n_parts or 1
+    if setting.workers is None and setting.n_processes is None:
+        count = make_mesh(setting.n_devices).size
     batch = min(recipe.batch_size, len(examples.weight))
     if batch % count:
         raise refuse_batch(batch, count)

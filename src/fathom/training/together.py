@@ -20,6 +20,7 @@ from fathom.nn.network import Network
 from fathom.training.program import Examples, Knobs, Program, State, Sums
 
 MOST = 32  # networks that train at once on an accelerator
+SIZES = (1, 4, 16, MOST)
 
 Advanced: TypeAlias = tuple[State, Sums, Any]
 
@@ -28,21 +29,21 @@ Advanced: TypeAlias = tuple[State, Sums, Any]
 class _Call:
     """What one network asks of the program, and what it gets."""
 
-    asked: tuple[State, np.ndarray, Any, np.ndarray, Knobs]
+    asked: tuple[State, Examples, np.ndarray, Any, np.ndarray, Knobs]
     answered: threading.Event = field(default_factory=threading.Event)
     answer: Advanced | None = None
     failure: BaseException | None = None
 
 
 class _Group:
-    """Networks alike, learning from the same examples, that are being trained now."""
+    """Networks alike, learning from examples of one form, that are being trained now."""
 
     def __init__(self) -> None:
         self.changed = threading.Condition()
         self.n_members = 0
         self.waiting: list[_Call] = []
 
-    def advance(self, program: Program, examples: Examples, *asked: Any) -> Advanced:
+    def advance(self, program: Program, *asked: Any) -> Advanced:
         """Take steps once every member has asked for its own."""
         call, group = _Call(asked), []
         with self.changed:
@@ -53,7 +54,7 @@ class _Group:
                 group, self.waiting = self.waiting, []
                 self.changed.notify_all()
         if group:
-            _answer(program, examples, group)
+            _answer(program, group)
         call.answered.wait()
         if call.failure is not None:
             raise call.failure
@@ -84,7 +85,8 @@ class Together:
         network : Network
             The network.
         examples : Examples
-            What it learns from: networks alike learn from the same arrays, though from other rows.
+            What it learns from. Networks alike may learn from other arrays of the same shapes, such
+            as those of other folds: of each only the rows of the steps are laid side by side.
         shape : tuple of int
             Steps a call, and examples a step.
 
@@ -107,7 +109,7 @@ class Together:
         def advance(
             state: State, known: Examples, rows: Any, key: Any, rates: Any, knobs: Knobs
         ) -> Advanced:
-            return group.advance(program, known, state, rows, key, rates, knobs)
+            return group.advance(program, state, known, rows, key, rates, knobs)
 
         try:
             yield program._replace(advance=advance)
@@ -121,22 +123,32 @@ def _likeness(
     program: Program, network: Network, examples: Examples, shape: tuple[int, int]
 ) -> Hashable:
     """Return what networks have in common that one call can serve."""
-    leaves, structure = jax.tree.flatten(network)
+    leaves, structure = jax.tree.flatten((network, examples))
     shapes = tuple((leaf.shape, str(leaf.dtype)) for leaf in leaves)
-    return program.advance, structure, shapes, tuple(map(id, examples)), shape
+    return program.advance, structure, shapes, shape
 
 
-def _answer(program: Program, examples: Examples, group: list[_Call]) -> None:
+def padded_size(n: int) -> int:
+    """Return for how many networks a call of so many is made.
+
+    Every size is a program to compile; the last network is taken again to fill one up.
+
+    Examples
+    --------
+    >>> [padded_size(n) for n in (1, 2, 5, 17)]
+    [1, 4, 16, 32]
+    """
+    return next((size for size in SIZES if size >= n), n)
+
+
+def _answer(program: Program, group: list[_Call]) -> None:
     """Make one call of several, and give each its part."""
     try:
         if len(group) == 1:
-            group[0].answer = program.advance(group[0].asked[0], examples, *group[0].asked[1:])
+            group[0].answer = program.advance(*group[0].asked)
             return
-        # Numbers of networks between two powers of 2 share a program: the last is taken again.
-        n = 2 ** (len(group) - 1).bit_length()
-        calls = [group[min(k, len(group) - 1)].asked for k in range(n)]
-        states, rows, keys, rates, knobs = (tuple(part) for part in zip(*calls, strict=True))
-        answers = _several(program.advance)(states, examples, rows, keys, rates, knobs)
+        calls = [group[min(k, len(group) - 1)].asked for k in range(padded_size(len(group)))]
+        answers = _several(program.advance)(*(tuple(part) for part in zip(*calls, strict=True)))
         for call, answer in zip(group, answers, strict=False):
             call.answer = answer
     except BaseException as error:
@@ -152,11 +164,15 @@ def _several(advance: Callable[..., Advanced]) -> Callable[..., list[Advanced]]:
     """Return the program that takes the steps of several networks as one."""
 
     def several(
-        states: Any, examples: Examples, rows: Any, keys: Any, rates: Any, knobs: Any
+        states: Any, examples: Any, rows: Any, keys: Any, rates: Any, knobs: Any
     ) -> list[Advanced]:
-        stacked = (jax.tree.map(_stack, *part) for part in (states, rows, keys, rates, knobs))
-        own, *others = stacked
-        found = jax.vmap(advance, in_axes=(0, None, 0, 0, 0, 0))(own, examples, *others)
+        batches = [
+            jax.tree.map(lambda part, at=own: part[at.reshape(-1)], known)
+            for known, own in zip(examples, rows, strict=True)
+        ]
+        order = jnp.arange(rows[0].size, dtype=rows[0].dtype).reshape(rows[0].shape)
+        stacked = [jax.tree.map(_stack, *part) for part in (states, batches, keys, rates, knobs)]
+        found = jax.vmap(advance, in_axes=(0, 0, None, 0, 0, 0))(*stacked[:2], order, *stacked[2:])
         return [jax.tree.map(lambda part, k=k: part[k], found) for k in range(len(states))]
 
     return jax.jit(several)
