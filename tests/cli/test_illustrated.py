@@ -13,8 +13,7 @@ from PIL import Image
 from fathom import BatchNorm, Conv2D, GlobalAveragePool, load, save
 from fathom.cli.illustrated import note_absent_pictures, take_illustrated
 from fathom.cli.tables import TableOptions, read, take_apart
-from fathom.deployment.server.served import Served
-from fathom.errors import InputError, ModelFileError
+from fathom.errors import InputError
 from fathom.estimators.illustrated import find_illustrated
 from fathom.search.picturing import Size
 
@@ -127,15 +126,70 @@ def test_what_cannot_be_done_with_such_a_model_is_said_in_a_line(folder, run_in)
     place = folder[0]
     for arguments in (
         ("export", "m.fathom", "m.onnx"), ("export", "m.fathom", "m.py"),
-        ("compress", "m.fathom", "--to", "0.5"), ("report", "m.fathom", "--data", "fresh/rows.csv"),
-        ("inspect", "m.fathom", "--data", "fresh/rows.csv"),
+        ("compress", "m.fathom", "--to", "0.5"),
     ):  # fmt: skip
         refusal = run_in(*arguments, cwd=place).refusal
         assert "the pictures its rows name" in refusal, refusal
+    asked = ("inspect", "m.fathom", "--data", "fresh/rows.csv", "--why", "output.neuron1.a")
+    assert "what each part of a row spoke for" in run_in(*asked, cwd=place).refusal
     continued = ("train", "--continue", "m.fathom", "--time-limit", 1)
     assert "which is none" in run_in(*continued, cwd=place).refusal
-    with pytest.raises(ModelFileError, match="reads no files"):  # whoever asks would name them
-        Served.load("m", place / "m.fathom")
+
+
+def test_one_row_is_looked_into_part_by_part(folder, run_in):
+    place = folder[0]
+    run = run_in("inspect", "m.fathom", "--data", "fresh/rows.csv", "--row", 5, "--json", cwd=place)
+    assert run.code == 0, run.err
+    event = run.events[0]
+    fresh = pl.read_csv(place / "fresh" / "rows.csv")
+    assert event["expected"] == fresh["answer"][4]
+    frame = fresh.with_columns(photo=str(place / "fresh") + "/" + pl.col("photo"))[4:5]
+    model = load(place / "m.fathom")
+    p = model.predict_proba(frame.drop("answer"))[0]
+    assert event["prediction"] == f"{model.classes_[p.argmax()]} ({p.max():.2f})"
+    parts = {part["name"]: part for part in event["parts"]}
+    assert set(parts) == {"columns", "photo"}
+    for part in parts.values():
+        assert part["contribution"] == pytest.approx(event["z"] - part["without"])
+    columns = {one["name"]: one["contribution"] for one in parts["columns"]["columns"]}
+    assert set(columns) == {"size", "color"}
+    assert sum(columns.values()) == pytest.approx(parts["columns"]["contribution"], abs=0.02)
+    places = np.sum(parts["photo"]["places"])
+    assert places == pytest.approx(parts["photo"]["contribution"], abs=0.02)
+    shown = run_in("inspect", "m.fathom", "--data", "fresh/rows.csv", "--row", 5, cwd=place)
+    assert event["prediction"] in shown.out
+    assert "as it lies in the picture" in shown.out
+
+
+def test_a_report_says_what_columns_and_pictures_are_worth(folder, run_in):
+    place = folder[0]
+    judged = run_in("evaluate", "m.fathom", "fresh/rows.csv", "--json", cwd=place)
+    asked = ("--data", "fresh/rows.csv", "--output", "r.html", "--json")
+    run = run_in("report", "m.fathom", *asked, cwd=place)
+    assert run.code == 0, run.err
+    metrics = {e["name"]: e["value"] for e in run.events if e["event"] == "metric"}
+    assert metrics["accuracy"] == pytest.approx(judged.events[-1]["score"])
+    worth = [e for e in run.events if e.get("code") == "importance_none"]
+    assert [dict(e["numbers"])["columns"] for e in worth] == ["color"]  # which tells nothing
+    page = (place / "r.html").read_text()
+    assert str(place) not in page
+
+
+def test_a_model_is_compared_on_rows_whose_pictures_others_do_not_see(folder, run_in):
+    place = folder[0]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("fathom.estimators.illustrated.choose_size", lambda *_: Size(8, 4))
+        patch.setattr("fathom.search.illustrating.picture_layers", lambda *_: LAYERS)
+        patch.setattr("fathom.search.illustrating.Augmentation", lambda **_: None)
+        patch.setattr("fathom.search.illustrating.STEPS", 10)
+        asked = ("--target", "answer", "--time-limit", 6, "--peers", "linear")
+        run = run_in("compare", "seen/rows.csv", *asked, "--json", cwd=place)
+    assert run.code == 0, run.err
+    results = {e["system"]: e for e in run.events if e["event"] == "result"}
+    assert len(results) == 2
+    assert not any(e["failure"] for e in results.values())
+    notes = next(e for e in run.events if e["event"] == "data")["notes"]
+    assert any("Fathom alone sees the pictures" in note for note in notes)
 
 
 def taken(folder, **options):
