@@ -5,6 +5,8 @@ two rows of different answers, as does each number, so that who sees one of them
 exactly half of the rows.
 """
 
+import base64
+
 import numpy as np
 import polars as pl
 import pytest
@@ -13,6 +15,8 @@ from PIL import Image
 from fathom import BatchNorm, Conv2D, GlobalAveragePool, load, save
 from fathom.cli.illustrated import note_absent_pictures, take_illustrated
 from fathom.cli.tables import TableOptions, read, take_apart
+from fathom.deployment.server.refusals import Refusal
+from fathom.deployment.server.served import Served
 from fathom.errors import InputError
 from fathom.estimators.illustrated import find_illustrated
 from fathom.search.picturing import Size
@@ -182,6 +186,7 @@ def test_a_model_is_compared_on_rows_whose_pictures_others_do_not_see(folder, ru
         patch.setattr("fathom.search.illustrating.picture_layers", lambda *_: LAYERS)
         patch.setattr("fathom.search.illustrating.Augmentation", lambda **_: None)
         patch.setattr("fathom.search.illustrating.STEPS", 10)
+        patch.setattr("fathom.estimators.illustrated.challenge", lambda found, *_, **__: found)
         asked = ("--target", "answer", "--time-limit", 6, "--peers", "linear")
         run = run_in("compare", "seen/rows.csv", *asked, "--json", cwd=place)
     assert run.code == 0, run.err
@@ -224,3 +229,19 @@ def test_numbers_are_no_pictures_whatever_is_asked(folder):
     frame = pl.read_csv(folder[0] / "seen" / "rows.csv")
     with pytest.raises(InputError, match="paths of pictures in column size"):
         find_illustrated(frame, {"size": "picture"})
+
+
+def test_a_server_takes_the_pictures_themselves_and_says_what_the_command_says(folder):
+    place = folder[0]
+    served = Served.load("m", place / "m.fathom")
+    fresh = pl.read_csv(place / "fresh" / "rows.csv")[:6]
+    frame = fresh.with_columns(photo=str(place / "fresh") + "/" + pl.col("photo")).drop("answer")
+    sent = [
+        {**row, "photo": base64.b64encode((place / "fresh" / row["photo"]).read_bytes()).decode()}
+        for row in fresh.drop("answer").to_dicts()
+    ]
+    rows = served.intake.from_json(sent)
+    expected = load(place / "m.fathom").predict_proba(frame)
+    np.testing.assert_allclose(served.predict([rows]), expected, atol=1e-6)
+    with pytest.raises(Refusal, match="a server opens no files"):
+        served.intake.from_json([{**sent[0], "photo": frame["photo"][0]}])
