@@ -238,7 +238,7 @@ def _affordable(deadline: Deadline, longest: float) -> int:
     remaining = deadline.remaining()
     if math.isinf(remaining):
         return MOST_STARTS
-    rounds = int(remaining / max(SLOWER * longest, 1e-3))
+    rounds = max(0, int(remaining / max(SLOWER * longest, 1e-3)))  # the time may be over
     if rounds == 0 and remaining > LEAST_SHARE * longest:
         return 1  # for fewer epochs, but on all texts
     return min(MOST_STARTS, rounds * n_workers())
