@@ -66,6 +66,7 @@ def ways_in(network: Network, row: np.ndarray) -> tuple[Way, ...]:
     Examples
     --------
     >>> import jax
+    >>> import jax.numpy as jnp
     >>> from fathom import Architecture, Dense, Stem, Stems, build
     >>> stems = Stems(
     ...     stems=(
@@ -78,8 +79,8 @@ def ways_in(network: Network, row: np.ndarray) -> tuple[Way, ...]:
     ...     loss="squared_error",
     ... )
     >>> network, row = build(described, jax.random.key(0)), np.float32([[0.3, -1.0, 2.0]])
-    >>> whole = network(row).item()
-    >>> [abs(way.network(way.x).item() - whole) < 1e-6 for way in ways_in(network, row)]
+    >>> whole, ways = network(jnp.asarray(row)).item(), ways_in(network, row)
+    >>> [abs(way.network(jnp.asarray(way.x)).item() - whole) < 1e-6 for way in ways]
     [True, True]
     """
     first = network.layers[0]
