@@ -5,6 +5,10 @@ two rows of different answers, as does each number, so that who sees one of them
 exactly half of the rows.
 """
 
+import base64
+import importlib
+from pathlib import Path
+
 import numpy as np
 import polars as pl
 import pytest
@@ -13,8 +17,9 @@ from PIL import Image
 from fathom import BatchNorm, Conv2D, GlobalAveragePool, load, save
 from fathom.cli.illustrated import note_absent_pictures, take_illustrated
 from fathom.cli.tables import TableOptions, read, take_apart
+from fathom.deployment.server.refusals import Refusal
 from fathom.deployment.server.served import Served
-from fathom.errors import InputError, ModelFileError
+from fathom.errors import InputError
 from fathom.estimators.illustrated import find_illustrated
 from fathom.search.picturing import Size
 
@@ -127,15 +132,79 @@ def test_what_cannot_be_done_with_such_a_model_is_said_in_a_line(folder, run_in)
     place = folder[0]
     for arguments in (
         ("export", "m.fathom", "m.onnx"), ("export", "m.fathom", "m.py"),
-        ("compress", "m.fathom", "--to", "0.5"), ("report", "m.fathom", "--data", "fresh/rows.csv"),
-        ("inspect", "m.fathom", "--data", "fresh/rows.csv"),
+        ("compress", "m.fathom", "--to", "0.5"),
     ):  # fmt: skip
         refusal = run_in(*arguments, cwd=place).refusal
         assert "the pictures its rows name" in refusal, refusal
+    asked = ("inspect", "m.fathom", "--data", "fresh/rows.csv", "--why", "output.neuron1.a")
+    assert "what each part of a row spoke for" in run_in(*asked, cwd=place).refusal
     continued = ("train", "--continue", "m.fathom", "--time-limit", 1)
     assert "which is none" in run_in(*continued, cwd=place).refusal
-    with pytest.raises(ModelFileError, match="reads no files"):  # whoever asks would name them
-        Served.load("m", place / "m.fathom")
+
+
+def test_one_row_is_looked_into_part_by_part(folder, run_in):
+    place = folder[0]
+    run = run_in("inspect", "m.fathom", "--data", "fresh/rows.csv", "--row", 5, "--json", cwd=place)
+    assert run.code == 0, run.err
+    event = run.events[0]
+    fresh = pl.read_csv(place / "fresh" / "rows.csv")
+    assert event["expected"] == fresh["answer"][4]
+    frame = fresh.with_columns(photo=str(place / "fresh") + "/" + pl.col("photo"))[4:5]
+    model = load(place / "m.fathom")
+    p = model.predict_proba(frame.drop("answer"))[0]
+    assert event["prediction"] == f"{model.classes_[p.argmax()]} ({p.max():.2f})"
+    parts = {part["name"]: part for part in event["parts"]}
+    assert set(parts) == {"columns", "photo"}
+    for part in parts.values():
+        assert part["contribution"] == pytest.approx(event["z"] - part["without"])
+    columns = {one["name"]: one["contribution"] for one in parts["columns"]["columns"]}
+    assert set(columns) == {"size", "color"}
+    assert sum(columns.values()) == pytest.approx(parts["columns"]["contribution"], abs=0.02)
+    places = np.sum(parts["photo"]["places"])
+    assert places == pytest.approx(parts["photo"]["contribution"], abs=0.02)
+    shown = run_in("inspect", "m.fathom", "--data", "fresh/rows.csv", "--row", 5, cwd=place)
+    assert event["prediction"] in shown.out
+    assert "as it lies in the picture" in shown.out
+
+
+def test_a_report_says_what_columns_and_pictures_are_worth(folder, run_in):
+    place = folder[0]
+    judged = run_in("evaluate", "m.fathom", "fresh/rows.csv", "--json", cwd=place)
+    asked = ("--data", "fresh/rows.csv", "--output", "r.html", "--json")
+    run = run_in("report", "m.fathom", *asked, cwd=place)
+    assert run.code == 0, run.err
+    metrics = {e["name"]: e["value"] for e in run.events if e["event"] == "metric"}
+    assert metrics["accuracy"] == pytest.approx(judged.events[-1]["score"])
+    worth = [e for e in run.events if e.get("code") == "importance_none"]
+    assert [dict(e["numbers"])["columns"] for e in worth] == ["color"]  # which tells nothing
+    page = (place / "r.html").read_text()
+    assert str(place) not in page
+
+
+class Stub:
+    """Stands for Fathom in a comparison: follows the paths, and says the same of every row."""
+
+    classes_ = np.array([0, 1])
+
+    def fit(self, frame, y, monitor):
+        self.share = np.mean(y)
+        self.predict_proba(frame)
+
+    def predict_proba(self, frame):
+        assert all(Path(path).is_file() for path in frame["photo"])
+        return np.tile([1 - self.share, self.share], (frame.height, 1))
+
+
+def test_others_are_compared_on_rows_whose_pictures_they_do_not_see(folder, run_in, monkeypatch):
+    monkeypatch.setattr(importlib.import_module("fathom.cli.compare"), "_fathom", lambda *_: Stub())
+    asked = ("--target", "answer", "--peers", "linear", "--json")
+    run = run_in("compare", "seen/rows.csv", *asked, cwd=folder[0])
+    assert run.code == 0, run.err
+    results = {e["system"]: e for e in run.events if e["event"] == "result"}
+    assert set(results) == {"Fathom", "linear"}
+    assert not any(e["failure"] for e in results.values())
+    notes = next(e for e in run.events if e["event"] == "data")["notes"]
+    assert any("Fathom alone sees the pictures that photo names" in note for note in notes)
 
 
 def taken(folder, **options):
@@ -170,3 +239,19 @@ def test_numbers_are_no_pictures_whatever_is_asked(folder):
     frame = pl.read_csv(folder[0] / "seen" / "rows.csv")
     with pytest.raises(InputError, match="paths of pictures in column size"):
         find_illustrated(frame, {"size": "picture"})
+
+
+def test_a_server_takes_the_pictures_themselves_and_says_what_the_command_says(folder):
+    place = folder[0]
+    served = Served.load("m", place / "m.fathom")
+    fresh = pl.read_csv(place / "fresh" / "rows.csv")[:6]
+    frame = fresh.with_columns(photo=str(place / "fresh") + "/" + pl.col("photo")).drop("answer")
+    sent = [
+        {**row, "photo": base64.b64encode((place / "fresh" / row["photo"]).read_bytes()).decode()}
+        for row in fresh.drop("answer").to_dicts()
+    ]
+    rows = served.intake.from_json(sent)
+    expected = load(place / "m.fathom").predict_proba(frame)
+    np.testing.assert_allclose(served.predict([rows]), expected, atol=1e-6)
+    with pytest.raises(Refusal, match="a server opens no files"):
+        served.intake.from_json([{**sent[0], "photo": frame["photo"][0]}])

@@ -1,5 +1,6 @@
 """Pictures and texts through the command: trained once, then predicted, judged and looked into."""
 
+import re
 import shutil
 
 import jax.numpy as jnp
@@ -126,6 +127,46 @@ def test_a_report_on_pictures_shows_the_mistakes_and_what_spoke_for_them(spots, 
     assert page.count("what spoke for what was said") == min(len(wrong), 12)
 
 
+def test_a_report_on_texts_shows_the_mistakes_and_the_words_that_spoke_for_them(reviews, run_in):
+    folder, model = reviews
+    frame = pl.read_csv(folder / "reviews.csv")
+    truth = frame["opinion"].to_list()
+    truth[7] = "hated" if truth[7] == "liked" else "liked"  # one row that must be mistaken
+    frame.with_columns(opinion=pl.Series(truth)).write_csv(folder / "wrong.csv")
+    asked = ("--data", "wrong.csv", "--target", "opinion", "--output", "r.html", "--json")
+    run = run_in("report", "m.fathom", *asked, cwd=folder)
+    assert run.code == 0, run.err
+    metrics = {e["name"]: e["value"] for e in run.events if e["event"] == "metric"}
+    said = model.predict(frame.select("review"))
+    assert metrics["accuracy"] == pytest.approx(np.mean(said == np.array(truth)))
+    page = (folder / "r.html").read_text()
+    told = next(w for w in OPINIONS[frame["opinion"][7]] if w in frame["review"][7])
+    card = page[page.index(">row 8<") :]
+    colored = re.findall(r'background:rgba\([^)]*,([\d.]+)\)">(\w+)', card[: card.index("</p>")])
+    assert max(colored, key=lambda one: float(one[0]))[1] == told  # the word that decided
+
+
+def test_a_model_of_texts_is_trained_on_with_more_networks(reviews, run_in, tmp_path):
+    folder = reviews[0]
+    shutil.copy(folder / "m.fathom", tmp_path / "m.fathom")
+    shutil.copy(folder / "reviews.csv", tmp_path / "reviews.csv")
+    asked = ("reviews.csv", "--target", "opinion", "--continue", "m.fathom", "--time-limit", 4)
+    run = run_in("train", *asked, cwd=tmp_path)
+    assert run.code == 0, run.err
+    after, before = load(tmp_path / "m.fathom"), load(folder / "m.fathom")
+    n = len(before.history_.starts)
+    assert after.history_.starts[:n] == before.history_.starts
+    assert len(after.history_.starts) > n
+    assert len(after.networks_) == len(after.history_.kept) >= len(before.networks_)
+    table = before.networks_[0].layers[0].table
+    np.testing.assert_array_equal(after.networks_[0].layers[0].table, table)
+    new = after.networks_[len(before.networks_) :]
+    assert all(not np.array_equal(one.layers[0].table, table) for one in new)
+    (tmp_path / "other.csv").write_text("review,opinion\na,good\nb,bad\nc,good\n")
+    refused = run_in("train", "other.csv", "--target", "opinion", *asked[3:], cwd=tmp_path)
+    assert "the target of the first training, hated, liked" in refused.refusal
+
+
 def test_one_picture_is_looked_into_and_its_parts_add_up(spots, run_in):
     folder, _ = spots
     path = sorted((folder / "fresh" / "red").iterdir())[0]
@@ -238,7 +279,6 @@ def test_what_cannot_be_done_with_texts_is_refused(reviews, run_in):
     folder, _ = reviews
     for arguments in (
         ("inspect", "m.fathom", "--formula"),
-        ("report", "m.fathom", "--data", "reviews.csv"),
         ("train", "--continue", "m.fathom"),
         ("train", "--replay", "m.fathom"),
     ):

@@ -9,16 +9,34 @@ import typer
 import fathom
 from fathom.cli.inside import inside
 from fathom.cli.options import (
+    ClassWeight,
     Cluster,
+    Continued,
+    DemoName,
+    DropMissingTarget,
+    Group,
+    ImageColumn,
     JournalFolder,
     Json,
+    Kinds,
+    KnownTarget,
     Memory,
+    ModelFile,
     Names,
     NRounds,
     Prior,
     Reading,
+    Replayed,
     RoundSize,
+    SavedModel,
     Seed,
+    SoundColumn,
+    Target,
+    TaskName,
+    TimeColumn,
+    TrainingData,
+    TrainingTime,
+    Weight,
     named_columns,
     reads_table,
 )
@@ -96,77 +114,22 @@ def digits(
 @app.command()
 @reads_table
 def train(
-    file: Annotated[
-        str,
-        typer.Argument(
-            help="CSV, Parquet, Excel, JSON lines or SQLite; an address; or a folder with one "
-            "sub-folder of pictures, recordings or texts for each class."
-        ),
-    ] = "",
-    target: Annotated[
-        str, typer.Option(metavar="COLUMN", help="What to predict; several with commas between.")
-    ] = "",
-    time_limit: Annotated[
-        float | None,
-        typer.Option(
-            metavar="SECONDS",
-            help="Time for everything, saving included: 60 if left out, 3600 with --cluster.",
-        ),
-    ] = None,
-    output: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Where to save; model.fathom if left out.")
-    ] = None,
-    continued: Annotated[
-        str | None,
-        typer.Option("--continue", metavar="MODEL", help="Go on with the search of this model."),
-    ] = None,
-    replayed: Annotated[
-        str | None,
-        typer.Option(
-            "--replay",
-            metavar="MODEL",
-            help="Train the networks of this model again, in the time it takes, and say whether "
-            "they are the same to the last byte.",
-        ),
-    ] = None,
-    task: Annotated[
-        str,
-        typer.Option(
-            help="auto; classes (several targets are factors of one answer), labels (each yes or "
-            "no on its own), numbers, or text for what is said."
-        ),
-    ] = "auto",
-    kind: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="COLUMN=KIND",
-            help="Overrule what a column is: number, category, yes_no, date, text, picture, "
-            "identifier.",
-        ),
-    ] = None,
-    group: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="Rows of one group stay together.")
-    ] = None,
-    time: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="Judge by the latest rows.")
-    ] = None,
-    weight: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="Weight of each row.")
-    ] = None,
-    class_weight: Annotated[
-        str | None, typer.Option(help="balanced: rare classes count as much as frequent ones.")
-    ] = None,
-    drop_missing_target: Annotated[
-        bool, typer.Option("--drop-missing-target", help="Leave out rows without a target.")
-    ] = False,
-    image_column: Annotated[
-        str | None,
-        typer.Option(metavar="COLUMN", help="Paths of pictures; found out if left out."),
-    ] = None,
-    sound_column: Annotated[
-        str | None,
-        typer.Option(metavar="COLUMN", help="Paths of recordings; found out if left out."),
-    ] = None,
+    file: TrainingData = "",
+    target: Target = "",
+    demo: DemoName = None,
+    time_limit: TrainingTime = None,
+    output: SavedModel = None,
+    continued: Continued = None,
+    replayed: Replayed = None,
+    task: TaskName = "auto",
+    kind: Kinds = None,
+    group: Group = None,
+    time: TimeColumn = None,
+    weight: Weight = None,
+    class_weight: ClassWeight = None,
+    drop_missing_target: DropMissingTarget = False,
+    image_column: ImageColumn = None,
+    sound_column: SoundColumn = None,
     names: Names = None,
     cluster: Cluster = None,
     rounds: NRounds = None,
@@ -184,29 +147,39 @@ def train(
     from fathom.cli.train import run_train
     from fathom.cli.workers import choose_rounds
 
-    if continued is not None and replayed is not None:
-        raise InputError("--continue or --replay", got="both", hint="leave one of them out")
+    asked = {"--demo": demo, "--continue": continued, "--replay": replayed}
+    if sum(value is not None for value in asked.values()) > 1:
+        flags = " and ".join(flag for flag, value in asked.items() if value is not None)
+        hint = "leave all but one of them out"
+        raise InputError("--demo, --continue or --replay", got=flags, hint=hint)
     options = TableOptions(
         path=file, target=named_columns(target), task=task, group=group, time=time, weight=weight,
         class_weight=class_weight, drop_missing_target=drop_missing_target,
         image_column=image_column, sound_column=sound_column, names=names,
         kinds=parse_kinds(kind), seed=seed, **reading,
     )  # fmt: skip
+    if demo is not None:
+        from fathom.cli.demos import introduce_demo
+
+        settled = introduce_demo(demo, options, json)
+        if settled is None:
+            return
+        options = settled
     if replayed is not None:
         from fathom.cli.replay import run_replay
 
         raise typer.Exit(run_replay(options, replayed, output, json))
-    asked = choose_rounds(cluster, rounds, round_size, journal, output)
+    workers = choose_rounds(cluster, rounds, round_size, journal, output)
     if time_limit is None:
-        time_limit = 60.0 if asked is None else 3600.0
+        time_limit = 60.0 if workers is None else 3600.0
     bound = read_memory(memory)
-    raise typer.Exit(run_train(options, time_limit, output, continued, json, asked, bound))
+    raise typer.Exit(run_train(options, time_limit, output, continued, json, workers, bound))
 
 
 @app.command()
 @reads_table
 def predict(
-    model: Annotated[str, typer.Argument(help="A model file, for example model.fathom.")],
+    model: ModelFile,
     files: Annotated[
         list[str],
         typer.Argument(help="A table; or pictures, recordings, folders of them, .npz files."),
@@ -238,11 +211,9 @@ def predict(
 @app.command()
 @reads_table
 def evaluate(
-    model: Annotated[str, typer.Argument(help="A model file, for example model.fathom.")],
+    model: ModelFile,
     file: Annotated[str, typer.Argument(help="A table with the target in it, or a folder.")],
-    target: Annotated[
-        str, typer.Option(metavar="COLUMN", help="The target, where it has another name.")
-    ] = "",
+    target: KnownTarget = "",
     names: Names = None,
     prior: Prior = None,
     *,
@@ -288,7 +259,7 @@ def compare(
 
 @app.command()
 def export(
-    model: Annotated[str, typer.Argument(help="A model file, for example model.fathom.")],
+    model: ModelFile,
     output: Annotated[
         str, typer.Argument(help="Where to: .onnx for an ONNX graph, .py for plain NumPy.")
     ],
@@ -309,7 +280,7 @@ def export(
 @app.command()
 @reads_table
 def compress(
-    model: Annotated[str, typer.Argument(help="A model file, for example model.fathom.")],
+    model: ModelFile,
     to: Annotated[
         str | None,
         typer.Option(metavar="SIZE", help="A share of its size, 0.25, or a size, 200kB."),
@@ -325,9 +296,7 @@ def compress(
             "weights are kept in fewer bits and nothing else is done.",
         ),
     ] = "",
-    target: Annotated[
-        str, typer.Option(metavar="COLUMN", help="The target, where it has another name.")
-    ] = "",
+    target: KnownTarget = "",
     output: Annotated[
         str | None,
         typer.Option(metavar="FILE", help="Where to save; MODEL.small.fathom if left out."),

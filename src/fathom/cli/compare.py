@@ -23,9 +23,10 @@ from fathom.cli.tables import (
 )
 from fathom.cli.train import check_numbers
 from fathom.cli.watching import SearchView
+from fathom.data.cells import listing
 from fathom.data.columns import infer_columns
 from fathom.data.pictures import find_picture_columns, place_paths
-from fathom.data.schema import Target
+from fathom.data.schema import ColumnKind, Target
 from fathom.data.splitting import hold_out
 from fathom.errors import InputError
 from fathom.estimators import FathomClassifier, FathomRegressor
@@ -75,7 +76,7 @@ def run_compare(
     stop = StopRequest(screen)
     with stop.listening():
         prepare_engine()
-        table, options = _read_comparable(options)
+        table, pictures = _read_comparable(options)
         classes = table.y if table.target.task == "classes" else None
         training, test = hold_out(len(table.y), test_share, options.seed, classes)
         if test is None:
@@ -83,7 +84,10 @@ def run_compare(
                 "enough rows to test on", got=f"{len(table.y)} rows",
                 hint="add rows, or give a larger --test-share",
             )  # fmt: skip
-        columns, notes = infer_columns(table.features[training])
+        unseen: dict[str, ColumnKind] = dict.fromkeys(pictures, "identifier")
+        columns, notes = infer_columns(table.features[training], unseen)
+        if pictures:
+            notes += (f"Fathom alone sees the pictures that {listing(pictures)} names",)
         task: Any = table.target.task
         peers = make_peers(task, columns, names, seed=options.seed)
         _introduce(screen, table, len(training), len(test), (*table.notes, *notes))
@@ -113,8 +117,8 @@ def run_compare(
     return STOPPED if stop.is_asked else 0
 
 
-def _read_comparable(options: TableOptions) -> tuple[TrainingTable, TableOptions]:
-    """Read a table with one target that every system can predict."""
+def _read_comparable(options: TableOptions) -> tuple[TrainingTable, tuple[str, ...]]:
+    """Read a table with one target that all can predict, and say which columns name pictures."""
     whole, options = read_with_target(options)
     if len(options.target) != 1:
         raise InputError(
@@ -130,7 +134,7 @@ def _read_comparable(options: TableOptions) -> tuple[TrainingTable, TableOptions
             "a target of classes or numbers to compare on", got="labels of 0 and 1",
             hint="--task classes, with one column",
         )  # fmt: skip
-    return table, options
+    return table, tuple(named)
 
 
 def _fathom(target: Target, time_limit: float, seed: int) -> FathomClassifier | FathomRegressor:

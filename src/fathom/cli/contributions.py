@@ -79,7 +79,9 @@ def show_contributions(
     ])  # fmt: skip
     compared = "blank paper" if is_picture else "the typical row"
     usual = known.x if isinstance(known.x, pl.DataFrame) else None
-    screen.say("\n".join(_told(found, _Words(opened, cells, usual), compared)))
+    screen.say(
+        "\n".join(_told(found, CellWords(opened.input_names, opened.codes, cells, usual), compared))
+    )
     screen.say()
     screen.say("\n".join(_listed(alike, known)))
 
@@ -101,16 +103,26 @@ def show_places(screen: Screen, opened: Opened, described: ImageInput) -> None:
     shares = contributed_by_place(opened.network, opened.x, np.array([output]))[0]
     if described.hearing is not None:
         shares = shares.T[::-1]
-    parts = [np.array_split(band, GRID, axis=1) for band in np.array_split(shares, GRID, axis=0)]
-    grid = np.array([[part.sum() for part in band] for band in parts])
+    grid = grid_of(shares)
     name, z = opened.output_names[output], float(sums[output])
     flat = z - float(grid.sum())
     screen.emit("places", output=name, z=z, flat=flat, contributions=grid.tolist())
     of = "its mean level alone" if described.hearing is not None else "its mean color alone"
     screen.say(f"z of {name} is {write_number(z)}; of {of}: {write_number(flat)}.")
     screen.say("What each part contributed to the difference, as it lies in the picture:")
-    for band in grid:
-        screen.say("  " + " ".join(f"{value:+7.2f}" for value in band))
+    for line in grid_lines(grid):
+        screen.say(line)
+
+
+def grid_of(shares: np.ndarray) -> np.ndarray:
+    """Return what each part of a picture contributed, a few parts down and across."""
+    parts = [np.array_split(band, GRID, axis=1) for band in np.array_split(shares, GRID, axis=0)]
+    return np.array([[part.sum() for part in band] for band in parts])
+
+
+def grid_lines(grid: np.ndarray) -> list[str]:
+    """Write the parts of a picture as they lie in it."""
+    return ["  " + " ".join(f"{value:+7.2f}" for value in band) for band in grid]
 
 
 def _labels(y: Any) -> list[str]:
@@ -123,25 +135,26 @@ def _labels(y: Any) -> list[str]:
 
 
 @dataclass(frozen=True)
-class _Words:
+class CellWords:
     """What inputs are called, and their values as the table has them."""
 
-    opened: Opened
+    names: tuple[str, ...]
+    codes: dict[int, tuple[str, ...]]
     cells: pl.DataFrame | None
     usual: pl.DataFrame | None
 
     def here(self, place: int, value: float) -> str:
         """Write an input of the row."""
-        name = self.opened.input_names[place]
-        if place not in self.opened.codes and self.cells is not None and name in self.cells.columns:
+        name = self.names[place]
+        if place not in self.codes and self.cells is not None and name in self.cells.columns:
             return quoted(self.cells[name][0], 40) if self.cells[name][0] is not None else "–"
         return self._seen(place, value)
 
     def typical(self, place: int, value: float) -> str:
         """Write an input of the row it is compared with."""
-        name = self.opened.input_names[place]
+        name = self.names[place]
         has_column = self.usual is not None and name in self.usual.columns
-        if place not in self.opened.codes and has_column:
+        if place not in self.codes and has_column:
             assert self.usual is not None
             numbers = right_numbers(self.usual[name])
             known = numbers[np.isfinite(numbers)]
@@ -151,17 +164,23 @@ class _Words:
 
     def _seen(self, place: int, value: float) -> str:
         """Write an input as the network is shown it: what a code stands for, or the number."""
-        words = self.opened.codes.get(place)
+        words = self.codes.get(place)
         return quoted(words[int(value)], 40) if words else write_number(value)
 
 
-def _told(found: Attribution, words: _Words, compared: str) -> Iterator[str]:
+def _told(found: Attribution, words: CellWords, compared: str) -> Iterator[str]:
     """Say what the sum of an output is made of, the largest contributions first."""
     z, base = float(found.sums[0]), found.baseline_sum
     yield (
         f"What makes z of {found.output_name} {write_number(z)}: {write_number(base)} of "
         f"{compared}, and what differs from that (integrated gradients):"
     )
+    yield from (f"  {line}" for line in list_inputs(found, words))
+    yield from map(str, found.findings)
+
+
+def list_inputs(found: Attribution, words: CellWords) -> list[str]:
+    """Return the lines of a table of what each input contributed, the most first."""
     shares = found.contributions[0]
     order = np.argsort(-np.abs(shares), kind="stable")
     order = order[shares[order] != 0]
@@ -175,8 +194,7 @@ def _told(found: Attribution, words: _Words, compared: str) -> Iterator[str]:
         others = "other" if len(rest) == 1 else "others"
         rows.append((f"{len(rest):,} {others}", "", "", f"{shares[rest].sum():+.4f}"))
     rows.append(("together", "", "", f"{shares.sum():+.4f}"))
-    yield from (f"  {line}" for line in align(rows).splitlines())
-    yield from map(str, found.findings)
+    return align(rows).splitlines()
 
 
 def _listed(alike: Neighbors, known: KnownRows) -> Iterator[str]:

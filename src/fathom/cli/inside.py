@@ -4,7 +4,16 @@ from typing import Annotated
 
 import typer
 
-from fathom.cli.options import Json, Names, Reading, Seed, named_columns, reads_table
+from fathom.cli.options import (
+    Json,
+    KnownTarget,
+    ModelFile,
+    Names,
+    Reading,
+    Seed,
+    named_columns,
+    reads_table,
+)
 from fathom.errors import InputError
 
 inside = typer.Typer()
@@ -76,7 +85,7 @@ def depth(
 @inside.command()
 @reads_table
 def report(
-    model: Annotated[str, typer.Argument(help="A model file, for example model.fathom.")],
+    model: ModelFile,
     data: Annotated[
         str,
         typer.Option(
@@ -89,9 +98,7 @@ def report(
         str, typer.Option("--output", "-o", metavar="FILE", help="The page to write, .html.")
     ] = "report.html",
     lang: Annotated[str, typer.Option(help="en (English) or zh (Chinese).")] = "en",
-    target: Annotated[
-        str, typer.Option(metavar="COLUMN", help="The target, where it has another name.")
-    ] = "",
+    target: KnownTarget = "",
     rows: Annotated[
         int | None,
         typer.Option(metavar="N", help="Look at N rows, drawn at random; all if left out."),
@@ -115,7 +122,7 @@ def report(
 @inside.command()
 @reads_table
 def inspect(
-    model: Annotated[str, typer.Argument(help="A model file, for example model.fathom.")] = "",
+    model: ModelFile = "",
     row: Annotated[int, typer.Option(help="Which row or picture, from 1.")] = 1,
     data: Annotated[
         str,
@@ -176,7 +183,7 @@ def inspect(
 @inside.command()
 @reads_table
 def descent(
-    model: Annotated[str, typer.Argument(help="A model file, for example model.fathom.")] = "",
+    model: ModelFile = "",
     data: Annotated[
         str,
         typer.Option(
@@ -194,9 +201,7 @@ def descent(
         ),
     ] = "",
     rows: Annotated[int, typer.Option(help="Rows the loss is worked out on, at most.")] = 2000,
-    target: Annotated[
-        str, typer.Option(metavar="COLUMN", help="The target, where it has another name.")
-    ] = "",
+    target: KnownTarget = "",
     network: Annotated[
         str,
         typer.Option(metavar="K", help="Which network of several; 2.3 is the second, third fold."),
@@ -237,7 +242,7 @@ def descent(
 @inside.command()
 @reads_table
 def space(
-    model: Annotated[str, typer.Argument(help="A model file, for example model.fathom.")],
+    model: ModelFile,
     data: Annotated[
         str,
         typer.Option(
@@ -253,9 +258,7 @@ def space(
         ),
     ] = "",
     rows: Annotated[int, typer.Option(help="Rows that are looked at, at most.")] = 2000,
-    target: Annotated[
-        str, typer.Option(metavar="COLUMN", help="The target, where it has another name.")
-    ] = "",
+    target: KnownTarget = "",
     network: Annotated[
         str,
         typer.Option(metavar="K", help="Which network of several; 2.3 is the second, third fold."),

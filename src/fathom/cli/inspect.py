@@ -13,6 +13,8 @@ from fathom.cli.contributions import show_contributions, show_places
 from fathom.cli.drawing import as_ink, draw_reading
 from fathom.cli.engine import prepare_engine
 from fathom.cli.evaluate import right_numbers
+from fathom.cli.illustrated import placed
+from fathom.cli.parts import require_few_questions, show_parts, usual_rows
 from fathom.cli.pictures import as_levels, list_given, read_for
 from fathom.cli.predict import collect_pictures
 from fathom.cli.rows import parse_network
@@ -21,6 +23,7 @@ from fathom.cli.tables import TableOptions, read_more, recall_run, shown_path, s
 from fathom.cli.texts import require_no_questions, show_words
 from fathom.data.cells import quoted
 from fathom.data.datasets import load_digits, read_classes
+from fathom.data.illustrated import RowEncoding
 from fathom.data.schema import ImageInput, NumbersInput, TableInput, Target
 from fathom.data.target import parse_target, read_target
 from fathom.data.text import TextEncoding
@@ -86,8 +89,11 @@ def run_inspect(
         }  # fmt: skip
         require_no_questions(questions)
         example = _read_example(model, Path(model_path), options, asked.row)
-        expected = None if example.y is None else str(np.asarray(example.y)[0])
-        show_words(screen, model, example.x, expected, example.origin)
+        show_words(screen, model, example.x, _expected(model, example), example.origin)
+        screen.emit("done", seconds=round(time.monotonic() - began, 3))
+        return
+    if isinstance(model.encoding_, RowEncoding):
+        _show_illustrated(screen, model, Path(model_path), options, asked)
         screen.emit("done", seconds=round(time.monotonic() - began, 3))
         return
     member, fold = parse_network(asked.network, count_networks(model))
@@ -116,6 +122,27 @@ def run_inspect(
             )
         _show_next(screen, command, traced, is_model=True)
     screen.emit("done", seconds=round(time.monotonic() - began, 3))
+
+
+def _show_illustrated(
+    screen: Screen,
+    model: FathomClassifier | FathomRegressor,
+    model_path: Path,
+    options: TableOptions,
+    asked: InspectOptions,
+) -> None:
+    """Show what each part of a row that names pictures spoke for."""
+    require_few_questions({
+        "--why": bool(asked.why), "--formula": asked.formula, "--latex": asked.latex,
+        "--network": asked.network != "1",
+    })  # fmt: skip
+    described = model.schema_.input
+    assert isinstance(described, TableInput)
+    options = _find_table(model_path, options)
+    example = _read_example(model, model_path, options, asked.row)
+    usual = usual_rows(model_path, described, options)
+    row = placed(example.x, described, options)[0]
+    show_parts(screen, model, row, usual, _expected(model, example), example.origin)
 
 
 def run_example(asked: InspectOptions, is_json: bool) -> None:
@@ -346,11 +373,7 @@ def _verdict(
     model: FathomClassifier | FathomRegressor, example: _Example
 ) -> tuple[str, str | None]:
     """Return in words what the model says of a row, and what it should say."""
-    target = model.schema_.target
-    expected = None
-    if example.y is not None:
-        values = np.asarray(example.y)[0]
-        expected = str(values) if target.task == "classes" else _told(target, values)
+    target, expected = model.schema_.target, _expected(model, example)
     if isinstance(model, FathomRegressor):
         return _told(target, np.asarray(model.predict(example.x))[0]), expected
     p = model.predict_proba(example.x)[0]
@@ -358,6 +381,14 @@ def _verdict(
         return _told(target, p.round(2)), expected
     best = int(p.argmax())
     return f"{target.classes[best]} ({p[best]:.2f})", expected
+
+
+def _expected(model: FathomClassifier | FathomRegressor, example: _Example) -> str | None:
+    """Return in words what the model should say of a row; None where that is not known."""
+    if example.y is None:
+        return None
+    values, target = np.asarray(example.y)[0], model.schema_.target
+    return str(values) if target.task == "classes" else _told(target, values)
 
 
 def _told(target: Target, values: Any) -> str:

@@ -63,6 +63,84 @@ Memory = Annotated[
         "a sample is searched, and its networks are trained on over all rows from the disk.",
     ),
 ]
+ModelFile = Annotated[str, typer.Argument(help="A model file, for example model.fathom.")]
+TrainingData = Annotated[
+    str,
+    typer.Argument(
+        help="CSV, Parquet, Excel, JSON lines or SQLite; an address; or a folder with one "
+        "sub-folder of pictures, recordings or texts for each class.",
+    ),
+]
+DemoName = Annotated[
+    str | None,
+    typer.Option(
+        "--demo",
+        metavar="NAME",
+        help="cats, news, speech or faces: a public data set to try. Without a path it says where "
+        "to find it and how to lay it out; with one it asks what the data set is for.",
+    ),
+]
+Target = Annotated[
+    str, typer.Option(metavar="COLUMN", help="What to predict; several with commas between.")
+]
+KnownTarget = Annotated[
+    str, typer.Option(metavar="COLUMN", help="The target, where it has another name.")
+]
+TrainingTime = Annotated[
+    float | None,
+    typer.Option(
+        metavar="SECONDS",
+        help="Time for everything, saving included: 60 if left out, 3600 with --cluster.",
+    ),
+]
+SavedModel = Annotated[
+    str | None, typer.Option(metavar="FILE", help="Where to save; model.fathom if left out.")
+]
+Continued = Annotated[
+    str | None,
+    typer.Option("--continue", metavar="MODEL", help="Go on with the search of this model."),
+]
+Replayed = Annotated[
+    str | None,
+    typer.Option(
+        "--replay",
+        metavar="MODEL",
+        help="Train the networks of this model again, in the time it takes, and say whether "
+        "they are the same to the last byte.",
+    ),
+]
+TaskName = Annotated[
+    str,
+    typer.Option(
+        help="auto; classes (several targets are factors of one answer), labels (each yes or "
+        "no on its own), numbers, or text for what is said."
+    ),
+]
+Kinds = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="COLUMN=KIND",
+        help="Overrule what a column is: number, category, yes_no, date, text, picture, "
+        "identifier.",
+    ),
+]
+Group = Annotated[
+    str | None, typer.Option(metavar="COLUMN", help="Rows of one group stay together.")
+]
+TimeColumn = Annotated[str | None, typer.Option(metavar="COLUMN", help="Judge by the latest rows.")]
+Weight = Annotated[str | None, typer.Option(metavar="COLUMN", help="Weight of each row.")]
+ClassWeight = Annotated[
+    str | None, typer.Option(help="balanced: rare classes count as much as frequent ones.")
+]
+DropMissingTarget = Annotated[
+    bool, typer.Option("--drop-missing-target", help="Leave out rows without a target.")
+]
+ImageColumn = Annotated[
+    str | None, typer.Option(metavar="COLUMN", help="Paths of pictures; found out if left out.")
+]
+SoundColumn = Annotated[
+    str | None, typer.Option(metavar="COLUMN", help="Paths of recordings; found out if left out.")
+]
 Reading: TypeAlias = dict[str, Any]  # how a table is read: what the options of `_reading` were
 
 
@@ -73,7 +151,10 @@ def named_columns(columns: str) -> tuple[str, ...]:
 
 def _reading(
     separator: Annotated[
-        str | None, typer.Option(metavar="SIGN", help="What parts values; found out if left out.")
+        str | None,
+        typer.Option(
+            metavar="SIGN", help="What parts values, or tab or space; found out if left out."
+        ),
     ] = None,
     decimal: Annotated[
         str | None, typer.Option(metavar="MARK", help="Decimal mark: . or ,")

@@ -204,19 +204,20 @@ def train_pictures(
 
 
 def require_same_target(before: FathomClassifier | FathomRegressor, target: Target) -> None:
-    """Refuse to train a network on with files of something else.
+    """Refuse to train a network on with rows or files of something else.
 
     Raises
     ------
     InputError
-        If the files have another target than those it learned from.
+        If they have another target than those it learned from.
     """
     known = before.schema_.target
-    if (known.task, known.classes, known.names) != (target.task, target.classes, target.names):
+    has_other_name = bool(known.names) and known.names != target.names  # one from Python has none
+    if has_other_name or (known.task, known.classes) != (target.task, target.classes):
         raise InputError(
-            f"files with the target of the first training, {listing(known.classes or known.names)}",
-            got=listing(target.classes or target.names),
-            hint="train anew, without --continue",
+            "rows or files with the target of the first training, "
+                + listing(known.classes or known.names),
+            got=listing(target.classes or target.names), hint="train anew, without --continue",
         )  # fmt: skip
 
 
@@ -246,7 +247,9 @@ def conclude_files(
         screen.say(f"On {noun} held out of training: {shown} (the best of its epochs, so a little"
                    f" too good; fathom evaluate on other {noun} tells)")  # fmt: skip
     names = "" if options.names is None else f" --names {shlex.quote(options.names)}"
-    say_saved(screen, path, options.path, seconds, f"OTHER_{noun.upper()}{names}")
+    further = ("fathom inspect {name} --row 1    what each part of a row spoke for",)
+    known = f"OTHER_{noun.upper()}{names}"
+    say_saved(screen, path, options.path, seconds, known, *further * (noun == "rows"))
     screen.emit(
         "done", metric=history.score_name, score=score, seconds=round(seconds, 3),
         output=str(path),

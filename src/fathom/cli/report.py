@@ -10,6 +10,7 @@ import polars as pl
 
 from fathom.cli.engine import prepare_engine
 from fathom.cli.evaluate import right_numbers, target_names
+from fathom.cli.illustrated import placed
 from fathom.cli.pictures import as_levels, read_judged
 from fathom.cli.screen import Screen
 from fathom.cli.tables import (
@@ -148,6 +149,8 @@ def _read(
     features: Any = table.frame.drop(names)
     if isinstance(described, NumbersInput):
         features = _numbers(features, described)
+    else:
+        features, _ = placed(features, described, options)
     return _Given(
         features, y, _called(options.path), ", ".join(names), _is_training(model_path, options)
     )

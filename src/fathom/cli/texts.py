@@ -1,6 +1,7 @@
 """Texts as commands show them: what was found for them, and the words that decided."""
 
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -8,10 +9,11 @@ import polars as pl
 from fathom.cli.screen import Screen
 from fathom.cli.tables import TableOptions, say_saved
 from fathom.data.cells import quoted
-from fathom.data.parsing import join_texts
+from fathom.data.parsing import ParsedTable, join_texts
 from fathom.errors import InputError
 from fathom.estimators import FathomClassifier, FathomRegressor
-from fathom.estimators.prose import TextPredictor, WordShare, explain_text
+from fathom.estimators.explaining import explain_row
+from fathom.estimators.prose import WordShare
 from fathom.inspection.aligned import align
 
 MOST_WORDS = 15  # listed one by one
@@ -44,8 +46,12 @@ def conclude_texts(
         screen.say(f"On texts held out, before the model learned from all: {shown}")
     n = len(history.kept)
     screen.say(f"{n} network{'s' * (n != 1)} in the model, their outputs averaged")
-    further = "fathom inspect {name} --row 1    which words decide"
-    say_saved(screen, path, options.path, seconds, "NEW_ROWS.csv", further)
+    further = (
+        "fathom inspect {name} --row 1    which words decide",
+        "fathom report {name} --data NEW_ROWS.csv    the mistaken texts, and what spoke for what",
+        "fathom train --continue {name} --time-limit 60",
+    )
+    say_saved(screen, path, options.path, seconds, "NEW_ROWS.csv", *further)
     screen.emit(
         "done", metric=history.score_name, score=score, seconds=round(seconds, 3),
         output=str(path),
@@ -74,34 +80,55 @@ def show_words(
     origin : str
         Where the row comes from, in words.
     """
-    text = join_texts(model._parse_rows(rows))[0]
-    predictor, target = model._predictor, model.schema_.target
-    assert isinstance(predictor, TextPredictor)
-    outputs = model._predict_outputs(rows)[0]
+    parsed = model._parse_rows(rows)
+    said = what_is_said(model, parsed)
+    part = explain_row(model, parsed, said.output).parts[0]
+    z = part.without + sum(word.share for word in part.words)
+    screen.emit(
+        "words", origin=origin, prediction=said.words, expected=expected, output=said.name,
+        sum=round(z, 6), without=round(part.without, 6), words=as_plain(part.words),
+    )  # fmt: skip
+    truth = f"; it is {expected}" if expected is not None else ""
+    screen.say(f"{origin}: the model says {said.words}{truth}.")
+    screen.say(f"  {quoted(join_texts(parsed)[0], 300)}")
+    screen.say()
+    screen.say(
+        f"What makes z of {said.name} {z:.4g}: {part.without:.4g} of no text at all, and its words "
+        "(integrated gradients, averaged over the networks):"
+    )
+    for line in list_words(part.words):
+        screen.say(f"  {line}")
+
+
+class Said(NamedTuple):
+    """What a model says of a row: which output decides, what that is called, and in words."""
+
+    output: int
+    name: str
+    words: str
+
+
+def what_is_said(model: FathomClassifier | FathomRegressor, parsed: ParsedTable) -> Said:
+    """Return what a model says of the one row of a table."""
+    outputs, target = model._predict_outputs(parsed)[0], model.schema_.target
     output = int(outputs.argmax())
     if target.task == "classes":
         name = quoted(str(target.classes[output]), 60)
-        said = f"{name} ({outputs[output]:.2f})"
-    else:
-        names = target.names if len(target.names) == target.n_outputs else ()
-        name = quoted(names[output]) if names else f"output {output + 1}"
-        said = f"{np.asarray(model.predict(rows)).reshape(-1)[output]:.4g} for {name}"
-    words, total, base = explain_text(predictor, text, output)
-    screen.emit(
-        "words", origin=origin, prediction=said, expected=expected, output=name,
-        sum=round(total, 6), without=round(base, 6),
-        words=[{"word": w.word, "place": w.place, "share": round(w.share, 6)} for w in words],
-    )  # fmt: skip
-    truth = f"; it is {expected}" if expected is not None else ""
-    screen.say(f"{origin}: the model says {said}{truth}.")
-    screen.say(f"  {quoted(text, 300)}")
-    screen.say()
-    screen.say(
-        f"What makes z of {name} {total:.4g}: {base:.4g} of no text at all, and its words "
-        "(integrated gradients, averaged over the networks):"
-    )
-    for line in align(_listed(words)).splitlines():
-        screen.say(f"  {line}")
+        return Said(output, name, f"{name} ({outputs[output]:.2f})")
+    names = target.names if len(target.names) == target.n_outputs else ()
+    name = quoted(names[output]) if names else f"output {output + 1}"
+    number = np.asarray(model._from_outputs(outputs[None])).reshape(-1)[output]
+    return Said(output, name, f"{number:.4g} for {name}")
+
+
+def as_plain(words: tuple[WordShare, ...]) -> list[dict[str, Any]]:
+    """Return words as plain values for programs."""
+    return [{"word": w.word, "place": w.place, "share": round(w.share, 6)} for w in words]
+
+
+def list_words(words: tuple[WordShare, ...]) -> list[str]:
+    """Return the lines of a table of the words that counted most, equal ones together."""
+    return align(_listed(words)).splitlines()
 
 
 def _listed(words: tuple[WordShare, ...]) -> list[tuple[str, ...]]:

@@ -54,6 +54,7 @@ from fathom.data.folders import Sense
 from fathom.data.parsing import ParsedTable, join_texts
 from fathom.data.schema import ImageInput, TableInput
 from fathom.data.tables import Table
+from fathom.data.text import TextEncoding
 from fathom.data.textfiles import CLASS_COLUMN
 from fathom.deployment.archive import load, save
 from fathom.deployment.container import require_writable
@@ -68,7 +69,7 @@ from fathom.estimators.designing import (
     search_anew,
     search_on,
 )
-from fathom.estimators.prose import read_prose, search_texts
+from fathom.estimators.prose import FoundForTexts, go_on_with_texts, read_prose, search_texts
 from fathom.search.report import Report
 from fathom.search.rounds import Rounds
 from fathom.training.monitor import Deadline, Monitor
@@ -97,7 +98,7 @@ def run_train(
         require_searchable(rounds, "with --continue")
         before, options = earlier(Path(continued), options, "--continue")
         output = output or continued
-        if not hasattr(before, "design_"):
+        if isinstance(before.schema_.input, ImageInput):
             return _go_on_with_files(before, options, time_limit, output, is_json, began)
     sense = sense_of_folder(options)
     if sense is not None and sense in NOUNS:
@@ -149,7 +150,8 @@ def _train_on_table(
     given = to_given(table, options)
     is_plain = before is None and not given.target.factors
     prose = _read_prose(table, options) if is_plain else None
-    if prose is not None:
+    is_of_texts = prose is not None or is_model_of_texts(before)
+    if is_of_texts:
         require_searchable(rounds, "for texts")
     introduce(screen, table, options)
     if rounds is not None:
@@ -179,10 +181,10 @@ def _train_on_table(
         record_run(path, options, decimal)
         safe.remove()
         seconds = time.monotonic() - began
-        if prose is None:
-            _conclude(screen, model, path, seconds, options)
-        else:
+        if is_of_texts:
             conclude_texts(screen, model, path, options, seconds)
+        else:
+            _conclude(screen, model, path, seconds, options)
         if rounds is not None:
             conclude_rounds(screen, rounds, is_cut=is_cut)
     return STOPPED if stop.is_asked else 0
@@ -344,16 +346,17 @@ def earlier(path: Path, options: TableOptions, flag: str) -> tuple[Any, TableOpt
     Raises
     ------
     InputError
-        If it is no model of a table, of pictures or of recordings, or what it was trained on is not
-        known.
+        If it is no model of a table, of pictures, recordings or texts, or what it was trained on is
+        not known.
     """
     model = load(path)
     described = model.schema_.input
     is_of_files = isinstance(described, ImageInput) and described.is_photo
-    can_go_on = is_of_files and flag == "--continue" and hasattr(model, "networks_")
+    is_apart = is_of_files or is_model_of_texts(model)
+    can_go_on = is_apart and flag == "--continue" and hasattr(model, "networks_")
     if not hasattr(model, "design_") and not can_go_on:
         raise InputError(
-            f"a model of a table for {flag}, or of pictures or recordings for --continue",
+            f"a model of a table for {flag}, or of pictures, recordings or texts for --continue",
             got=f"{path}, which is none",
         )  # fmt: skip
     refuse_compressed(model, f"for {flag}")
@@ -409,6 +412,11 @@ def _search(
     )  # fmt: skip
 
 
+def is_model_of_texts(model: Any) -> bool:
+    """Tell whether a model, if there is one, is one of texts."""
+    return isinstance(getattr(model, "encoding_", None), TextEncoding)
+
+
 def _read_prose(
     table: TrainingTable, options: TableOptions
 ) -> tuple[TableInput, ParsedTable] | None:
@@ -431,6 +439,14 @@ def _find(
     """Find networks for a table, and return the model they make."""
     kind = FathomRegressor if given.target.task == "numbers" else FathomClassifier
     model = kind(random_state=options.seed)
+    if is_model_of_texts(before):
+        require_same_target(before, given.target)
+        texts = join_texts(before._parse_rows(table.features))
+        watch: dict[str, Any] = {"monitor": view, "deadline": deadline}
+        found_so_far = FoundForTexts.of(before)
+        return model.restore(
+            *go_on_with_texts(found_so_far, texts, given.y, given.weight, **watch)
+        )  # fmt: skip
     if prose is None:
         found = _search(screen, table, given, options, before, view, deadline, safe, rounds)
         return model.restore_design(found.schema, found.design)

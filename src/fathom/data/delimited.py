@@ -13,6 +13,7 @@ from typing import TextIO
 
 import polars as pl
 
+from fathom.data.blanks import BLANKS, blanks_to_tabs
 from fathom.data.decimals import commas_to_points
 from fathom.data.frames import MAX_NAME_LENGTH, Table, name_columns
 from fathom.data.plaintext import Text, as_text, check_encoding, first_lines
@@ -68,7 +69,7 @@ def read_delimited(
     source : Source
         The file, unpacked.
     separator : str or None
-        One character; ``None`` finds out.
+        One character, or ``"space"`` for any number of blanks; ``None`` finds out.
     decimal : {".", ","} or None
         The decimal mark; ``None`` finds out. Numbers with a comma are rewritten with a point.
     encoding : str or None
@@ -91,6 +92,8 @@ def read_delimited(
     separator = check_options(separator, decimal, encoding)
     with guarded(source, "text"):
         text = as_text(source, encoding)
+        if separator == BLANKS:
+            text, separator = blanks_to_tabs(text, has_header=has_header is not False), "\t"
         layout = _layout(text, separator, has_header)
         frame, repairs = _values(text, layout)
         if not frame.height and not source.may_be_empty:
@@ -118,13 +121,13 @@ def check_options(separator: str | None, decimal: str | None, encoding: str | No
     """
     if separator in ("tab", "\\t"):
         separator = "\t"
-    if separator is not None and (
+    if separator not in (None, BLANKS) and (
         len(separator) != 1 or not separator.isascii() or separator in '"\r\n\0'
     ):
         raise InputError(
             "one plain character as the separator",
             got=repr(separator),
-            hint="for example --separator ';' or --separator tab",
+            hint="for example --separator ';', --separator tab or --separator space",
         )
     if decimal not in (None, ".", ","):
         raise InputError("'.' or ',' as the decimal mark", got=repr(decimal), hint="--decimal ','")

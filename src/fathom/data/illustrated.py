@@ -108,14 +108,29 @@ class RowEncoding:
         means : numpy.ndarray, optional
             Means of the target to show in place of those learned, shape (n, means).
         """
+        parts = list(self.encode_plain(parsed, means))
+        for column, values in zip(parsed.columns, parsed.values, strict=True):
+            if column.kind == "picture" and column.shape is not None:
+                parts.append(stack_pictures(values, column.shape))
+        return tuple(parts)
+
+    def encode_plain(
+        self, parsed: ParsedTable, means: np.ndarray | None = None
+    ) -> tuple[np.ndarray, ...]:
+        """Return the parts of each row but its pictures, of which it tells only which are absent.
+
+        Parameters
+        ----------
+        parsed : ParsedTable
+            Rows of the same columns.
+        means : numpy.ndarray, optional
+            As for `encode`.
+        """
         parts: list[np.ndarray] = []
         if self.table is not None:
             parts.append(self.table.encode(without_texts(parsed), VIEW, means))
         if self.text is not None:
             parts.append(self.text.encode(join_texts(parsed)))
-        for column, values in zip(parsed.columns, parsed.values, strict=True):
-            if column.kind == "picture" and column.shape is not None:
-                parts.append(_stacked(values, column.shape))
         return tuple(parts)
 
     def encode_rows(self, parsed: ParsedTable) -> np.ndarray:
@@ -143,7 +158,8 @@ def without_texts(parsed: ParsedTable) -> ParsedTable:
     )  # fmt: skip
 
 
-def _stacked(values: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
+def stack_pictures(values: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
+    """Return the pictures of a column as one array of levels, grey where there is none."""
     pictures = np.full((len(values), *shape), NO_PICTURE, np.uint8)
     for row, levels in enumerate(values):
         if levels is not None:

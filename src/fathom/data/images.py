@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,8 @@ from fathom.errors import InputError
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"})
 MAX_PIXELS = 40_000_000  # refused from the header, before anything is decoded
+MOST_SENT_PIXELS = 16_000_000  # of a picture whose bytes come from anyone
+FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP")  # none that runs another program
 INK_SIZE = 16
 LEAST_COLOR = 16  # levels by which channels differ where a picture has color
 INK_LEVEL = 0.4  # share of the strongest ink from which a pixel counts as ink
@@ -65,15 +68,53 @@ def read_levels(path: Path, height: int, width: int, channels: int) -> np.ndarra
     InputError
         As in `read_grey`.
     """
+    return _of_opened(path, lambda picture: _small_levels(picture, height, width, channels))
+
+
+def decode_levels(data: bytes, height: int, width: int, channels: int) -> np.ndarray:
+    """Return the levels of a picture that is given as the bytes of its file.
+
+    Such bytes may come from anyone: only usual formats are tried, and the file may have no more
+    than 16 million pixels.
+
+    Parameters
+    ----------
+    data : bytes
+        A whole file: PNG, JPEG, GIF, BMP, TIFF or WebP.
+    height, width, channels : int
+        As for `read_levels`.
+
+    Returns
+    -------
+    numpy.ndarray
+        As of `read_levels`, the same for the same bytes.
+
+    Raises
+    ------
+    InputError
+        If they are no such picture, are damaged, or have too many pixels.
+    """
+    return _of_opened(
+        BytesIO(data), lambda picture: _small_levels(picture, height, width, channels),
+        most_pixels=MOST_SENT_PIXELS, formats=FORMATS,
+    )  # fmt: skip
+
+
+def count_pixels(data: bytes) -> int:
+    """Return the pixels of a picture, from the head of its file; see `decode_levels`."""
+    size = _of_opened(
+        BytesIO(data), lambda picture: np.array(picture.size), most_pixels=MOST_SENT_PIXELS,
+        formats=FORMATS,
+    )  # fmt: skip
+    return int(size[0]) * int(size[1])
+
+
+def _small_levels(picture: Image.Image, height: int, width: int, channels: int) -> np.ndarray:
     mode = "L" if channels == 1 else "RGB"
-
-    def work(picture: Image.Image) -> np.ndarray:
-        if picture.format == "JPEG":  # decoded no larger than is needed: several times faster
-            picture.draft(mode, (2 * max(height, width),) * 2)
-        whole = _to_levels(ImageOps.exif_transpose(picture), mode)
-        return _squeeze(whole, height, width)
-
-    return _of_opened(path, work)
+    if picture.format == "JPEG":  # decoded no larger than is needed: several times faster
+        picture.draft(mode, (2 * max(height, width),) * 2)
+    whole = _to_levels(ImageOps.exif_transpose(picture), mode)
+    return _squeeze(whole, height, width)
 
 
 def has_color(path: Path) -> bool:
@@ -119,21 +160,28 @@ def resize_levels(pictures: np.ndarray, height: int, width: int) -> np.ndarray:
     return resized
 
 
-def _of_opened(path: Path, work: Callable[[Image.Image], np.ndarray]) -> np.ndarray:
+def _of_opened(
+    source: Path | BytesIO,
+    work: Callable[[Image.Image], np.ndarray],
+    *,
+    most_pixels: int = MAX_PIXELS,
+    formats: tuple[str, ...] | None = None,
+) -> np.ndarray:
     """Open a picture, refuse it from its header where it is too large, and work on it."""
+    path = source if isinstance(source, Path) else "what was sent"
     try:
-        if not path.is_file():
+        if isinstance(source, Path) and not source.is_file():
             raise InputError(
                 "a picture file", got=f"{path}, which is no file", hint="check the path"
             )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of decompression bombs, and of tags that are odd
-            picture = Image.open(path)
+            picture = Image.open(source, formats=formats)
             with picture:
                 width, height = picture.size
-                if width * height > MAX_PIXELS:
+                if width * height > most_pixels:
                     raise InputError(
-                        f"a picture of at most {MAX_PIXELS:,} pixels",
+                        f"a picture of at most {most_pixels:,} pixels",
                         got=f"{path} with {width}×{height}",
                         hint="make it smaller first",
                     )
@@ -145,7 +193,7 @@ def _of_opened(path: Path, work: Callable[[Image.Image], np.ndarray]) -> np.ndar
         ) from None  # fmt: skip
     except Image.DecompressionBombError:
         raise InputError(
-            f"a picture of at most {MAX_PIXELS:,} pixels", got=str(path),
+            f"a picture of at most {most_pixels:,} pixels", got=str(path),
             hint="make it smaller first",
         ) from None  # fmt: skip
     except (OSError, SyntaxError, ValueError, EOFError) as error:

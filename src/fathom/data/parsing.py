@@ -1,6 +1,6 @@
 """Parsing: a table to arrays, column by column, in prediction just as in training."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -77,6 +77,7 @@ def parse_table(
     is_named: bool = True,
     ignored: Collection[str] = (),
     is_part: bool = False,
+    pictures: Mapping[str, np.ndarray] | None = None,
 ) -> ParsedTable:
     """Turn a table into arrays.
 
@@ -92,6 +93,9 @@ def parse_table(
         Columns that may be there though they are no features, such as the target.
     is_part : bool
         Whether these are rows of a larger table, so that few of them say nothing of a column.
+    pictures : mapping of str to numpy.ndarray, optional
+        Pictures of columns that are here already, as in `ParsedTable`; their cells are not looked
+        at, and no file is opened.
 
     Returns
     -------
@@ -125,7 +129,11 @@ def parse_table(
         if not column.is_used:
             values.append(np.zeros(0))
             continue
-        array = _parse(column, next(cells), notes, is_part)
+        cell = next(cells)
+        given = None if pictures is None else pictures.get(column.name)
+        array = _parse(column, cell, notes, is_part) if given is None else given
+        if given is not None:
+            _note_absent(column, given, notes)
         values.append(array)
         is_unusual |= _is_outside(column, array)
         is_empty &= _is_missing(column, array)
@@ -325,9 +333,14 @@ def _parse_pictures(column: Column, cells: pl.Series, notes: Notes) -> np.ndarra
         text = f"{counted(n_bad, 'picture')} not readable, taken as missing"
         first = f"first in row {found.bad[0] + 1}: {quoted(found.reason, 200)}"
         _note(notes, "unread pictures", column, f"{text} ({first})")
-    n_absent = len(cells) - n_named
-    if n_absent:
-        row = int(lacks_picture(np.asarray(cells.to_list(), object)).argmax()) + 1
-        text = f"{counted(n_absent, 'row')} without a picture (first row {row})"
-        _note(notes, "no pictures", column, text)
+    _note_absent(column, np.asarray(cells.to_list(), object), notes)
     return found.values
+
+
+def _note_absent(column: Column, values: np.ndarray, notes: Notes) -> None:
+    """Count the rows that have no picture at all."""
+    is_absent = lacks_picture(values)
+    if is_absent.any():
+        row = int(is_absent.argmax()) + 1
+        text = f"{counted(int(is_absent.sum()), 'row')} without a picture (first row {row})"
+        _note(notes, "no pictures", column, text)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from fathom.data.blanks import BLANKS
 from fathom.data.frames import Table, name_columns, to_plain
 from fathom.data.sources import CHUNK_BYTES, Source, check_file, guarded, kind_of
 from fathom.data.tables import read_table
@@ -183,6 +184,11 @@ def _open(path: Path, name: str) -> RowFile:
 
 def _require_plain(source: Source, separator: str | None) -> None:
     """Refuse text whose head is not what a plain reading makes of it."""
+    if separator == BLANKS:
+        raise DatasetError(
+            "one sign between values, to be read from the disk",
+            got=f"any number of blanks in {source.name}", hint="save it as Parquet",
+        )  # fmt: skip
     head = source.scratch / "head.csv"
     with source.path.open("rb") as file:
         data = file.read(CHUNK_BYTES)

@@ -50,7 +50,8 @@ def read_table(
     path : str or Path
         The file, or an address such as ``postgresql://user@host/name``.
     separator : str or None
-        For delimited text: what stands between values; ``None`` finds out.
+        For delimited text: what stands between values, ``"space"`` for any number of blanks;
+        ``None`` finds out.
     decimal : {".", ","} or None
         For delimited text: the decimal mark; ``None`` finds out.
     encoding : str or None

@@ -330,7 +330,10 @@ class FathomClassifier(ClassifierMixin, FathomEstimator):
         """
         if hasattr(self, "schema_") and self.schema_.target.factors:
             return marginals(self.predict_combination_proba(X), self.schema_.target)
-        outputs = self._predict_outputs(X)
+        return self._from_outputs(self._predict_outputs(X))
+
+    def _from_outputs(self, outputs: np.ndarray) -> np.ndarray:
+        """Return the probabilities that networks' outputs stand for."""
         if self.schema_.target.task == "labels":
             return outputs
         if outputs.shape[1] == 1:

@@ -290,9 +290,9 @@ def _open_described(
         input_names=names,
         feature_names=names,
         codes={},
-        output_names=_output_names(schema.target, architecture.n_outputs),
+        output_names=output_names(schema.target, architecture.n_outputs),
         class_names=tuple(map(str, schema.target.classes)),
-        units=_units("y", model.target_encoding_),
+        units=units_of("y", model.target_encoding_),
         member=member,
         fold=0,
         n_members=len(model.networks_),
@@ -312,7 +312,8 @@ def _numbered_names(described: NumbersInput | ImageInput | TableInput) -> tuple[
     return described.names or tuple(f"x{n}" for n in range(1, described.n_features + 1))
 
 
-def _output_names(target: Target, n_outputs: int) -> tuple[str, ...]:
+def output_names(target: Target, n_outputs: int) -> tuple[str, ...]:
+    """Name what each output neuron stands for."""
     if target.task == "classes":
         names = tuple(map(str, target.classes))
         return names if n_outputs == len(names) else names[1:]  # one neuron tells of the second
@@ -334,9 +335,7 @@ def _open_design(
     encoding, genes = found.encodings[place], chosen.genes
     parsed = model._parse_rows(x)
     trees = found.trees[place] if genes.has_trees else None
-    inputs = tuple(_matrix_names(encoding, found.target, trees))
-    code_names = tuple(_code_names(encoding.columns))
-    codes = dict(enumerate(code_names, start=len(inputs) - len(code_names)))
+    inputs, codes = name_columns(encoding, found.target, trees)
     return Opened(
         network=chosen.networks[fold],
         architecture=chosen.architecture,
@@ -346,7 +345,7 @@ def _open_design(
         input_names=inputs,
         feature_names=tuple(_embedded_names(chosen.architecture, encoding, inputs, codes)),
         codes=codes,
-        output_names=_output_names(found.target, chosen.architecture.n_outputs),
+        output_names=output_names(found.target, chosen.architecture.n_outputs),
         class_names=tuple(map(str, found.target.classes)),
         units=_scaled_units(found, chosen),
         member=member,
@@ -360,11 +359,11 @@ def _open_design(
 def _scaled_units(found: Design, member: Member) -> str:
     scale = found.scales.get(member.genes.is_log_target)
     if scale is None or scale.offset is None:
-        return _units("y", scale)
-    return _units(f"ln(y + {scale.offset:.4g})" if scale.offset else "ln y", scale)
+        return units_of("y", scale)
+    return units_of(f"ln(y + {scale.offset:.4g})" if scale.offset else "ln y", scale)
 
 
-def _units(what: str, scale: Standardization | TargetScale | None) -> str:
+def units_of(what: str, scale: Standardization | TargetScale | None) -> str:
     """Say how outputs are brought to mean 0 and spread 1."""
     if scale is None:
         return ""
@@ -388,6 +387,15 @@ def _aim(found: Design, member: Member, y: np.ndarray) -> np.ndarray:
     return scale.encode(y)
 
 
+def name_columns(
+    encoding: TableEncoding, target: Target, trees: TreeView | None = None
+) -> tuple[tuple[str, ...], dict[int, tuple[str, ...]]]:
+    """Name the columns of an encoded matrix, and for those of codes what each code stands for."""
+    inputs = tuple(_matrix_names(encoding, target, trees))
+    codes = tuple(_code_names(encoding.columns))
+    return inputs, dict(enumerate(codes, start=len(inputs) - len(codes)))
+
+
 def _matrix_names(encoding: TableEncoding, target: Target, trees: TreeView | None) -> Iterator[str]:
     """Name every column of an encoded matrix: numbers, plain ones, trees, codes."""
     for column in encoding.columns:
@@ -407,7 +415,7 @@ def _matrix_names(encoding: TableEncoding, target: Target, trees: TreeView | Non
 
 def _plain_names(column: Column) -> Iterator[str]:
     """Name what a column adds to those that pass."""
-    if column.kind in ("number", "date") and column.n_missing:
+    if column.kind in ("number", "date", "picture") and column.n_missing:
         yield f"{column.name} is missing"
     if column.kind == "date":
         waves = product((part for _, part in DATE_CYCLES), ("sine", "cosine"))
@@ -428,7 +436,7 @@ def _mean_names(columns: tuple[Column, ...], target: Target) -> Iterator[str]:
             yield from (f"{column.name}: share of {name}" for name in classes)
         else:
             n_outputs = n_shown(0, target.n_outputs)
-            names = _output_names(target, n_outputs)
+            names = output_names(target, n_outputs)
             each = [""] if n_outputs == 1 else [f" {name}" for name in names]
             yield from (f"{column.name}: mean of the target{name}" for name in each)
 

@@ -1,7 +1,7 @@
 """Estimators that design their own networks for texts, and what words decide."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -24,7 +24,13 @@ from fathom.nn.bag import BagLayer
 from fathom.nn.forward import Forward
 from fathom.nn.network import Network
 from fathom.search.contest import Entry
-from fathom.search.prose import Prepared, find_for_texts, text_entries
+from fathom.search.prose import (
+    MOST_TOGETHER,
+    Prepared,
+    find_for_texts,
+    text_entries,
+    train_more,
+)
 from fathom.training.history import History
 from fathom.training.monitor import Deadline, Monitor
 from fathom.training.program import Examples
@@ -46,6 +52,14 @@ class FoundForTexts(NamedTuple):
     networks: tuple[Network, ...]
     encoding: TextEncoding
     target_encoding: Standardization | None
+
+    @classmethod
+    def of(cls, model: Any) -> "FoundForTexts":
+        """Return what was found for a fitted estimator of texts."""
+        return cls(
+            model.schema_, model.architecture_, model.recipe_, model.history_, model.networks_,
+            model.encoding_, model.target_encoding_,
+        )  # fmt: skip
 
 
 def is_prose(columns: Sequence[Column]) -> bool:
@@ -149,6 +163,66 @@ def search_texts(
     )  # fmt: skip
 
 
+def go_on_with_texts(
+    before: FoundForTexts,
+    texts: Sequence[str],
+    y: np.ndarray,
+    weight: np.ndarray,
+    *,
+    monitor: Monitor | None,
+    deadline: Deadline,
+) -> FoundForTexts:
+    """Train more networks of the kind that was chosen, and average them with those there are.
+
+    Parameters
+    ----------
+    before : FoundForTexts
+        What was found so far.
+    texts : sequence of str
+        The texts, one for each row.
+    y, weight : numpy.ndarray
+        As for `search_texts`.
+    monitor : Monitor or None
+        Told of what happens, and asked whether to stop.
+    deadline : Deadline
+        When to be done.
+
+    Raises
+    ------
+    InputError
+        If the model has as many networks as it may have.
+    """
+    room = MOST_TOGETHER - len(before.networks)
+    if room <= 0:
+        raise InputError(
+            f"a model of texts with fewer than {MOST_TOGETHER} networks to go on with",
+            got=f"one with {len(before.networks)}",
+            hint="more of them would change next to nothing",
+        )  # fmt: skip
+    counted = np.flatnonzero(weight > 0)
+    encoding, target, architecture = before.encoding, before.schema.target, before.architecture
+    aim = aim_of(y[counted], architecture, target, before.target_encoding)
+    rows = encoding.encode([texts[row] for row in counted.tolist()])
+    parts = (rows, aim, weight[counted].astype(np.float32))
+    entry = Entry("a bag of n-grams as before", architecture, before.recipe)
+    remaining, n_before = deadline.remaining(), len(before.history.starts)
+    last = Deadline(max(remaining - END_S, 0.1)) if np.isfinite(remaining) else deadline
+    networks, starts, kept = train_more(
+        entry, Examples(*map(jnp.asarray, parts)), n_before, deadline=last,
+        monitor=monitor or Monitor(),
+    )  # fmt: skip
+    spent = remaining - deadline.remaining() if np.isfinite(remaining) else 0.0
+    history = before.history.model_copy(
+        update={
+            "starts": (*before.history.starts, *starts),
+            "kept": (*before.history.kept, *(n_before + place for place in kept[:room])),
+            "seconds": before.history.seconds + spent,
+        }
+    )
+    together = (*before.networks, *networks[:room])
+    return before._replace(history=history, networks=together)
+
+
 class TextPredictor:
     """Outputs of networks for texts, averaged, by NumPy.
 
@@ -208,14 +282,16 @@ class WordShare(NamedTuple):
 
 
 def explain_text(
-    predictor: TextPredictor, text: str, output: int
+    networks: Sequence[Network], encoding: TextEncoding, text: str, output: int
 ) -> tuple[tuple[WordShare, ...], float, float]:
     """Say what each word of a text added to the sum z of an output, averaged over the networks.
 
     Parameters
     ----------
-    predictor : TextPredictor
-        The networks.
+    networks : sequence of Network
+        The networks, each of which begins with a bag.
+    encoding : TextEncoding
+        How texts become codes and weights.
     text : str
         The text.
     output : int
@@ -233,16 +309,14 @@ def explain_text(
     share is divided evenly over the places it stands at, and there over its characters; those of a
     word are added up, blanks and signs going to the word before them.
     """
-    encoding, text = predictor.encoding, normalize(text)
+    text = normalize(text)
     row = jnp.asarray(encoding.encode([text]))
-    length = encoding.length
+    found = [_integrate(network, row, jnp.int32(output)) for network in networks]
+    shares, one, none = (np.mean([np.asarray(each, np.float64) for each in part], axis=0)
+                         for part in zip(*found, strict=True))  # fmt: skip
     of_code: dict[int, float] = {}
-    sums = np.zeros(2)
-    for network in predictor.networks:
-        shares, ends = _integrate(network, row, length, output)
-        sums += np.asarray(ends) / len(predictor.networks)
-        for code, share in zip(np.asarray(row[0, :length], np.int64), shares, strict=True):
-            of_code[int(code)] = of_code.get(int(code), 0.0) + share / len(predictor.networks)
+    for code, share in zip(np.asarray(row[0, : encoding.length], np.int64), shares, strict=True):
+        of_code[int(code)] = of_code.get(int(code), 0.0) + share
     grams = find_grams([text])
     codes = encoding.codes_of(grams.hash)
     counts = np.bincount(codes, minlength=encoding.n_codes)
@@ -250,26 +324,25 @@ def explain_text(
     for code, begin, end in zip(codes, grams.begin, grams.end, strict=True):
         share = of_code.get(int(code), 0.0)
         letters[begin:end] += share / counts[code] / (end - begin)
-    return _by_word(text, letters, grams.begin[grams.is_word], grams.end[grams.is_word]), *sums
+    words = _by_word(text, letters, grams.begin[grams.is_word], grams.end[grams.is_word])
+    return words, float(one), float(none)
 
 
+@jax.jit
 def _integrate(
-    network: Network, row: jax.Array, length: int, output: int
-) -> tuple[np.ndarray, tuple[float, float]]:
+    network: Network, row: jax.Array, output: jax.Array
+) -> tuple[jax.Array, jax.Array, jax.Array]:
     """Return the integrated gradients of an output's z by the weights, and z at both ends."""
+    length = row.shape[1] // 2
     codes, weights = row[:, :length], row[:, length:]
 
-    def z(part: jax.Array) -> jax.Array:
-        return network.combine(jnp.concatenate([codes, part * weights], axis=1))[0, output]
-
-    def slope(part: jax.Array) -> jax.Array:
-        at = lambda w: network.combine(jnp.concatenate([codes, w], axis=1))[0, output]  # noqa: E731
-        return jax.grad(at)(part * weights)[0]
+    def z(given: jax.Array) -> jax.Array:
+        sums = network.combine(jnp.concatenate([codes, given], axis=1))
+        return jnp.take(sums[0], output)
 
     parts = (jnp.arange(STEPS, dtype=jnp.float32) + 0.5) / STEPS
-    mean = jax.lax.map(slope, parts).mean(axis=0)
-    one, none = jnp.ones((), jnp.float32), jnp.zeros((), jnp.float32)
-    return np.asarray(mean * weights[0], np.float64), (float(z(one)), float(z(none)))
+    slopes = jax.lax.map(lambda part: jax.grad(z)(part * weights)[0], parts)
+    return slopes.mean(axis=0) * weights[0], z(weights), z(jnp.zeros_like(weights))
 
 
 def _by_word(

@@ -170,7 +170,10 @@ class FathomRegressor(RegressorMixin, FathomEstimator):
         numpy.ndarray
             Shape (n,), or (n, outputs) where y had columns.
         """
-        outputs = self._predict_outputs(X)
+        return self._from_outputs(self._predict_outputs(X))
+
+    def _from_outputs(self, outputs: np.ndarray) -> np.ndarray:
+        """Return the numbers that networks' outputs stand for."""
         if self.target_encoding_ is not None:
             outputs = self.target_encoding_.decode(outputs)
         return outputs[:, 0] if self.schema_.target.is_flat else outputs

@@ -157,10 +157,13 @@ CHINESE: MappingProxyType[str, str] = MappingProxyType(
         "search_cut_at": "在 {n_planned} 轮中的第 {epoch} 轮终止：落后于当时的最佳损失。",
         "search_cut_fold": "在 {n_folds} 折中的第一折之后终止：损失落后当时最佳 {behind}%。",
         "search_behind": "落后于最佳损失。",
+        "search_contest": "共训练 {n_starts} 次：有的只为在留出的行上接受评判；保留 {n_kept} 个。",
+        "search_judged": "只为在留出的行上接受评判而训练；模型自己的网络从全部行学习。",
         "search_starts": "同一网络从 {n_starts} 个随机起点训练，保留其中 {n_kept} 个，取其平均。",
         "network_share": "画出的是模型 {n_networks} 个网络中权重最大的一个（占预测的 {share:.0%}）"
         "，它正在计算第 {row} 行。",
         "network_only": "画出的是模型唯一的网络，它正在计算第 {row} 行。",
+        "network_trunk": "图从输入部分（{first}）之后画起，它已把这一行变成 {n} 个数。",
         "worst_surest": "错得最有把握的是第 {row} 行：它以 {sureness:.1%} 的把握说 {said}，"
         "而实际是 {truth}（它只给了 {share:.2%}）。",
         "worst_number": "误差最大的是第 {row} 行：预测 {said}，实际 {truth}。",

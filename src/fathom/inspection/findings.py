@@ -201,11 +201,16 @@ ENGLISH: MappingProxyType[str, str] = MappingProxyType(
         "search_cut_fold": "Cut after the first of {n_folds} folds: its loss there was {behind}% "
         "behind the best.",
         "search_behind": "Behind the best loss.",
+        "search_contest": "{n_starts} trainings made the model: some networks were only judged, on "
+        "rows held out; {n_kept} {n_kept:is/are} kept.",
+        "search_judged": "Trained to be judged on rows held out; the model's own learned from all.",
         "search_starts": "The same network was trained from {n_starts} random "
         "{n_starts:start/starts}; {n_kept} {n_kept:is/are} kept and averaged.",
         "network_share": "Drawn is the heaviest of the model's {n_networks} networks ({share:.0%} "
         "of the prediction), at work on row {row}.",
         "network_only": "Drawn is the model's only network, at work on row {row}.",
+        "network_trunk": "It is drawn from where its way in ({first}) has made {n} numbers of the "
+        "row.",
         "worst_surest": "It was surest of a mistake in row {row}: it said {said} with "
         "{sureness:.1%}, but it is {truth}, to which it gave {share:.2%}.",
         "worst_number": "It was farthest off in row {row}: it said {said}, but it is {truth}.",

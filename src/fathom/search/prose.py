@@ -27,6 +27,8 @@ FEWEST_EPOCHS, MOST_EPOCHS = 4, 40
 TRIAL_SHARE = 0.4  # of the time that is left, for a network that is judged
 MOST_STARTS = 4  # networks trained on all texts, whose outputs are averaged
 LEAST_SHARE = 0.7  # of the time a trial took, in which a training on all texts is worth while
+MOST_TOGETHER = 16  # networks of a model that was trained on, whose outputs are averaged
+LEAST_TRAINED = 0.5  # of its epochs, with which a network that the clock cut short still counts
 SLOWER = 1.4  # how much longer than the trial a network trained beside others may take
 
 
@@ -184,12 +186,59 @@ def find_for_texts(
     return Written(chosen, networks, whole_history, is_whole=True)
 
 
+def train_more(
+    entry: Entry, examples: Examples, n_before: int, *, deadline: Deadline, monitor: Monitor
+) -> tuple[tuple[Network, ...], tuple[StartHistory, ...], tuple[int, ...]]:
+    """Train further networks from other starts, as many as there is time for.
+
+    Parameters
+    ----------
+    entry : Entry
+        What they are, and how they are trained.
+    examples : Examples
+        All texts.
+    n_before : int
+        How many trainings there were before, so that chance falls otherwise this time.
+    deadline : Deadline
+        When to be done.
+    monitor : Monitor
+        Told of every epoch, and asked whether to stop.
+
+    Returns
+    -------
+    tuple
+        The networks; what happened in every training; which of those made them.
+    """
+    networks: list[Network] = []
+    starts: list[StartHistory] = []
+    kept: list[int] = []
+    n = n_workers()
+    while n > 0:
+        seed = (entry.recipe.seed + n_before + len(starts)) % 2**32
+        changed = {"n_starts": n, "combine": "average", "validation_fraction": 0.0, "seed": seed}
+        recipe = entry.recipe.model_copy(update=changed)
+        mark = time.monotonic()
+        found, history = train_starts(
+            entry.architecture, recipe, examples, monitor=monitor, deadline=deadline
+        )
+        took = time.monotonic() - mark
+        for place, network in zip(history.kept, found, strict=True):
+            if len(history.starts[place].epochs) >= LEAST_TRAINED * recipe.epochs:
+                networks.append(network)
+                kept.append(len(starts) + place)
+        starts += history.starts
+        left = deadline.remaining()
+        fitting = n_workers() * int(left / max(took, 1e-3)) if math.isfinite(left) else MOST_STARTS
+        n = 0 if monitor.should_stop() else min(MOST_STARTS - len(starts), fitting)
+    return tuple(networks), tuple(starts), tuple(kept)
+
+
 def _affordable(deadline: Deadline, longest: float) -> int:
     """Return how many networks there is time to train on all texts, as long as trials took."""
     remaining = deadline.remaining()
     if math.isinf(remaining):
         return MOST_STARTS
-    rounds = int(remaining / max(SLOWER * longest, 1e-3))
+    rounds = max(0, int(remaining / max(SLOWER * longest, 1e-3)))  # the time may be over
     if rounds == 0 and remaining > LEAST_SHARE * longest:
         return 1  # for fewer epochs, but on all texts
     return min(MOST_STARTS, rounds * n_workers())

@@ -88,7 +88,8 @@ class Predict:
                     refuse('nothing beside "rows"', got=quoted(min(strange)))
                 return _checked(served.intake.from_json, given["rows"])
 
-            rows = await asyncio.to_thread(read) if len(body) > LARGE_BYTES else read()
+            is_large = served.intake.is_slow or len(body) > LARGE_BYTES
+            rows = await asyncio.to_thread(read) if is_large else read()
             answers = await batcher.predict(rows)
 
             def write() -> bytes:
@@ -126,7 +127,7 @@ class Infer:
                 asked = parse_inference(_parse_json(whole[:n]), whole[n:])
                 return asked, _checked(served.intake.from_tensors, asked.inputs)
 
-            is_large = len(body) > LARGE_BYTES
+            is_large = served.intake.is_slow or len(body) > LARGE_BYTES
             asked, rows = await asyncio.to_thread(read) if is_large else read()
             answers = await batcher.predict(rows)
 

@@ -16,6 +16,7 @@ from fathom.data.parsing import MAX_TEXT_CHARS, ParsedTable, parse_table
 from fathom.data.schema import Column, TableInput
 from fathom.deployment.server.refusals import refuse
 from fathom.deployment.server.rows import MISSING, OUTSIDE, Drift, Rows, find_drift
+from fathom.deployment.server.sent_pictures import decode_pictures
 
 QUICK_ROWS = 64  # rows up to which plain Python is quicker than whole columns at once
 MOST_KNOWN = 4096  # words remembered in a column
@@ -165,11 +166,15 @@ class TableDoor:
         Refusal
             If a number is infinite.
         """
-        if n <= QUICK_ROWS:
+        pictures = {
+            column.name: decode_pictures(column, list(columns[column.name]))
+            for column in self.table.columns if column.kind == "picture"
+        }  # fmt: skip
+        if n <= QUICK_ROWS and not pictures:
             found = self._quick(columns, n)
             if found is not None:
                 return self._noted(found, extra)
-        return self._noted(self._whole(columns, n), extra)
+        return self._noted(self._whole(columns, n, pictures), extra)
 
     def _quick(self, columns: Mapping[str, Cells], n: int) -> Rows | None:
         values, drift = [], Counter[tuple[str, str]]()
@@ -197,16 +202,20 @@ class TableDoor:
         """Tell whether a row may be without any value: every column has something missing."""
         return n > 0 and all(drift[name, MISSING] for name in self.used)
 
-    def _whole(self, columns: Mapping[str, Cells], n: int) -> Rows:
-        series = [_as_series(name, columns[name]) for name in self.used]
-        unused = [
+    def _whole(
+        self, columns: Mapping[str, Cells], n: int, pictures: Mapping[str, np.ndarray]
+    ) -> Rows:
+        series = [_as_series(name, columns[name]) for name in self.used if name not in pictures]
+        others = [
             pl.Series(column.name, [None] * n, dtype=pl.String)
             for column in self.table.columns
-            if not column.is_used
+            if not column.is_used or column.name in pictures
         ]
-        frame = pl.DataFrame([*series, *unused]).select(self.names)
-        parsed = parse_table(frame, self.table.columns)
+        frame = pl.DataFrame([*series, *others]).select(self.names)
+        parsed = parse_table(frame, self.table.columns, pictures=pictures)
         for place, column in enumerate(self.table.columns):
+            if column.name in pictures:
+                continue
             if column.is_used and n <= QUICK_ROWS and isinstance(columns[column.name], list):
                 self._doors[column.name].learn(columns[column.name], parsed.values[place])
         return Rows(n, parsed, parsed.notes, find_drift(parsed))

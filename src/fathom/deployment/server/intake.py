@@ -27,9 +27,12 @@ class AbstractIntake(ABC):
     ----------
     kinds : tuple of TensorKind
         The tensors it takes.
+    is_slow : bool
+        Whether taking even a small request apart may take a while.
     """
 
     kinds: tuple[TensorKind, ...]
+    is_slow: bool = False
 
     @abstractmethod
     def from_json(self, rows: list[Any]) -> Rows:
@@ -86,6 +89,7 @@ class TableIntake(AbstractIntake):
 
     def __init__(self, table: TableInput, ignored: tuple[str, ...]) -> None:
         self._door = TableDoor(table, ignored)
+        self.is_slow = table.has_pictures  # which are small only while they are packed
         self._is_whole = not table.is_named and all(
             column.kind in ("number", "constant", "identifier") for column in table.columns
         )

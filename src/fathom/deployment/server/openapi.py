@@ -117,6 +117,10 @@ def _picture(described: ImageInput) -> dict[str, Any]:
 
 
 def _cell(column: Column) -> dict[str, Any]:
+    if column.kind == "picture":
+        packed = {"type": "string", "contentEncoding": "base64"}
+        text = "a picture: the bytes of its file (PNG, JPEG, …) in base64; null for none"
+        return {"anyOf": [packed, {"type": "null"}], "description": text}
     found: dict[str, Any] = {"anyOf": _PLAIN, "description": f"a {column.kind}; null if not known"}
     if column.kind in ("category", "yes_no"):
         found["examples"] = list(column.categories[:MOST_EXAMPLES])

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from fathom.data.parsing import ParsedTable
+from fathom.data.parsing import ParsedTable, lacks_picture
 from fathom.data.schema import Column
 from fathom.estimators.predicting import RowsInOrder
 
@@ -82,6 +82,8 @@ def find_drift(parsed: ParsedTable) -> Drift:
 def _oddities(column: Column, values: np.ndarray) -> dict[str, np.ndarray]:
     if column.kind == "text":
         return {MISSING: values == ""}
+    if column.kind == "picture":
+        return {MISSING: lacks_picture(values)}
     if column.kind in ("category", "yes_no"):
         return {MISSING: values == -1, UNSEEN: values == len(column.categories)}
     if column.low is None or column.high is None:

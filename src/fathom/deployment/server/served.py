@@ -97,7 +97,7 @@ class Served:
         Raises
         ------
         ModelFileError
-            If the file cannot be used, or its rows name files, which a server must not read.
+            If the file cannot be used.
         """
         for _ in range(FEW_TRIES):
             mark = Mark.of(path)
@@ -111,11 +111,6 @@ class Served:
                 hint="replace it at once, with mv rather than cp",
             )  # fmt: skip
         schema = model.schema_
-        if isinstance(schema.input, TableInput) and schema.input.has_pictures:
-            raise ModelFileError(  # whoever asks would name files of this machine
-                "a model that the server can answer for", got=f"{path}, whose rows name pictures",
-                hint="the server reads no files; use fathom predict",
-            )  # fmt: skip
         center = scale = None
         if isinstance(schema.input, NumbersInput) and isinstance(model.encoding_, Standardization):
             center, scale = model.encoding_.center, model.encoding_.scale

@@ -6,9 +6,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from fathom.data.illustrated import RowEncoding
 from fathom.data.parsing import ParsedTable
 from fathom.data.schema import Column, ImageInput, TableInput
+from fathom.data.text import TextEncoding
 from fathom.estimators.base import FathomEstimator
+from fathom.estimators.reporting.sight import Sight, picture_numbers
 from fathom.search.prediction import predict
 
 DAY_MS = 86_400_000
@@ -27,35 +30,65 @@ class Asker:
         The rows as they came: a frame, an array, or pictures.
     parsed : ParsedTable or None
         The same as arrays, where they are rows of a table.
+    sight : Sight or None
+        What the model makes of the pictures that rows of a table name.
     """
 
     model: FathomEstimator
     x: Any
     parsed: ParsedTable | None
+    sight: Sight | None = None
 
     def __len__(self) -> int:
         return len(self.x) if self.parsed is None else self.parsed.n_rows
 
     @property
+    def is_picture(self) -> bool:
+        """Whether a row is a picture, or a recording, and nothing else."""
+        return isinstance(self.model.schema_.input, ImageInput)
+
+    @property
     def has_columns(self) -> bool:
-        """Whether the rows have columns that can be shuffled."""
-        return not isinstance(self.model.schema_.input, ImageInput)
+        """Whether the rows have columns that can be shuffled; of one text alone all is known."""
+        if self.parsed is None:
+            return not self.is_picture
+        n_used = sum(column.is_used for column in self.parsed.columns)
+        return n_used > 1 or not isinstance(self.model.encoding_, TextEncoding)
 
     def outputs(self) -> np.ndarray:
         """Return what the model says of all rows, shape (rows, classes or outputs)."""
-        if self.parsed is not None:
-            return self.model._require_finite(predict(self.model.design_, self.parsed))
-        return _say(self.model, self.x)
+        if self.parsed is None:
+            return _say(self.model, self.x)
+        everyone = np.arange(self.parsed.n_rows)
+        return self._say_parsed(self.parsed, {
+            place: np.where([value is None for value in values], -1, everyone)
+            for place, values in self._pictures().items()
+        })  # fmt: skip
+
+    def _pictures(self) -> dict[int, np.ndarray]:
+        assert self.parsed is not None
+        pairs = zip(self.parsed.columns, self.parsed.values, strict=True)
+        return {place: values for place, (c, values) in enumerate(pairs) if c.kind == "picture"}
+
+    def _say_parsed(self, parsed: ParsedTable, pictures: dict[int, np.ndarray]) -> np.ndarray:
+        if self.sight is not None:
+            return self.sight.say(parsed, pictures)
+        if isinstance(self.model.encoding_, TextEncoding):
+            return _say(self.model, parsed)
+        return self.model._require_finite(predict(self.model.design_, parsed))
 
     def table(self, rows: np.ndarray) -> pl.DataFrame:
-        """Return some rows as a table of numbers, words and dates, without unused columns."""
+        """Return some rows as a table of numbers, words and dates, without unused columns.
+
+        Pictures stand in it as words that tell them apart.
+        """
         if self.parsed is None:
             names = _names(self.model, np.asarray(self.x).shape[1])
             numbers = np.asarray(self.x, np.float64)[rows]
             return pl.DataFrame(dict(zip(names, numbers.T, strict=True)))
         pairs = zip(self.parsed.columns, self.parsed.values, strict=True)
         return pl.DataFrame(
-            {column.name: _readable(column, values[rows]) for column, values in pairs
+            {column.name: _readable(column, values, rows) for column, values in pairs
              if column.is_used}
         )  # fmt: skip
 
@@ -64,20 +97,37 @@ class Asker:
         if self.parsed is None:
             has_names = hasattr(self.model, "feature_names_in_")
             return _say(self.model, table if has_names else table.to_numpy())
-        columns = self.parsed.columns
-        values = tuple(
-            _unreadable(column, table[column.name]) if column.is_used else np.zeros(0)
-            for column in columns
-        )
+        columns, known, pictures = self.parsed.columns, self._pictures(), {}
+        values = []
+        for place, column in enumerate(columns):
+            if place in known:
+                words = table[column.name].fill_null("-1")
+                pictures[place] = words.cast(pl.Int64).to_numpy()
+                values.append(_gathered(known[place], pictures[place]))
+            elif column.is_used:
+                values.append(_unreadable(column, table[column.name]))
+            else:
+                values.append(np.zeros(0))
         is_unusual = np.zeros(table.height, bool)
-        parsed = ParsedTable(columns, values, table.height, (), is_unusual)
-        return self.model._require_finite(predict(self.model.design_, parsed))
+        parsed = ParsedTable(columns, tuple(values), table.height, (), is_unusual)
+        return self._say_parsed(parsed, pictures)
 
 
 def read_rows(model: FathomEstimator, x: Any) -> Asker:
     """Read rows for a model, once."""
-    is_table = isinstance(model.schema_.input, TableInput)
-    return Asker(model, x, model._parse_rows(x) if is_table else None)
+    if not isinstance(model.schema_.input, TableInput):
+        return Asker(model, x, None)
+    parsed = model._parse_rows(x)
+    has_pictures = isinstance(model.encoding_, RowEncoding)
+    return Asker(model, x, parsed, Sight(model, parsed) if has_pictures else None)
+
+
+def _gathered(pictures: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+    """Return the pictures of so many rows; None for -1."""
+    found = np.empty(len(numbers), object)
+    for place, number in enumerate(numbers.tolist()):
+        found[place] = pictures[number] if number >= 0 else None
+    return found
 
 
 def _say(model: FathomEstimator, x: Any) -> np.ndarray:
@@ -91,8 +141,11 @@ def _names(model: FathomEstimator, width: int) -> list[str]:
     return list(names) or [f"x{place + 1}" for place in range(width)]
 
 
-def _readable(column: Column, values: np.ndarray) -> pl.Series:
-    """Return a column as a person reads it; what is missing is null."""
+def _readable(column: Column, values: np.ndarray, rows: np.ndarray) -> pl.Series:
+    """Return some of a column as a person reads it; what is missing is null."""
+    if column.kind == "picture":
+        return pl.Series(picture_numbers(values, rows), dtype=pl.String)
+    values = values[rows]
     if column.kind in ("category", "yes_no"):
         # a sign for all others that no category can be
         words = pl.Series([*column.categories, "\N{REPLACEMENT CHARACTER}"], dtype=pl.String)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fathom.data.parsing import ParsedTable
+from fathom.data.parsing import ParsedTable, lacks_picture
 from fathom.data.schema import Column
 from fathom.estimators.base import FathomEstimator
 from fathom.inspection.findings import Finding, find
@@ -23,7 +23,7 @@ MOST_UNUSED = 8
 
 def column_facts(model: FathomEstimator, parsed: ParsedTable) -> tuple[ColumnFacts, ...]:
     """Return what the columns of a table are, and how they differ from training."""
-    n_before = model.design_.n_rows
+    n_before = getattr(getattr(model, "design_", None), "n_rows", 0)
     return tuple(
         ColumnFacts(
             name=column.name, kind=column.kind, values=_values(column),
@@ -38,6 +38,8 @@ def column_facts(model: FathomEstimator, parsed: ParsedTable) -> tuple[ColumnFac
 
 def _values(column: Column) -> str:
     """Say what values a column had in training."""
+    if column.shape is not None:
+        return "×".join(map(str, column.shape[:2]))
     if column.categories:
         named = ", ".join(column.categories[:MOST_NAMED])
         return named + (", …" if len(column.categories) > MOST_NAMED else "")
@@ -52,6 +54,8 @@ def _values(column: Column) -> str:
 def _is_missing(column: Column, values: np.ndarray) -> np.ndarray:
     if column.kind in ("category", "yes_no"):
         return values == -1
+    if column.kind == "picture":
+        return lacks_picture(values)
     return np.asarray(values == "", bool) if column.kind == "text" else np.isnan(values)
 
 
@@ -143,6 +147,9 @@ def _starts(model: FathomEstimator) -> tuple[NetworkFacts, ...]:
         model.architecture_.shapes[1:-1], model.architecture_.parameter_counts[:-1], strict=True
     ) if count]  # fmt: skip
     found = []
+    kept = [history.starts[number].best for number in history.kept]
+    judged = [best is not None and best.validation_loss is not None for best in kept]
+    why_not = "search_behind" if any(judged) else "search_judged"
     for number, start in enumerate(history.starts):
         best, is_kept = start.best, number in history.kept
         found.append(
@@ -152,8 +159,7 @@ def _starts(model: FathomEstimator) -> tuple[NetworkFacts, ...]:
                 train_loss=best.train_loss if best else None, n_hidden=len(hidden),
                 width=max((shape[-1] for shape in hidden), default=0),
                 traits=(("learning_rate", recipe.learning_rate),), best_epoch=start.best_epoch,
-                n_epochs=len(start.epochs),
-                reason=None if is_kept else find("search_behind"),
+                n_epochs=len(start.epochs), reason=None if is_kept else find(why_not),
             )
         )  # fmt: skip
     return tuple(sorted(found, key=lambda one: (-one.weight, one.loss is None, one.loss or 0.0)))
@@ -164,7 +170,10 @@ def on_search(model: FathomEstimator) -> list[Finding]:
     report: Report | None = getattr(model, "report_", None)
     if report is None:
         history = model.history_
-        return [find("search_starts", n_starts=len(history.starts), n_kept=len(history.kept))]
+        code = "search_starts"
+        if len(history.starts) > model.recipe_.n_starts:
+            code = "search_contest"
+        return [find(code, n_starts=len(history.starts), n_kept=len(history.kept))]
     kept = report.kept
     found = [find("search_tried", n_tried=len(report.candidates), n_kept=len(kept))]
     if report.n_folds > 1:

@@ -13,7 +13,7 @@ from fathom.errors import InputError
 from fathom.estimators.aims import dense_target
 from fathom.estimators.base import FathomEstimator
 from fathom.estimators.evaluation import Evaluation
-from fathom.estimators.opening import refuse_texts
+from fathom.estimators.opening import refuse_factors
 from fathom.estimators.reporting.answering import Answers, take
 from fathom.estimators.reporting.asking import Asker, read_rows
 from fathom.estimators.reporting.facts import (
@@ -102,7 +102,7 @@ def gather_report(
     (['accuracy', 'balanced accuracy'], 3)
     """
     check_is_fitted(model, "networks_")
-    refuse_texts(model)
+    refuse_factors(model)
     target = model.schema_.target
     truth, known = _read_truth(y, target)
     if len(truth) != len(X):
@@ -209,7 +209,8 @@ def _on_rows(asker: Asker, n_unknown: int, n_rows: int, n_all: int, name: str) -
         return {"on_data": tuple(found)}
     columns = column_facts(model, asker.parsed)
     found += on_columns(columns, asker.parsed)
-    notes = tuple(dict.fromkeys((*model.report_.notes, *asker.parsed.notes)))
+    before = getattr(getattr(model, "report_", None), "notes", ())
+    notes = tuple(dict.fromkeys((*before, *asker.parsed.notes)))
     return {"on_data": tuple(found), "columns": columns, "notes": notes}
 
 

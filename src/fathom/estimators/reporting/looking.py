@@ -7,18 +7,20 @@ import polars as pl
 
 from fathom.data.schema import ImageInput, Target
 from fathom.estimators.base import FathomEstimator
-from fathom.estimators.opening import Opened, open_model
+from fathom.estimators.opening import Opened
 from fathom.estimators.reporting.answering import Answers, take
 from fathom.estimators.reporting.asking import MOST_COLUMNS, narrowed
 from fathom.estimators.reporting.judging import row_losses
+from fathom.estimators.trunks import has_way_in, open_inside
 from fathom.inspection.dependence import Dependence, measure_dependence
 from fathom.inspection.drawing import stages_of
 from fathom.inspection.features import first_weights
-from fathom.inspection.findings import find
+from fathom.inspection.findings import Finding, find
 from fathom.inspection.health import check_network
 from fathom.inspection.importance import Importance, measure_importance
 from fathom.inspection.representations import draw_rows
 from fathom.inspection.trace import trace
+from fathom.nn.architecture import Architecture
 from fathom.nn.convolution import Conv2D
 from fathom.nn.dense import Dense
 
@@ -64,7 +66,9 @@ def look_at_columns(
     if target.task == "classes":
         output = 1 if len(target.classes) == 2 else int(np.bincount(answers.y).argmax())
         of = str(target.classes[output])
-    best = [one.column for one in importance.columns[:2] if one.drop > 0]
+    pictures = {c.name for c in asker.parsed.columns if c.kind == "picture"} if asker.parsed else ()
+    worth = [one.column for one in importance.columns if one.drop > 0]
+    best = [name for name in worth[:2] if name not in pictures]  # which have no order
     dependence = tuple(
         measure_dependence(asker.answer, table, column, output=output, seed=seed) for column in best
     )
@@ -85,10 +89,18 @@ def _label_error(y: np.ndarray, said: np.ndarray) -> np.ndarray:
 
 
 def look_inside(answers: Answers, target: Target, seed: int) -> dict[str, Any]:
-    """Draw the heaviest network on a row of middling loss, and see how its layers are."""
-    model, x = answers.asker.model, answers.asker.x
+    """Draw the heaviest network on a row of middling loss, and see how its layers are.
+
+    Of a network with a way in of its own, for texts or for several inputs, what follows it.
+    """
+    asker, model = answers.asker, answers.asker.model
+    is_trunk = has_way_in(model)
+
+    def some(rows: np.ndarray) -> Any:
+        return asker.parsed.take(rows) if is_trunk and asker.parsed else take(asker.x, rows)
+
     middle = int(np.argsort(answers.losses, kind="stable")[len(answers.losses) // 2])
-    opened = open_model(model, take(x, np.array([middle])))
+    opened = open_inside(model, some(np.array([middle])))
     traced = trace(
         opened.network, opened.x, loss=opened.architecture.loss, input_names=opened.input_names,
         feature_names=opened.feature_names, output_names=opened.output_names,
@@ -97,29 +109,41 @@ def look_inside(answers: Answers, target: Target, seed: int) -> dict[str, Any]:
         np.asarray(traced.x), traced.layers, input_names=_few_names(opened),
         feature_names=opened.feature_names, output_names=opened.output_names,
     )  # fmt: skip
-    row = int(answers.numbers[middle])
-    n_networks = len(model.networks_)
-    if n_networks > 1:
-        share = opened.weight / opened.n_folds
-        about = find("network_share", n_networks=n_networks, share=share, row=row)
-    else:
-        about = find("network_only", row=row)
-    architecture = opened.architecture
-    layers = [
-        (str(layer), "×".join(map(str, shape)), count)
-        for layer, shape, count in zip(
-            architecture.layers, architecture.shapes[1:], architecture.parameter_counts, strict=True
-        )
-    ]
     rows = draw_rows(len(answers.y), HEALTH_ROWS, seed)
-    given = _given_target(answers.y[rows], target)
-    seen = open_model(model, take(x, rows), given)
+    seen = open_inside(model, some(rows), _given_target(answers.y[rows], target))
     health = check_network(seen.network, seen.architecture, seen.x, seen.y, seen.recipe)
+    architecture = model.architecture_ if is_trunk else opened.architecture
     return {
         "stages": tuple(stage for stage in stages if stage.title not in SMALL),
-        "layers": tuple(layers), "health": health,
-        "on_network": (about,), "first_weights": _weights(opened, model),
+        "layers": _layers(architecture), "health": health,
+        "on_network": _about(opened, model, int(answers.numbers[middle])),
+        "first_weights": _weights(opened, model),
     }  # fmt: skip
+
+
+def _about(opened: Opened, model: FathomEstimator, row: int) -> tuple[Finding, ...]:
+    """Say which network is drawn, on which row, and what of it is not."""
+    n_networks = len(model.networks_)
+    found = [find("network_only", row=row)]
+    if n_networks > 1:
+        share = opened.weight / opened.n_folds
+        found = [find("network_share", n_networks=n_networks, share=share, row=row)]
+    if has_way_in(model):
+        first = str(model.architecture_.layers[0])
+        found.append(find("network_trunk", first=first, n=opened.x.shape[1]))
+    return tuple(found)
+
+
+def _layers(architecture: Architecture) -> tuple[tuple[str, str, int], ...]:
+    """Return the layers as lines of a table, those inside of others on lines of their own."""
+    lines: list[tuple[str, str, int]] = []
+    for layer, shape, count in zip(
+        architecture.layers, architecture.shapes[1:], architecture.parameter_counts, strict=True
+    ):
+        inside = layer.inside()
+        for name, size, n in inside or ((str(layer), shape, count),):
+            lines.append((name, "×".join(map(str, size)), n))
+    return tuple(lines)
 
 
 def _few_names(opened: Opened) -> tuple[str, ...]:

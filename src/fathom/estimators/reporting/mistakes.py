@@ -1,13 +1,16 @@
 """The worst rows for a report, in words and with their values."""
 
 from collections.abc import Sequence
-from typing import Any
+from pathlib import PurePath
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from fathom.data.schema import ImageInput, TableInput, Target
+from fathom.estimators.explaining import explain_row, stretches
 from fathom.estimators.opening import open_model
 from fathom.estimators.reporting.answering import Answers, take
+from fathom.estimators.trunks import has_way_in
 from fathom.inspection.attribution import contributed_by_place
 from fathom.inspection.findings import Finding, find
 from fathom.inspection.importance import Importance
@@ -15,6 +18,14 @@ from fathom.inspection.report.contents import Mistake
 
 N_MISTAKES = 6
 N_PICTURES = 12
+
+
+class Look(NamedTuple):
+    """What of a row is shown as it is, and what in it spoke for what was said."""
+
+    picture: np.ndarray | None = None
+    because: np.ndarray | None = None
+    words: tuple[tuple[str, float], ...] = ()
 
 
 def find_surest(answers: Answers, target: Target) -> list[Finding]:
@@ -36,27 +47,64 @@ def find_mistakes(
     answers: Answers, target: Target, importance: Importance | None, names: Sequence[str] = ()
 ) -> tuple[Mistake, ...]:
     """Return the rows with the largest loss that are wrong, with their values or pictures."""
-    is_picture = not answers.asker.has_columns
+    asker = answers.asker
     order = np.argsort(-answers.losses, kind="stable")
     if target.task == "classes":
         order = order[answers.said.argmax(axis=1)[order] != answers.y[order]]
-    rows = order[: N_PICTURES if is_picture else N_MISTAKES]
+    rows = order[: N_PICTURES if asker.is_picture else N_MISTAKES]
     if not len(rows):
         return ()
-    shown = take(answers.asker.x, rows)
+    shown = take(asker.x, rows)
     cells = _cells(answers, shown, importance)
-    if is_picture and names:
+    if asker.is_picture and names:
         cells = [(("file", names[number - 1]),) for number in answers.numbers[rows].tolist()]
-    pictures = [_picture(one, answers) for one in shown] if is_picture else [None] * len(rows)
-    places = find_places(answers, rows, shown, target) if is_picture else [None] * len(rows)
+    looks = _look_closely(answers, rows, shown, target)
     return tuple(
         Mistake(
             row=int(answers.numbers[row]), loss=float(answers.losses[row]),
-            cells=cells[place] if cells else (), picture=pictures[place], because=places[place],
+            cells=cells[place] if cells else (), picture=looks[place].picture,
+            because=looks[place].because, words=looks[place].words,
             **_told(answers.y[row], answers.said[row], target),
         )
         for place, row in enumerate(rows.tolist())
     )  # fmt: skip
+
+
+def _look_closely(answers: Answers, rows: np.ndarray, shown: Any, target: Target) -> list[Look]:
+    """Return the pictures and texts of rows, and what in them spoke for what was said."""
+    asker = answers.asker
+    if asker.is_picture:
+        places = find_places(answers, rows, shown, target)
+        return [
+            Look(_picture(one, answers), place) for one, place in zip(shown, places, strict=True)
+        ]
+    if asker.parsed is None or not has_way_in(asker.model):
+        return [Look()] * len(rows)
+    guesses = answers.said[rows].argmax(axis=1)
+    found = []
+    for row, guess in zip(rows.tolist(), guesses.tolist(), strict=True):
+        output = _output_of(target, guess)
+        if output is None:
+            found.append(Look())
+            continue
+        parts = explain_row(asker.model, asker.parsed.take(np.array([row])), output).parts
+        seen = [part for part in parts if part.picture is not None]
+        read = [part for part in parts if part.kind == "text"]
+        found.append(
+            Look(
+                picture=seen[0].picture if seen else None,
+                because=seen[0].places if seen else None,
+                words=stretches(read[0]) if read else (),
+            )
+        )
+    return found
+
+
+def _output_of(target: Target, guess: int) -> int | None:
+    """Return the output that is explained: of classes what was said, of one number that."""
+    if target.task == "classes":
+        return guess
+    return 0 if target.n_outputs == 1 else None
 
 
 def find_places(
@@ -121,12 +169,30 @@ def _cells(
     else:
         table = answers.asker.table(np.arange(1))
         names, lines = table.columns, [tuple(line) for line in np.asarray(shown, object)]
+    kinds = _kinds_beside(answers)
     ranks = {one.column: n for n, one in enumerate(importance.columns)} if importance else {}
     order = sorted(range(len(names)), key=lambda n: ranks.get(names[n], len(ranks) + n))
+    order = [n for n in order if kinds.get(names[n]) != "text"]  # which is shown word by word
     return [
-        tuple((names[n], _cell(line[n])) for n in order if names[n] in ranks or len(names) < 60)
+        tuple(
+            (names[n], _file(line[n]) if kinds.get(names[n]) == "picture" else _cell(line[n]))
+            for n in order if names[n] in ranks or len(names) < 60
+        )
         for line in lines
-    ]
+    ]  # fmt: skip
+
+
+def _kinds_beside(answers: Answers) -> dict[str, str]:
+    """Return the kinds of columns where texts and pictures of a row are shown beside its values."""
+    parsed = answers.asker.parsed
+    if parsed is None or not has_way_in(answers.asker.model):
+        return {}
+    return {column.name: column.kind for column in parsed.columns}
+
+
+def _file(value: Any) -> str:
+    """Return the name of a file: a page that may be passed on says nothing of folders."""
+    return "–" if value is None else PurePath(str(value)).name
 
 
 def _cell(value: Any) -> str:

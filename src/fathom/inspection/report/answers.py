@@ -4,7 +4,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from fathom.inspection.charts import Series, line_chart, matrix_chart
-from fathom.inspection.pictures import levels_png, png
+from fathom.inspection.pictures import BLUE, ORANGE, levels_png, png
 from fathom.inspection.report.contents import Mistake, ReportContents, Scatter
 from fathom.inspection.report.labels import Labels
 from fathom.inspection.report.layout import (
@@ -30,6 +30,8 @@ MOST_CELLS, MOST_ROWS = 8, 8
 MOST_LISTED = 200  # cells of mistakes, all together
 PICTURE = 84  # pixels, wide
 PATCH = 1 / 24  # of a picture's side, over which contributions are smoothed
+MOST_LETTERS = 600  # of a text
+STRONGEST, FAINTEST = 0.55, 0.04  # color behind a word
 MOST_VALUES = 8  # of a row that are shown at once
 
 
@@ -174,7 +176,11 @@ def mistakes_section(contents: ReportContents, labels: Labels) -> Section | None
         return None
     cards = "".join(_card(mistake, labels) for mistake in contents.mistakes)
     body = found(contents.on_mistakes, labels) + tag("div", cards, class_="cards")
-    about = labels.about_mistaken_pictures if contents.picture_shape else labels.about_mistakes
+    about = labels.about_mistakes
+    if contents.picture_shape:
+        about = labels.about_mistaken_pictures
+    elif any(one.words or one.picture is not None for one in contents.mistakes):
+        about = labels.about_mistaken_parts
     return Section("mistakes", labels.mistakes, about, body)
 
 
@@ -189,10 +195,29 @@ def _card(mistake: Mistake, labels: Labels) -> str:
     head = text("b", labels.row.format(f"{mistake.row:,}"))
     if mistake.picture is not None:
         lines = tag("div", _pictures(mistake, labels) + tag("div", lines), class_="picture")
-    body = head + lines + _values(mistake.cells[:MOST_VALUES])
+    body = head + lines + _words(mistake.words) + _values(mistake.cells[:MOST_VALUES])
     if len(mistake.cells) > MOST_VALUES:
         body += folded(labels.more_values, _values(mistake.cells[MOST_VALUES:]))
     return tag("div", body, class_="card")
+
+
+def _words(words: tuple[tuple[str, float], ...]) -> str:
+    """Show a text, its words the more colored the more they spoke for what was said or against."""
+    most = max((abs(share) for _, share in words), default=0.0) or 1.0
+    parts, n_shown = [], 0
+    for stretch, share in words:
+        if n_shown >= MOST_LETTERS:
+            parts.append("…")
+            break
+        stretch = stretch[: MOST_LETTERS - n_shown]
+        n_shown += len(stretch)
+        color = ",".join(map(str, ORANGE if share > 0 else BLUE))
+        strength = STRONGEST * abs(share) / most
+        shown = escaped(stretch)
+        if strength >= FAINTEST:
+            shown = tag("span", shown, style=f"background:rgba({color},{strength:.2f})")
+        parts.append(shown)
+    return tag("p", "".join(parts), class_="words") if parts else ""
 
 
 def _pictures(mistake: Mistake, labels: Labels) -> str:

@@ -168,6 +168,8 @@ class Mistake:
         to 255, shape (height, width, channels), uint8.
     because : numpy.ndarray or None
         What each place of the picture contributed to what was said, shape (height, width).
+    words : tuple of (str, float)
+        A text in stretches, each with what it contributed to what was said.
     """
 
     row: int
@@ -179,6 +181,7 @@ class Mistake:
     cells: tuple[tuple[str, str], ...] = ()
     picture: np.ndarray | None = None
     because: np.ndarray | None = None
+    words: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True)

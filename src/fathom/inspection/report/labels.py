@@ -125,6 +125,7 @@ class Labels:
     mistakes: str
     about_mistakes: str
     about_mistaken_pictures: str
+    about_mistaken_parts: str
     spoke_for: str
     row: str
     said: str
@@ -280,6 +281,8 @@ ENGLISH = Labels(
     about_mistakes="The rows with the largest loss; their most important columns first.",
     about_mistaken_pictures="The pictures with the largest loss; beside each, what in it spoke for "
     "what was said (orange) and what against (blue).",
+    about_mistaken_parts="The rows with the largest loss: what in a text or a picture spoke for "
+    "what was said (orange) and what against (blue), and the values beside it.",
     spoke_for="what spoke for what was said of {}, and against",
     row="row {}",
     said="said",
@@ -429,6 +432,8 @@ CHINESE = Labels(
     mistakes="最严重的错误",
     about_mistakes="损失最大的行；最重要的列在前。",
     about_mistaken_pictures="损失最大的图片；旁边标出图中支持该判断的部分（橙色）和反对的部分（蓝色）。",
+    about_mistaken_parts="损失最大的行：文本或图片中支持该判断的部分（橙色）和反对的部分（蓝色），"
+    "以及同一行的其他取值。",
     spoke_for="{}：支持与反对该判断的部分",
     row="第 {} 行",
     said="预测",

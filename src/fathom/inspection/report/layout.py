@@ -84,6 +84,7 @@ STYLE = (
     ".picture{display:flex;gap:14px;align-items:center;margin-top:6px}"
     ".picture img{width:84px;height:auto;image-rendering:pixelated;border:1px solid var(--line);"
     "border-radius:6px}"
+    ".words{font-size:.875rem;white-space:pre-wrap;margin:8px 0 0}.words span{border-radius:3px}"
     "footer{padding-bottom:40px;color:var(--soft);font-size:.8125rem}"
     "@media (max-width:600px){main,header,footer{padding:0 12px}header{padding-top:20px}"
     "section{padding:16px 14px;border-radius:12px}h1{font-size:1.4rem}"
