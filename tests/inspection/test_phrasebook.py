@@ -141,6 +141,15 @@ def test_a_page_is_said_in_chinese_but_for_its_style_and_its_marks():
     assert say_page(page, "en") == page
 
 
+def test_a_heading_of_several_words_is_one():
+    said = say_lines(
+        "kernel           agreement with the target\n1 dense 64 relu                     0.912"
+    )
+    head, row = said.split("\n")
+    assert head.split() == ["核", "与目标的一致程度"]
+    assert row.split() == ["1", "全连接", "64", "relu", "0.912"]
+
+
 def test_numbers_of_a_table_stay_below_one_another():
     lines = say_lines(
         "layer           numbers accuracy\n0 input               2    0.500\n"

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import unescape
 from typing import Any, NamedTuple
 
-from fathom.inspection.chinese import CHINESE, TERMS, WORDS
+from fathom.inspection.chinese import CHINESE, TERMS
 from fathom.inspection.findings import ENGLISH
 from fathom.inspection.phrases import PHRASES
 from fathom.inspection.study_phrases import STUDY_PHRASES
@@ -17,8 +17,8 @@ from fathom.inspection.tongues import PROSE, Language, name_layer
 
 MOST_LETTERS = 1000  # of a text that is looked for; what is longer is not one of ours
 LAYER = re.compile(
-    rf"(?:\d+ )?(?:{'|'.join(map(re.escape, WORDS))}|batch norm|layer norm|max pool|average pool)"
-    r"(?:[ ,:·].*)?"
+    r"(?:\d+ )?(?:input|output|(?:dense|conv2d|conv|residual|columns:?|gain|flatten|dropout|"
+    r"batch norm|layer norm|max pool|average pool|global average pool)(?:[ ,:·].*)?)"
 )
 NODE = re.compile(r"(<style>.*?</style>)|(?<=>)([^<>]+)(?=<)", flags=re.DOTALL)
 NUMBERS = {"n", "m", "all", "rows", "row", "kept", "line", "h", "w"}  # what holds digits alone
@@ -94,7 +94,8 @@ def say_lines(text: str) -> str:
     said: list[str] = []
     table: list[str] = []
     for line in text.split("\n"):
-        found = line if not line.strip() else _translated(line)
+        is_row = "  " in line.strip()
+        found = line if not line.strip() else None if is_row else _translated(line)
         if found is None:
             table.append(line)
             continue
@@ -110,7 +111,13 @@ def _laid_out(lines: Sequence[str]) -> list[str]:
     width = max(map(len, lines))
     padded = [line.ljust(width) for line in lines]
     is_gap = [all(line[at] == " " for line in padded) for at in range(width)]
-    spans = [found.span() for found in re.finditer("x+", "".join(".x"[not gap] for gap in is_gap))]
+    spans: list[tuple[int, int]] = []
+    begin = -1
+    for found in re.finditer("x+", "".join(".x"[not gap] for gap in is_gap)):
+        begin = found.start() if begin < 0 else begin
+        if any(line[slice(*found.span())].strip() for line in padded[1:]):
+            spans.append((begin, found.end()))
+            begin = -1  # else it is a word of a heading that has several
     columns = []
     for first, last in spans:
         cells = [line[first:last] for line in padded]
@@ -169,7 +176,7 @@ class _Writer(string.Formatter):
         if conversion == "d":
             return _named(text) or text
         if conversion == "n":
-            return name_layer(text, "zh")
+            return _named(text) or name_layer(text, "zh")
         if conversion == "e":
             return "，".join(map(_known, text.split(", ")))
         if conversion == "l":

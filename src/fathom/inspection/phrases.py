@@ -33,6 +33,10 @@ PHRASES: MappingProxyType[str, str] = MappingProxyType(
         "the file was unpacked ({how})": "文件已解压（{how}）",
         "the decimal comma was found; numbers were rewritten in {columns}":
             "找到逗号小数点；{columns!l} 中的数字已改写",
+        "commas in {name} may mark decimals; if so, give --decimal ','":
+            "{name} 中的逗号可能是小数点；若是，命令的 --decimal ',' 会这样读",
+        "the file holds {what}, not {claimed} as its name says":
+            "文件内容是 {what}，而不是名称所说的 {claimed}",
         "the decimal comma was found": "找到逗号小数点",
         "{n} of {all} rows were drawn for the search": "从 {all} 行中抽取了 {n} 行用于搜索",
         # a column: what is said of it

@@ -142,7 +142,7 @@ STUDY_PHRASES: MappingProxyType[str, str] = MappingProxyType(
         "{n} rows by the two best discriminants of each layer":
             "{n} 行，按每一层的两个最佳判别方向",
         "first direction, both show {share}": "第一方向，两个方向共显示 {share}",
-        "second direction": "第二方向",
+        "second direction": "第二方向", "input: {share}": "输入：{share}",
         "the plane from {low} to {high}, bent by each layer":
             "从 {low} 到 {high} 的平面，被每一层弯曲",
         "{layer}: the picture shows {share}": "{layer!n}：图中显示 {share}",
