@@ -97,7 +97,9 @@ class CustomBuildHook(BuildHookInterface):
         npm = _find_npm()
         if npm is None:
             raise RuntimeError(REMEDY.format(reason="there is no npm, or its Node is too old"))
-        for arguments in (["ci", "--ignore-scripts", "--no-audit", "--no-fund"], ["run", "build"]):
+        # without what only checks and tests the page
+        install = ["ci", "--ignore-scripts", "--omit=dev", "--no-audit", "--no-fund"]
+        for arguments in (install, ["run", "build"]):
             print("fathom: npm", *arguments, file=sys.stderr, flush=True)
             done = subprocess.run(
                 [npm, *arguments], cwd=self._frontend, env={**os.environ, "CI": "1"}, check=False,

@@ -37,7 +37,7 @@ export interface BendAsk {
 
 export interface BendStage {
   number: number;
-  name: string;
+  name: Words;
   n_neurons: number;
   lines: [number, number][][];
   at: [number, number][];

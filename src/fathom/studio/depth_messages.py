@@ -144,7 +144,7 @@ class BendStage(Value):
     """
 
     number: int
-    name: str
+    name: Words
     n_neurons: int
     lines: tuple[tuple[tuple[float, float], ...], ...]
     at: tuple[tuple[float, float], ...]
