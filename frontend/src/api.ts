@@ -1,5 +1,6 @@
 /* Speaking with Python: messages go out and come back; refusals become errors with a sentence. */
 import type { Refusal, Welcome } from "./messages";
+import { speech } from "./speech.svelte";
 
 export class ApiError extends Error {
   constructor(
@@ -10,10 +11,16 @@ export class ApiError extends Error {
   }
 }
 
+/** A refusal as an error, in Chinese where the reader does and Python does as well. */
+export function refused(status: number, body: unknown, otherwise: string): ApiError {
+  const said = body as Partial<Refusal>;
+  return new ApiError(status, (speech.language === "zh" && said.zh) || said.message || otherwise);
+}
+
 async function answered<T>(response: Response): Promise<T> {
   if (response.status === 204) return undefined as T;
   const body: unknown = await response.json().catch(() => ({}));
-  if (!response.ok) throw new ApiError(response.status, (body as Partial<Refusal>).message ?? response.statusText);
+  if (!response.ok) throw refused(response.status, body, response.statusText);
   return body as T;
 }
 

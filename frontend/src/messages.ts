@@ -37,7 +37,7 @@ export interface BendAsk {
 
 export interface BendStage {
   number: number;
-  name: string;
+  name: Words;
   n_neurons: number;
   lines: [number, number][][];
   at: [number, number][];
@@ -72,7 +72,7 @@ export interface ClassReport {
 export interface ColumnFacts {
   name: string;
   kind: "number" | "category" | "yes_no" | "date" | "text" | "identifier" | "constant";
-  reason: string;
+  reason: Words;
   n_distinct: number;
   n_missing: number;
   low: number | null;
@@ -136,8 +136,8 @@ export interface DepthNews {
   n_starts: number;
   n_test: number;
   verdict: DepthVerdict | null;
-  words: string[];
-  problem: string;
+  words: Words[];
+  problem: Words | null;
 }
 
 export interface DepthStop {
@@ -270,7 +270,7 @@ export interface JobFacts {
   n_train: number;
   n_test: number;
   has_model: boolean;
-  message: string;
+  message: Words | null;
   command: string;
 }
 
@@ -436,14 +436,14 @@ export interface OwnDrawing {
 export interface Place {
   network: number;
   status: string;
-  structure: string;
+  structure: Words;
   weight: number;
   loss: number | null;
   train_loss: number | null;
   epochs: number;
   seconds: number;
-  origin: string;
-  reason: string;
+  origin: Words;
+  reason: Words;
 }
 
 export interface Prediction {
@@ -490,6 +490,7 @@ export interface Racer {
 
 export interface Refusal {
   message: string;
+  zh: string;
   expected: string;
   got: string;
   hint: string;
@@ -520,7 +521,8 @@ export interface Result {
   per_class: ClassReport[];
   confusion: number[][];
   calibration: CalibrationBin[];
-  words: string[];
+  words: Words[];
+  notes: Words[];
   loss_name: string;
   loss: number | null;
   places: Place[];
@@ -568,8 +570,8 @@ export interface SearchEvent {
   network: number | null;
   number: number | null;
   status: string | null;
-  structure: string | null;
-  reason: string | null;
+  structure: Words | null;
+  reason: Words | null;
   epoch: number | null;
   epochs: number | null;
   loss: number | null;
@@ -580,7 +582,7 @@ export interface SearchEvent {
   validation_loss: number | null;
   learning_rate: number | null;
   seconds: number | null;
-  text: string | null;
+  text: Words | null;
   message: string | null;
 }
 
@@ -642,7 +644,7 @@ export interface TableFacts {
   columns: ColumnFacts[];
   preview: ((string | null)[])[];
   target: string;
-  notes: string[];
+  notes: Words[];
 }
 
 export interface Tape {

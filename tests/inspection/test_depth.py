@@ -4,6 +4,7 @@ import csv
 import io
 import itertools
 import math
+import re
 from xml.etree import ElementTree
 
 import jax
@@ -46,6 +47,7 @@ from fathom.inspection.depth.verdict import (
     row_spread,
     rows_for_error,
 )
+from fathom.inspection.phrasebook import say_text
 from fathom.nn.network import build
 from fathom.training.history import Epoch, StartHistory
 from fathom.training.recipe import Recipe
@@ -367,6 +369,20 @@ def test_the_numbers_are_in_the_sentences():
         assert part in difference, part
     assert course == "Lowest with 3 hidden layers (12.50 %); 5 err more than one."
     assert study.findings("parameters") == {3: "better", 5: "worse"}
+
+
+def test_the_sentences_are_there_in_chinese_with_their_numbers():
+    several = [
+        make_study(HIGH, LOW), make_study(LOW, HIGH), make_study(LOW, MIXED),
+        make_study(LOW[:2], HIGH[:2]),
+        make_study(HIGH, LOW, tuple(e + 0.2 for e in HIGH), shape="parameters"),
+        make_study(HIGH, LOW, name="RMSE", shape="neurons"),
+    ]  # fmt: skip
+    for study in several:
+        for sentence in study.words():
+            said = say_text(sentence, "zh")
+            assert said != sentence
+            assert set(re.findall(r"\d+\.\d+", said)) == set(re.findall(r"\d+\.\d+", sentence))
 
 
 def test_an_rmse_is_not_a_percentage():

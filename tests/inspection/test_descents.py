@@ -32,6 +32,7 @@ from fathom.inspection.descent_study import (
 from fathom.inspection.descents import PLAIN, Descent, Walker, descend, draw_start, walk_together
 from fathom.inspection.example import hand_worked
 from fathom.inspection.landscape import Landscape
+from fathom.inspection.phrasebook import say_page
 from fathom.inspection.valleys import Starts, find_valleys, try_starts
 from fathom.nn.layer import partition
 from fathom.training.loop import train
@@ -369,13 +370,16 @@ def test_a_study_has_every_part_and_tells_of_each(study):
     assert DescentStudy.model_validate_json(found.model_dump_json()) == found
 
 
-def test_a_study_is_a_page_without_anything_from_outside(study):
+def test_a_study_is_a_page_without_anything_from_outside(study, in_english):
     page = study[0].page(lambda label: {"One weight": "一个权重"}.get(label, label))
     assert "<script" not in page
     assert "href" not in page
     assert "src=" not in page
     assert "exclusive or &lt;&amp;&gt;" in page
     assert "一个权重" in page
+    said = say_page(study[0].page(), "zh")
+    assert in_english(said) == []
+    ElementTree.fromstring(said.removeprefix("<!DOCTYPE html>"))
     ElementTree.fromstring(page.removeprefix("<!DOCTYPE html>"))
 
 

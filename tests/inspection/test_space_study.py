@@ -6,6 +6,7 @@ import pytest
 from fathom import Columns, Dense
 from fathom.errors import InputError
 from fathom.inspection.features import look_at_neuron
+from fathom.inspection.phrasebook import say_page
 from fathom.inspection.probes import probe_layers
 from fathom.inspection.representations import spread_codes
 from fathom.inspection.rivals import train_rivals
@@ -34,13 +35,14 @@ def test_a_neuron_asked_for_is_the_one_shown(xor, folding_network):
     assert (study.kernel, study.rivals, study.beside) == (None, None, ())
 
 
-def test_it_goes_to_json_and_back_and_is_a_page(xor, folding_network):
+def test_it_goes_to_json_and_back_and_is_a_page(xor, folding_network, in_english):
     study = study_space(folding_network, *xor)
     assert SpaceStudy.model_validate_json(study.model_dump_json()) == study
     page = study.page()
     assert page.startswith("<!DOCTYPE html>")
     assert "<script" not in page
     assert "http://" not in page.replace("http://www.w3.org", "")
+    assert in_english(say_page(page, "zh")) == []
 
 
 def test_numbers_have_no_discriminants(make_network):

@@ -1,6 +1,7 @@
 """A studio that listens, ways to ask it, and a browser."""
 
 import http.client
+import importlib
 import json
 import os
 import shutil
@@ -22,6 +23,10 @@ def served(tmp_path_factory):
     """Return a studio that listens on a free port; it ends with the tests."""
     from fathom.studio.serving import Served
 
+    # Loaded here and not while the browser is: Python 3.11 trips where two threads parse at once,
+    # as jaxtyping and pytest do with what they import.
+    for name in ("app", "networks", "lessons", "descent", "depth"):
+        importlib.import_module(f"fathom.studio.{name}")
     try:
         page_files()
     except InputError as error:

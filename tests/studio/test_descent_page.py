@@ -1,7 +1,9 @@
 """The descent page and the depth page in a real browser, as a learner walks through them."""
 
+import itertools
 import re
 
+import numpy as np
 import pytest
 
 SLOW_MS = 300_000  # for what compiles and trains, on a machine that does other work too
@@ -153,6 +155,56 @@ def test_tall_is_trained_against_fat_until_it_is_stopped(opened_at, served, clie
         state="attached",
     )
     assert page.get_by_test_id("lines").locator("tbody tr").count() == 3
+
+
+def percent(share):
+    return f"{100 * share:.1f}%"
+
+
+def test_tall_against_fat_is_seen_to_its_end_with_the_numbers_of_python(opened_at, served, client):
+    page = opened_at(served, "#/depth").page
+    tall = page.get_by_test_id("tall")
+    tall.locator("select").first.select_option("spirals")
+    for depth in ("1", "3", "2", "4", "6", "8"):
+        button = tall.get_by_role("button", name=depth, exact=True)
+        if button.get_attribute("aria-pressed") != str(depth in ("1", "3")).lower():
+            button.click()
+    tall.get_by_role("spinbutton", name="Seconds").fill("4")
+    number = client.ask("GET", "/api/depth/study")[2]["number"]
+    tall.get_by_role("button", name="Start", exact=True).click()
+    for state in ("running", "done"):
+        page.wait_for_selector(f"[data-testid=state][data-state={state}]", timeout=SLOW_MS)
+    said = client.ask("GET", "/api/depth/study")[2]
+    assert said["number"] == number + 1
+    assert [line["depth"] for line in said["lines"]] == [1, 3]
+    rows = page.get_by_test_id("lines").locator("tbody tr")
+    for at, line in enumerate(said["lines"]):
+        widths, errors = line["widths"], line["errors"]
+        sides = [2, *widths, 2]
+        weights = sum((n + 1) * m for n, m in itertools.pairwise(sides))
+        low, median, high = np.quantile(errors, [0.25, 0.5, 0.75])
+        shown = rows.nth(at).locator("td").all_text_contents()
+        assert shown[1:] == [
+            str(weights), str(len(errors)), percent(median), f"{percent(low)} – {percent(high)}"
+        ]  # fmt: skip
+        assert all(abs(error * said["n_test"] - round(error * said["n_test"])) < 1e-6
+                   for error in errors)  # fmt: skip
+    n_starts = sum(len(line["errors"]) for line in said["lines"])
+    assert page.locator("svg.spread .dot").count() == n_starts
+    verdict = said["verdict"]
+    state = page.get_by_test_id("state").text_content().replace("−", "-")
+    difference = np.median(said["lines"][1]["errors"]) - np.median(said["lines"][0]["errors"])
+    assert verdict["difference"] == pytest.approx(difference, abs=1e-9)
+    assert f"Difference {100 * difference:+.1f} points".replace("+0.0", "0.0") in state
+    how = {"better": "err less than", "worse": "err more than"}
+    assert how.get(verdict["finding"], "cannot be told from") in state
+    page.get_by_text("In words").click()
+    for words in said["words"]:
+        page.get_by_text(words["en"]).wait_for()
+    page.get_by_role("button", name="中文").click()
+    for words in said["words"]:
+        assert words["zh"] != words["en"]
+        page.get_by_text(words["zh"]).wait_for()
 
 
 @pytest.mark.parametrize("place", ["#/descent", "#/depth"])

@@ -228,6 +228,10 @@ def test_a_table_is_learned_from_whoever_is_looking(opened, served, client, tita
     page.set_viewport_size({"width": 390, "height": 844})
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     assert sticks_out(page) == []
+    page.get_by_role("button", name="中文").click()
+    board = page.get_by_test_id("leaderboard")
+    board.get_by_text("一共尝试了").wait_for()
+    assert not re.search(r"\b(?:networks?|dropout|rate|epochs?|loss|the|of)\b", board.inner_text())
     told = client.ask("GET", f"/api/jobs/{job}/events", headers={"last-event-id": "3"})[2].decode()
     assert told.startswith("id: ")
     assert '"event":"data"' not in told  # heard before

@@ -1,12 +1,12 @@
 /* A search as it is told, line by line: its networks, what became of them, and the model so far. */
 import { get } from "../api";
-import type { JobFacts, SearchEvent } from "../messages";
+import type { JobFacts, SearchEvent, Words } from "../messages";
 
 export interface Member {
   network: number;
-  structure: string;
+  structure: Words | null;
   status: string;
-  reason: string;
+  reason: Words | null;
   epoch: number;
   epochs: number;
   loss: number | null;
@@ -20,7 +20,6 @@ export class Search {
   lossName = $state("");
   ensemble = $state.raw<[number, number][]>([]);
   best = $state<number | null>(null);
-  notes = $state.raw<string[]>([]);
   elapsed = $state(0);
 
   readonly isGoing = $derived(this.facts?.state === "running" || this.facts?.state === "stopping");
@@ -70,7 +69,7 @@ export class Search {
   private member(network: number): Member {
     const known = this.found.get(network);
     if (known) return known;
-    const made: Member = { network, structure: "", status: "begun", reason: "", epoch: 0, epochs: 0, loss: null, points: [] };
+    const made: Member = { network, structure: null, status: "begun", reason: null, epoch: 0, epochs: 0, loss: null, points: [] };
     this.found.set(network, made);
     return made;
   }
@@ -98,7 +97,7 @@ export class Search {
           const last = this.ensemble[this.ensemble.length - 1];
           if (!last || last[1] !== one.ensemble_loss) this.ensemble = [...this.ensemble, [this.ensemble.length + 1, one.ensemble_loss]];
         }
-      } else if (one.event === "note" && one.text && !this.notes.includes(one.text)) this.notes = [...this.notes, one.text];
+      }
     }
     this.members = [...this.found.values()].map((one) => ({ ...one, points: [...one.points] }));
   }

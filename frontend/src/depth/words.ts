@@ -157,7 +157,7 @@ const chinese: Record<keyof typeof english, string> = {
   same: "{0} 个隐藏层与 {1} 个分不出高下。",
   interval: "相差 {0} 个百分点（95 % 区间 {1} 到 {2}），p = {3}。",
   notGeneral: "换成同类的其他行，结果可能不同。",
-  inWords: "文字说明（英文）",
+  inWords: "文字说明",
   nLayers: "{0} 层",
   oneLayer: "1 层",
   none: "还没有训练：请按“开始”。",

@@ -29,7 +29,9 @@ from fathom.inspection.descent_study import (
 )
 from fathom.inspection.descents import Descent
 from fathom.inspection.fog import Fog
+from fathom.inspection.phrasebook import say_page
 from fathom.inspection.surface import LossSurface
+from fathom.inspection.tongues import as_language
 from fathom.inspection.valleys import Starts
 from fathom.inspection.weights import position_of
 
@@ -47,6 +49,7 @@ class DescentOptions:
     network: str = "1"
     time_limit: float = 60.0
     output: str | None = None
+    language: str = "en"
 
 
 def run_example(asked: DescentOptions, is_json: bool) -> None:
@@ -104,6 +107,7 @@ def _check(asked: DescentOptions, source: str) -> None:
         raise InputError("--time-limit from 1 to 86,400 seconds", got=f"{asked.time_limit:g}")
     if not 1 <= asked.rows <= 100_000:
         raise InputError("--rows from 1 to 100,000", got=f"{asked.rows:,}")
+    as_language(asked.language)
     if asked.output is not None:
         if not asked.output.lower().endswith((".html", ".json")):
             raise InputError("--output with a name in .html, .json", got=asked.output[:200])
@@ -117,7 +121,8 @@ def _conclude(screen: Screen, study: DescentStudy, asked: DescentOptions, began:
         screen.say(f"\nNo time was left for: {names} (give more with --time-limit).")
     if asked.output is not None:
         is_page = asked.output.lower().endswith(".html")
-        text = study.page() if is_page else study.model_dump_json(indent=1)
+        page = say_page(study.page(), as_language(asked.language)) if is_page else ""
+        text = page or study.model_dump_json(indent=1)
         Path(asked.output).write_text(text, encoding="utf-8")
         screen.say(f"\nSaved as {asked.output} after {time.monotonic() - began:.1f} s.")
     else:

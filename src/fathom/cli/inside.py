@@ -215,6 +215,9 @@ def descent(
     example: Annotated[
         bool, typer.Option("--example", help="A network of 18 weights that learns to add two bits.")
     ] = False,
+    lang: Annotated[
+        str, typer.Option(metavar="LANGUAGE", help="Of the page: en for English, zh for Chinese.")
+    ] = "en",
     *,
     reading: Reading,
     seed: Seed = 0,
@@ -224,7 +227,7 @@ def descent(
     from fathom.cli.descent import DescentOptions, run_descent, run_example
     from fathom.cli.tables import TableOptions
 
-    asked = DescentOptions(weights, rows, network, time_limit, output)
+    asked = DescentOptions(weights, rows, network, time_limit, output, lang)
     if example and model:
         raise InputError("a model file or --example", got="both", hint="leave one of them out")
     if example:
@@ -269,6 +272,9 @@ def space(
     output: Annotated[
         str | None, typer.Option(metavar="FILE", help=".html with charts, or .json.")
     ] = None,
+    lang: Annotated[
+        str, typer.Option(metavar="LANGUAGE", help="Of the page: en for English, zh for Chinese.")
+    ] = "en",
     *,
     reading: Reading,
     seed: Seed = 0,
@@ -278,6 +284,6 @@ def space(
     from fathom.cli.space import SpaceOptions, run_space
     from fathom.cli.tables import TableOptions
 
-    asked = SpaceOptions(rows, network, neuron.strip(), time_limit, output)
+    asked = SpaceOptions(rows, network, neuron.strip(), time_limit, output, lang)
     options = TableOptions(path=data, target=named_columns(target), seed=seed, **reading)
     run_space(model, options, asked, json)

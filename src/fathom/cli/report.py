@@ -32,8 +32,7 @@ from fathom.estimators import FathomClassifier, FathomRegressor
 from fathom.estimators.opening import refuse_factors
 from fathom.estimators.reporting import gather_report
 from fathom.inspection.report import ReportContents, write_report
-from fathom.inspection.report.labels import LABELS
-from fathom.inspection.tongues import Language, say
+from fathom.inspection.tongues import as_language, say
 
 MOST_SAID = 12
 
@@ -63,8 +62,7 @@ def run_report(model_path: str, options: TableOptions, asked: ReportOptions, is_
     """Look at a model on rows whose target is known, and write what is found as a page."""
     began = started_at()
     screen = Screen(is_json)
-    if asked.language not in LABELS:
-        raise InputError(f"--lang {' or '.join(LABELS)}", got=repr(asked.language))
+    language = as_language(asked.language)
     if asked.rows is not None and asked.rows < 2:
         raise InputError("--rows of 2 or more", got=f"{asked.rows}")
     path = _checked_output(asked.output, model_path, options.path)
@@ -78,7 +76,7 @@ def run_report(model_path: str, options: TableOptions, asked: ReportOptions, is_
         target_name=given.target, is_training=given.is_training, most_rows=asked.rows,
         row_names=given.names, seed=options.seed,
     )  # fmt: skip
-    page = write_report(contents, asked.language)
+    page = write_report(contents, language)
     try:
         path.write_text(page, encoding="utf-8", errors="replace")
     except OSError as error:
@@ -107,7 +105,7 @@ def _checked_output(output: str, *inputs: str) -> Path:
 
 def _tell(screen: Screen, contents: ReportContents, asked: ReportOptions) -> None:
     """Say the most important sentences, and all of them to programs."""
-    language: Language = "zh" if asked.language == "zh" else "en"
+    language = as_language(asked.language)
     for metric in contents.metrics:
         screen.emit(
             "metric", name=metric.name, value=metric.value, low=metric.low, high=metric.high,

@@ -19,8 +19,10 @@ from fathom.estimators.opening import Opened, count_networks, open_model
 from fathom.inspection.aligned import align
 from fathom.inspection.arithmetic import write_number
 from fathom.inspection.features import NeuronView
+from fathom.inspection.phrasebook import say_page
 from fathom.inspection.projections import Projections
 from fathom.inspection.space_study import LEADS, TITLES, Part, study_space
+from fathom.inspection.tongues import as_language
 
 FEWEST_ROWS = 20
 MOST_INPUTS = 8  # of the input made for a neuron
@@ -35,6 +37,7 @@ class SpaceOptions:
     neuron: str = ""
     time_limit: float = 60.0
     output: str | None = None
+    language: str = "en"
 
 
 def run_space(model_path: str, options: TableOptions, asked: SpaceOptions, is_json: bool) -> None:
@@ -79,7 +82,8 @@ def run_space(model_path: str, options: TableOptions, asked: SpaceOptions, is_js
         screen.say("\nWith charts: --output space.html")
     else:
         is_page = asked.output.lower().endswith(".html")
-        text = study.page() if is_page else study.model_dump_json(indent=1)
+        page = say_page(study.page(), as_language(asked.language)) if is_page else ""
+        text = page or study.model_dump_json(indent=1)
         Path(asked.output).write_text(text, encoding="utf-8")
         screen.say(f"\nSaved as {asked.output} after {time.monotonic() - began:.1f} s.")
     seconds = round(time.monotonic() - began, 3)
@@ -91,6 +95,7 @@ def _check(asked: SpaceOptions, *sources: str) -> None:
         raise InputError("--time-limit from 1 to 86,400 seconds", got=f"{asked.time_limit:g}")
     if not FEWEST_ROWS <= asked.rows <= 100_000:
         raise InputError(f"--rows from {FEWEST_ROWS} to 100,000", got=f"{asked.rows:,}")
+    as_language(asked.language)
     if asked.output is not None:
         if not asked.output.lower().endswith((".html", ".json")):
             raise InputError("--output with a name in .html, .json", got=asked.output[:200])

@@ -17,7 +17,7 @@ def run_studio(port: int | None, folder: str | None, opens: bool, is_json: bool)
     if port is not None and not 0 <= port < 65536:
         raise InputError("--port from 0 to 65535", got=f"{port}")
     try:
-        from fathom.studio.serving import Served, warm_up
+        from fathom.studio.serving import Served
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in ("starlette", "uvicorn", "anyio"):
             raise
@@ -39,7 +39,6 @@ def run_studio(port: int | None, folder: str | None, opens: bool, is_json: bool)
     screen.say("The studio is open, for this machine alone, until Ctrl-C:")
     screen.say(f"  {link}")
     screen.emit("link", address=link)
-    threading.Thread(target=warm_up, daemon=True).start()
     if opens:
         threading.Thread(target=webbrowser.open, args=(link,), daemon=True).start()
     served.run()

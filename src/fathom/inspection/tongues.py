@@ -2,11 +2,30 @@
 
 from typing import Literal, TypeAlias
 
+from fathom.errors import InputError
 from fathom.inspection.chinese import CHINESE, TERMS, WORDS
 from fathom.inspection.findings import ENGLISH, Fact, Finding, write
 
 Language: TypeAlias = Literal["en", "zh"]
 PROSE = ("layer", "score", "probe", "function", "loss_name", "measure", "rival")
+
+
+def as_language(text: str) -> Language:
+    """Return the language that is asked for.
+
+    Raises
+    ------
+    InputError
+        If it is neither English nor Chinese.
+
+    Examples
+    --------
+    >>> as_language("zh")
+    'zh'
+    """
+    if text not in ("en", "zh"):
+        raise InputError("--lang en or zh", got=repr(text)[:80])
+    return "zh" if text == "zh" else "en"
 
 
 def say(finding: Finding, language: Language) -> str:

@@ -15,6 +15,7 @@ from fathom.inspection.planes import (
 from fathom.inspection.probes import LayerProbe, probe_layers
 from fathom.inspection.projections import BentLayer, bend_grid
 from fathom.studio.depth_messages import BendAnswer, BendAsk, BendStage, RivalsAnswer, RivalsAsk
+from fathom.studio.wording import in_both
 
 N_LINES, N_ALONG = 13, 41
 
@@ -39,7 +40,7 @@ def bend(asked: BendAsk) -> BendAnswer:
 
 def _stage(layer: BentLayer, probe: LayerProbe, points: Points) -> BendStage:
     return BendStage(
-        number=layer.number, name=layer.name, n_neurons=probe.n_features,
+        number=layer.number, name=in_both(layer.name), n_neurons=probe.n_features,
         lines=layer.lines.tolist(), at=layer.at.tolist(), share=layer.share,
         line=dividing_line(np.asarray(layer.at), points.y), probe=probe.score,
     )  # fmt: skip

@@ -21,6 +21,7 @@ from fathom.studio.depth_messages import (
     DepthVerdict,
     DepthWish,
 )
+from fathom.studio.wording import in_both
 
 N_POINTS = 600  # of a plane, to learn from and to judge by each
 STAGES = {"compiling": "speed", "choosing": "rates", "training": "starts"}
@@ -161,7 +162,8 @@ class _Study:
             state = "stopping"
         seconds = (self.ended or time.monotonic()) - self.began
         common = {
-            "number": self.number, "state": state, "wish": self.wish, "problem": self.problem,
+            "number": self.number, "state": state, "wish": self.wish,
+            "problem": in_both(self.problem) if self.problem else None,
             "seconds": round(seconds, 1), "n_test": len(self.data.test),
         }  # fmt: skip
         if self.study is not None:
@@ -195,7 +197,7 @@ def _conclusion(study: DepthStudy) -> dict[str, object]:
     )  # fmt: skip
     return {
         "lines": lines, "n_starts": study.n_seeds, "verdict": verdict,
-        "words": (*study.words(), *study.notes),
+        "words": tuple(map(in_both, (*study.words(), *study.notes))),
     }  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from fathom.inspection.depth.shapes import Shape
 from fathom.inspection.judging import Score
 from fathom.inspection.planes import Line, PlaneName, Region, StagedRegion
 from fathom.nn.activations import ActivationName
+from fathom.studio.wording import Words
 from fathom.values import Value
 
 DepthMaterial: TypeAlias = Literal["spirals", "checkerboard", "digits"]
@@ -86,10 +87,10 @@ class DepthNews(Value):
         Rows that judge.
     verdict : DepthVerdict or None
         What came of it.
-    words : tuple of str
+    words : tuple of Words
         The same in sentences.
-    problem : str
-        Why it failed.
+    problem : Words or None
+        Why it failed; None where it did not.
     """
 
     number: int = 0
@@ -103,8 +104,8 @@ class DepthNews(Value):
     n_starts: int = 0
     n_test: int = 0
     verdict: DepthVerdict | None = None
-    words: tuple[str, ...] = ()
-    problem: str = ""
+    words: tuple[Words, ...] = ()
+    problem: Words | None = None
 
 
 class BendAsk(Value):
@@ -143,7 +144,7 @@ class BendStage(Value):
     """
 
     number: int
-    name: str
+    name: Words
     n_neurons: int
     lines: tuple[tuple[tuple[float, float], ...], ...]
     at: tuple[tuple[float, float], ...]

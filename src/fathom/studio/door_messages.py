@@ -10,9 +10,16 @@ MOST_LAYERS, MOST_UNITS, MOST_EXAMPLES = 8, 32, 16
 
 
 class Refusal(Value):
-    """What was expected, what came, and what to do, for a person."""
+    """What was expected, what came, and what to do, for a person.
+
+    Attributes
+    ----------
+    zh : str
+        The message in Chinese; empty where Chinese has no words for it yet.
+    """
 
     message: str
+    zh: str = ""
     expected: str = ""
     got: str = ""
     hint: str = ""

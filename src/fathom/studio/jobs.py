@@ -17,9 +17,11 @@ from fathom.errors import InputError
 from fathom.studio.processes import Commands, Ticket
 from fathom.studio.table_messages import JobFacts, JobRequest, SearchEvent
 from fathom.studio.tables import Tables
+from fathom.studio.wording import in_both
 
 TEST_SHARE = 0.2
 MOST_RUNNING = 2
+SAID = ("structure", "reason", "text")  # of an event, what is words
 STOP_PATIENCE_S = 60.0  # for a first network, before a stop is passed on all the same
 
 
@@ -123,9 +125,10 @@ class Jobs(Commands[JobTicket]):
         is_running = state in ("running", "stopping")
         has_model = (self.folder_of(name) / "model.fathom").is_file()
         passed = time.time() - ticket.began if is_running else float(last.get("seconds") or 0.0)
-        message = ""
+        message = None
         if state == "failed":
-            message = str(last.get("message") or "the search ended before there was a model")
+            said = last.get("message") or "the search ended before there was a model"
+            message = in_both(str(said))
         return JobFacts(
             id=name, name=ticket.name, target=ticket.request.target, task=ticket.task,
             time_limit=ticket.request.time_limit + ticket.earlier_seconds, state=state,
@@ -162,7 +165,11 @@ class Jobs(Commands[JobTicket]):
 
 def _drawn(event: dict[str, Any]) -> dict[str, Any]:
     known = SearchEvent.model_fields
-    return {key: value for key, value in event.items() if key in known}
+    return {
+        key: in_both(value) if key in SAID and isinstance(value, str) else value
+        for key, value in event.items()
+        if key in known
+    }
 
 
 def _divide(frame: pl.DataFrame, request: JobRequest) -> tuple[pl.DataFrame, str, Any, Any]:

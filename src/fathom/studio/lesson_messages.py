@@ -5,18 +5,12 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import Field, FiniteFloat
 
 from fathom.studio.messages import NetworkState
+from fathom.studio.wording import Words
 from fathom.values import Value
 
 PageName: TypeAlias = Literal["network", "descent", "digits", "depth", "data"]
 TaskKind: TypeAlias = Literal["number", "choice", "reach"]
 Key: TypeAlias = Annotated[str, Field(pattern=r"^[a-z_]{1,30}$")]
-
-
-class Words(Value):
-    """A text in both languages."""
-
-    en: str
-    zh: str
 
 
 class TaskView(Value):

@@ -20,6 +20,7 @@ from fathom.estimators.evaluation import (
     evaluate_classes,
     evaluate_numbers,
 )
+from fathom.estimators.reporting.facts import on_search
 from fathom.inspection.importance import measure_importance
 from fathom.search.report import Candidate
 from fathom.studio.table_messages import (
@@ -31,6 +32,7 @@ from fathom.studio.table_messages import (
     Result,
     Worth,
 )
+from fathom.studio.wording import in_both
 
 MOST_MODELS = 3  # kept in memory
 MOST_ROWS, MOST_CATEGORIES = 50, 200
@@ -92,7 +94,9 @@ class Results:
             per_class=judged.per_class if judged else (),
             confusion=judged.confusion if judged else (),
             calibration=judged.calibration if judged else (),
-            words=report.words(), loss_name=report.loss_name, loss=report.validation_loss,
+            words=tuple(map(in_both, on_search(model))),
+            notes=tuple(map(in_both, report.notes)),
+            loss_name=report.loss_name, loss=report.validation_loss,
             places=tuple(_place(one) for one in candidates),
             form=tuple(_form(model.schema_.input, first)),
         )  # fmt: skip
@@ -169,7 +173,7 @@ class Results:
             How good it is and why; the error surface its network descends; what its layers do to
             the rows.
         language : {"en", "zh"}
-            For the report; the others are in English.
+            Of the page.
 
         Raises
         ------
@@ -178,15 +182,15 @@ class Results:
         """
         if kind not in PAGE_OPTIONS:
             raise InputError(f"a page: {', '.join(PAGE_OPTIONS)}", got=kind[:40])
-        name = f"report-{language}.html" if kind == "report" else f"{kind}.html"
+        name = f"{kind}-{language}.html"
         place = folder / name
         if not place.is_file():
             has_test = (folder / "test.parquet").is_file() and kind != "descent"
             data = "test.parquet" if has_test else "train.parquet"
-            spoken = [f"--lang={language}"] if kind == "report" else []
             command = [
                 sys.executable, "-m", "fathom", kind, "model.fathom", f"--data={data}",
-                f"--output=new-{name}", *PAGE_OPTIONS[kind], *spoken,
+                f"--output=new-{name}", *PAGE_OPTIONS[kind],
+                f"--lang={language}",
             ]  # fmt: skip
             done = subprocess.run(
                 command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, check=False,
@@ -236,9 +240,10 @@ def _judge(
 
 def _place(one: Candidate) -> Place:
     return Place(
-        network=one.number + 1, status=one.status, structure=str(one.genes), weight=one.weight,
+        network=one.number + 1, status=one.status, structure=in_both(str(one.genes)),
+        weight=one.weight,
         loss=one.loss, train_loss=one.train_loss, epochs=one.n_epochs, seconds=one.seconds,
-        origin=one.origin, reason=one.reason,
+        origin=in_both(one.origin), reason=in_both(one.reason),
     )  # fmt: skip
 
 

@@ -98,6 +98,8 @@ class Served:
         def load() -> App:
             from fathom.studio.app import Studio
 
+            # after what it loads, never beside it: two threads that load JAX see half of it
+            warm_up()
             return Studio(self.folder).application()
 
         return Entrance(self.keys, self.port, load)

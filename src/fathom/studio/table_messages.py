@@ -6,6 +6,7 @@ from pydantic import ConfigDict, Field, FiniteFloat
 
 from fathom.data.schema import CellKind, Label, Task
 from fathom.estimators.evaluation import CalibrationBin, ClassReport, Metric
+from fathom.studio.wording import Words
 from fathom.values import Value
 
 Cell: TypeAlias = str | None
@@ -20,7 +21,7 @@ class ColumnFacts(Value):
 
     name: str
     kind: CellKind
-    reason: str
+    reason: Words
     n_distinct: int
     n_missing: int
     low: float | None
@@ -38,7 +39,7 @@ class TableFacts(Value):
         The first rows, as they were written.
     target : str
         The column that is most likely to be predicted.
-    notes : tuple of str
+    notes : tuple of Words
         What was guessed or repaired.
     """
 
@@ -48,7 +49,7 @@ class TableFacts(Value):
     columns: tuple[ColumnFacts, ...]
     preview: tuple[tuple[Cell, ...], ...]
     target: str
-    notes: tuple[str, ...]
+    notes: tuple[Words, ...]
 
 
 class Kinds(Value):
@@ -84,8 +85,8 @@ class JobFacts(Value):
         Since it began, while it goes on; in all once it has ended.
     has_model : bool
         Whether there is a model that predicts.
-    message : str
-        Why it failed.
+    message : Words or None
+        Why it failed; None where it did not.
     command : str
         The command that does the same.
     """
@@ -100,7 +101,7 @@ class JobFacts(Value):
     n_train: int
     n_test: int
     has_model: bool
-    message: str
+    message: Words | None
     command: str
 
 
@@ -113,8 +114,8 @@ class SearchEvent(Value):
     network: int | None = None  # of an epoch or a note
     number: int | None = None  # of a network
     status: str | None = None
-    structure: str | None = None
-    reason: str | None = None
+    structure: Words | None = None
+    reason: Words | None = None
     epoch: int | None = None
     epochs: int | None = None
     loss: float | None = None
@@ -125,7 +126,7 @@ class SearchEvent(Value):
     validation_loss: float | None = None
     learning_rate: float | None = None
     seconds: float | None = None
-    text: str | None = None
+    text: Words | None = None
     message: str | None = None
 
 
@@ -134,14 +135,14 @@ class Place(Value):
 
     network: int
     status: str
-    structure: str
+    structure: Words
     weight: float
     loss: float | None
     train_loss: float | None
     epochs: int
     seconds: float
-    origin: str
-    reason: str
+    origin: Words
+    reason: Words
 
 
 class FormColumn(Value):
@@ -163,8 +164,10 @@ class Result(Value):
     ----------
     metrics, per_class, confusion, calibration
         On the rows that no network has seen; empty where none were kept.
-    words : tuple of str
+    words : tuple of Words
         What was tried and chosen, in words.
+    notes : tuple of Words
+        What was guessed, repaired or noticed in the rows.
     form : tuple of FormColumn
         The columns of one row, with the values of a first row.
     """
@@ -178,7 +181,8 @@ class Result(Value):
     per_class: tuple[ClassReport, ...]
     confusion: tuple[tuple[int, ...], ...]
     calibration: tuple[CalibrationBin, ...]
-    words: tuple[str, ...]
+    words: tuple[Words, ...]
+    notes: tuple[Words, ...]
     loss_name: str
     loss: float | None
     places: tuple[Place, ...]

@@ -14,6 +14,7 @@ from fathom.data.schema import Column, ColumnKind
 from fathom.data.tables import Table, read_table
 from fathom.errors import InputError
 from fathom.studio.table_messages import ColumnFacts, TableFacts
+from fathom.studio.wording import in_both
 
 MOST_UNPACKED = 2**30
 MOST_TABLES = 20
@@ -101,13 +102,13 @@ class Tables:
         return TableFacts(
             id=name, name=self.name_of(name), n_rows=frame.height,
             columns=tuple(_facts(column) for column in columns), preview=tuple(shown.rows()),
-            target=likely_target(columns), notes=(*table.notes, *notes),
+            target=likely_target(columns), notes=tuple(map(in_both, (*table.notes, *notes))),
         )  # fmt: skip
 
 
 def _facts(column: Column) -> ColumnFacts:
     return ColumnFacts(
-        name=column.name, kind=column.kind, reason=column.reason[:MOST_SHOWN],
+        name=column.name, kind=column.kind, reason=in_both(column.reason[:MOST_SHOWN]),
         n_distinct=column.n_distinct, n_missing=column.n_missing, low=column.low,
         high=column.high, style=column.style,
         categories=tuple(one[:MOST_SHOWN] for one in column.categories[:MOST_CATEGORIES]),

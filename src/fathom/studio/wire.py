@@ -67,8 +67,14 @@ def application_of(routes: Sequence[Route]) -> App:
 
 
 async def _unusable(request: Request, error: Exception) -> Response:
+    from fathom.studio.wording import in_both  # the door opens before words are there
+
     assert isinstance(error, FathomError)
-    refusal = Refusal(message=str(error), expected=error.expected, got=error.got, hint=error.hint)
+    said = in_both(str(error))
+    zh = said.zh if said.zh != said.en else ""
+    refusal = Refusal(
+        message=said.en, zh=zh, expected=error.expected, got=error.got, hint=error.hint
+    )
     return say_json(refusal.model_dump_json(), 422)
 
 

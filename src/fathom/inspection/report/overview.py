@@ -1,6 +1,7 @@
 """The first parts of a report: the verdict, and the data."""
 
 from fathom.inspection.charts import bar_chart, distribution_chart
+from fathom.inspection.phrasebook import say_text
 from fathom.inspection.report.contents import ColumnFacts, MetricFacts, ReportContents
 from fathom.inspection.report.labels import Labels
 from fathom.inspection.report.layout import (
@@ -16,7 +17,7 @@ from fathom.inspection.report.layout import (
     text,
 )
 from fathom.inspection.svg import escaped
-from fathom.inspection.tongues import say
+from fathom.inspection.tongues import Language, say
 
 MOST_COLUMNS = 20  # shown at once
 MOST_COUNTED = 30  # classes in a chart
@@ -77,9 +78,15 @@ def data_section(contents: ReportContents, labels: Labels) -> Section:
         summary = labels.more_columns.format(n=f"{len(columns):,}")
         body += folded(summary, _columns(columns[:MOST_LISTED], labels))
     if contents.notes:
-        lines = "".join(text("li", note) for note in contents.notes)
-        body += folded(labels.notes, tag("ul", lines, class_="small", lang="en"))
+        lines = "".join(_note(note, labels.language) for note in contents.notes)
+        body += folded(labels.notes, tag("ul", lines, class_="small"))
     return Section("data", labels.data, labels.about_data, body)
+
+
+def _note(note: str, language: Language) -> str:
+    """Write a note in the reader's language, marked where there are no words for it yet."""
+    said = say_text(note, language)
+    return text("li", said, lang="en" if language != "en" and said == note else None)
 
 
 def _draw_target(contents: ReportContents, labels: Labels) -> list[str]:

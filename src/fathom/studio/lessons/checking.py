@@ -1,10 +1,11 @@
 """Checking: whether an answer is right, and what to say where it is a known slip."""
 
 from fathom.errors import InputError
-from fathom.studio.lesson_messages import LessonAnswer, LessonVerdict, Words
+from fathom.studio.lesson_messages import LessonAnswer, LessonVerdict
 from fathom.studio.lessons.course import LESSONS
 from fathom.studio.lessons.plan import Choice, Number, Reach, Step, both, number_of
 from fathom.studio.messages import NetworkState
+from fathom.studio.wording import Words
 
 RIGHT = both("Right.", "正确。")
 NOT_YET = both("Not yet.", "还不对。")

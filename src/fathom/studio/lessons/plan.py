@@ -6,9 +6,10 @@ from typing import TypeAlias
 
 from fathom.inspection.why import why
 from fathom.nn.activations import ActivationName
-from fathom.studio.lesson_messages import PageName, Words
+from fathom.studio.lesson_messages import PageName
 from fathom.studio.messages import Example, LayerState, NetworkState, ShownLoss
 from fathom.studio.networks import trace_state
+from fathom.studio.wording import Words
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,72 @@
+import { describe, expect, test } from "vitest";
+import type { NetworkState } from "../src/messages";
+import { along, lay } from "../src/network/layout";
+import { layerName, placeOf, valueAt, withValue } from "../src/network/names";
+
+/* The network worked out by hand, its first two layers left out: rows of weights are neurons. */
+const STATE: NetworkState = {
+  layers: [
+    { activation: "sigmoid", weights: [[1, -2], [-1, 1]], biases: [1, 0] },
+    { activation: "sigmoid", weights: [[3, -1], [-1, 4]], biases: [-2, 2] },
+  ],
+  examples: [{ x: [1, -1], target: [1, 0] }, { x: [0, 0], target: [0, 1] }],
+  row: 0,
+  loss: "squared_error",
+  learning_rate: 0.5,
+};
+
+describe("names of numbers", () => {
+  test("the last layer is the output", () => {
+    expect([0, 1, 2].map((layer) => layerName(layer, 3))).toEqual(["layer1", "layer2", "output"]);
+  });
+
+  test.each([
+    ["layer1.neuron2.weight1", -1],
+    ["output.neuron2.bias", 2],
+    ["input.2", -1],
+    ["row2.input.1", 0],
+    ["target.1", 1],
+    ["output.neuron1.a", null],
+  ])("%s stands where Python says", (name, value) => {
+    expect(valueAt(STATE, placeOf(name, 2))).toBe(value);
+  });
+
+  test("one number is changed, in a copy", () => {
+    const place = placeOf("layer1.neuron2.weight1", 2);
+    const changed = withValue(STATE, place, 7);
+    expect(valueAt(changed, place)).toBe(7);
+    expect(valueAt(STATE, place)).toBe(-1);
+    expect(changed.layers[1]).toEqual(STATE.layers[1]);
+  });
+});
+
+describe("where neurons stand", () => {
+  test.each([
+    [[2, 2, 2, 2], 900],
+    [[2, 3, 2], 360],
+    [[16, 16, 16, 16, 16], 900],
+    [[16, 16, 16], 360],
+  ])("%j fit into %d, and none covers another", (sides, width) => {
+    const found = lay(sides, width);
+    expect(found.isUpright).toBe(width < 620);
+    expect(found.spots.map((one) => one.length)).toEqual(sides);
+    for (const spots of found.spots) {
+      for (const spot of spots) {
+        expect(spot.x - found.radius).toBeGreaterThanOrEqual(0);
+        expect(spot.x + found.radius).toBeLessThanOrEqual(width);
+        expect(spot.y + found.radius).toBeLessThanOrEqual(found.height);
+      }
+      for (let k = 1; k < spots.length; k += 1) {
+        const apart = Math.hypot(spots[k].x - spots[k - 1].x, spots[k].y - spots[k - 1].y);
+        expect(apart).toBeGreaterThan(2 * found.radius);
+      }
+    }
+  });
+
+  test("a synapse goes from edge to edge", () => {
+    const [from, to] = [{ x: 0, y: 0 }, { x: 100, y: 0 }];
+    expect(along(from, to, 10, 0)).toEqual({ x: 10, y: 0 });
+    expect(along(from, to, 10, 1)).toEqual({ x: 90, y: 0 });
+    expect(along(from, to, 10, 0.5)).toEqual({ x: 50, y: 0 });
+  });
+});

@@ -1,0 +1,33 @@
+import { describe, expect, test } from "vitest";
+import { brief, percent, seconds, short, signed } from "../src/numbers";
+
+describe("numbers as people read them", () => {
+  test.each([
+    [0.9820137, "0.98"],
+    [-2, "−2.00"],
+    [0, "0.00"],
+    [0.0041, "0.004"],
+    [0.00000071, "7e−7"],
+    [1234.56, "1235"],
+    [250_000, "2.5e+5"],
+    [Infinity, "Infinity"],
+  ])("%d is brief as %s", (value, text) => expect(brief(value)).toBe(text));
+
+  test("whole numbers stay whole", () => {
+    expect(short(3)).toBe("3");
+    expect(short(-1)).toBe("−1");
+    expect(short(0.5)).toBe("0.50");
+  });
+
+  test("a minus of a number is one, a hyphen in a name is not", () => {
+    expect(signed("-2 * -1")).toBe("−2 * −1");
+    expect(signed("layer-1")).toBe("layer-1");
+    expect(signed("3 - 2")).toBe("3 - 2");
+  });
+
+  test("shares and times", () => {
+    expect(percent(0.123)).toBe("12.3%");
+    expect(seconds(59.4)).toBe("59 s");
+    expect(seconds(75)).toBe("1:15");
+  });
+});
