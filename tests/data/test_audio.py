@@ -2,6 +2,7 @@
 
 import io
 import struct
+import sys
 
 import numpy as np
 import pytest
@@ -182,3 +183,11 @@ def test_names_of_files_become_columns(tmp_path):
     for pattern in ("no part", "{a}_{a}", "{file}_{b}", "{a}+{b}"):
         with pytest.raises(DatasetError):
             list_named(tmp_path / "set", pattern)
+
+
+def test_without_its_packages_they_are_asked_for_rather_than_every_file_called_bad(
+    monkeypatch, tmp_path
+):
+    monkeypatch.setitem(sys.modules, "soundfile", None)
+    with pytest.raises(InputError, match=r"packages that read sound.*fathom-dnn\[audio\]"):
+        Recordings.read([tmp_path / "any.wav"], most_bad=0.5)

@@ -142,6 +142,21 @@ def test_going_on_from_the_ensemble_alone_is_no_worse(searched, task):
     assert second.report.stopped
 
 
+def test_trees_of_what_is_brought_back_take_their_share_of_the_time(searched, monkeypatch):
+    found, _ = searched["classes"]
+
+    class LookedError(Exception):
+        pass
+
+    def look(_, material):
+        raise LookedError(material.tree_seconds * len(material.folds))
+
+    monkeypatch.setattr("fathom.search.design.bring_back", look)
+    with pytest.raises(LookedError) as looked:
+        search(seconds=5.0, plan=Plan(found.seed, earlier=found))
+    assert 0 < looked.value.args[0] <= 0.3 * 5
+
+
 def test_what_is_brought_back_predicts_held_out_rows_as_before(searched):
     found, before = searched["classes"]
     material = Material(PARSED, TWO, CLASSES, WEIGHT, before.material.folds, found.seed)
@@ -149,7 +164,7 @@ def test_what_is_brought_back_predicts_held_out_rows_as_before(searched):
     assert len(back) == len(found.report.candidates)
     for tried, old in zip(back, before.tried, strict=True):
         is_whole = old.status == "kept" and len(old.trained) == len(material.folds)
-        if is_whole and not old.genes.has_trees:  # trees are grown anew, as far as time allows
+        if is_whole:
             np.testing.assert_allclose(tried.predictions, old.predictions, atol=1e-5)
             assert tried.losses == pytest.approx(old.losses, rel=1e-4)
 

@@ -235,3 +235,12 @@ def test_huge_targets_are_learned_like_any_other():
         a, b = (np.asarray(m.examples(0, view, False, True).x) for m in (plain, huge))
         np.testing.assert_allclose(a, b, atol=0.02)
     assert huge.baseline_loss() == pytest.approx(plain.baseline_loss())
+
+
+def test_trees_are_grown_as_before_where_that_may_take_as_long():
+    growth = {0: trees.Growth(n_trees=20, n_folds=2, rounds=2)}
+    for seconds, is_same in ((10.0, True), (100.0, False)):
+        material = make(n_folds=2)
+        material.give_trees(20.0)
+        material.grow_as_before(growth, seconds)
+        assert (material.trees(0).growth == growth[0]) == is_same

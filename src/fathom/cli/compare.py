@@ -244,5 +244,10 @@ def _cell(metric: Metric, *, has_interval: bool) -> str:
     if metric.value is None:
         return "–"
     if not has_interval or metric.low is None or metric.high is None:
-        return f"{metric.value:.4g}"
-    return f"{metric.value:.4g} [{metric.low:.4g}, {metric.high:.4g}]"
+        return _four(metric.value)
+    return f"{_four(metric.value)} [{_four(metric.low)}, {_four(metric.high)}]"
+
+
+def _four(value: float) -> str:
+    """Return four digits, zeros at the end included, so that columns can be compared."""
+    return f"{value:#.4g}".rstrip(".")

@@ -102,6 +102,7 @@ class Recordings:
         InputError
             If the package that reads sound is missing.
         """
+        require_packages()
         places = [Path(path) for path in paths]
         usual = survey(places)
         heard = rate or usual.rate
@@ -256,14 +257,27 @@ def _resample(path: Path, wave: np.ndarray, native: int, rate: int) -> np.ndarra
     return found if len(found) else np.zeros(1, np.float32)
 
 
-@contextlib.contextmanager
-def _opened(path: Path) -> Iterator[Any]:
-    """Open a sound file, whatever it is called, and bring every failure into our words."""
+def require_packages() -> None:
+    """Make sure, before any file is looked at, that sound can be read.
+
+    Raises
+    ------
+    InputError
+        If a package that reads sound is missing.
+    """
     try:
-        import soundfile
+        import soundfile  # noqa: F401
         import soxr  # noqa: F401
     except (ImportError, OSError):
         raise InputError("the packages that read sound", got="none", hint=INSTALL) from None
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """Open a sound file, whatever it is called, and bring every failure into our words."""
+    require_packages()
+    import soundfile
+
     try:
         if not path.is_file():
             raise InputError("a recording", got=f"{path}, which is no file", hint="check the path")

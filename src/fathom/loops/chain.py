@@ -13,7 +13,7 @@ from fathom.loops.convolution import (
     room_for_convolution,
 )
 from fathom.loops.joining import backward_join, backward_shortcut, forward_join
-from fathom.loops.moving import copy, fill, turn_round
+from fathom.loops.moving import copy, fill, scale, turn_round
 from fathom.loops.normalization import backward_norm, forward_norm
 from fathom.loops.numerics import ZERO, random_bits
 from fathom.loops.pooling import backward_pool, forward_pool
@@ -214,7 +214,7 @@ def backward_layer(  # type: ignore[no-untyped-def]
         x = inputs[: batch * layer.n_in].reshape(batch, layer.n_in)
     if layer.kind == DENSE:
         if k < len(chain.layers) - 1:
-            _times(error, slope, error)  # δ = ∂E/∂a f′(z)
+            scale(error.reshape(-1), slope.reshape(-1))  # δ = ∂E/∂a f′(z)
         _backward_dense(layer, parameters, x, error, back, gradient)
     elif layer.kind == GAIN:
         of_gain = gradient[layer.weight : layer.weight + layer.n_in]
@@ -312,7 +312,7 @@ def room_of_pictures(layers, batch):  # type: ignore[no-untyped-def]
     most = 0
     for k in range(len(layers)):
         if layers[k].kind == CONVOLUTION:
-            most = max(most, room_for_convolution(layers[k], batch))
+            most = max(most, room_for_convolution(layers[k]))
         elif layers[k].kind == JOIN:
             most = max(most, layers[k].n_source * batch)
     return most

@@ -217,6 +217,7 @@ def design(
             require_same_rows(before, rows, "go on with it")
             material.grown.update(plan.grown)
         if isinstance(earlier, Design):
+            material.give_trees(training.remaining())
             earlier = bring_back(earlier, material)
         for tried in earlier:
             _reopen(tried, len(folds))
@@ -241,6 +242,10 @@ def _with_nothing_new(report: Report) -> Report:
 
 def bring_back(found: Design, material: Material) -> tuple[Tried, ...]:
     """Return the candidates of an ensemble, its networks with their held-out predictions."""
+    folds = (fold for member in found.members for fold in member.folds)
+    growths = zip(folds, (growth for _, growth in _recorded(found)), strict=True)
+    known = {fold: growth for fold, growth in growths if growth is not None}
+    material.grow_as_before(known, found.report.seconds)
     members, back, recorded = iter(found.members), [], _recorded(found)
     for candidate in found.report.candidates:
         tried = Tried(

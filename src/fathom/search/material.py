@@ -26,6 +26,8 @@ from fathom.training.program import Examples
 
 LARGEST_LOG = 1e300  # target of whose logarithm there is a way back
 Grown: TypeAlias = dict[int, tuple[TreeView, np.ndarray]]  # trees of a fold, and what they say
+TREE_SHARE, MOST_TREE_S = 0.3, 600.0  # of the time that trees may take
+MORE_TIME = 1.25  # times what trees may take that they may have taken before
 SKEWED = 1.0  # skewness from which the logarithm of a target is worth trying
 
 
@@ -150,7 +152,7 @@ class Material:
         self._matrices: dict[tuple[int, View, bool], jnp.ndarray] = {}
         self.tree_seconds = 60.0  # that growing the trees of one fold may take
         self.grown: Grown = {}
-        self._growth, self._beyond = growth or {}, beyond
+        self._growth, self._beyond = dict(growth or {}), beyond
         self._lock, self._tree_lock = threading.RLock(), threading.Lock()
         self.scales: dict[bool, TargetScale] = {}
         trained = np.unique(np.concatenate([fold.training for fold in folds]))
@@ -218,6 +220,19 @@ class Material:
     def trees(self, fold: int) -> TreeView:
         """Return the trees grown on a fold's training rows."""
         return self._grown(fold)[0]
+
+    def give_trees(self, seconds: float) -> None:
+        """Give growing trees its share of the time there is, the same for each fold."""
+        self.tree_seconds = TREE_SHARE * min(seconds, MOST_TREE_S) / len(self.folds)
+
+    def grow_as_before(self, growth: Mapping[int, Growth], seconds: float) -> None:
+        """Grow the trees of folds as far as in a search of so many seconds, if there is time.
+
+        The same trees, to the bit, are what networks that have learned from them go on seeing.
+        """
+        took = TREE_SHARE * min(seconds, MOST_TREE_S) / len(self.folds)
+        if took <= MORE_TIME * self.tree_seconds:
+            self._growth.update(growth)
 
     def seconds_for_trees(self) -> float:
         """Return how long growing the trees that are not there yet may take."""

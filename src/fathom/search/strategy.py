@@ -24,7 +24,6 @@ COMPILE_SHARE = 0.12  # of the time left that a new structure may cost, once the
 FEW_STRUCTURES = 4
 MOST_LINEAR = 3  # linear models tried while the first deep network is compiled
 TREE_S = 4e-5  # seconds a row below which growing trees is not worth beginning
-TREE_SHARE, MOST_TREE_S = 0.3, 600.0  # of the time that trees may take
 FLOP_PER_S = 5e10  # first guess of what a core does in training; too high does least harm
 OVERHEAD_S = 0.003  # first guess of what an epoch costs besides its steps
 LEAST_PROGRESS, MOST_PROGRESS = 0.25, 0.75  # of its epochs, between which one may be cut
@@ -180,8 +179,7 @@ class Strategy:
 
     def _can_grow_trees(self) -> bool:
         """Give the trees their share of the time; tell whether it is worth beginning with."""
-        share = TREE_SHARE * min(self.deadline.remaining(), MOST_TREE_S)
-        self.material.tree_seconds = share / self._n_folds
+        self.material.give_trees(self.deadline.remaining())
         n = len(self.material.folds[0].training)
         return self.material.n_tree_columns > 0 and self.material.tree_seconds > TREE_S * n
 

@@ -1,0 +1,58 @@
+"""Products of tiles: those of NumPy, wherever the numbers lie, and not a number beside them."""
+
+import numpy as np
+import pytest
+
+from fathom.loops.tiles import LANES, LOW, TALL, VECTORS, Lay, multiply
+
+RNG = np.random.default_rng(0)
+WIDE = LANES * VECTORS
+
+
+def guarded(n_rows, n_columns, apart):
+    """Return rows that lie apart, among numbers that must stay as they are."""
+    room = np.full(n_rows * apart + 2 * WIDE, 7, np.float32)
+    rows = room[WIDE : WIDE + n_rows * apart].reshape(n_rows, apart)[:, :n_columns]
+    return room, rows
+
+
+@pytest.mark.parametrize("n_columns", [1, LANES - 1, LANES, LANES + 1, WIDE, WIDE + 3, 3 * WIDE])
+@pytest.mark.parametrize("n_rows", [1, 2, LOW - 1, LOW, LOW + 1, TALL - 1, TALL, TALL + 3, 21])
+@pytest.mark.parametrize("adds", [False, True])
+def test_a_product_of_any_size(n_rows, n_columns, adds):
+    n, apart = 5, n_columns + 2
+    left, right = (
+        RNG.normal(size=size).astype(np.float32) for size in ((n_rows, n), (n, n_columns))
+    )
+    bias = RNG.normal(size=n_columns).astype(np.float32)
+    room, result = guarded(n_rows, n_columns, apart)
+    result[:] = RNG.normal(size=result.shape) if adds else np.nan
+    expected = left @ right + (result if adds else bias)
+    start, step = (result.ctypes.data, apart) if adds else (bias.ctypes.data, 0)
+    lay = Lay(n, 0, 1, n_columns, step, apart, n, n)
+    where = left.ctypes.data, right.ctypes.data, start, result.ctypes.data
+    multiply(lay, *where, n_rows, n_columns)
+    np.testing.assert_allclose(result, expected, rtol=1e-5, atol=1e-5)
+    result[:] = 7
+    assert np.all(room == 7)
+
+
+def test_rows_that_overlap_and_two_loops_within_each_other():
+    """Each row sees 3 numbers of each of 2 lines of 9, and begins 2 after the one before."""
+    lines, kernel = RNG.normal(size=(2, 9)).astype(np.float32), RNG.normal(size=(6, 4))
+    kernel = kernel.astype(np.float32)
+    seen = np.array([lines[:, begin : begin + 3].ravel() for begin in (0, 2, 4, 6)])
+    result, zeros = np.empty((4, 4), np.float32), np.zeros(4, np.float32)
+    lay = Lay(2, 9, 1, 4, 0, 4, 3, 6)
+    where = (each.ctypes.data for each in (lines, kernel, zeros, result))
+    multiply(lay, *where, 4, 4)
+    np.testing.assert_allclose(result, seen @ kernel, rtol=1e-5, atol=1e-6)
+
+
+def test_columns_times_rows():
+    """The sum over examples of what lies example by example: both matrices are read downward."""
+    delta, x = (RNG.normal(size=(13, n)).astype(np.float32) for n in (6, 10))
+    result, zeros = np.empty((6, 10), np.float32), np.zeros(10, np.float32)
+    where = (each.ctypes.data for each in (delta, x, zeros, result))
+    multiply(Lay(1, 0, 6, 10, 0, 10, 13, 13), *where, 6, 10)
+    np.testing.assert_allclose(result, delta.T @ x, rtol=1e-5, atol=1e-5)
