@@ -84,8 +84,9 @@ def put_network(page: Page) -> str:
     """Make the network on the page one of 4 layers of 16 neurons; return a weight of it."""
     page.wait_for_selector('svg.network [data-name="output.neuron2.a"]')
     while page.locator(".shape .one").count() < LAYERS + 1:
+        n = page.locator(".shape .one").count()
         page.get_by_role("button", name="Add a layer").click()
-        page.wait_for_timeout(300)
+        page.wait_for_function("(n) => document.querySelectorAll('.shape .one').length > n", arg=n)
     for column in ["Input", *(f"Layer {n}" for n in range(1, LAYERS)), "Output"]:
         more = page.get_by_role("button", name=f"One neuron more in {column}", exact=True)
         count = page.locator(".shape .one", has=more).locator("b")
