@@ -2,7 +2,9 @@
 
 A real Chromium draws a network of 4 layers of 16 neurons; a weight of it is dragged to and fro, as
 many times a second as the browser draws. Counted are the frames in which the page drew the weight
-where it was dragged to, and the answers of Python, after which every number follows.
+where it was dragged to, and the answers of Python, after which every number follows. Processor
+milliseconds of the page's main thread for each redraw say what it would be on a machine that does
+nothing else.
 """
 
 import argparse
@@ -12,7 +14,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import CDPSession, Page, sync_playwright
 
 from fathom.studio.serving import Served
 
@@ -71,7 +73,7 @@ def main() -> None:
             page.set_default_timeout(120_000)
             page.goto(served.link)
             name = put_network(page)
-            runs = [page.evaluate(DRAG, [name, given.seconds]) for _ in range(given.times)]
+            runs = [drag(page, name, given.seconds) for _ in range(given.times)]
             browser.close()
         served.close()
         thread.join(10)
@@ -82,8 +84,9 @@ def put_network(page: Page) -> str:
     """Make the network on the page one of 4 layers of 16 neurons; return a weight of it."""
     page.wait_for_selector('svg.network [data-name="output.neuron2.a"]')
     while page.locator(".shape .one").count() < LAYERS + 1:
+        n = page.locator(".shape .one").count()
         page.get_by_role("button", name="Add a layer").click()
-        page.wait_for_timeout(300)
+        page.wait_for_function("(n) => document.querySelectorAll('.shape .one').length > n", arg=n)
     for column in ["Input", *(f"Layer {n}" for n in range(1, LAYERS)), "Output"]:
         more = page.get_by_role("button", name=f"One neuron more in {column}", exact=True)
         count = page.locator(".shape .one", has=more).locator("b")
@@ -104,6 +107,23 @@ def put_network(page: Page) -> str:
     return name
 
 
+def drag(page: Page, name: str, seconds: float) -> dict[str, Any]:
+    """Drag a weight for some seconds; return what was drawn, and the page's processor seconds."""
+    session = page.context.new_cdp_session(page)
+    session.send("Performance.enable", {"timeDomain": "threadTicks"})
+    before = spent(session)
+    found = page.evaluate(DRAG, [name, seconds])
+    found["processor"] = spent(session) - before
+    session.detach()
+    return dict(found)
+
+
+def spent(session: CDPSession) -> float:
+    """Return the processor seconds the page's main thread has taken for tasks so far."""
+    every = session.send("Performance.getMetrics")["metrics"]
+    return float(next(one["value"] for one in every if one["name"] == "TaskDuration"))
+
+
 def show(runs: list[dict[str, Any]]) -> None:
     """Print the medians, and how busy the machine was."""
     median = {key: sorted(run[key] for run in runs)[len(runs) // 2] for key in runs[0]}
@@ -112,6 +132,8 @@ def show(runs: list[dict[str, Any]]) -> None:
     print(f"frames a second             {median['frames'] / seconds:7.1f}")
     print(f"frames with the weight anew {median['redrawn'] / seconds:7.1f}")
     print(f"answers drawn a second      {median['answered'] / seconds:7.1f}")
+    each = 1000 * median["processor"] / max(median["redrawn"], 1)
+    print(f"processor time of a redraw  {each:7.1f} ms, so at most {1000 / each:.0f} a second")
     print(f"longest between two frames  {median['longest']:7.0f} ms")
     print(f"load of the machine         {os.getloadavg()[0]:7.1f} on {os.cpu_count()} cores")
 

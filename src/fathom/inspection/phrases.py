@@ -113,21 +113,24 @@ PHRASES: MappingProxyType[str, str] = MappingProxyType(
         "task is easy, or they are known only with the target and belong left out":
             "有 {n} 列各自就几乎能完美预测目标（{names!l}）：要么问题很容易，"
             "要么它们只有知道目标后才知道，应当去掉",
-        "predicts the target almost perfectly on its own: it may be known only once the target "
-        "is; if so, leave it out":
-            "单独就几乎能完美预测目标：也许只有知道目标后才知道它；若是这样，应当去掉",
+        "column {name} predicts the target almost perfectly on its own: it may be known only once "
+        "the target is; if so, leave it out":
+            "列 {name} 单独就几乎能完美预测目标：也许只有知道目标后才知道它；若是这样，应当去掉",
         "{n} row⟨ is|s are⟩ equal to another in all columns ({share} %): if they are one case "
         "twice, an estimate is too good; --group COLUMN keeps the rows of one case together":
             "有 {n} 行与另一行在所有列上相同（{share} %）：若是同一例出现两次，估计就偏好；"
             "命令的 --group 能把同一例的行放在一起",
-        "names things that come in several rows: if new rows will be of new things, --group "
-        "{column} gives an honest estimate":
-            "它指的东西出现在多行里：若新的行属于新的东西，用命令的 --group {column} 估计才诚实",
-        "holds dates: if new rows will be later than these, --time {column} gives an honest "
-        "estimate": "含有日期：若新的行比这些更晚，用命令的 --time {column} 估计才诚实",
-        "holds dates, and rows next to each other have alike targets: if new rows will be later "
-        "than these, --time {column} gives an honest estimate":
-            "含有日期，且相邻的行目标相近：若新的行比这些更晚，用命令的 --time {column} 估计才诚实",
+        "column {name} names things that come in several rows: if new rows will be of new things, "
+        "--group {column} gives an honest estimate":
+            "列 {name} 指的东西出现在多行里：若新的行属于新的东西，"
+            "用命令的 --group {column} 估计才诚实",
+        "column {name} holds dates: if new rows will be later than these, --time {column} gives "
+        "an honest estimate":
+            "列 {name} 含有日期：若新的行比这些更晚，用命令的 --time {column} 估计才诚实",
+        "column {name} holds dates, and rows next to each other have alike targets: if new rows "
+        "will be later than these, --time {column} gives an honest estimate":
+            "列 {name} 含有日期，且相邻的行目标相近：若新的行比这些更晚，"
+            "用命令的 --time {column} 估计才诚实",
         "rows next to each other have alike targets: if they are in order of time, --time gives "
         "an honest estimate; if they are only sorted, all is well":
             "相邻的行目标相近：若按时间排列，用命令的 --time 估计才诚实；若只是排过序，则没有问题",

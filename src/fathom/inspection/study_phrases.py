@@ -14,7 +14,8 @@ STUDY_PHRASES: MappingProxyType[str, str] = MappingProxyType(
         "network {which} of {model}, on {those}": "{model} 的网络 {which}，{those!t}",
         "{model}, on {those}": "{model}，{those!t}",
         "{n} of {all} row⟨s|⟩ of {name}": "{name} 的 {all} 行中的 {n} 行",
-        "{n} row⟨s|⟩ of {name}": "{name} 的 {n} 行",
+        "{n} row⟨s|⟩ of {name}": "{name} 的 {n} 行", "{n} row⟨s|⟩": "{n} 行",
+        "learning rates": "学习率", "optimizers": "优化器", "initializers": "初始化方法",
         # the page on descent
         "How a network descends": "网络如何下降",
         "One weight": "一个权重", "Two weights": "两个权重",
