@@ -6,7 +6,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from fathom.loops.records import PIECE
 from fathom.nn.activations import ACTIVATIONS
 from fathom.nn.architecture import Architecture
 from fathom.nn.blocks import Activation, Dropout, Flatten, Residual
@@ -20,7 +19,6 @@ from fathom.training.compiled import can_loop, make_loop_program
 from fathom.training.loop import make_plan, pad_for_evaluation, train
 from fathom.training.program import Examples, Knobs, make_program
 from fathom.training.recipe import Augmentation, Recipe
-from fathom.training.sharing import _divide
 
 ROWS, STEPS, BATCH = 90, 5, 17
 RNG = np.random.default_rng(0)
@@ -213,36 +211,6 @@ def test_a_batch_shared_among_cores_gives_the_same_step(cores):
     np.testing.assert_allclose(
         shared.learner.parameters, alone.learner.parameters, rtol=1e-4, atol=1e-5
     )
-
-
-@pytest.mark.parametrize("cores", [2, 3])
-def test_a_large_network_moved_by_several_cores_is_the_same_to_the_bit(cores, monkeypatch):
-    architecture = described(
-        columns("periodic"), Gain(), Dense(units=33), Dropout(rate=0.2), SOFTMAX
-    )
-    network, known = build(architecture, jax.random.key(0)), examples(COLUMNS, CLASSES)
-    plan = make_plan(architecture, Recipe(rates="by_role", weight_decay=0.1))
-    rows = RNG.integers(0, ROWS, (STEPS, BATCH)).astype(np.int32)
-    rates, knobs = np.full(STEPS, 0.01, np.float32), Knobs(jnp.float32(0.1), jnp.float32(0))
-    one, several = (make_loop_program(plan, (9,), n) for n in (1, cores))
-    alone, expected, _ = one.advance(one.start(network), known, rows, 0, rates, knobs)
-    monkeypatch.setattr("fathom.training.compiled.LARGE", 100)
-    shared, found, _ = several.advance(several.start(network), known, rows, 0, rates, knobs)
-    assert found.loss == expected.loss
-    for ours, theirs in zip(shared.learner, alone.learner, strict=True):
-        np.testing.assert_array_equal(ours, theirs)
-
-
-def test_parts_of_pieces_hold_every_parameter_once():
-    pieces = np.array([(0, 70, 1, 1), (70, 71, 2, 0), (80, 100, 1, 0)], PIECE)
-    for n in (1, 2, 7, 50):
-        parts = np.concatenate(_divide(pieces, n))
-        counts = np.zeros(100, int)
-        for piece in parts:
-            counts[piece["begin"] : piece["end"]] += 1
-            (own,) = pieces[(pieces["begin"] <= piece["begin"]) & (pieces["end"] >= piece["end"])]
-            assert (piece["rate"], piece["decays"]) == (own["rate"], own["decays"])
-        assert counts.tolist() == [1] * 71 + [0] * 9 + [1] * 20
 
 
 def test_augmented_pictures_are_those_of_the_same_seed():

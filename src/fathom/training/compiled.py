@@ -26,7 +26,7 @@ from fathom.training.packing import (
     pack_parameters,
 )
 from fathom.training.program import Examples, Knobs, Plan, Sums
-from fathom.training.sharing import LARGE, advance_large, advance_together
+from fathom.training.sharing import advance_together
 
 _LOSSES = {
     "cross_entropy": CROSS_ENTROPY, "binary_cross_entropy": BINARY_CROSS_ENTROPY,
@@ -158,11 +158,6 @@ class LoopProgram:
             advance_together(
                 packing, *where, state.rooms, known, rows, rates, seeds, state.n_steps, sums
             )
-        elif self.cores > 1 and len(state.learner.parameters) >= LARGE:
-            advance_large(
-                self.cores, packing, *where, state.rooms[0], known, rows, rates, seeds,
-                state.n_steps, sums,
-            )  # fmt: skip
         else:
             go = advance if packing.statistics is None else advance_pictures
             go(

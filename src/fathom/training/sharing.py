@@ -1,8 +1,7 @@
-"""Steps shared among cores: each finds the gradient of a part of a batch, or moves some weights."""
+"""Steps whose batch is shared among cores: each finds the gradient of its part."""
 
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from itertools import pairwise, repeat
 
 import numpy as np
 import threadpoolctl
@@ -11,7 +10,6 @@ from fathom.loops.descent import Known, Learner, Room, Rules, find_gradient, upd
 from fathom.training.packing import Packing
 
 AT_ONCE = 32  # examples whose activations stay near the core
-LARGE = 1_000_000  # parameters from which several cores move them
 _STRIDE = np.uint32(0x9E3779B9)  # from the seed of one part to that of the next
 
 
@@ -54,47 +52,6 @@ def advance_together(
             total = sum(pool.map(find, range(len(rooms)), parts, own_seeds))
             update(packing.pieces, rules, learner, total, rates[step], n_before + step + 1)
     sums += np.sum(own, axis=0)
-
-
-def advance_large(
-    cores: int,
-    packing: Packing,
-    rules: Rules,
-    learner: Learner,
-    room: Room,
-    known: Known,
-    rows: np.ndarray,
-    rates: np.ndarray,
-    seeds: np.ndarray,
-    n_before: int,
-    sums: np.ndarray,
-) -> None:
-    """Take steps as `fathom.loops.descent.advance` does, to the bit, moving weights by all cores.
-
-    Adam carries seven numbers for every weight through memory, which in a large network takes one
-    core longer than the matrix products take all of them.
-    """
-    share = np.float32(1.0 / rows.shape[1] if rules.is_mean else 1.0)
-    parts = _divide(packing.pieces, cores)
-    with ThreadPoolExecutor(cores) as pool:
-        for step, chosen in enumerate(rows):
-            find_gradient(
-                packing.chain, rules, learner, room, known, chosen, share, seeds[step], sums
-            )
-            told = rules, learner, room.gradient, rates[step], n_before + step + 1
-            list(pool.map(update, parts, *map(repeat, told)))
-
-
-def _divide(pieces: np.ndarray, n: int) -> list[np.ndarray]:
-    """Return pieces for each of n cores, cut where none has more parameters than another."""
-    first, last = int(pieces["begin"].min()), int(pieces["end"].max())
-    borders = np.linspace(first, last, n + 1).astype(int)
-    parts = []
-    for low, high in pairwise(borders):
-        part = pieces[(pieces["begin"] < high) & (pieces["end"] > low)].copy()
-        part["begin"], part["end"] = np.maximum(part["begin"], low), np.minimum(part["end"], high)
-        parts.append(part)
-    return parts
 
 
 @cache
