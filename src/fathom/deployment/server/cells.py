@@ -203,8 +203,9 @@ class TableDoor:
         return n > 0 and all(drift[name, MISSING] for name in self.used)
 
     def _whole(
-        self, columns: Mapping[str, Cells], n: int, pictures: Mapping[str, np.ndarray]
+        self, columns: Mapping[str, Cells], n: int, pictures: Mapping[str, np.ndarray] | None = None
     ) -> Rows:
+        pictures = pictures or {}
         series = [_as_series(name, columns[name]) for name in self.used if name not in pictures]
         others = [
             pl.Series(column.name, [None] * n, dtype=pl.String)
