@@ -50,7 +50,8 @@ def test_other_rows_are_refused(trained, fathom, customers, tmp_path, monkeypatc
 
 def test_what_cannot_be_replayed_is_refused(trained, fathom, tmp_path):
     model = trained[0] / "m.fathom"
-    assert "both" in fathom("train", "--replay", model, "--continue", model).refusal
+    both = fathom("train", "--replay", model, "--continue", model)
+    assert "--continue and --replay" in both.refusal
     assert "absent.fathom" in fathom("train", "--replay", "absent.fathom").refusal
     old = tmp_path / "old.fathom"
     old.write_bytes(without_record(model.read_bytes()))

@@ -164,7 +164,7 @@ def test_one_study_at_a_time_which_ends_when_asked(monkeypatch):
     room.close()
     news = room.news()
     assert news.state == "failed"
-    assert "time enough" in news.problem
+    assert "time enough" in news.problem.en
     assert [line.depth for line in news.lines] == [1, 2, 4]
     parameters = [line.n_parameters for line in news.lines]
     assert max(parameters) < 1.1 * min(parameters)

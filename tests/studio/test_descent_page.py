@@ -2,6 +2,7 @@
 
 import itertools
 import re
+from decimal import ROUND_HALF_UP, Decimal
 
 import numpy as np
 import pytest
@@ -158,7 +159,8 @@ def test_tall_is_trained_against_fat_until_it_is_stopped(opened_at, served, clie
 
 
 def percent(share):
-    return f"{100 * share:.1f}%"
+    """Return a share as the page has it: of two that are as near, the greater one."""
+    return f"{Decimal(100 * share).quantize(Decimal('0.1'), ROUND_HALF_UP)}%"
 
 
 def test_tall_against_fat_is_seen_to_its_end_with_the_numbers_of_python(opened_at, served, client):

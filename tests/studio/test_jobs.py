@@ -86,7 +86,7 @@ def test_a_job_says_how_it_ended(tables, table, tmp_path):
     assert (facts.state, facts.seconds, facts.has_model) == ("done", 4.0, False)
     assert facts.command == "fathom train --target=survived"
     ill = write_ticket(jobs, table, "1" * 16, [{"event": "error", "message": "expected a target"}])
-    assert jobs.facts(ill).message == "expected a target"
+    assert jobs.facts(ill).message.en == "expected a target"
     cut = write_ticket(jobs, table, "2" * 16, [{"event": "data"}])  # its process was killed
     assert jobs.facts(cut).state == "failed"
     assert {one.id for one in jobs.every()} == {name, ill, cut}

@@ -164,11 +164,12 @@ def _of_opened(
     source: Path | BytesIO,
     work: Callable[[Image.Image], np.ndarray],
     *,
-    most_pixels: int = MAX_PIXELS,
+    most_pixels: int | None = None,
     formats: tuple[str, ...] | None = None,
 ) -> np.ndarray:
     """Open a picture, refuse it from its header where it is too large, and work on it."""
     path = source if isinstance(source, Path) else "what was sent"
+    most_pixels = most_pixels or MAX_PIXELS
     try:
         if isinstance(source, Path) and not source.is_file():
             raise InputError(
