@@ -14,7 +14,7 @@ from fathom.cli.drawing import as_ink, draw_reading
 from fathom.cli.engine import prepare_engine
 from fathom.cli.evaluate import right_numbers
 from fathom.cli.illustrated import placed
-from fathom.cli.parts import require_few_questions, show_parts, usual_rows
+from fathom.cli.parts import show_parts, usual_rows
 from fathom.cli.pictures import as_levels, list_given, read_for
 from fathom.cli.predict import collect_pictures
 from fathom.cli.rows import parse_network
@@ -87,7 +87,7 @@ def run_inspect(
             "--why": bool(asked.why), "--formula": asked.formula, "--latex": asked.latex,
             "--attribution": asked.attribution, "--network": asked.network != "1",
         }  # fmt: skip
-        require_no_questions(questions)
+        require_no_questions(questions, "texts", "which words decided")
         example = _read_example(model, Path(model_path), options, asked.row)
         show_words(screen, model, example.x, _expected(model, example), example.origin)
         screen.emit("done", seconds=round(time.monotonic() - began, 3))
@@ -132,10 +132,11 @@ def _show_illustrated(
     asked: InspectOptions,
 ) -> None:
     """Show what each part of a row that names pictures spoke for."""
-    require_few_questions({
+    questions = {
         "--why": bool(asked.why), "--formula": asked.formula, "--latex": asked.latex,
         "--network": asked.network != "1",
-    })  # fmt: skip
+    }  # fmt: skip
+    require_no_questions(questions, "rows with pictures", "what each part of a row spoke for")
     described = model.schema_.input
     assert isinstance(described, TableInput)
     options = _find_table(model_path, options)

@@ -13,7 +13,6 @@ from fathom.cli.texts import as_plain, list_words, what_is_said
 from fathom.data.cells import quoted
 from fathom.data.illustrated import RowEncoding
 from fathom.data.schema import TableInput
-from fathom.errors import InputError
 from fathom.estimators import FathomClassifier, FathomRegressor
 from fathom.estimators.explaining import Part, explain_row
 from fathom.estimators.opening import name_columns
@@ -120,20 +119,3 @@ def _plain(part: Part, z: float) -> dict[str, object]:
     if part.places is not None:
         found["places"] = grid_of(part.places).tolist()
     return found
-
-
-def require_few_questions(asked: dict[str, bool]) -> None:
-    """Refuse what cannot be asked of a model of rows with pictures.
-
-    Raises
-    ------
-    InputError
-        If anything is.
-    """
-    for flag, is_asked in asked.items():
-        if is_asked:
-            raise InputError(
-                f"{flag} with a model of tables or pictures of ink",
-                got="a model of rows with pictures",
-                hint="fathom inspect MODEL --row N shows what each part of a row spoke for",
-            )  # fmt: skip

@@ -151,17 +151,27 @@ def _listed(words: tuple[WordShare, ...]) -> list[tuple[str, ...]]:
     return rows
 
 
-def require_no_questions(asked: dict[str, bool]) -> None:
-    """Refuse what cannot be asked of a model of texts.
+def require_no_questions(asked: dict[str, bool], described: str, shown: str) -> None:
+    """Refuse what cannot be asked of a model that is not of columns or of pictures of ink alone.
+
+    Parameters
+    ----------
+    asked : dict of str to bool
+        Of each option whether it was given.
+    described : str
+        What the model is of, in words.
+    shown : str
+        What ``fathom inspect MODEL --row N`` shows of such a model.
 
     Raises
     ------
     InputError
-        If anything is.
+        If anything is asked.
     """
     for flag, is_asked in asked.items():
         if is_asked:
             raise InputError(
-                f"{flag} with a model of tables or pictures of ink", got="a model of texts",
-                hint="fathom inspect MODEL --row N shows which words decided",
-            )  # fmt: skip
+                f"{flag} with a model of tables or pictures of ink",
+                got=f"a model of {described}",
+                hint=f"fathom inspect MODEL --row N shows {shown}",
+            )
