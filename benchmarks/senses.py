@@ -2,9 +2,10 @@
 
     python benchmarks/senses.py --data DIR --only text
 
-DIR holds ``images/NAME/CLASS/…``, ``text/…`` and ``audio/…`` (for which see sounds.py). A fifth of
-each data set is held out, keeping the shares of the classes; everyone learns from the rest. Rounds
-differ in the seed of the split. Seconds are of the wall clock, with the processor's in brackets:
+DIR holds ``images/NAME/CLASS/…``, ``digits/mnist``, ``text/…`` and ``audio/…`` (for which see
+sounds.py). A fifth of each data set is held out, keeping the shares of the classes; everyone learns
+from the rest, and of MNIST from its official 60,000, the 10,000 others tested. Rounds differ in the
+seed of the split. Seconds are of the wall clock, with the processor's in brackets:
 where other work runs on the machine they differ.
 """
 
@@ -25,11 +26,12 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC
 
 from fathom import FathomClassifier
+from fathom.data.datasets import read_idx
 from fathom.data.folders import list_classes
 from fathom.data.pictures import read_pictures_of
 from sounds import N_STRINGS, compare_sounds, study_depth, transcribe
 
-IMAGES = ("cats_dogs", "flowers")
+IMAGES = ("cats_dogs", "flowers", "mnist")
 TEXTS = ("thucnews_titles", "ag_news", "sms_spam", "chinese_hotel_reviews")
 CHINESE = ("thucnews_titles", "chinese_hotel_reviews")
 SIDE, PEER_SIDE, CELL, BINS = 96, 48, 8, 9
@@ -39,6 +41,13 @@ def read_images(folder: Path, name: str) -> tuple[np.ndarray, np.ndarray]:
     files = list_classes(folder / "images" / name)
     pictures = read_pictures_of(files.paths, SIDE, SIDE, 3)
     return pictures.x, np.asarray(files.labels)[pictures.kept]
+
+
+def read_mnist(folder: Path) -> list[np.ndarray]:
+    """x_train, x_test, y_train, y_test as they are distributed, in the order of a split."""
+    kinds = ("train-images-idx3", "t10k-images-idx3", "train-labels-idx1", "t10k-labels-idx1")
+    parts = [read_idx(folder / "digits" / "mnist" / f"{kind}-ubyte.gz") for kind in kinds]
+    return [*(x[..., None] for x in parts[:2]), *parts[2:]]
 
 
 def read_texts(folder: Path, name: str) -> tuple[np.ndarray, np.ndarray]:
@@ -83,6 +92,8 @@ def gradients(pictures: np.ndarray) -> np.ndarray:
 
 def image_peers(seed: int) -> dict[str, Callable]:
     def small(x: np.ndarray) -> np.ndarray:
+        if x.shape[1] != SIDE:  # MNIST, at its own size
+            return x.repeat(2, axis=1).repeat(2, axis=2)
         half = x.reshape(len(x), PEER_SIDE, 2, PEER_SIDE, 2, 3)
         return half.mean(axis=(2, 4))
 
@@ -120,8 +131,7 @@ def text_peers(name: str) -> dict[str, Callable]:
     }
 
 
-def compare(name: str, x: np.ndarray, y: np.ndarray, peers: dict[str, Callable], seed: int) -> None:
-    parts = train_test_split(x, y, test_size=0.2, random_state=seed, stratify=y)
+def compare(name: str, parts: list[np.ndarray], peers: dict[str, Callable], seed: int) -> None:
     x_train, x_test, y_train, y_test = parts
     for peer, run in peers.items():
         began, used = time.monotonic(), time.process_time()
@@ -174,13 +184,20 @@ def compare_files(asked: argparse.Namespace) -> None:
         is_text = name in TEXTS
         if asked.only and is_text != (asked.only == "text"):
             continue
-        x, y = (read_texts if is_text else read_images)(asked.data, name)
+        if name == "mnist":
+            official = read_mnist(asked.data)
+        else:
+            x, y = (read_texts if is_text else read_images)(asked.data, name)
         for seed in range(asked.seeds):
             limit = asked.time_limit or (60 if is_text else 600)
             systems = {f"Fathom, {limit:g} s": fathom_on(limit, seed)}
             if not asked.no_peers:
                 systems |= text_peers(name) if is_text else image_peers(seed)
-            compare(name, x, y, systems, seed)
+            if name == "mnist":
+                parts = official
+            else:
+                parts = train_test_split(x, y, test_size=0.2, random_state=seed, stratify=y)
+            compare(name, parts, systems, seed)
 
 
 if __name__ == "__main__":
