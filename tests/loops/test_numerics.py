@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import kstest
 
-from fathom.loops.numerics import cosine, exponential, random_bits, sine
+from fathom.loops.numerics import cosine, exponential, logarithm, random_bits, sine
 
 RNG = np.random.default_rng(0)
 
@@ -21,6 +21,13 @@ def test_exponential_is_that_of_numpy():
 def test_exponential_stays_finite_where_that_of_a_float32_does_not():
     assert exponential(np.float32(1000)) == exponential(np.float32(88)) < np.inf
     assert 0 < exponential(np.float32(-1000)) == exponential(np.float32(-87))
+
+
+def test_logarithm_is_that_of_numpy():
+    x = np.float32([*np.geomspace(1.2e-38, 3e38, 2000), *RNG.uniform(0.5, 2, 2000), 1.0, 2.0, 0.5])
+    truth = np.log(x.astype(float))
+    error = np.abs(each(logarithm, x) - truth) / np.maximum(1, np.abs(truth))
+    assert error.max() < 2e-7
 
 
 @pytest.mark.parametrize(("ours", "theirs"), [(sine, np.sin), (cosine, np.cos)])

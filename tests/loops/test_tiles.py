@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from fathom.loops.tiles import LANES, LOW, TALL, VECTORS, Lay, multiply
+from fathom.loops.moving import LINE, room
+from fathom.loops.tiles import LANES, LOW, TALL, VECTORS, Lay, multiply, turn
 
 RNG = np.random.default_rng(0)
 WIDE = LANES * VECTORS
@@ -56,3 +57,21 @@ def test_columns_times_rows():
     where = (each.ctypes.data for each in (delta, x, zeros, result))
     multiply(Lay(1, 0, 6, 10, 0, 10, 13, 13), *where, 6, 10)
     np.testing.assert_allclose(result, delta.T @ x, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("n_rows", [1, 3, LANES - 1, LANES, LANES + 1, 3 * LANES + 2])
+@pytest.mark.parametrize("n_columns", [1, 2, LANES, LANES + 5, 2 * LANES])
+def test_rows_become_columns_and_nothing_beside_them_changes(n_rows, n_columns):
+    matrix = RNG.normal(size=(n_rows, n_columns)).astype(np.float32)
+    whole, columns = guarded(n_columns, n_rows, n_rows + 3)
+    turn(matrix.ctypes.data, n_rows, n_columns, columns.ctypes.data, n_rows + 3)
+    assert np.array_equal(columns, matrix.T)
+    columns[:] = 7
+    assert np.all(whole == 7)
+
+
+@pytest.mark.parametrize("n", [0, 1, 5, 1000])
+def test_room_begins_a_line_of_memory(n):
+    found = [room(n) for _ in range(8)]
+    assert [len(one) for one in found] == [n] * 8
+    assert all(one.ctypes.data % (4 * LINE) == 0 for one in found)

@@ -12,8 +12,9 @@ from fathom.loops.convolution import (
     forward_convolution,
     room_for_convolution,
 )
+from fathom.loops.dense import backward_dense, forward_dense, room_for_dense
 from fathom.loops.joining import backward_join, backward_shortcut, forward_join
-from fathom.loops.moving import copy, fill, scale, turn_round
+from fathom.loops.moving import copy, fill, room, scale, turn_round
 from fathom.loops.normalization import backward_norm, forward_norm
 from fathom.loops.numerics import ZERO, random_bits
 from fathom.loops.pooling import backward_pool, forward_pool
@@ -30,7 +31,6 @@ from fathom.loops.records import (
 )
 
 LEARNING, AT_REST = np.int64(1), np.int64(0)
-PART, FEW_PRODUCTS = 64, 1_000_000  # examples; products up to which OpenBLAS copies nothing
 
 
 class Chain(NamedTuple):
@@ -116,7 +116,7 @@ def forward(chain, parameters, statistics, inputs, batch, work, aside, seed, is_
         slope = _room(work, layer.slope, batch, layer.n_out)
         if layer.kind == DENSE:
             is_output = k == len(chain.layers) - 1
-            _forward_dense(layer, parameters, x, a if is_output else slope)
+            forward_dense(layer, parameters, x, a if is_output else slope, aside)
             if not is_output:
                 activate(layer.activation, slope.reshape(-1), a.reshape(-1))
         elif layer.kind == COLUMNS:
@@ -154,18 +154,6 @@ def _forward_of_pictures(  # type: ignore[no-untyped-def]
         forward_norm(layer, parameters, statistics, x, slope, a, is_learning)
     elif layer.kind == JOIN:
         forward_join(layer, parameters, source, x, a)
-
-
-@loop
-def _forward_dense(layer, parameters, x, z):  # type: ignore[no-untyped-def]
-    """Form each neuron's weighted sum: z = W x + b."""
-    weight = parameters[layer.weight : layer.weight + layer.n_out * layer.n_in]
-    np.dot(x, weight.reshape(layer.n_out, layer.n_in).T, z)
-    if layer.bias >= 0:
-        bias = parameters[layer.bias : layer.bias + layer.n_out]
-        for r in range(len(z)):
-            for j in range(len(bias)):
-                z[r, j] += bias[j]
 
 
 @loop
@@ -215,7 +203,7 @@ def backward_layer(  # type: ignore[no-untyped-def]
     if layer.kind == DENSE:
         if k < len(chain.layers) - 1:
             scale(error.reshape(-1), slope.reshape(-1))  # δ = ∂E/∂a f′(z)
-        _backward_dense(layer, parameters, x, error, back, gradient)
+        backward_dense(layer, parameters, x, error, back, aside, gradient)
     elif layer.kind == GAIN:
         of_gain = gradient[layer.weight : layer.weight + layer.n_in]
         fill(of_gain, ZERO)
@@ -256,43 +244,6 @@ def _backward_of_pictures(  # type: ignore[no-untyped-def]
 
 
 @loop
-def _backward_dense(layer, parameters, x, delta, back, gradient):  # type: ignore[no-untyped-def]
-    """Work out ∂E/∂W = δᵀ x and ∂E/∂b = Σ δ, and ∂E/∂x = δ W."""
-    n_weights = layer.n_out * layer.n_in
-    of_weight = gradient[layer.weight : layer.weight + n_weights]
-    _products(delta, x, of_weight.reshape(layer.n_out, layer.n_in))
-    if layer.bias >= 0:
-        of_bias = gradient[layer.bias : layer.bias + layer.n_out]
-        fill(of_bias, ZERO)
-        for r in range(len(delta)):
-            for j in range(len(of_bias)):
-                of_bias[j] += delta[r, j]
-    if layer.passes_back:
-        weight = parameters[layer.weight : layer.weight + n_weights]
-        np.dot(delta, weight.reshape(layer.n_out, layer.n_in), back)
-
-
-@loop
-def _products(delta, x, total):  # type: ignore[no-untyped-def]
-    """Write δᵀ x, the sum over all examples of what each error makes of each input.
-
-    Matrices of few products are multiplied as they lie, larger ones copied first; where the result
-    is small, parts of the batch one after another take half the time.
-    """
-    n = len(delta)
-    if n <= PART or n * total.size <= FEW_PRODUCTS or PART * total.size > FEW_PRODUCTS // 2:
-        np.dot(delta.T, x, total)
-        return
-    np.dot(delta[:PART].T, x[:PART], total)
-    more = np.empty(total.shape, np.float32)
-    for begin in range(PART, n, PART):
-        np.dot(delta[begin : begin + PART].T, x[begin : begin + PART], more)
-        for j in range(total.shape[0]):
-            for i in range(total.shape[1]):
-                total[j, i] += more[j, i]
-
-
-@loop
 def _times(left, right, product):  # type: ignore[no-untyped-def]
     for r in range(len(left)):
         for i in range(left.shape[1]):
@@ -307,14 +258,17 @@ def _times_row(left, row, product):  # type: ignore[no-untyped-def]
 
 
 @loop
-def room_of_pictures(layers, batch):  # type: ignore[no-untyped-def]
-    """Return how many numbers the layers of pictures need aside, at most, for a batch."""
-    most = 0
+def room_aside(layers, statistics, widest, batch):  # type: ignore[no-untyped-def]
+    """Return how many numbers the layers need aside, one at a time and at most, for a batch."""
+    most = batch * widest
     for k in range(len(layers)):
-        if layers[k].kind == CONVOLUTION:
-            most = max(most, room_for_convolution(layers[k]))
-        elif layers[k].kind == JOIN:
-            most = max(most, layers[k].n_source * batch)
+        if layers[k].kind == DENSE:
+            most = max(most, room_for_dense(layers[k]))
+        elif statistics is not None:
+            if layers[k].kind == CONVOLUTION:
+                most = max(most, room_for_convolution(layers[k]))
+            elif layers[k].kind == JOIN:
+                most = max(most, layers[k].n_source * batch)
     return most
 
 
@@ -322,12 +276,9 @@ def room_of_pictures(layers, batch):  # type: ignore[no-untyped-def]
 def combine(chain, parameters, statistics, x, at_once, z):  # type: ignore[no-untyped-def]
     """Write the sums z of the output layer for all examples, so many at once, as when trained."""
     width = max(chain.widest, x.shape[1])
-    work = np.empty(at_once * chain.places, np.float32)
-    inputs = np.empty(at_once * width, np.float32)
-    beside = at_once * width
-    if statistics is not None:
-        beside = max(beside, room_of_pictures(chain.layers, at_once))
-    aside = np.empty(beside, np.float32)
+    work = room(at_once * chain.places)
+    inputs = room(at_once * width)
+    aside = room(room_aside(chain.layers, statistics, width, at_once))
     rows = np.empty(at_once, np.int32)
     for begin in range(0, len(x), at_once):
         end = min(begin + at_once, len(x))

@@ -1,12 +1,13 @@
 """Losses: what a batch adds to loss and score, and the node errors of the output layer."""
 
 import math
+from typing import Any
 
 import numpy as np
 
 from fathom.loops.activations import activate
 from fathom.loops.compiling import loop
-from fathom.loops.numerics import HALF, ONE, TWO, ZERO, exponential
+from fathom.loops.numerics import HALF, ONE, TWO, ZERO, exponential, logarithm
 from fathom.loops.records import BINARY_CROSS_ENTROPY, CROSS_ENTROPY
 
 
@@ -45,28 +46,45 @@ def compare(rules, z, classes, values, weight, share, error, sums):  # type: ign
 @loop
 def _cross_entropy(rules, z, classes, weight, share, error, sums):  # type: ignore[no-untyped-def]
     """E = -Σ y ln a, a = softmax(z); δ = a - y."""
-    n = z.shape[1]
+    n_rows, n = z.shape
     spread = np.float32(rules.smoothing / n)
     peak = np.float32(1.0 - rules.smoothing)
-    for r in range(len(z)):
-        row, delta, truth = z[r], error[r], classes[r]
-        highest, chosen, total, sum_z = row[0], 0, ZERO, ZERO
+    height, total = np.empty(n_rows, np.float32), np.empty(n_rows, np.float32)
+    sums[2] += _raise_to_powers(z, classes, weight, error, height)
+    for r in range(n_rows):
+        total[r] = ZERO
         for k in range(n):
-            if row[k] > highest:
-                highest, chosen = row[k], k
+            total[r] += error[r, k]
+    for r in range(n_rows):  # a loop of its own, as it fills vector registers
+        height[r] += logarithm(total[r])
+    for r in range(n_rows):
+        factor, truth = weight[r] * share, classes[r]
+        one, loss = factor / total[r], height[r] - peak * z[r, truth]
         for k in range(n):
-            delta[k] = exponential(row[k] - highest)
-        for k in range(n):
-            total += delta[k]
-            sum_z += row[k]
-        loss = math.log(total) + highest - peak * row[truth] - spread * sum_z
-        factor = weight[r] * share
-        for k in range(n):
-            delta[k] = factor * (delta[k] / total - spread)
-        delta[truth] -= factor * peak
+            error[r, k] = one * error[r, k] - factor * spread
+            loss -= spread * z[r, k]
+        error[r, truth] -= factor * peak
         sums[0] += weight[r] * loss
         sums[1] += weight[r]
-        sums[2] += weight[r] if chosen == truth else ZERO
+
+
+@loop
+def _raise_to_powers(z, classes, weight, power, highest):  # type: ignore[no-untyped-def]
+    """Write e^(z - max z) and max z of every example; return the weight of those that are right."""
+    right: Any = 0.0
+    for r in range(len(z)):
+        most, chosen = z[r, 0], 0
+        for k in range(1, z.shape[1]):
+            if z[r, k] > most:
+                most, chosen = z[r, k], k
+        for k in range(z.shape[1]):
+            power[r, k] = z[r, k] - most
+        highest[r] = most
+        right += weight[r] if chosen == classes[r] else ZERO
+    flat = power.reshape(-1)
+    for i in range(len(flat)):
+        flat[i] = exponential(flat[i])
+    return right
 
 
 @loop

@@ -173,6 +173,76 @@ def _make_tile(n_rows: int, n_vectors: int) -> Callable[..., None]:
     return intrinsic(tile)
 
 
+def _interleave(builder: Any, vectors: list[Any], apart: int) -> list[Any]:
+    """Exchange lanes with those of the vector `apart` further on, of every 2 `apart` the half."""
+    picks = [
+        [lane if lane & apart == 0 else LANES + lane - apart for lane in range(LANES)],
+        [lane + apart if lane & apart == 0 else LANES + lane for lane in range(LANES)],
+    ]
+    masks = [ir.Constant(ir.VectorType(_SHORT, LANES), pick) for pick in picks]
+    return [
+        builder.shuffle_vector(
+            vectors[number & ~apart], vectors[number | apart], masks[bool(number & apart)]
+        )
+        for number in range(LANES)
+    ]
+
+
+def _make_square(context, start, stride, result, stride_of_result, n_rows, n_columns):  # type: ignore[no-untyped-def]
+    """Describe how a square of `LANES` numbers a side, or less of one, is turned."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        start, stride, result, stride_of_result, n_rows, n_columns = arguments
+        reading, writing = _Rows(builder, 1, n_columns), _Rows(builder, 1, n_rows)
+        last_row, last_column = (builder.sub(n, _ONE) for n in (n_rows, n_columns))
+        numbers = [ir.Constant(_WHOLE, number) for number in range(LANES)]
+
+        def at_most(number: Any, last: Any) -> Any:  # beyond the last one, the last one again
+            return builder.select(builder.icmp_signed("<", number, last), number, last)
+
+        vectors = [
+            reading.read(_after(builder, start, at_most(number, last_row), stride))[0]
+            for number in numbers
+        ]
+        for stage in range(LANES.bit_length() - 1):
+            vectors = _interleave(builder, vectors, 1 << stage)
+        for number, vector in reversed([*zip(numbers, vectors, strict=True)]):
+            place = _after(builder, result, at_most(number, last_column), stride_of_result)
+            writing.write([vector], place)
+        return context.get_dummy_value()
+
+    whole = types.int64
+    return types.void(whole, whole, whole, whole, whole, whole), generate
+
+
+_turn_square: Callable[..., None] = intrinsic(_make_square)
+
+
+@loop
+def turn(start, n_rows, n_columns, result, stride):  # type: ignore[no-untyped-def]
+    """Write a matrix, whose rows lie one after another, column by column, float32.
+
+    Parameters
+    ----------
+    start, result : int
+        Addresses of the first numbers.
+    n_rows, n_columns : int
+        Its size.
+    stride : int
+        Numbers from one column to the next in the result.
+    """
+    for row in range(0, n_rows, LANES):
+        for column in range(0, n_columns, LANES):
+            _turn_square(
+                start + 4 * (row * n_columns + column),
+                n_columns,
+                result + 4 * (column * stride + row),
+                stride,
+                min(LANES, n_rows - row),
+                min(LANES, n_columns - column),
+            )
+
+
 _tall_1, _low_1, _line_1 = (_make_tile(n_rows, 1) for n_rows in (TALL, LOW, 1))
 _tall_2, _low_2, _line_2 = (_make_tile(n_rows, 2) for n_rows in (TALL, LOW, 1))
 

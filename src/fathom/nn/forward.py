@@ -224,14 +224,12 @@ class _Preparation:
         activate = IN_PLACE[layer.activation]
         if n_out == 1:  # a second row, of zeros: BLAS multiplies by one row in another order
             weight = np.concatenate([weight, np.zeros_like(weight)])
-        n_sums = len(weight)
+        n_sums, n_values = len(weight), n_out + gives_ones
         self._note(max(weight.shape) + 1, weight.size)
 
         def step(x: np.ndarray, space: Space) -> np.ndarray:
-            values = space.take(target, max(n_sums, n_out + gives_ones), x.shape[1])
-            np.dot(weight, x, out=values[:n_sums])
-            values = values[: n_out + gives_ones]
-            z = values[:n_out] if gives_ones else values
+            sums, values, z = space.rooms(target, n_sums, n_values, n_out, x.shape[1])
+            np.dot(weight, x, out=sums)
             if column is not None:
                 z += column
             if activate is not None:

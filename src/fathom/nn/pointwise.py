@@ -12,6 +12,8 @@ from typing import TypeAlias
 import numpy as np
 from scipy.special import erfc
 
+from fathom.nn.spread import TILE
+
 SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772  # Klambauer et al. 2017
 N_SLOTS = 3  # a layer's input and output, and what a residual block keeps
 ZERO = np.float32(0)
@@ -23,6 +25,7 @@ class Space(threading.local):
 
     def __init__(self) -> None:
         self._slots = [np.empty(0, np.float32) for _ in range(N_SLOTS + 1)]
+        self._for_few: dict[tuple[int, int, int, int], Rooms] = {}
 
     def take(self, slot: int, features: int, rows: int) -> np.ndarray:
         """Return room of shape (features, rows) in a slot, over whatever stood there."""
@@ -32,7 +35,22 @@ class Space(threading.local):
             flat = self._slots[slot] = np.empty(size, np.float32)
         return flat[:size].reshape(features, rows)
 
+    def rooms(self, slot: int, n_sums: int, n_values: int, n_out: int, rows: int) -> "Rooms":
+        """Return room in a slot for a dense layer: of the sums, what it gives, and its neurons.
 
+        Of one tile of rows it is kept: views take as long to make as a row to compute.
+        """
+        key = slot, n_sums, n_values, n_out
+        found = self._for_few.get(key) if rows == TILE else None
+        if found is None:
+            room = self.take(slot, max(n_sums, n_values), rows)
+            found = room[:n_sums], room[:n_values], room[:n_out]
+            if rows == TILE:
+                self._for_few[key] = found
+        return found
+
+
+Rooms: TypeAlias = tuple[np.ndarray, np.ndarray, np.ndarray]
 InPlace: TypeAlias = Callable[[np.ndarray, Space], None]
 
 

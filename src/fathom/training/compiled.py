@@ -9,9 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from fathom.loops.activations import ACTIVATION_CODES
-from fathom.loops.chain import combine, room_of_pictures
+from fathom.loops.chain import combine, room_aside
 from fathom.loops.descent import Known, Learner, Room, Rules, advance
 from fathom.loops.losses import compare
+from fathom.loops.moving import room
 from fathom.loops.pictures import advance_pictures, combine_pictures
 from fathom.loops.records import BINARY_CROSS_ENTROPY, CROSS_ENTROPY, SQUARED_ERROR
 from fathom.nn.layer import Shape
@@ -85,9 +86,9 @@ class LoopProgram:
 
     def start(self, network: Network) -> Walker:
         """Return the state in which a network begins."""
-        parameters = pack_parameters(network)
+        parameters = _at_line(pack_parameters(network))
         packing = pack(network, self.input_shape, is_by_role=self.plan.rates == "by_role")
-        means = np.zeros_like(parameters), np.zeros_like(parameters)
+        means = tuple(_at_line(np.zeros_like(parameters)) for _ in range(2))
         return Walker(packing, Learner(parameters, _copy(packing.statistics), *means), 0)
 
     def fresh(self, state: Walker) -> Walker:
@@ -237,7 +238,14 @@ def make_loop_program(plan: Plan, input_shape: Shape, cores: int = 1) -> LoopPro
 
 
 def _copy(part: np.ndarray | None) -> Any:
-    return None if part is None else part.copy()
+    return None if part is None else _at_line(part)
+
+
+def _at_line(numbers: np.ndarray) -> np.ndarray:
+    """Return a copy that begins a line of memory."""
+    copied = room(len(numbers))
+    copied[:] = numbers
+    return copied
 
 
 @partial(jax.jit, static_argnames="augmentation")
@@ -275,8 +283,7 @@ def _fixed(values: Any, kind: type) -> np.ndarray:
 
 def _make_room(packing: Packing, batch: int) -> Room:
     chain = packing.chain
-    wide = beside = batch * chain.widest
-    if packing.statistics is not None:
-        beside = max(wide, int(room_of_pictures(chain.layers, batch)))
+    wide = batch * chain.widest
+    beside = room_aside(chain.layers, packing.statistics, chain.widest, batch)
     sizes = (batch * chain.places, beside, wide, wide, wide, int(chain.layers[-1]["end"]))
-    return Room(*(np.empty(size, np.float32) for size in sizes))
+    return Room(*(room(size) for size in sizes))

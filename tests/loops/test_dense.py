@@ -1,0 +1,46 @@
+"""Dense layers: the same sums and gradients by tiles, by the library, and by NumPy in float64."""
+
+import numpy as np
+import pytest
+
+from fathom.loops.dense import FEWEST, MOST, backward_dense, forward_dense, room_for_dense
+from fathom.loops.moving import room
+from fathom.loops.records import DENSE, LAYER
+
+RNG = np.random.default_rng(0)
+SIZES = {
+    "few inputs": (FEWEST - 1, 40), "few neurons": (40, FEWEST - 1), "narrowest": (FEWEST, FEWEST),
+    "odd": (30, 65), "the largest": (MOST // 160, 160), "too large": (MOST // 160 + 1, 160),
+}  # fmt: skip
+
+
+def layer_of(n_in, n_out, has_bias):
+    record = np.zeros(1, LAYER)
+    record["kind"], record["n_in"], record["n_out"], record["passes_back"] = DENSE, n_in, n_out, 1
+    record["weight"], record["bias"] = n_out, 0 if has_bias else -1
+    return record[0]
+
+
+@pytest.mark.parametrize("size", SIZES.values(), ids=SIZES)
+@pytest.mark.parametrize("batch", [1, 37, 300])
+@pytest.mark.parametrize("has_bias", [True, False])
+def test_sums_and_gradients(size, batch, has_bias):
+    n_in, n_out = size
+    layer = layer_of(n_in, n_out, has_bias)
+    parameters = RNG.normal(size=n_out + n_out * n_in).astype(np.float32)
+    bias, weight = parameters[:n_out], parameters[n_out:].reshape(n_out, n_in).astype(float)
+    x, delta = (RNG.normal(size=(batch, n)).astype(np.float32) for n in (n_in, n_out))
+    z, back = np.full((batch, n_out), np.nan, np.float32), np.full_like(x, np.nan)
+    gradient = np.full_like(parameters, np.nan)
+    aside = room(room_for_dense(layer))
+    aside[:] = np.nan
+    forward_dense(layer, parameters, x, z, aside)
+    backward_dense(layer, parameters, x, delta, back, aside, gradient)
+    near = {"rtol": 1e-4, "atol": 1e-4}
+    np.testing.assert_allclose(z, x @ weight.T + (bias if has_bias else 0), **near)
+    np.testing.assert_allclose(back, delta @ weight, **near)
+    np.testing.assert_allclose(gradient[n_out:].reshape(n_out, n_in), delta.T @ x, **near)
+    if has_bias:
+        np.testing.assert_allclose(gradient[:n_out], delta.sum(axis=0), **near)
+    else:
+        assert np.isnan(gradient[:n_out]).all()
