@@ -161,14 +161,14 @@ class Mutator:
         places = places or _places(document)
         path = self._pick(places)
         if not path:
-            return self._pick(ODD)
+            return copy.deepcopy(self._pick(ODD))
         parent = document
         for step in path[:-1]:
             parent = parent[step]
         last, value = path[-1], parent[path[-1]]
         change = self._pick(("odd", "gone", "near", "copy", "other", "more"))
         if change == "odd":
-            parent[last] = self._pick(ODD)
+            parent[last] = copy.deepcopy(self._pick(ODD))
         elif change == "gone":
             del parent[last]
         elif change == "near" and isinstance(value, int | float):
@@ -180,7 +180,7 @@ class Mutator:
         elif change == "more" and isinstance(value, list):
             parent[last] = value * self._pick((2, 3, 100))
         elif change == "more" and isinstance(value, dict):
-            value[self._pick(("a", "kind", "layers", "shape"))] = self._pick(ODD)
+            value[self._pick(("a", "kind", "layers", "shape"))] = copy.deepcopy(self._pick(ODD))
         else:
             found = document
             for step in self._pick(places):
