@@ -224,6 +224,20 @@ def test_chinese_pages_use_no_other_words_than_the_glossarys():
             assert word not in read(page), f"{page.name}: {word}, in this house {right}"
 
 
+def test_what_is_bold_in_chinese_begins_and_ends_where_it_is_meant_to():
+    """Stars that slipped by a sign are no error to anybody but the reader."""
+    seen = 0
+    for page in (*DOCS.rglob("*.zh.md"), ROOT / "README.zh-CN.md"):
+        text = re.sub(r"^```.*?^```$|`[^`\n]*`", "", read(page), flags=re.DOTALL | re.MULTILINE)
+        for paragraph in text.splitlines():
+            _, *parts = paragraph.split("**")
+            assert len(parts) % 2 == 0, (page.name, paragraph)
+            for bold in parts[::2]:
+                assert bold.lstrip(" ，。：；、）").rstrip() == bold, (page.name, bold)
+                seen += 1
+    assert seen > 60
+
+
 @pytest.mark.parametrize("name", ["neuron", "losses", "folds", "backpropagation", "scale"])
 def test_a_figure_is_what_the_package_draws(name):
     script = load_script(DOCS / "figures" / "draw.py")
