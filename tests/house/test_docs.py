@@ -103,6 +103,18 @@ def test_both_readmes_have_the_same_blocks():
     assert blocks(ROOT / "README.zh-CN.md") == blocks(ROOT / "README.md")
 
 
+def test_what_the_readmes_point_to_is_there_and_the_same_in_both():
+    link = re.compile(r"\]\((?!https?:)([^)#]+)")
+    for name in ("README.md", "README.zh-CN.md", "ARCHITECTURE.md", "CONTRIBUTING.md"):
+        for target in link.findall(read(ROOT / name)):
+            assert (ROOT / target).exists(), f"{name}: {target}"
+    english, chinese = (
+        [target.replace(".zh.md", ".md") for target in link.findall(read(ROOT / name))]
+        for name in ("README.md", "README.zh-CN.md")
+    )
+    assert english[1:] == chinese[1:]  # the first is the other language
+
+
 def test_every_command_on_the_pages_is_one(generate):
     """Verbs and options in blocks and in running text exist."""
     commands = generate.commands()
