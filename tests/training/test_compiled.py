@@ -79,9 +79,7 @@ def assert_same_steps(architecture, recipe, x, y, atol=2e-5):
     np.testing.assert_allclose(ours.loss, sums.loss, rtol=1e-4)
     np.testing.assert_allclose(ours.score, sums.score, rtol=1e-4, atol=1e-3)
     weights = loops.weights(by_loops)
-    pairs = zip(
-        jax.tree.leaves(loops.network(weights)), jax.tree.leaves(by_xla), strict=True
-    )
+    pairs = zip(jax.tree.leaves(loops.network(weights)), jax.tree.leaves(by_xla), strict=True)
     for found, expected in pairs:
         np.testing.assert_allclose(found, expected, rtol=1e-3, atol=atol)
     np.testing.assert_allclose(loops.combine(weights, known.x), z, rtol=1e-3, atol=15 * atol)
