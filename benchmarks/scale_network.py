@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from scale_ray import CASES, HEAD, IN_HEAD, INSIDE, KEEP_ALIVES, lose
+from scale_ray import CASES, HEAD, IN_HEAD, lose, run_in_cluster
 
 ROWS, COLUMNS, BATCH, PARTS = 4096, 64, 512, 4
 FIND_S = 60.0  # in which a worker has to be seen at work, to be killed
@@ -159,20 +159,7 @@ def run_case(asked: argparse.Namespace, case: str, scratch: Path) -> None:
     told = ["--lose", case]
     for name in ("nodes", "width", "epochs", "after"):
         told += [f"--{name}", str(getattr(asked, name))]
-    known = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
-    environment = {
-        **os.environ, "SCRATCH": str(scratch), "PYTHON": sys.executable, "PYTHONPATH": known,
-        "SCRIPT": str(Path(__file__).resolve()), "NODES": str(asked.nodes),
-        "RAY_AUTH_TOKEN": os.urandom(32).hex(),
-    }  # fmt: skip
-    made = subprocess.run(
-        ["unshare", "-Urnmp", "--fork", "--mount-proc", "--kill-child", "bash", "-c",
-         KEEP_ALIVES + INSIDE, "bash", *told],
-        env=environment, check=False,
-    )  # fmt: skip
-    if made.returncode:
-        said = [place.read_text()[-2000:] for place in sorted(scratch.glob("start*.txt"))]
-        raise SystemExit(f"{case} failed with exit code {made.returncode}\n" + "\n".join(said))
+    run_in_cluster(__file__, told, case, asked.nodes, scratch)
 
 
 if __name__ == "__main__":

@@ -196,9 +196,15 @@ def run_case(asked: argparse.Namespace, case: str, scratch: Path) -> None:
     told = ["--data", str(asked.data), "--lose", case, *["--intrude"] * asked.intrude]
     for name in ("table", "rounds", "rows", "nodes", "after"):
         told += [f"--{name}", str(getattr(asked, name))]
+    run_in_cluster(__file__, told, case, asked.nodes, scratch)
+
+
+def run_in_cluster(script: str, told: list[str], case: str, n_nodes: int, scratch: Path) -> None:
+    """Run a file with --inside in the namespaces of a cluster, which end with it."""
+    known = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
     environment = {
-        **os.environ, "SCRATCH": str(scratch), "PYTHON": sys.executable,
-        "SCRIPT": str(Path(__file__).resolve()), "NODES": str(asked.nodes),
+        **os.environ, "SCRATCH": str(scratch), "PYTHON": sys.executable, "PYTHONPATH": known,
+        "SCRIPT": str(Path(script).resolve()), "NODES": str(n_nodes),
         "RAY_AUTH_TOKEN": os.urandom(32).hex(),
     }  # fmt: skip
     made = subprocess.run(

@@ -106,7 +106,7 @@ def test_names_that_look_like_markup_stay_text(fathom, customers, tmp_path):
         pl.col("city").replace({"Ulm": "<img src=x onerror=alert(1)>"})
     )
     table.write_csv(tmp_path / "t.csv")
-    asked = ("--target", "churn", "--time-limit", 3, "--output", "m.fathom")
+    asked = ("--target", "churn", "--time-limit", 1.5, "--output", "m.fathom")
     assert fathom("train", "t.csv", *asked).code == 0
     assert fathom("report", "m.fathom", "--data", "t.csv").code == 0
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
@@ -143,7 +143,7 @@ def test_numbers_read_as_in_evaluate(fathom, tmp_path):
     pl.DataFrame({"a": x[:, 0], "b": x[:, 1], "y": (2 * x[:, 0]).round(3)}).write_csv(
         tmp_path / "n.csv"
     )
-    fathom("train", "n.csv", "--target", "y", "--time-limit", 3, "--output", "n.fathom")
+    fathom("train", "n.csv", "--target", "y", "--time-limit", 1.5, "--output", "n.fathom")
     run = fathom("report", "n.fathom", "--data", "n.csv", "--json")
     metrics = {e["name"]: e["value"] for e in run.events if e["event"] == "metric"}
     evaluated = fathom("evaluate", "n.fathom", "n.csv", "--json").events

@@ -148,10 +148,10 @@ def fitted():
     frame = pl.DataFrame({"a": TABLE["a"].to_numpy(), "is": TABLE["is"].to_list()})
     return {
         "classes": FathomClassifier(
-            time_limit=5, random_state=0, class_weight={"ja <b>": 2.0}, column_kinds=kinds
+            time_limit=2, random_state=0, class_weight={"ja <b>": 2.0}, column_kinds=kinds
         ).fit(TABLE[COLUMNS_FITTED], TARGETS["classes"]),
-        "numbers": FathomRegressor(time_limit=4, random_state=0).fit(frame, TARGETS["numbers"]),
-        "array": FathomRegressor(time_limit=4, random_state=0).fit(X, TARGETS["pairs"]),
+        "numbers": FathomRegressor(time_limit=1.5, random_state=0).fit(frame, TARGETS["numbers"]),
+        "array": FathomRegressor(time_limit=1.5, random_state=0).fit(X, TARGETS["pairs"]),
     }
 
 

@@ -103,6 +103,18 @@ def test_both_readmes_have_the_same_blocks():
     assert blocks(ROOT / "README.zh-CN.md") == blocks(ROOT / "README.md")
 
 
+def test_what_the_readmes_point_to_is_there_and_the_same_in_both():
+    link = re.compile(r"\]\((?!https?:)([^)#]+)")
+    for name in ("README.md", "README.zh-CN.md", "ARCHITECTURE.md", "CONTRIBUTING.md"):
+        for target in link.findall(read(ROOT / name)):
+            assert (ROOT / target).exists(), f"{name}: {target}"
+    english, chinese = (
+        [target.replace(".zh.md", ".md") for target in link.findall(read(ROOT / name))]
+        for name in ("README.md", "README.zh-CN.md")
+    )
+    assert english[1:] == chinese[1:]  # the first is the other language
+
+
 def test_every_command_on_the_pages_is_one(generate):
     """Verbs and options in blocks and in running text exist."""
     commands = generate.commands()
@@ -222,6 +234,20 @@ def test_chinese_pages_use_no_other_words_than_the_glossarys():
     for page in (*DOCS.rglob("*.zh.md"), ROOT / "README.zh-CN.md"):
         for word, right in avoided.items():
             assert word not in read(page), f"{page.name}: {word}, in this house {right}"
+
+
+def test_what_is_bold_in_chinese_begins_and_ends_where_it_is_meant_to():
+    """Stars that slipped by a sign are no error to anybody but the reader."""
+    seen = 0
+    for page in (*DOCS.rglob("*.zh.md"), ROOT / "README.zh-CN.md"):
+        text = re.sub(r"^```.*?^```$|`[^`\n]*`", "", read(page), flags=re.DOTALL | re.MULTILINE)
+        for paragraph in text.splitlines():
+            _, *parts = paragraph.split("**")
+            assert len(parts) % 2 == 0, (page.name, paragraph)
+            for bold in parts[::2]:
+                assert bold.lstrip(" ，。：；、）").rstrip() == bold, (page.name, bold)
+                seen += 1
+    assert seen > 60
 
 
 @pytest.mark.parametrize("name", ["neuron", "losses", "folds", "backpropagation", "scale"])

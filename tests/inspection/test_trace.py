@@ -147,10 +147,11 @@ def test_gradients_are_those_of_jax_on_random_networks(drawn, seed, is_learning)
         traced = trace(
             network, x, y, loss=architecture.loss, reduction=architecture.reduction, key=key
         )
-        expected_loss, gradient = eqx.filter_value_and_grad(
-            lambda network: loss_of(architecture, network, jnp.asarray(x), jnp.asarray(y), key)
-        )(network)
-        to_x = jax.grad(lambda x: loss_of(architecture, network, x, jnp.asarray(y), key))
+        expected_loss, (gradient, to_x) = eqx.filter_jit(
+            eqx.filter_value_and_grad(
+                lambda given: loss_of(architecture, *given, jnp.asarray(y), key)
+            )
+        )((network, jnp.asarray(x)))
         close(traced.loss, expected_loss)
         pairs = list(parameters_of(traced.layers, gradient.layers))
         assert sum(p.value.size for p, _ in pairs) == architecture.n_parameters
@@ -158,7 +159,7 @@ def test_gradients_are_those_of_jax_on_random_networks(drawn, seed, is_learning)
         largest = max(float(np.abs(layer.x_gradient).max(initial=0)) for layer in traced.layers)
         for parameter, expected in pairs:
             close(parameter.gradient, expected, largest)
-        close(traced.layers[0].x_gradient, to_x(jnp.asarray(x)), largest)
+        close(traced.layers[0].x_gradient, to_x, largest)
         if key is None:
             close(traced.output, network(jnp.asarray(x)))
 
@@ -186,7 +187,7 @@ def test_node_errors_are_derivatives_by_the_sums(drawn, seed):
                 )
                 return reduce_loss(values, jnp.ones(ROWS), architecture.reduction)
 
-            close(layer.delta, jax.grad(rest)(jnp.asarray(layer.z)))
+            close(layer.delta, jax.jit(jax.grad(rest))(jnp.asarray(layer.z)))
 
 
 def test_the_hand_worked_network_and_its_backward_half_by_hand():

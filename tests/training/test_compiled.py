@@ -45,6 +45,24 @@ def examples(x, y):
     return Examples(jnp.asarray(x), jnp.asarray(y), jnp.asarray(WEIGHT))
 
 
+def steps_of_xla(plan, network, known, rows, rates, knobs):
+    """Return the network after XLA's steps, their sums, its sums z and its evaluation.
+
+    All as one program, compiled as fast as it can be: here it is what loops are held against.
+    """
+    program = make_program(plan)
+
+    def take(network, known, padded):
+        state = program.start(network)
+        state, sums, _ = program.advance(state, known, rows, jax.random.key(0), rates, knobs)
+        z = program.combine(state.network, padded.x)[:ROWS]
+        return state.network, sums, z, program.evaluate(state.network, padded)
+
+    given = network, known, pad_for_evaluation(known)
+    quickly = {"xla_backend_optimization_level": 0}
+    return jax.jit(take).lower(*given).compile(compiler_options=quickly)(*given)
+
+
 def assert_same_steps(architecture, recipe, x, y, atol=2e-5):
     """Take the same steps by loops and by XLA, and compare everything that comes of them."""
     network = build(architecture, jax.random.key(0))
@@ -54,22 +72,18 @@ def assert_same_steps(architecture, recipe, x, y, atol=2e-5):
     rows = rng.integers(0, ROWS, (STEPS, BATCH)).astype(np.int32)
     rates = rng.uniform(0.005, 0.02, STEPS).astype(np.float32)
     knobs = Knobs(jnp.float32(recipe.weight_decay), jnp.float32(recipe.label_smoothing))
-    xla, loops = make_program(plan), make_loop_program(plan, known.x.shape[1:])
-    by_xla, sums, _ = xla.advance(xla.start(network), known, rows, jax.random.key(0), rates, knobs)
+    loops = make_loop_program(plan, known.x.shape[1:])
+    by_xla, sums, z, expected = steps_of_xla(plan, network, known, rows, rates, knobs)
     by_loops, ours, is_finite = loops.advance(loops.start(network), known, rows, 0, rates, knobs)
     assert is_finite
     np.testing.assert_allclose(ours.loss, sums.loss, rtol=1e-4)
     np.testing.assert_allclose(ours.score, sums.score, rtol=1e-4, atol=1e-3)
     weights = loops.weights(by_loops)
-    pairs = zip(
-        jax.tree.leaves(loops.network(weights)), jax.tree.leaves(by_xla.network), strict=True
-    )
+    pairs = zip(jax.tree.leaves(loops.network(weights)), jax.tree.leaves(by_xla), strict=True)
     for found, expected in pairs:
         np.testing.assert_allclose(found, expected, rtol=1e-3, atol=atol)
-    padded = pad_for_evaluation(known)
-    z = xla.combine(by_xla.network, padded.x)[:ROWS]
     np.testing.assert_allclose(loops.combine(weights, known.x), z, rtol=1e-3, atol=15 * atol)
-    expected, found = xla.evaluate(by_xla.network, padded), loops.evaluate(weights, known)
+    found = loops.evaluate(weights, known)
     np.testing.assert_allclose(found.loss, expected.loss, rtol=1e-3)
     np.testing.assert_allclose(found.score, expected.score, rtol=1e-3, atol=1e-2)
     np.testing.assert_allclose(found.weight, expected.weight, rtol=1e-5)

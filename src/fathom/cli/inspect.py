@@ -17,7 +17,7 @@ from fathom.cli.illustrated import placed
 from fathom.cli.parts import show_parts, usual_rows
 from fathom.cli.pictures import as_levels, list_given, read_for
 from fathom.cli.predict import collect_pictures
-from fathom.cli.rows import parse_network
+from fathom.cli.rows import choose_columns, parse_network
 from fathom.cli.screen import Screen
 from fathom.cli.tables import TableOptions, read_more, recall_run, shown_path, started_at
 from fathom.cli.texts import require_no_questions, show_words
@@ -290,19 +290,7 @@ def _read_numbers(
     _require_row(row, frame.height, where)
     has_target = bool(target.names) and all(name in frame.columns for name in target.names)
     truth = _truth(frame.select(target.names), target, row) if has_target else None
-    if described.names:
-        missing = [name for name in described.names if name not in frame.columns]
-        if missing:
-            raise InputError(
-                f"a column {quoted(missing[0])} in the table", got="none of that name",
-                hint="give a table with the columns of training",
-            )  # fmt: skip
-        frame = frame.select(described.names)
-    elif frame.width != described.n_features:
-        raise InputError(
-            f"{described.n_features} columns of numbers", got=f"{frame.width} columns",
-            hint="leave the others out",
-        )  # fmt: skip
+    frame = choose_columns(frame, described)
     values = np.stack([right_numbers(frame[name]) for name in frame.columns], axis=1)
     x: Any = values[row - 1 : row]
     if described.names:

@@ -12,6 +12,7 @@ from fathom.cli.engine import prepare_engine
 from fathom.cli.evaluate import right_numbers, target_names
 from fathom.cli.illustrated import placed
 from fathom.cli.pictures import as_levels, read_judged
+from fathom.cli.rows import read_numbers
 from fathom.cli.screen import Screen
 from fathom.cli.tables import (
     TableOptions,
@@ -22,7 +23,6 @@ from fathom.cli.tables import (
     shown_path,
     started_at,
 )
-from fathom.data.cells import quoted
 from fathom.data.datasets import NAMES, load_digits
 from fathom.data.schema import ImageInput, NumbersInput, TableInput, Target
 from fathom.data.target import parse_target
@@ -197,25 +197,7 @@ def _truth(frame: pl.DataFrame, target: Target) -> Any:
 
 def _numbers(frame: pl.DataFrame, described: NumbersInput) -> Any:
     """Return rows for a model of plain numbers."""
-    if described.names:
-        missing = [name for name in described.names if name not in frame.columns]
-        if missing:
-            raise InputError(
-                f"a column {quoted(missing[0])} in the table", got="none of that name",
-                hint="give a table with the columns of training",
-            )  # fmt: skip
-        frame = frame.select(described.names)
-    elif frame.width != described.n_features:
-        raise InputError(
-            f"{described.n_features} columns of numbers", got=f"{frame.width} columns",
-            hint="leave the others out",
-        )  # fmt: skip
-    values = {name: right_numbers(frame[name]) for name in frame.columns}
-    if not all(np.isfinite(column).all() for column in values.values()):
-        raise InputError(
-            "a number in every cell, for a model of numbers",
-            got="a cell that is empty or no number", hint="fill it, or leave its row out",
-        )  # fmt: skip
+    values = read_numbers(frame, described)
     return pl.DataFrame(values) if described.names else np.stack(list(values.values()), axis=1)
 
 

@@ -135,9 +135,10 @@ def read_known_rows(
     rows, y = _known_targets(frame.select(names), target)
     chosen = _draw(len(rows), most, options.seed)
     features = frame.drop(names)[rows[chosen]]
-    x = _numbers(features, described) if isinstance(described, NumbersInput) else features
+    if isinstance(described, NumbersInput):
+        features = pl.DataFrame(read_numbers(features, described))
     where = shown_path(options.path)
-    return KnownRows(x, y[chosen], where, len(chosen), len(rows), rows[chosen] + 1)
+    return KnownRows(features, y[chosen], where, len(chosen), len(rows), rows[chosen] + 1)
 
 
 def _draw(n: int, most: int, seed: int) -> np.ndarray:
@@ -192,7 +193,14 @@ def _as_table(described: NumbersInput) -> TableInput:
     return TableInput.model_validate({"columns": columns, "is_named": bool(described.names)})
 
 
-def _numbers(frame: pl.DataFrame, described: NumbersInput) -> Any:
+def choose_columns(frame: pl.DataFrame, described: NumbersInput) -> pl.DataFrame:
+    """Return the columns that a model of plain numbers was trained on.
+
+    Raises
+    ------
+    InputError
+        If one is missing or, where they have no names, they are more or fewer.
+    """
     if described.names:
         missing = [name for name in described.names if name not in frame.columns]
         if missing:
@@ -206,13 +214,25 @@ def _numbers(frame: pl.DataFrame, described: NumbersInput) -> Any:
             f"{described.n_features} columns of numbers", got=f"{frame.width} columns",
             hint="leave the others out",
         )  # fmt: skip
-    values = np.stack([right_numbers(frame[name]) for name in frame.columns], axis=1)
-    if not np.isfinite(values).all():
+    return frame
+
+
+def read_numbers(frame: pl.DataFrame, described: NumbersInput) -> dict[str, np.ndarray]:
+    """Return the columns of a model of plain numbers by name.
+
+    Raises
+    ------
+    InputError
+        If the columns are not those of training, or a cell is no number.
+    """
+    frame = choose_columns(frame, described)
+    values = {name: right_numbers(frame[name]) for name in frame.columns}
+    if not all(np.isfinite(column).all() for column in values.values()):
         raise InputError(
             "a number in every cell, for a model of numbers",
             got="a cell that is empty or no number", hint="fill it, or leave its row out",
         )  # fmt: skip
-    return pl.DataFrame(dict(zip(frame.columns, values.T, strict=True)))
+    return values
 
 
 def _read_pictures(

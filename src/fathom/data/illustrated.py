@@ -99,14 +99,18 @@ class RowEncoding:
     def encode(
         self, parsed: ParsedTable, means: np.ndarray | None = None
     ) -> tuple[np.ndarray, ...]:
-        """Return the parts of each row: two of float32 at most, then pictures of uint8.
+        """Return the parts of each row: those of `encode_plain`, then its pictures.
 
         Parameters
         ----------
-        parsed : ParsedTable
-            Rows of the same columns.
-        means : numpy.ndarray, optional
-            Means of the target to show in place of those learned, shape (n, means).
+        parsed, means
+            As for `encode_plain`.
+
+        Returns
+        -------
+        tuple of numpy.ndarray
+            Up to two of float32, then levels of uint8, shape (n, height, width, channels), for each
+            column of pictures; grey where a row has none.
         """
         parts = list(self.encode_plain(parsed, means))
         for column, values in zip(parsed.columns, parsed.values, strict=True):
@@ -124,7 +128,13 @@ class RowEncoding:
         parsed : ParsedTable
             Rows of the same columns.
         means : numpy.ndarray, optional
-            As for `encode`.
+            Means of the target to show in place of those learned, shape (n, means).
+
+        Returns
+        -------
+        tuple of numpy.ndarray
+            The columns, shape (n, numbers), then codes and weights of the texts, shape
+            (n, 2 n-grams), both float32; less whichever the table lacks.
         """
         parts: list[np.ndarray] = []
         if self.table is not None:

@@ -98,7 +98,7 @@ class FathomClassifier(ClassifierMixin, FathomEstimator):
     --------
     >>> from sklearn.datasets import load_iris
     >>> x, y = load_iris(return_X_y=True)
-    >>> model = FathomClassifier(time_limit=10, random_state=0).fit(x, y)
+    >>> model = FathomClassifier(time_limit=3, random_state=0).fit(x, y)
     >>> model.predict_proba(x[:2]).shape
     (2, 3)
     >>> bool(model.score(x, y) > 0.8)

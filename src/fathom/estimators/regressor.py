@@ -64,7 +64,7 @@ class FathomRegressor(RegressorMixin, FathomEstimator):
     --------
     >>> from sklearn.datasets import load_diabetes
     >>> x, y = load_diabetes(return_X_y=True)
-    >>> model = FathomRegressor(time_limit=5, random_state=0).fit(x, y)
+    >>> model = FathomRegressor(time_limit=2, random_state=0).fit(x, y)
     >>> model.predict(x[:3]).shape
     (3,)
     """

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -361,8 +361,14 @@ def _compiled(plan: Plan) -> _Compiled:
     return _Compiled(
         jax.jit(jax.vmap(program.start)),
         jax.jit(jax.vmap(advance, in_axes=(0, None, 0, 0, 0, None))),
-        jax.jit(jax.vmap(program.evaluate, in_axes=(0, None))),
+        _evaluation(replace(plan, optimizer="gradient_descent", rates="equal", gradient_clip=None)),
     )
+
+
+@lru_cache(maxsize=64)
+def _evaluation(plan: Plan) -> Any:
+    """Return the same program for all rules: how one steps does not change what a loss is."""
+    return jax.jit(jax.vmap(make_program(plan).evaluate, in_axes=(0, None)))
 
 
 @jax.jit
