@@ -8,8 +8,10 @@ from fathom.data.hearing import (
     fit_length,
     hear,
     hear_at,
+    hear_words_at,
     mel_filters,
     mel_power,
+    pace,
     to_hertz,
     to_levels,
     to_mel,
@@ -79,6 +81,8 @@ def test_levels_are_decibels_below_the_loudest():
     assert to_levels(power)[0].tolist() == expected.tolist()
     assert to_levels(1e-3 * power).tolist() == to_levels(power).tolist()  # whatever the gain
     assert not to_levels(np.zeros((3, 2))).any()
+    expected = np.round(255 * np.array([1, 1 - 10 / 40, 0, 0, 0]))
+    assert to_levels(power, 40.0)[0].tolist() == expected.tolist()
 
 
 def test_a_high_tone_is_further_right_and_silence_is_left_out():
@@ -91,6 +95,33 @@ def test_a_high_tone_is_further_right_and_silence_is_left_out():
     bands = picture.argmax(axis=1)
     middle = len(picture) // 2
     assert bands[10 : middle - 5].max() < bands[middle + 5 : -10].min()
+
+
+def test_words_are_heard_alike_at_another_pace_and_in_a_little_noise():
+    def tones(seconds, noise):
+        time = np.arange(round(seconds * RATE)) / RATE
+        parts = [np.sin(2 * np.pi * hertz * time) for hertz in (300, 1200, 700)]
+        wave = np.concatenate(parts)
+        return (wave + noise * np.random.default_rng(1).normal(size=len(wave))).astype("f4")
+
+    hearing = hear_words_at(RATE)
+    waves = [tones(*how) for how in ((0.1, 0.0), (0.16, 0.0), (0.1, 2e-3))]
+    slow, fast, noisy = fit_length(hear(waves, hearing), 32, hearing.stretch).astype(float)
+    assert np.mean(np.abs(slow - fast) > 64) < 0.1  # but where one tone follows the other
+    assert np.abs(slow - noisy).max() < 16
+    plain = fit_length(hear(waves, hear_at(RATE)), 32).astype(float)
+    assert np.mean(np.abs(plain[0] - plain[1]) > 64) > 0.2
+    assert np.abs(plain[0] - plain[2]).max() > 16
+
+
+def test_a_pace_is_read_between_moments():
+    picture = RNG.integers(0, 256, (9, 3)).astype(np.uint8)
+    for length in (1, 5, 9, 20):
+        places = np.linspace(0, 8, length)
+        expected = [np.interp(places, np.arange(9), band) for band in picture.T]
+        np.testing.assert_allclose(pace(picture, length), np.round(expected).T, atol=1)
+    np.testing.assert_array_equal(pace(picture, 9), picture)
+    assert (pace(picture[:1], 4) == picture[:1]).all()
 
 
 def test_what_has_no_sound_is_a_picture_nevertheless():
@@ -111,3 +142,14 @@ def test_pictures_of_one_length():
     assert usual_length(pictures, 400) == 16
     assert usual_length([np.zeros((999, 2), np.uint8)], 400) == 400
     assert len(trim(np.zeros((9, 2), np.uint8))) == 9
+
+
+def test_recordings_are_stretched_within_limits():
+    pictures = [np.full((n, 2), 9, np.uint8) for n in (3, 6, 8, 12, 40)]
+    found = fit_length(pictures, 8, 2.0)[..., 0, 0]
+    assert (found == 9).sum(axis=1).tolist() == [6, 8, 8, 8, 8]
+    rising = np.repeat(np.arange(40, dtype=np.uint8), 2).reshape(40, 2)
+    middle = fit_length([rising], 8, 2.0)[0, :, 0, 0]
+    np.testing.assert_allclose(middle, np.linspace(0, 39, 20)[6:14], atol=1)
+    assert usual_length(pictures, 400, 2.0) == 16
+    assert usual_length([np.zeros((35, 2), np.uint8)], 400, 2.0) == 32

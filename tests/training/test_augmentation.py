@@ -117,3 +117,27 @@ def test_time_slides_and_frequency_does_not():
     assert np.abs(place - 20).max() > 8
     assert np.abs(place - 20).max() <= 10
     assert not moved[:, :, [3, 5]].any()
+
+
+def test_tone_raises_columns_smoothly_and_leaves_silence_and_the_top():
+    images = jax.random.uniform(jax.random.key(1), (50, 12, 16, 1), jnp.float32) * 50 + 100
+    images = images.at[:, 3].set(0)
+    found = np.asarray(augment(images, jax.random.key(0), Augmentation(tone=8.0)))
+    assert not found[:, 3].any()
+    np.testing.assert_allclose(found.max(axis=(1, 2, 3)), images.max(axis=(1, 2, 3)), rtol=1e-5)
+    raised = np.delete(found - np.asarray(images), 3, axis=1)[..., 0]
+    np.testing.assert_allclose(raised, np.broadcast_to(raised[:, :1], raised.shape), atol=1e-3)
+    lines = np.diff(raised[:, 0], 2, axis=1)  # straight but at the two points of four within
+    assert ((np.abs(lines) > 1e-3).sum(axis=1) <= 4).all()
+    assert (np.ptp(raised[:, 0], axis=1) > 1).mean() > 0.9
+    # Between control points a line runs from one normal number to the next: its ends tell of both.
+    assert np.std(raised[:, 0, 15] - raised[:, 0, 0]) == pytest.approx(8 * 2**0.5, rel=0.3)
+
+
+def test_floor_raises_what_is_below_each_images_own():
+    images = jnp.asarray(np.tile(np.arange(120, dtype=np.float32), (60, 1)).reshape(60, 10, 12, 1))
+    found = np.asarray(augment(images, jax.random.key(0), Augmentation(floor=80.0)))
+    lowest = found.min(axis=(1, 2, 3), keepdims=True)
+    np.testing.assert_allclose(found, np.maximum(images, lowest), atol=1e-4)
+    assert 60 < lowest.max() <= 80
+    assert lowest.min() < 10

@@ -231,9 +231,12 @@ def conclude_files(
 ) -> None:
     """Say what was tried, how good the network is on what was held out, and what comes next."""
     history = model.history_
-    kept = history.starts[history.kept[0]]
-    best = kept.best
-    score = None if best is None else best.validation_score
+    best = history.starts[history.kept[0]].best
+    score, is_before = None if best is None else best.validation_score, False
+    if score is None:  # what is kept may have learned from everything, once another was judged
+        judged = [s.best for s in history.starts if s.best and s.best.validation_score is not None]
+        best = min(judged, key=lambda epoch: epoch.validation_loss or 0.0, default=None)
+        score, is_before = None if best is None else best.validation_score, best is not None
     screen.say()
     screen.say(str(model.architecture_))
     screen.say()
@@ -244,8 +247,11 @@ def conclude_files(
     is_classes = history.score_name == "accuracy"
     if score is not None:
         shown = f"{score:.1%} accuracy" if is_classes else f"R² {score:.3f}"
-        screen.say(f"On {noun} held out of training: {shown} (the best of its epochs, so a little"
-                   f" too good; fathom evaluate on other {noun} tells)")  # fmt: skip
+        which = (
+            "held out, before the model learned from all" if is_before else "held out of training"
+        )
+        screen.say(f"On {noun} {which}: {shown} (the best of its epochs, so a little too good; "
+                   f"fathom evaluate on other {noun} tells)")  # fmt: skip
     names = "" if options.names is None else f" --names {shlex.quote(options.names)}"
     further = ("fathom inspect {name} --row 1    what each part of a row spoke for",)
     known = f"OTHER_{noun.upper()}{names}"

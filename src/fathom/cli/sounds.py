@@ -55,7 +55,7 @@ def train_sounds(
     assert isinstance(described, ImageInput)
     screen.say(
         f"  each as {described.height} moments of {described.width} bands "
-        "(log-mel), silence before and after left out"
+        "(log-mel), silence before and after left out, slower or faster where that brings it there"
     )
     kind = FathomRegressor if target.task == "numbers" else FathomClassifier
     return kind(time_limit=time_limit, random_state=seed).restore(*found)

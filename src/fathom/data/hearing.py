@@ -11,7 +11,6 @@ from fathom.data.schema import Hearing
 
 WINDOW_S, HOP_S = 0.025, 0.010  # what the ear smears together, and from one look to the next
 LOWEST_HZ = 50.0
-RANGE_DB = 80.0  # below the loudest of a recording, what is silent
 SILENT_DB = 35.0  # below the loudest moment, what is silence before and after
 MARGIN = 3  # moments kept before and after
 LINEAR_HZ, LINEAR_MEL, LOG_STEP = 1000.0, 15.0, math.log(6.4) / 27.0  # of Slaney's scale
@@ -20,13 +19,31 @@ LONGEST_SHARE = 0.98  # of the recordings that are heard whole
 STEP = 8  # moments that lengths are rounded up to
 
 
+WORD_RANGE_DB = 45.0  # below the loudest, what is noise rather than voice
+WORD_STRETCH = 2.0
+WORD_BAND_MEL = 1.45  # from band to band: what does not tell one throat's overtones apart
+
+
 def hear_at(rate: int, n_bands: int = 40) -> Hearing:
-    """Return how recordings of a sampling rate are heard."""
+    """Return how recordings of a sampling rate are heard in full."""
     window = max(16, round(WINDOW_S * rate))
     return Hearing(
         rate=rate, window=window, hop=max(4, round(HOP_S * rate)), bands=n_bands,
         lowest=LOWEST_HZ, highest=rate / 2,
     )  # fmt: skip
+
+
+def hear_words_at(rate: int) -> Hearing:
+    """Return how recordings are heard to tell what they are, whoever speaks, how fast, and where.
+
+    Examples
+    --------
+    >>> hear_words_at(8000).bands, hear_words_at(16_000).bands
+    (24, 31)
+    """
+    n_bands = round(float(to_mel(np.array(rate / 2))) / WORD_BAND_MEL)
+    changed = {"range_db": WORD_RANGE_DB, "stretch": WORD_STRETCH}
+    return hear_at(rate, n_bands).model_copy(update=changed)
 
 
 def to_mel(hertz: np.ndarray) -> np.ndarray:
@@ -89,19 +106,19 @@ def mel_power(wave: np.ndarray, hearing: Hearing) -> np.ndarray:
     return np.concatenate(parts)
 
 
-def to_levels(power: np.ndarray) -> np.ndarray:
-    """Return power as levels from 0 (80 dB below the loudest, or silence) to 255 (the loudest)."""
+def to_levels(power: np.ndarray, range_db: float = 80.0) -> np.ndarray:
+    """Return power as levels from 0 (so far below the loudest, or silence) to 255 (the loudest)."""
     top = float(power.max(initial=0.0))
     if top <= 1e-12:
         return np.zeros(power.shape, np.uint8)
     decibels = 10 * np.log10(np.maximum(power / top, 1e-12))
-    return np.round(255 * np.clip(1 + decibels / RANGE_DB, 0, 1)).astype(np.uint8)
+    return np.round(255 * np.clip(1 + decibels / range_db, 0, 1)).astype(np.uint8)
 
 
-def trim(levels: np.ndarray) -> np.ndarray:
+def trim(levels: np.ndarray, range_db: float = 80.0) -> np.ndarray:
     """Return a picture of sound without the silence before and after."""
     loudness = levels.max(axis=1).astype(np.int16)
-    loud = np.flatnonzero(loudness >= int(loudness.max()) - round(255 * SILENT_DB / RANGE_DB))
+    loud = np.flatnonzero(loudness >= int(loudness.max()) - round(255 * SILENT_DB / range_db))
     if not loudness.any():
         return levels
     return levels[max(0, loud[0] - MARGIN) : loud[-1] + 1 + MARGIN]
@@ -109,18 +126,43 @@ def trim(levels: np.ndarray) -> np.ndarray:
 
 def hear(waves: Sequence[np.ndarray], hearing: Hearing) -> list[np.ndarray]:
     """Return pictures of sounds, each as long as it is, silence before and after left out."""
-    return [trim(to_levels(mel_power(wave, hearing))) for wave in waves]
+    decibels = hearing.range_db
+    return [trim(to_levels(mel_power(wave, hearing), decibels), decibels) for wave in waves]
 
 
-def usual_length(pictures: Sequence[np.ndarray], most: int) -> int:
-    """Return the moments in which nearly all pictures of sound have room, rounded up to eights."""
+def usual_length(pictures: Sequence[np.ndarray], most: int, stretch: float = 1.0) -> int:
+    """Return the moments in which nearly all pictures of sound have room, rounded up to eights.
+
+    Where they may be stretched it is the moments that half of them have, to the nearest eight.
+    """
     lengths = np.array([len(picture) for picture in pictures])
+    if stretch > 1:
+        usual = round(float(np.median(lengths)) / STEP) * STEP
+        return int(min(max(usual, 2 * STEP), most // STEP * STEP))
     wanted = math.ceil(float(np.quantile(lengths, LONGEST_SHARE)) / STEP) * STEP
     return int(min(max(wanted, 2 * STEP), most // STEP * STEP))
 
 
-def fit_length(pictures: Sequence[np.ndarray], length: int) -> np.ndarray:
-    """Bring pictures of sound to one length: silence around shorter ones, the middle of longer.
+def pace(picture: np.ndarray, length: int) -> np.ndarray:
+    """Return a picture of sound slower or faster, read between moments, so that it is so long."""
+    places = np.linspace(0, len(picture) - 1, length)
+    before = np.minimum(places.astype(int), max(len(picture) - 2, 0))
+    after, share = np.minimum(before + 1, len(picture) - 1), (places - before)[:, None]
+    return np.round((1 - share) * picture[before] + share * picture[after]).astype(np.uint8)
+
+
+def fit_length(pictures: Sequence[np.ndarray], length: int, stretch: float = 1.0) -> np.ndarray:
+    """Bring pictures of sound to one length: slower or faster within limits, then cut or filled.
+
+    Parameters
+    ----------
+    pictures : sequence of numpy.ndarray
+        Shape (moments, bands) each.
+    length : int
+        Moments they are to have.
+    stretch : float, default 1
+        Factor by which they may become longer or shorter. What is too short for it then gets
+        silence around it, and of what is too long the middle is kept.
 
     Returns
     -------
@@ -129,6 +171,9 @@ def fit_length(pictures: Sequence[np.ndarray], length: int) -> np.ndarray:
     """
     found = np.zeros((len(pictures), length, pictures[0].shape[1], 1), np.uint8)
     for number, picture in enumerate(pictures):
+        if stretch > 1:
+            factor = min(max(length / len(picture), 1 / stretch), stretch)
+            picture = pace(picture, max(1, round(factor * len(picture))))
         if len(picture) > length:
             begin = (len(picture) - length) // 2
             picture = picture[begin : begin + length]

@@ -71,6 +71,11 @@ class Hearing(Value):
         Bands of frequencies, on the mel scale.
     lowest, highest : float
         Where they begin and end, in hertz.
+    range_db : float
+        Decibels below the loudest of a recording, at which silence begins.
+    stretch : float
+        Factor by which a recording may become longer or shorter to be as long as others; 1 where
+        it stays as long as it is.
     """
 
     rate: int = Field(ge=100, le=1_000_000)
@@ -79,6 +84,8 @@ class Hearing(Value):
     bands: int = Field(ge=1, le=1024)
     lowest: FiniteFloat = Field(ge=0)
     highest: FiniteFloat = Field(gt=0)
+    range_db: FiniteFloat = Field(default=80.0, ge=1, le=200)
+    stretch: FiniteFloat = Field(default=1.0, ge=1, le=16)
 
     @model_validator(mode="after")
     def _has_room_for_bands(self) -> Self:

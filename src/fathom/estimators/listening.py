@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from fathom.data.audio import Recordings, resample
-from fathom.data.hearing import fit_length, hear, hear_at, usual_length
+from fathom.data.hearing import fit_length, hear, hear_words_at, usual_length
 from fathom.data.schema import ImageInput, Schema, Target
 from fathom.errors import InputError
 from fathom.estimators.defaults import output_layer
@@ -17,7 +17,6 @@ from fathom.estimators.photographs import (
     time_for,
 )
 from fathom.search.listening import MOST_MOMENTS, choose_width, sound_entries
-from fathom.training.machine import n_cores
 from fathom.training.monitor import Deadline, Monitor
 
 
@@ -66,22 +65,25 @@ def search_sounds(
             "one target for recordings", got=f"{len(target.factors)} factors of one answer",
             hint="train one model for each",
         )  # fmt: skip
-    watch: dict[str, Any] = {"monitor": monitor, "deadline": deadline, "groups": groups}
+    watch: dict[str, Any] = {
+        "monitor": monitor, "deadline": deadline, "groups": groups, "learns_all": True
+    }  # fmt: skip
     if earlier is not None:
         schema, network = earlier
         assert isinstance(schema.input, ImageInput)
         levels = sound_rows(recordings, schema.input).reshape(-1, *schema.input.shape)
         return search_levels(levels, y, schema, weight, seed, (), earlier=network, **watch)
-    hearing = hear_at(recordings.rate)
+    hearing = hear_words_at(recordings.rate)
     pictures = hear(recordings.waves, hearing)
-    x = fit_length(pictures, usual_length(pictures, MOST_MOMENTS))
+    length = usual_length(pictures, MOST_MOMENTS, hearing.stretch)
+    x = fit_length(pictures, length, hearing.stretch)
     described = ImageInput(
         height=x.shape[1], width=x.shape[2], channels=1, is_photo=True, hearing=hearing
     )
     schema = Schema(input=described, target=target)
     output, loss = output_layer(schema)
     n = int(np.count_nonzero(weight))
-    width = choose_width(n, x.shape[1:], time_for(deadline), n_cores())
+    width = choose_width(n, x.shape[1:], time_for(deadline))
     entries = sound_entries(x.shape[1:], width, output, loss, n, seed)
     return search_levels(x, y, schema, weight, seed, entries, **watch)
 
@@ -100,7 +102,8 @@ def sound_rows(x: Any, described: ImageInput) -> np.ndarray:
         same = resample(x, hearing.rate)
         if not len(same):
             return np.zeros((0, described.n_features), np.uint8)
-        return fit_length(hear(same.waves, hearing), described.height).reshape(len(same), -1)
+        pictures = hear(same.waves, hearing)
+        return fit_length(pictures, described.height, hearing.stretch).reshape(len(same), -1)
     levels = np.asarray(x)
     if levels.ndim not in (3, 4) or levels.shape[1:3] != described.shape[:2]:
         raise InputError(

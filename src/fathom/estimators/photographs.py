@@ -18,6 +18,7 @@ from fathom.estimators.defaults import output_layer
 from fathom.nn.architecture import Architecture
 from fathom.nn.network import Network
 from fathom.search.contest import Entry, Ground, contest, go_on
+from fathom.search.everything import LEAST_S, Learned, judge_and_learn, learn_more
 from fathom.search.factors import with_factors
 from fathom.search.picturing import choose_size, picture_entries
 from fathom.training.history import History
@@ -33,21 +34,27 @@ NO_DEADLINE_S = 600.0  # that pictures are designed for where there is no time l
 
 
 class Earlier(NamedTuple):
-    """A network that is trained on: what it is, how it is trained, and what happened so far."""
+    """Networks that are trained on: what they are, how they are trained, and what happened."""
 
     architecture: Architecture
     recipe: Recipe
-    network: Network
+    networks: tuple[Network, ...]
     target_encoding: Standardization | None
     history: History
 
     @classmethod
     def of(cls, model: Any) -> "Earlier":
-        """Return the network of a fitted estimator of pictures or recordings."""
+        """Return the networks of a fitted estimator of pictures or recordings."""
         return cls(
-            model.architecture_, model.recipe_, model.networks_[0], model.target_encoding_,
+            model.architecture_, model.recipe_, model.networks_, model.target_encoding_,
             model.history_,
         )  # fmt: skip
+
+    @property
+    def knows_everything(self) -> bool:
+        """Whether nothing was held out from them that could judge."""
+        bests = [self.history.starts[number].best for number in self.history.kept]
+        return all(best is not None and best.validation_loss is None for best in bests)
 
 
 class Found(NamedTuple):
@@ -141,6 +148,7 @@ def search_levels(
     deadline: Deadline,
     groups: np.ndarray | None = None,
     earlier: Earlier | None = None,
+    learns_all: bool = False,
 ) -> Found:
     """Hold a contest of described networks on pictures of their final size.
 
@@ -165,7 +173,9 @@ def search_levels(
     groups : numpy.ndarray, optional
         Group of each picture: those of one never both train and judge.
     earlier : Earlier, optional
-        A network that is trained on instead; there are no entries then.
+        Networks that are trained on instead; there are no entries then.
+    learns_all : bool, default False
+        Whether the winner is trained anew on all pictures, those that judged included.
     """
     target = schema.target
     if earlier is None:
@@ -187,28 +197,46 @@ def search_levels(
     judges = None if held_out is None else jax.tree.map(lambda part: part[held_out], examples)
     began, reserve = deadline.remaining(), END_S + END_SHARE * time_for(deadline)
     last = Deadline(max(began - reserve, 0.1)) if np.isfinite(began) else deadline
-    ground, watched = Ground(examples, training, judges), monitor or Monitor()
-    if earlier is None:
-        found = contest(entries, ground, deadline=last, monitor=watched)
-        entry, network, starts = found.entry, found.network, found.starts
-        kept = len(starts) - 1
-    else:
-        before, entry = earlier.history, first
-        network, newest, is_better = go_on(
-            len(before.starts), entry, earlier.network, ground, deadline=last, monitor=watched
-        )
-        starts = (*before.starts, newest)
-        kept = len(before.starts) if is_better else before.kept[0]
+    ground = Ground(examples, training, judges)
+    found = _compete(entries, ground, rows, earlier, learns_all, last, monitor or Monitor())
     history = History(
-        starts=starts,
-        kept=(kept,),
-        score_name=score_name(entry.architecture.output_activation),
+        starts=found.starts,
+        kept=found.kept,
+        score_name=score_name(found.entry.architecture.output_activation),
         seconds=began - deadline.remaining() if np.isfinite(began) else 0.0,
     )
-    encoding = Standardization(np.zeros(1), np.ones(1))
     return Found(
-        schema, entry.architecture, entry.recipe, history, (network,), encoding, target_encoding
-    )
+        schema, found.entry.architecture, found.entry.recipe, history, found.networks,
+        Standardization(np.zeros(1), np.ones(1)), target_encoding,
+    )  # fmt: skip
+
+
+def _compete(
+    entries: Sequence[Entry],
+    ground: Ground,
+    rows: np.ndarray,
+    earlier: Earlier | None,
+    learns_all: bool,
+    deadline: Deadline,
+    monitor: Monitor,
+) -> Learned:
+    """Find the best of the entries, or train on what there is."""
+    watch: Any = {"deadline": deadline, "monitor": monitor}
+    first = entries[0]
+    if earlier is not None:
+        before = earlier.history
+        known = Learned(first, earlier.networks, before.starts, before.kept)
+        if earlier.knows_everything and ground.held_out is not None:
+            everything = jax.tree.map(lambda part: part[rows], ground.examples)
+            return learn_more(known, everything, **watch)
+        number = len(before.starts)
+        network, newest, is_better = go_on(number, first, known.networks[0], ground, **watch)
+        kept = (number if is_better else before.kept[0],)
+        return Learned(first, (network,), (*before.starts, newest), kept)
+    if learns_all and ground.held_out is not None and LEAST_S <= deadline.remaining() < np.inf:
+        return judge_and_learn(entries, ground, rows, **watch)
+    found = contest(entries, ground, **watch)
+    return Learned(found.entry, (found.network,), found.starts, (len(found.starts) - 1,))
 
 
 def _divide(

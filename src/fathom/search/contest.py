@@ -128,18 +128,18 @@ def contest(
             network, history = run_entry(number, entry, None, ground, share, monitor)
         except TrainingError as error:
             errors.append(error)
-            starts.append(StartHistory(events=(_stopped(0, f"left out: {error}"),)))
+            starts.append(StartHistory(events=(stopped(0, f"left out: {error}"),)))
             continue
-        tried.append((_loss(history), number, network))
+        tried.append((loss_of(history), number, network))
         starts.append(history)
     if not tried:
         raise errors[0]
     best, winner, network = min(tried, key=lambda one: one[:2])
     for loss, number, _ in tried:
         if number != winner:
-            starts[number] = _cut(number, entries[number], starts[number], loss, best, monitor)
+            starts[number] = cut(number, entries[number], starts[number], loss, best, monitor)
     final, history = run_entry(winner, entries[winner], network, ground, deadline, monitor)
-    if _loss(history) > best:  # what followed was no better: stay with the trial's
+    if loss_of(history) > best:  # what followed was no better: stay with the trial's
         final = network
     return Outcome(entries[winner], final, (*starts, history))
 
@@ -166,14 +166,14 @@ def challenge(
     try:
         network, history = run_entry(number, entry, None, ground, deadline, monitor)
     except TrainingError as error:
-        left_out = StartHistory(events=(_stopped(0, f"left out: {error}"),))
+        left_out = StartHistory(events=(stopped(0, f"left out: {error}"),))
         return replace(found, starts=(*starts, left_out), kept=number - 1)
-    before, now = min(map(_loss, starts)), _loss(history)
+    before, now = min(map(loss_of, starts)), loss_of(history)
     if now < before:
-        starts[-1] = _cut(number - 1, found.entry, starts[-1], before, now, monitor)
+        starts[-1] = cut(number - 1, found.entry, starts[-1], before, now, monitor)
         return Outcome(entry, network, (*starts, history), number)
-    cut = _cut(number, entry, history, now, before, monitor)
-    return replace(found, starts=(*starts, cut), kept=number - 1)
+    behind = cut(number, entry, history, now, before, monitor)
+    return replace(found, starts=(*starts, behind), kept=number - 1)
 
 
 def go_on(
@@ -209,7 +209,7 @@ def go_on(
     """
     before = math.inf if ground.held_out is None else _judge(entry, network, ground.held_out)
     trained, history = run_entry(number, entry, network, ground, deadline, monitor)
-    is_better = _loss(history) < before
+    is_better = loss_of(history) < before
     return (trained if is_better else network), history, is_better
 
 
@@ -228,38 +228,41 @@ def run_entry(
     monitor: Monitor,
 ) -> tuple[Network, StartHistory]:
     """Train an entry from its start, or on from where it stands, and tell what it came to."""
-    _tell(monitor, number, entry, "begun", reason="" if network is None else "goes on")
+    tell(monitor, number, entry, "begun", reason="" if network is None else "goes on")
     if network is None:
         network = build(entry.architecture, jax.random.key(entry.recipe.seed))
     trained, history = train(
         network, entry.architecture, entry.recipe, ground.examples, ground.held_out,
         start=number, rows=ground.training, monitor=monitor, deadline=deadline,
     )  # fmt: skip
-    _tell(monitor, number, entry, "complete", history=history)
+    tell(monitor, number, entry, "complete", history=history)
     return trained, history
 
 
-def _loss(history: StartHistory) -> float:
+def loss_of(history: StartHistory) -> float:
+    """Return the loss of the epoch kept, on what was held out where something was."""
     best = history.best
     if best is None:
         return math.inf
     return best.train_loss if best.validation_loss is None else best.validation_loss
 
 
-def _stopped(epoch: int, text: str) -> Event:
+def stopped(epoch: int, text: str) -> Event:
+    """Return the event of a training that is over."""
     return Event(epoch=epoch, kind="stopped", text=text)
 
 
-def _cut(
+def cut(
     number: int, entry: Entry, history: StartHistory, loss: float, best: float, monitor: Monitor
 ) -> StartHistory:
+    """Tell, and note in its history, that a network was behind the best after its trial."""
     text = f"cut after its trial ({entry.name}): held-out loss {loss:.4g}, the best {best:.4g}"
-    _tell(monitor, number, entry, "cut", reason=text, history=history)
-    event = _stopped(len(history.epochs), text)
+    tell(monitor, number, entry, "cut", reason=text, history=history)
+    event = stopped(len(history.epochs), text)
     return history.model_copy(update={"events": (*history.events, event)})
 
 
-def _tell(
+def tell(
     monitor: Monitor,
     number: int,
     entry: Entry,
@@ -268,7 +271,8 @@ def _tell(
     reason: str = "",
     history: StartHistory | None = None,
 ) -> None:
-    loss = math.inf if history is None else _loss(history)
+    """Tell what became of an entry."""
+    loss = math.inf if history is None else loss_of(history)
     monitor.on_network(
         NetworkEvent(
             number=number, status=status, structure=entry.name, reason=reason,

@@ -10,7 +10,6 @@ from fathom.nn.normalization import BatchNorm
 from fathom.search.contest import Entry
 from fathom.search.picturing import (
     SPEED,
-    USABLE,
     count_products,
     make_entry,
     normalized_convolution,
@@ -23,11 +22,12 @@ MOST_STAGES = 4
 FEWEST_SIDE = 4  # moments or bands at which a stage still looks at neighbors
 TRAINED = 60_000  # recordings, the same ones changed included, that a training should see at least
 FEWEST_PASSES, MOST_PASSES = 8, 80
+LEARNING_SHARE = 0.6  # of the time, in which the networks that are kept take steps
 MOST_MOMENTS = 400  # of one recording; 4 s
 
 
-def choose_width(n: int, shape: Shape, seconds: float, n_cores: int) -> int:
-    """Choose the widest network for which there is time enough.
+def choose_width(n: int, shape: Shape, seconds: float) -> int:
+    """Choose the widest network for which there is time enough on one core; each trains another.
 
     Parameters
     ----------
@@ -37,18 +37,16 @@ def choose_width(n: int, shape: Shape, seconds: float, n_cores: int) -> int:
         Moments, bands and 1.
     seconds : float
         Time for training.
-    n_cores : int
-        Cores of the processor.
 
     Examples
     --------
-    >>> choose_width(2000, (48, 40, 1), 60, 2)
+    >>> choose_width(2000, (48, 40, 1), 60)
     8
-    >>> choose_width(2000, (48, 40, 1), 600, 2)
-    32
+    >>> choose_width(2000, (48, 40, 1), 600)
+    16
     """
     passes = min(MOST_PASSES, max(FEWEST_PASSES, TRAINED / max(n, 1)))
-    affordable = USABLE * seconds * SPEED * n_cores / (n * passes)
+    affordable = LEARNING_SHARE * seconds * SPEED / (n * passes)
     output = Dense(units=2, activation="softmax")
     chosen = WIDTHS[0]
     for width in WIDTHS:
@@ -109,8 +107,9 @@ def sound_entries(
     """Describe the networks that compete for sound.
 
     They differ in how strongly recordings are changed while learning (moved in time, spoken faster
-    or slower, by a longer or shorter throat, with noise, stretches of time and of frequency hidden)
-    and in whether the place of what was found counts.
+    or slower, by a longer or shorter throat, with noise, stretches of time and of frequency
+    hidden), in whether they are also changed as by another microphone in another room, and in
+    whether the place of what was found counts.
 
     Parameters
     ----------
@@ -127,17 +126,19 @@ def sound_entries(
     """
     moments, bands = shape[:2]
     usual = Augmentation(
-        shift=bands / 16, slide=moments / 12, scale=0.15, light=0.2, noise=16.0, hide_rows=0.2,
+        shift=bands / 16, slide=moments / 16, scale=0.15, light=0.2, noise=16.0, hide_rows=0.2,
         hide_columns=0.2,
     )  # fmt: skip
+    elsewhere = usual.model_copy(update={"tone": 30.0, "floor": 60.0})
     strong = Augmentation(
-        shift=bands / 10, slide=moments / 8, scale=0.25, shear=0.1, bend=bands / 40, light=0.35,
-        noise=30.0, hide_rows=0.3, hide_columns=0.3,
+        shift=bands / 10, slide=moments / 10, scale=0.25, shear=0.1, bend=bands / 40, light=0.35,
+        noise=24.0, tone=40.0, floor=90.0, hide_rows=0.3, hide_columns=0.3,
     )  # fmt: skip
     there = sound_network(shape, width, output, loss)
     anywhere = sound_network(shape, width, output, loss, keeps_place=False)
     return (
-        make_entry(f"{moments} moments, changed strongly", there, n, seed, strong),
+        make_entry(f"{moments} moments, elsewhere", there, n, seed, elsewhere),
         make_entry(f"{moments} moments, changed as usual", there, n, seed, usual),
-        make_entry(f"{moments} moments, changed strongly, anywhere", anywhere, n, seed, strong),
+        make_entry(f"{moments} moments, changed strongly", there, n, seed, strong),
+        make_entry(f"{moments} moments, elsewhere, in any order", anywhere, n, seed, elsewhere),
     )

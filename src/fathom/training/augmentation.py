@@ -42,6 +42,11 @@ def augment(
         rows = jnp.clip(rows, 0, images.shape[1] - 1)
         columns = jnp.clip(columns, 0, images.shape[2] - 1)
     moved = _interpolate(images, rows, columns)
+    if augmentation.tone > 0:
+        moved = _retune(moved, jax.random.fold_in(key, 7), augmentation.tone)
+    if augmentation.floor > 0:
+        height = jax.random.uniform(jax.random.fold_in(key, 8), (len(images), 1, 1, 1), jnp.float32)
+        moved = jnp.maximum(moved, augmentation.floor * height)
     if augmentation.light > 0:
         moved = _relight(moved, jax.random.fold_in(key, 2), augmentation.light)
     if augmentation.noise > 0:
@@ -86,6 +91,17 @@ def _relight(
     draws = 1 + amount * jax.random.uniform(key, (2, len(images), 1, 1, 1), jnp.float32, -1, 1)
     mean = images.mean(axis=(1, 2, 3), keepdims=True)
     return draws[0] * (mean + draws[1] * (images - mean))
+
+
+def _retune(
+    images: Float[Array, "batch height width channels"], key: Key[Array, ""], amount: float
+) -> Float[Array, "batch height width channels"]:
+    """Raise and lower columns smoothly; what is nothing stays so, and the loudest as loud."""
+    coarse = jax.random.normal(key, (len(images), _GRID), jnp.float32)
+    raised = amount * jnp.einsum("bj,wj->bw", coarse, _tent_weights(images.shape[2]))
+    tuned = jnp.where(images > 0, images + raised[:, None, :, None], 0.0)
+    top = [one.max(axis=(1, 2, 3), keepdims=True) for one in (images, tuned)]
+    return jnp.where(images > 0, jnp.maximum(tuned + top[0] - top[1], 0.0), 0.0)
 
 
 def _add_noise(

@@ -42,6 +42,13 @@ class Augmentation(Value):
         Largest shift along the height beside that, in pixels: the time of a picture of sound.
     noise : float, default 0
         Largest standard deviation of noise added to pixels, in their units; each image has its own.
+    tone : float, default 0
+        Strength of a smooth random change of level from column to column, the same in all rows: the
+        standard deviation at its control points, in units of pixels. Of a picture of sound, another
+        microphone in another room; what is 0 stays 0, and the loudest as loud as it was.
+    floor : float, default 0
+        Highest level up to which what is below is raised, each image to its own: the rustle behind
+        a recording.
     hide_rows, hide_columns : float, default 0
         Largest share of the height, and of the width, that is hidden in one stretch, 0 to 0.9.
     edge : {"zero", "repeat"}, default "zero"
@@ -69,6 +76,8 @@ class Augmentation(Value):
     mirror: bool = False
     slide: float = Field(default=0.0, ge=0, le=4096)
     noise: float = Field(default=0.0, ge=0, le=255)
+    tone: float = Field(default=0.0, ge=0, le=255)
+    floor: float = Field(default=0.0, ge=0, le=255)
     hide_rows: float = Field(default=0.0, ge=0, le=0.9)
     hide_columns: float = Field(default=0.0, ge=0, le=0.9)
     edge: Literal["zero", "repeat"] = "zero"

@@ -1,0 +1,112 @@
+"""A contest whose winner learns from everything, what judged included."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from fathom.nn.architecture import Architecture
+from fathom.nn.dense import Dense
+from fathom.search.contest import Entry, Ground
+from fathom.search.everything import judge_and_learn, learn_more
+from fathom.training.monitor import Deadline, Monitor
+from fathom.training.program import Examples
+from fathom.training.recipe import Recipe
+from fathom.training.starts import n_workers
+
+CORNERS = np.array([[2, 0], [-2, 0], [0, 3]], np.float32)  # of the last class only judges know
+
+
+def make_rows():
+    rng = np.random.default_rng(0)
+    classes = np.arange(150, dtype=np.int32) % 2
+    classes[100:] = np.arange(50) % 3
+    x = (CORNERS[classes] + 0.3 * rng.normal(size=(150, 2))).astype("f4")
+    return Examples(jnp.asarray(x), jnp.asarray(classes), jnp.ones(150, jnp.float32))
+
+
+def enter(rate):
+    output = Dense(units=3, activation="softmax")
+    described = Architecture(input_shape=(2,), layers=(output,), loss="cross_entropy")
+    recipe = Recipe(learning_rate=rate, batch_size=32, epochs=30, seed=3)
+    return Entry(f"rate {rate}", described, recipe)
+
+
+class Ear(Monitor):
+    """Hears all, and asks to stop once the first judged network is done, where told to."""
+
+    def __init__(self, *, stops=False):
+        self.events, self.epochs, self.stops = [], {}, stops
+
+    def on_network(self, event):
+        self.events.append(event)
+
+    def on_epoch(self, start, epoch):
+        self.epochs.setdefault(start, []).append(epoch)
+
+    def should_stop(self):
+        return self.stops and any(event.status == "complete" for event in self.events)
+
+
+def run(ear):
+    examples = make_rows()
+    judges = Examples(*(part[100:] for part in examples))
+    ground = Ground(examples, np.arange(100), judges)
+    entries = (enter(1e-4), enter(0.05))
+    return judge_and_learn(
+        entries, ground, np.arange(150), deadline=Deadline(60), monitor=ear
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def learned():
+    ear = Ear()
+    return run(ear), ear
+
+
+def right(network):
+    examples = make_rows()
+    z = np.asarray(network.combine(examples.x))
+    return float((z.argmax(axis=1) == np.asarray(examples.y)).mean())
+
+
+def test_the_best_judged_is_trained_on_what_judged_it_too(learned):
+    found, _ = learned
+    assert found.entry.name == "rate 0.05"
+    assert len(found.networks) >= n_workers()
+    for network in found.networks:
+        assert right(network) > 0.95  # also of the class that nobody but judges knew
+
+
+def test_what_was_judged_and_what_learned_stand_in_the_history(learned):
+    found, ear = learned
+    judged, others = found.starts[:2], found.starts[2:]
+    assert found.kept == tuple(range(2, 2 + len(others)))
+    assert len(others) == found.entry.recipe.n_starts == len(found.networks)
+    assert all(start.best.validation_loss is not None for start in judged)
+    assert all(start.best.validation_loss is None for start in others)
+    assert "cut after its trial" in judged[0].events[-1].text
+    assert {number: len(epochs) for number, epochs in ear.epochs.items()} == {
+        number: len(start.epochs) for number, start in enumerate(found.starts)
+    }
+    last = {event.number: event.status for event in ear.events}
+    assert last == {0: "cut", **dict.fromkeys(range(1, len(found.starts)), "complete")}
+
+
+def test_who_asks_to_stop_gets_the_network_that_was_judged():
+    found = run(Ear(stops=True))
+    assert len(found.networks) == 1
+    (number,) = found.kept
+    losses = [start.best.validation_loss for start in found.starts if start.best]
+    assert found.starts[number].best.validation_loss == min(losses)
+
+
+def test_more_networks_are_averaged_with_those_there_are(learned):
+    found, _ = learned
+    more = learn_more(found, make_rows(), deadline=Deadline(60), monitor=Monitor())
+    n = len(found.networks)
+    assert more.networks[:n] == found.networks
+    assert more.starts[: len(found.starts)] == found.starts
+    assert len(more.networks) == len(more.kept) == n + n_workers()
+    assert right(more.networks[-1]) > 0.95
+    first, new = (np.asarray(more.networks[place].combine(make_rows().x)) for place in (0, -1))
+    assert not np.allclose(first, new)  # of another start
