@@ -132,11 +132,11 @@ def test_products_are_those_counted_by_hand():
 
 
 def test_more_time_and_fewer_pictures_give_larger_ones():
-    sides = [choose_size(1000, 300, seconds, 2).side for seconds in (1, 30, 300, 3000)]
+    sides = [choose_size(1000, 300, seconds).side for seconds in (1, 30, 300, 3000)]
     assert sides == sorted(sides)
     assert sides[0] < sides[-1]
-    assert choose_size(100_000, 300, 60, 2).side < choose_size(1000, 300, 60, 2).side
-    assert choose_size(1000, 20, 3000, 2).side == 20
+    assert choose_size(100_000, 300, 60).side < choose_size(1000, 300, 60).side
+    assert choose_size(1000, 20, 3000).side == 20
 
 
 def test_every_entry_for_pictures_can_be_built_at_any_size():

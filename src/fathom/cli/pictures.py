@@ -49,7 +49,6 @@ from fathom.estimators.designing import class_weights
 from fathom.estimators.listening import sound_rows
 from fathom.estimators.photographs import Earlier, scaled, search_levels, search_photographs
 from fathom.search.picturing import choose_size
-from fathom.training.machine import n_cores
 from fathom.training.monitor import Deadline, Monitor
 
 
@@ -171,7 +170,7 @@ def train_pictures(
     else:
         channels, native = survey(files.paths)
         n, native = len(files.paths), max(native, LEAST_SIDE)
-        size = choose_size(n, native, deadline.remaining(), n_cores())
+        size = choose_size(n, native, deadline.remaining())
         height, width = scaled((1, 1), size.side)
         first_stage = size.width
     screen.say(

@@ -30,7 +30,6 @@ from fathom.search.contest import Entry, Ground, Outcome, challenge, contest
 from fathom.search.illustrating import VALIDATION, blind_entry, illustrated_entries
 from fathom.search.picturing import SIZES, Size, choose_size
 from fathom.training.history import History
-from fathom.training.machine import n_cores
 from fathom.training.metrics import score_name
 from fathom.training.monitor import Deadline, Monitor
 from fathom.training.program import Examples
@@ -154,7 +153,7 @@ def _sized(
     native = max(side for _, side in surveyed)
     n_pictures = max(1, sum(map(len, paths)))
     seconds = PICTURES_SHARE * time_for(deadline)
-    size = choose_size(n_pictures, max(native, LEAST_SIDE), seconds, n_cores())
+    size = choose_size(n_pictures, max(native, LEAST_SIDE), seconds)
     for side, width in reversed(SIZES):  # as large as memory allows
         if n_pictures * 3 * size.side**2 <= MOST_OF_CELLS:
             break

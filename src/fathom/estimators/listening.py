@@ -65,9 +65,7 @@ def search_sounds(
             "one target for recordings", got=f"{len(target.factors)} factors of one answer",
             hint="train one model for each",
         )  # fmt: skip
-    watch: dict[str, Any] = {
-        "monitor": monitor, "deadline": deadline, "groups": groups, "learns_all": True
-    }  # fmt: skip
+    watch: dict[str, Any] = {"monitor": monitor, "deadline": deadline, "groups": groups}
     if earlier is not None:
         schema, network = earlier
         assert isinstance(schema.input, ImageInput)

@@ -22,7 +22,6 @@ from fathom.search.everything import LEAST_S, Learned, judge_and_learn, learn_mo
 from fathom.search.factors import with_factors
 from fathom.search.picturing import choose_size, picture_entries
 from fathom.training.history import History
-from fathom.training.machine import n_cores
 from fathom.training.metrics import score_name
 from fathom.training.monitor import Deadline, Monitor
 from fathom.training.program import Examples
@@ -124,7 +123,7 @@ def search_photographs(
         Channels of the first stage, where the pictures have their final size already.
     """
     if width is None:
-        size = choose_size(len(x), min(x.shape[1:3]), time_for(deadline), n_cores())
+        size = choose_size(len(x), min(x.shape[1:3]), time_for(deadline))
         height, wide = scaled(x.shape[1:3], size.side)
         x, width = resize_levels(x, height, wide), size.width
     schema = Schema(
@@ -148,7 +147,6 @@ def search_levels(
     deadline: Deadline,
     groups: np.ndarray | None = None,
     earlier: Earlier | None = None,
-    learns_all: bool = False,
 ) -> Found:
     """Hold a contest of described networks on pictures of their final size.
 
@@ -174,8 +172,6 @@ def search_levels(
         Group of each picture: those of one never both train and judge.
     earlier : Earlier, optional
         Networks that are trained on instead; there are no entries then.
-    learns_all : bool, default False
-        Whether the winner is trained anew on all pictures, those that judged included.
     """
     target = schema.target
     if earlier is None:
@@ -198,7 +194,7 @@ def search_levels(
     began, reserve = deadline.remaining(), END_S + END_SHARE * time_for(deadline)
     last = Deadline(max(began - reserve, 0.1)) if np.isfinite(began) else deadline
     ground = Ground(examples, training, judges)
-    found = _compete(entries, ground, rows, earlier, learns_all, last, monitor or Monitor())
+    found = _compete(entries, ground, rows, earlier, last, monitor or Monitor())
     history = History(
         starts=found.starts,
         kept=found.kept,
@@ -216,7 +212,6 @@ def _compete(
     ground: Ground,
     rows: np.ndarray,
     earlier: Earlier | None,
-    learns_all: bool,
     deadline: Deadline,
     monitor: Monitor,
 ) -> Learned:
@@ -233,7 +228,7 @@ def _compete(
         network, newest, is_better = go_on(number, first, known.networks[0], ground, **watch)
         kept = (number if is_better else before.kept[0],)
         return Learned(first, (network,), (*before.starts, newest), kept)
-    if learns_all and ground.held_out is not None and LEAST_S <= deadline.remaining() < np.inf:
+    if ground.held_out is not None and LEAST_S <= deadline.remaining() < np.inf:
         return judge_and_learn(entries, ground, rows, **watch)
     found = contest(entries, ground, **watch)
     return Learned(found.entry, (found.network,), found.starts, (len(found.starts) - 1,))

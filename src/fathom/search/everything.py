@@ -186,6 +186,8 @@ def _learn(
 
 
 def _pick(examples: Examples, rows: np.ndarray) -> Examples:
+    if len(rows) == len(examples.weight):  # not copied: they may lie in a file
+        return examples
     return jax.tree.map(lambda part: part[rows], examples)
 
 

@@ -16,10 +16,11 @@ from fathom.training.recipe import Augmentation, Recipe
 SIZES = ((16, 8), (24, 8), (32, 12), (32, 16), (48, 16), (64, 16), (64, 24), (96, 24))
 """Side of the picture, and channels of the first stage, from the cheapest on."""
 
-SPEED = 12e9  # operations a second of one core, training convolutions
+SPEED, SPEED_OF_LOOPS = 12e9, 30e9  # operations a second of one core, training convolutions
 TRAINED = 60_000  # pictures, the same ones changed included, that a training should see at least
 FEWEST_PASSES, MOST_PASSES = 6, 80
 USABLE = 0.8  # share of the time in which steps are taken
+LEARNING_SHARE = 0.6  # the same, of the networks that are kept
 MOST_STAGES = 4
 FEWEST_SIDE = 4  # pixels at which the last stage still looks at neighbors
 
@@ -31,8 +32,8 @@ class Size(NamedTuple):
     width: int
 
 
-def choose_size(n: int, native: int, seconds: float, n_cores: int) -> Size:
-    """Choose the largest size for which there is time enough.
+def choose_size(n: int, native: int, seconds: float) -> Size:
+    """Choose the largest size for which there is time enough on one core; each trains another.
 
     Parameters
     ----------
@@ -42,18 +43,16 @@ def choose_size(n: int, native: int, seconds: float, n_cores: int) -> Size:
         Side they have, in pixels; they are not enlarged.
     seconds : float
         Time for training.
-    n_cores : int
-        Cores of the processor.
 
     Examples
     --------
-    >>> choose_size(1000, 300, 600, 2)
+    >>> choose_size(1000, 300, 600)
     Size(side=48, width=16)
-    >>> choose_size(1000, 28, 60, 2)
+    >>> choose_size(1000, 28, 60)
     Size(side=24, width=8)
     """
     passes = min(MOST_PASSES, max(FEWEST_PASSES, TRAINED / max(n, 1)))
-    affordable = USABLE * seconds * SPEED * n_cores / (n * passes)
+    affordable = LEARNING_SHARE * seconds * SPEED_OF_LOOPS / (n * passes)
     chosen = Size(min(native, SIZES[0][0]), SIZES[0][1])
     for side, width in SIZES:
         size = Size(min(native, side), width)
