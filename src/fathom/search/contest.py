@@ -128,7 +128,7 @@ def contest(
             network, history = run_entry(number, entry, None, ground, share, monitor)
         except TrainingError as error:
             errors.append(error)
-            starts.append(StartHistory(events=(_stopped(0, f"left out: {error}"),)))
+            starts.append(_left_out(entry, error))
             continue
         tried.append((_loss(history), number, network))
         starts.append(history)
@@ -166,8 +166,7 @@ def challenge(
     try:
         network, history = run_entry(number, entry, None, ground, deadline, monitor)
     except TrainingError as error:
-        left_out = StartHistory(events=(_stopped(0, f"left out: {error}"),))
-        return replace(found, starts=(*starts, left_out), kept=number - 1)
+        return replace(found, starts=(*starts, _left_out(entry, error)), kept=number - 1)
     before, now = min(map(_loss, starts)), _loss(history)
     if now < before:
         starts[-1] = _cut(number - 1, found.entry, starts[-1], before, now, monitor)
@@ -236,7 +235,18 @@ def run_entry(
         start=number, rows=ground.training, monitor=monitor, deadline=deadline,
     )  # fmt: skip
     _tell(monitor, number, entry, "complete", history=history)
-    return trained, history
+    return trained, _named(history, entry)
+
+
+def _named(history: StartHistory, entry: Entry) -> StartHistory:
+    """Say of which network it is that its training stopped, as several are told of together."""
+    events = tuple(
+        event.model_copy(update={"text": f"{event.text} ({entry.name})"})
+        if event.kind == "stopped"
+        else event
+        for event in history.events
+    )
+    return history.model_copy(update={"events": events})
 
 
 def _loss(history: StartHistory) -> float:
@@ -248,6 +258,10 @@ def _loss(history: StartHistory) -> float:
 
 def _stopped(epoch: int, text: str) -> Event:
     return Event(epoch=epoch, kind="stopped", text=text)
+
+
+def _left_out(entry: Entry, error: TrainingError) -> StartHistory:
+    return StartHistory(events=(_stopped(0, f"left out ({entry.name}): {error}"),))
 
 
 def _cut(
