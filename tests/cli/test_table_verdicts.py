@@ -200,7 +200,7 @@ COMPARISONS = [
     (("--test-share", "1"), "--test-share"),
     (("--test-share", "nan"), "--test-share"),
     (("--target", "chrun"), "did you mean churn?"),
-    (("--target", "age,city"), "one column to compare on"),
+    (("--target", "age,city"), "numbers in age"),
     (("--task", "labels"), "labels"),
 ]
 

@@ -199,6 +199,54 @@ def test_row_13_unclosed_quote(read, body):
         read("a,b\n1,2\n1," + body)
 
 
+MESSAGES = (
+    'kind\tmessage\nham\tHi. "Wk been ok\nspam\t"Free entry" in 2, a wkly comp\nham\t"Never\n'
+    "ham\tsays 5\" and 6''\n"
+)
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\n\n\r\n"])
+@pytest.mark.parametrize("before", ["", "\n", "\ufeff"])
+def test_row_13_between_tabs_quotes_that_do_not_close_are_signs_like_any_other(read, end, before):
+    table = read(before + MESSAGES.rstrip("\n") + end)
+    assert table.frame.columns == ["kind", "message"]
+    expected = [tuple(line.split("\t")) for line in MESSAGES.splitlines()[1:]]
+    assert table.frame.rows() == expected
+    line = 3 + before.count("\n")  # the first that opens with a quote and goes on behind it
+    assert said(table, f"those in line {line} are not closed, and every line has 1 tab")
+    assert said(table, "the separator tab was found")
+    assert table.first_row == line - 1
+    same = read((before + MESSAGES).replace("\n", "\r\n"))
+    assert same.frame.equals(table.frame)
+    bare = read(before + MESSAGES.rstrip("\n") + end, has_header=False)
+    assert bare.frame.rows() == [("kind", "message"), *expected]
+
+
+def test_row_13_between_tabs_a_first_line_may_open_a_quote(read):
+    table = read('a\t"b\n1\t2\n3\t4\n')
+    assert table.frame.rows() == [("1", "2"), ("3", "4")]
+    assert table.frame.columns == ["a", '"b']
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        'a\tb\n1\t2\n1\t"2\n3\n',  # a line without a tab: the value may go on in it
+        'a\tb\n1\t2\n1\t"2\n\n3\t4\n',
+        'a\tb\n1\t2\n1\t"2\t3\n',
+    ],
+)
+def test_row_13_between_tabs_what_is_not_regular_either_way_is_refused(read, content):
+    with pytest.raises(DatasetError, match=r"closing quote.*line 3 of .*"):
+        read(content)
+
+
+def test_row_13_values_in_quotes_between_tabs_stay_values(read):
+    table = read('a\tb\n"1\t1"\t"2 ""x"""\n3\t"4\n5"\n')
+    assert table.frame.rows() == [("1\t1", '2 "x"'), ("3", "4\n5")]
+    assert not said(table, "quotes")
+
+
 def test_row_13_quotes_within_values(read):
     table = read('a,b\n5" pipe,2\n3,4\n6",7\n')
     assert rows(table) == [('5" pipe', "2"), ("3", "4"), ('6"', "7")]

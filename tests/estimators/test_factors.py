@@ -80,6 +80,18 @@ def test_probabilities_of_what_was_seen_keep_their_shares(model):
     np.testing.assert_allclose(model.predict_combination_proba(X).mean(axis=0), shares, atol=0.02)
 
 
+def test_its_networks_can_be_opened_and_answer_what_was_seen(model):
+    opened = open_model(model, X[:4], Y[:4])
+    assert opened.output_names == ("f + dark", "f + fair", "f + red", "m + dark", "m + fair")
+    said = [opened.output_names[number].split(" + ") for number in opened.y]
+    assert said == Y[:4].tolist()
+    # Of what was seen the network's own sums differ from the model's by what belongs to all rows.
+    z = opened.trace().layer("output").z
+    inside = model._predict_outputs(X[:4])[:, :5] - z
+    inside -= inside.mean(axis=1, keepdims=True)
+    np.testing.assert_allclose(inside, np.tile(inside[0], (4, 1)), atol=1e-4)
+
+
 def test_another_prior_needs_no_training_and_only_shifts(model):
     x, _ = make(seed=2)
     p = model.predict_combination_proba(x)
@@ -173,8 +185,11 @@ def test_what_does_not_go_together_is_refused(model):
         FathomClassifier(network(2), RECIPE, prior="uniform").fit(X, Y[:, 0])
     with pytest.raises(InputError, match=r"got 'm \+ blue'"):
         FathomClassifier(network(), RECIPE, prior={("m", "blue"): 1.0}).fit(X, Y)
-    with pytest.raises(InputError, match="got a model of 2 factors"):
-        open_model(model, X, Y)
+    unseen = np.array([["m", "red"]])
+    with pytest.raises(InputError, match=r"combinations that training saw.*m \+ red in row 1"):
+        open_model(model, X[:1], unseen)
+    with pytest.raises(InputError, match="2 columns of classes"):
+        open_model(model, X[:1], unseen[:, :1])
     with pytest.raises(InputError, match="a combination of the target's own factors"):
         FathomClassifier(model.architecture_, RECIPE).fit(X, Y[:, ::-1])
     with pytest.raises(InputError, match="a combination of the target's own factors"):

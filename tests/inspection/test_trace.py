@@ -9,11 +9,14 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from fathom.errors import InputError
+from fathom.inspection.drawing import stages_of
 from fathom.inspection.example import INPUT, SUMS, TARGET, hand_worked, softmax_layer
+from fathom.inspection.formula import write_formula
 from fathom.inspection.trace import Trace, trace
 from fathom.nn.activations import ACTIVATIONS
 from fathom.nn.architecture import Architecture
 from fathom.nn.blocks import Activation, Dropout, Flatten, Residual
+from fathom.nn.combination import Combination
 from fathom.nn.convolution import AveragePool, Conv2D, GlobalAveragePool, MaxPool
 from fathom.nn.dense import Dense, DenseLayer
 from fathom.nn.embedding import Columns, Gain
@@ -188,6 +191,32 @@ def test_node_errors_are_derivatives_by_the_sums(drawn, seed):
                 return reduce_loss(values, jnp.ones(ROWS), architecture.reduction)
 
             close(layer.delta, jax.jit(jax.grad(rest))(jnp.asarray(layer.z)))
+
+
+def test_a_combination_of_factors_is_traced_like_any_layer():
+    output = Combination(factors=(2, 3), seen=((0, 0), (0, 2), (1, 1)), offsets=(-1.0, 0.2, -0.4))
+    architecture = Architecture(
+        input_shape=(4,), loss="cross_entropy",
+        layers=(Dense(units=3, activation="tanh"), Dense(units=5, activation="identity"), output),
+    )  # fmt: skip
+    with jax.enable_x64(True):
+        network = in_float64(draw(architecture, jax.random.key(1)))
+        x, y = examples_for(architecture, 0)
+        traced = trace(network, x, y, loss=architecture.loss)
+        given = (architecture, network, jnp.asarray(x), jnp.asarray(y), None)
+        gradient = eqx.filter_grad(lambda network: loss_of(given[0], network, *given[2:]))(network)
+        pairs = list(parameters_of(traced.layers, gradient.layers))
+        assert sum(p.value.size for p, _ in pairs) == architecture.n_parameters
+        for parameter, expected in pairs:
+            close(parameter.gradient, expected)
+        to_x = jax.grad(lambda x: loss_of(architecture, network, x, *given[3:]))
+        close(traced.layers[0].x_gradient, to_x(jnp.asarray(x)))
+        close(traced.output, network(jnp.asarray(x)))
+    drawn = stages_of(traced.x, traced.layers)[-1]
+    np.testing.assert_array_equal(
+        drawn.weights, [[1, 0, 1, 0, 0], [1, 0, 0, 0, 1], [0, 1, 0, 1, 0]]
+    )
+    assert write_formula(architecture).startswith("y = softmax(P³(W² tanh(W¹x + b¹) + b²) + b³)")
 
 
 def test_the_hand_worked_network_and_its_backward_half_by_hand():

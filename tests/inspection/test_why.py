@@ -18,6 +18,7 @@ from fathom.inspection.why import Explanation, why
 from fathom.nn.activations import ACTIVATIONS
 from fathom.nn.architecture import Architecture
 from fathom.nn.blocks import Activation, Dropout, Flatten, Residual
+from fathom.nn.combination import Combination
 from fathom.nn.convolution import AveragePool, Conv2D, GlobalAveragePool, MaxPool
 from fathom.nn.dense import Dense
 from fathom.nn.embedding import Columns, Gain
@@ -212,6 +213,21 @@ def test_far_out_too(activation, scale):
         seeds = ["loss", "layer1.neuron1.delta", "layer1.neuron2.delta", "output.neuron2.delta"]
         seeds += ["output.neuron1.probability", "layer1.neuron1.weight1.new"]
         explain_all(traced, seeds, 60)
+
+
+def test_of_factors_each_sum_adds_up_one_number_of_each():
+    seen = ((0, 0), (0, 2), (1, 1))
+    output = Combination(factors=(2, 4), seen=seen, offsets=(-0.5, 0.2, -1.0))
+    layers = (Dense(units=3, activation="tanh"), Dense(units=6, activation="identity"), output)
+    described = Architecture(input_shape=FLAT, layers=layers, loss="cross_entropy")
+    x = np.random.default_rng(0).normal(size=(2, 4))
+    traced = trace(draw(described, jax.random.key(0)), x, [2, 0], loss="cross_entropy")
+    z = why(traced, "row2.output.neuron2.z")
+    names = [operand.name for operand in z.operands]
+    assert names == ["row2.layer2.neuron1.a", "row2.layer2.neuron5.a", "output.neuron2.bias"]
+    assert explain_all(traced, list(seeds_of(traced, np.random.default_rng(0))), 150) > 30
+    # The third class of the second factor comes in no combination that was seen.
+    assert why(traced, "layer2.neuron6.delta").arithmetic == "0"
 
 
 def test_a_long_sum_shows_the_largest_terms_and_what_the_others_make():

@@ -52,6 +52,8 @@ def test_the_better_network_is_trained_on_and_the_other_says_why_it_was_cut(grou
     assert found.entry.name == "deep"
     assert len(found.starts) == 3
     assert "cut after its trial (a line)" in found.starts[0].events[-1].text
+    assert found.starts[0].events[-2].text == "all epochs done (a line)"
+    assert found.starts[2].events[-1].text == "all epochs done (deep)"
     assert ear.heard == [
         (0, "begun"), (0, "complete"), (1, "begun"), (1, "complete"), (0, "cut"),
         (1, "begun"), (1, "complete"),
@@ -84,7 +86,7 @@ def test_a_challenger_whose_loss_is_not_finite_leaves_the_winner(ground):
     after = challenge(found, deep, replace(ground, examples=huge), **options)
     assert after.kept == 0
     assert after.network is found.network
-    assert "left out" in after.starts[1].events[-1].text
+    assert "left out (deep): " in after.starts[1].events[-1].text
 
 
 def test_with_little_time_the_first_is_trained_alone(ground):

@@ -101,18 +101,6 @@ def _read_shares(frame: pl.DataFrame, target: Target) -> dict[str, float]:
     return prior
 
 
-def read_truth(truth: pl.DataFrame, target: Target) -> np.ndarray:
-    """Return the place of each row's combination, -1 where a class is missing or unknown."""
-    numbers = [
-        read_target(truth[factor.name], Target(task="classes", classes=factor.classes))
-        for factor in target.factors
-    ]
-    sizes = [len(factor.classes) for factor in target.factors]
-    each = np.stack(numbers)
-    places = np.ravel_multi_index(tuple(np.maximum(each, 0)), sizes)
-    return np.where((each >= 0).all(axis=0), places, -1)
-
-
 def say_held_out(screen: Screen, model: FathomClassifier | FathomRegressor) -> None:
     """Say of a model just trained how each combination fared on rows held out, if it has any."""
     combined, target = model.combined_, model.schema_.target

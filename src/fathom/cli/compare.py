@@ -1,7 +1,7 @@
 """The verb ``compare``: Fathom and what one would otherwise pick, on the same rows."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -25,8 +25,9 @@ from fathom.cli.train import check_numbers
 from fathom.cli.watching import SearchView
 from fathom.data.cells import listing
 from fathom.data.columns import infer_columns
+from fathom.data.combinations import combinations_of
 from fathom.data.pictures import find_picture_columns, place_paths
-from fathom.data.schema import ColumnKind, Target
+from fathom.data.schema import ColumnKind, Label, Target
 from fathom.data.splitting import hold_out
 from fathom.errors import InputError
 from fathom.estimators import FathomClassifier, FathomRegressor
@@ -37,6 +38,7 @@ SHOWN = {
     "classes": ("log loss", "accuracy", "ROC AUC"),
     "numbers": ("RMSE", "MAE", "R²"),
 }
+SHOWN_OF_FACTORS = ("log loss", "accuracy", "balanced accuracy")  # the mean over combinations
 WIDE = 120  # letters of a line that hold every interval
 
 
@@ -120,12 +122,12 @@ def run_compare(
 def _read_comparable(options: TableOptions) -> tuple[TrainingTable, tuple[str, ...]]:
     """Read a table with one target that all can predict, and say which columns name pictures."""
     whole, options = read_with_target(options)
-    if len(options.target) != 1:
+    table = take_apart(whole, options)
+    if len(options.target) != 1 and not table.target.factors:
         raise InputError(
-            "one column to compare on", got=f"{len(options.target)} columns",
+            "one column to compare on, or several of classes", got=f"{len(options.target)} columns",
             hint="--target COLUMN with one name",
         )  # fmt: skip
-    table = take_apart(whole, options)
     folder = folder_of(options.path)
     named = find_picture_columns(table.features, (), folder)[0]
     table = replace(table, features=place_paths(table.features, named, folder)[0])
@@ -137,9 +139,37 @@ def _read_comparable(options: TableOptions) -> tuple[TrainingTable, tuple[str, .
     return table, tuple(named)
 
 
-def _fathom(target: Target, time_limit: float, seed: int) -> FathomClassifier | FathomRegressor:
+def _fathom(target: Target, time_limit: float, seed: int) -> Any:
     kind = FathomRegressor if target.task == "numbers" else FathomClassifier
-    return kind(time_limit=time_limit, random_state=seed)
+    model = kind(time_limit=time_limit, random_state=seed)
+    return _Factored(model, target) if target.factors else model
+
+
+class _Factored:
+    """Fathom on several factors, asked as the others are: by the numbers of combinations seen."""
+
+    def __init__(self, model: Any, target: Target) -> None:
+        self._model, self._target = model, target
+
+    def fit(self, frame: pl.DataFrame, y: np.ndarray, monitor: Any = None) -> None:
+        """Learn each factor of its own, and what they make together."""
+        found = combinations_of(self._target)
+        numbers = found.every[found.seen_at[y]]
+        names = [[str(label) for label in factor.classes] for factor in self._target.factors]
+        columns = {
+            factor.name: pl.Series(names[j]).gather(numbers[:, j])
+            for j, factor in enumerate(self._target.factors)
+        }
+        self._model.fit(frame, pl.DataFrame(columns), monitor=monitor)
+
+    def predict_places(self, frame: pl.DataFrame) -> np.ndarray:
+        """Return the probability of every combination of the table, seen in training or not."""
+        p = self._model.predict_combination_proba(frame)
+        places = {name: place for place, name in enumerate(combinations_of(self._target).names)}
+        known = combinations_of(self._model.schema_.target).names
+        shares = np.zeros((len(p), len(places)))
+        shares[:, [places[name] for name in known]] = p
+        return shares
 
 
 def _fitter(
@@ -172,9 +202,7 @@ def _try(
         fit(system, table.features[training], y[training])
         fitted = time.monotonic()
         if is_classes:
-            found = system.predict_proba(table.features[test])
-            shares = np.zeros((len(test), len(table.target.classes)))
-            shares[:, np.asarray(system.classes_, int)] = found
+            shares = _ask(system, table.features[test], table.target)
         else:
             found = system.predict(table.features[test])
         predicted = time.monotonic()
@@ -182,12 +210,32 @@ def _try(
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         return Outcome(name, None, time.monotonic() - began, 0.0, reason)
     evaluation = (
-        evaluate_classes(y[test], shares, table.target.classes)
+        evaluate_classes(_places(y[test], table.target), shares, _judged(table.target))
         if is_classes
         else evaluate_numbers(y[test], found)
     )
     notes = tuple(getattr(system, "notes_", ()))
     return Outcome(name, evaluation, fitted - began, predicted - fitted, notes=notes)
+
+
+def _ask(system: Any, features: pl.DataFrame, target: Target) -> np.ndarray:
+    """Return what a system gives each class, or of factors every combination."""
+    if isinstance(system, _Factored):
+        return system.predict_places(features)
+    found = system.predict_proba(features)
+    shares = np.zeros((len(found), len(_judged(target))))
+    shares[:, _places(np.asarray(system.classes_, int), target)] = found
+    return shares
+
+
+def _judged(target: Target) -> Sequence[Label]:
+    """Return what is told apart: classes, or of factors every combination, seen or not."""
+    return combinations_of(target).names if target.factors else target.classes
+
+
+def _places(numbers: np.ndarray, target: Target) -> np.ndarray:
+    """Return where numbers of classes stand in what is told apart."""
+    return combinations_of(target).seen_at[numbers] if target.factors else numbers
 
 
 def _introduce(
@@ -221,7 +269,7 @@ def _emit(screen: Screen, outcome: Outcome) -> None:
 
 def _show(screen: Screen, outcomes: list[Outcome], target: Target, n_test: int) -> None:
     """Show a table, the best first, with intervals as far as they fit."""
-    names = SHOWN[target.task]
+    names = SHOWN_OF_FACTORS if target.factors else SHOWN[target.task]
     width = screen.console.width if screen.console.is_terminal else WIDE
     n_intervals = len(names) if width >= WIDE else 1
     title = f"Best first; in brackets the 95 % interval, as far as {n_test:,} test rows tell"

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from fathom.cli.combinations import read_truth, say_evaluated, take_prior
+from fathom.cli.combinations import say_evaluated, take_prior
 from fathom.cli.engine import prepare_engine
 from fathom.cli.illustrated import TakenRows, placed
 from fathom.cli.pictures import read_judged
@@ -39,6 +39,7 @@ from fathom.estimators.evaluation import (
     evaluate_labels,
     evaluate_numbers,
 )
+from fathom.estimators.factoring import read_combinations
 
 SEEN = (
     "the model was trained on these very rows, so the figures are too good; rows it has not seen "
@@ -186,7 +187,11 @@ def evaluate(
         note = _left_out(truth.height - len(parsed.rows), "without labels")
         probabilities = model.predict_proba(features[parsed.rows])
         return evaluate_labels(parsed.values, probabilities, _names(truth)), note
-    y = read_truth(truth, target) if target.factors else read_target(truth.to_series(), target)
+    y = (
+        read_combinations(truth, target)
+        if target.factors
+        else read_target(truth.to_series(), target)
+    )
     classes: Sequence[Label] = target.classes
     rows = np.flatnonzero(y >= 0)
     note = _left_out(len(y) - len(rows), "with a class that is missing or unknown to the model")

@@ -9,6 +9,7 @@ from fathom.cli.options import (
     KnownTarget,
     ModelFile,
     Names,
+    Prior,
     Reading,
     Seed,
     named_columns,
@@ -104,6 +105,7 @@ def report(
         typer.Option(metavar="N", help="Look at N rows, drawn at random; all if left out."),
     ] = None,
     names: Names = None,
+    prior: Prior = None,
     *,
     reading: Reading,
     seed: Seed = 0,
@@ -116,7 +118,7 @@ def report(
     options = TableOptions(
         path=data, target=named_columns(target), names=names, seed=seed, **reading
     )
-    run_report(model, options, ReportOptions(output, lang, rows), json)
+    run_report(model, options, ReportOptions(output, lang, rows, prior), json)
 
 
 @inside.command()

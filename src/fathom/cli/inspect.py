@@ -22,14 +22,16 @@ from fathom.cli.screen import Screen
 from fathom.cli.tables import TableOptions, read_more, recall_run, shown_path, started_at
 from fathom.cli.texts import require_no_questions, show_words
 from fathom.data.cells import quoted
+from fathom.data.combinations import combinations_of
 from fathom.data.datasets import load_digits, read_classes
 from fathom.data.illustrated import RowEncoding
-from fathom.data.schema import ImageInput, NumbersInput, TableInput, Target
+from fathom.data.schema import ImageInput, Label, NumbersInput, TableInput, Target
 from fathom.data.target import parse_target, read_target
 from fathom.data.text import TextEncoding
 from fathom.deployment.archive import load
 from fathom.errors import InputError
 from fathom.estimators import FathomClassifier, FathomRegressor
+from fathom.estimators.factoring import read_combinations
 from fathom.estimators.opening import Opened, count_networks, open_model
 from fathom.inspection.arithmetic import write_number
 from fathom.inspection.example import (
@@ -267,6 +269,9 @@ def _read_table_row(
 
 def _truth(frame: pl.DataFrame, target: Target, row: int) -> Any:
     """Return what one row should give; None where that is missing or unknown to the model."""
+    if target.factors:
+        seen = combinations_of(target).to_seen(read_combinations(frame, target))
+        return None if seen[row - 1] < 0 else frame[row - 1 : row]
     if target.task == "classes":
         series = frame.to_series()
         return None if read_target(series, target)[row - 1] < 0 else series[row - 1 : row]
@@ -334,14 +339,18 @@ def _introduce(
             "Its probabilities are calibrated: those of its networks, averaged, to the power "
             f"{sharpness:.2f}, then made to add up to 1."
         )
+    if model.combined_ is not None:
+        screen.say(
+            f"Its networks answer the {len(opened.output_names)} combinations that training saw; "
+            "what they say of each factor makes the probabilities of all."
+        )
     if opened.units:
         screen.say(f"Outputs are in units of their own: a = {opened.units}.")
     screen.say()
     described = model.schema_.input
     if isinstance(described, ImageInput) and isinstance(model, FathomClassifier):
         assert example.picture is not None
-        classes = [label.item() for label in model.classes_]
-        p = model.predict_proba(example.x)[0]
+        classes, p = _shares(model, example)
         ink = as_ink(example.picture, described)
         screen.say(draw_reading(ink, classes, p, blocks=screen.can_draw))
         screen.say()
@@ -352,7 +361,8 @@ def _introduce(
 
 def _sharpness(model: FathomClassifier | FathomRegressor) -> float | None:
     """Return the power that calibrates probabilities; None where they are the networks' own."""
-    if model.schema_.target.task != "classes" or not hasattr(model, "design_"):
+    target = model.schema_.target
+    if target.task != "classes" or target.factors or not hasattr(model, "design_"):
         return None
     sharpness = float(model.design_.sharpness)
     return sharpness if abs(sharpness - 1) > 0.005 else None
@@ -365,11 +375,20 @@ def _verdict(
     target, expected = model.schema_.target, _expected(model, example)
     if isinstance(model, FathomRegressor):
         return _told(target, np.asarray(model.predict(example.x))[0]), expected
-    p = model.predict_proba(example.x)[0]
     if target.task == "labels":
-        return _told(target, p.round(2)), expected
+        return _told(target, model.predict_proba(example.x)[0].round(2)), expected
+    names, p = _shares(model, example)
     best = int(p.argmax())
-    return f"{target.classes[best]} ({p[best]:.2f})", expected
+    return f"{names[best]} ({p[best]:.2f})", expected
+
+
+def _shares(model: FathomClassifier, example: _Example) -> tuple[list[Label], np.ndarray]:
+    """Return the classes, or of factors all combinations, and how probable each is."""
+    target = model.schema_.target
+    if target.factors:
+        p = model.predict_combination_proba(example.x)[0]
+        return list(combinations_of(target).names), p
+    return list(target.classes), model.predict_proba(example.x)[0]
 
 
 def _expected(model: FathomClassifier | FathomRegressor, example: _Example) -> str | None:
@@ -377,6 +396,8 @@ def _expected(model: FathomClassifier | FathomRegressor, example: _Example) -> s
     if example.y is None:
         return None
     values, target = np.asarray(example.y)[0], model.schema_.target
+    if target.factors:
+        return " + ".join(map(str, values))
     return str(values) if target.task == "classes" else _told(target, values)
 
 

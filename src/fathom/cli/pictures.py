@@ -1,6 +1,7 @@
 """Pictures and recordings as commands read them: learned from, predicted, judged, by file."""
 
 import shlex
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -49,6 +50,7 @@ from fathom.estimators.designing import class_weights
 from fathom.estimators.listening import sound_rows
 from fathom.estimators.photographs import Earlier, scaled, search_levels, search_photographs
 from fathom.search.picturing import choose_size
+from fathom.training.history import StartHistory
 from fathom.training.monitor import Deadline, Monitor
 
 
@@ -239,10 +241,8 @@ def conclude_files(
     screen.say()
     screen.say(str(model.architecture_))
     screen.say()
-    for start in history.starts:
-        for event in start.events:
-            if event.kind == "stopped":
-                screen.say(f"  · {event.text}")
+    for line in why_stopped(history.starts):
+        screen.say(f"  · {line}")
     is_classes = history.score_name == "accuracy"
     if score is not None:
         shown = f"{score:.1%} accuracy" if is_classes else f"R² {score:.3f}"
@@ -259,6 +259,22 @@ def conclude_files(
         "done", metric=history.score_name, score=score, seconds=round(seconds, 3),
         output=str(path),
     )  # fmt: skip
+
+
+def why_stopped(starts: Sequence[StartHistory]) -> list[str]:
+    """Return why each training stopped; what is true of several is said once, with their number.
+
+    Examples
+    --------
+    >>> from fathom.training.history import Event
+    >>> stop = Event(epoch=9, kind="stopped", text="all epochs done (linear)")
+    >>> why_stopped([StartHistory(events=(stop,))] * 2)
+    ['all epochs done (linear), 2 times']
+    """
+    counts = Counter(
+        event.text for start in starts for event in start.events if event.kind == "stopped"
+    )
+    return [text if n == 1 else f"{text}, {n} times" for text, n in counts.items()]
 
 
 def predict_files(

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from fathom.cli.combinations import take_prior
 from fathom.cli.engine import prepare_engine
 from fathom.cli.evaluate import right_numbers, target_names
 from fathom.cli.illustrated import placed
@@ -29,7 +30,6 @@ from fathom.data.target import parse_target
 from fathom.deployment.archive import load
 from fathom.errors import InputError
 from fathom.estimators import FathomClassifier, FathomRegressor
-from fathom.estimators.opening import refuse_factors
 from fathom.estimators.reporting import gather_report
 from fathom.inspection.report import ReportContents, write_report
 from fathom.inspection.tongues import as_language, say
@@ -44,6 +44,7 @@ class ReportOptions:
     output: str = "report.html"
     language: str = "en"
     rows: int | None = None
+    prior: str | None = None
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def run_report(model_path: str, options: TableOptions, asked: ReportOptions, is_
     path = _checked_output(asked.output, model_path, options.path)
     prepare_engine()
     model = load(model_path)
-    refuse_factors(model)
+    take_prior(model, asked.prior)
     given = _read(model, Path(model_path), options)
     screen.say(f"Looking at {model_path} on {len(given.x):,} rows of {given.name} …")
     contents = gather_report(
@@ -185,6 +186,8 @@ def _is_training(model_path: Path, options: TableOptions) -> bool | None:
 
 def _truth(frame: pl.DataFrame, target: Target) -> Any:
     """Return the right answers, one row each, with NaN where numbers or labels are not known."""
+    if target.factors:
+        return frame
     if target.task == "classes":
         return frame.to_series()
     if target.task == "labels":

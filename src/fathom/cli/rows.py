@@ -10,12 +10,13 @@ import polars as pl
 from fathom.cli.evaluate import right_numbers
 from fathom.cli.tables import TableOptions, read_more, recall_run, shown_path, split_names
 from fathom.data.cells import listing, nearest, quoted
+from fathom.data.combinations import combinations_of
 from fathom.data.datasets import load_digits
 from fathom.data.schema import ImageInput, NumbersInput, TableInput, Target
 from fathom.data.target import parse_target, read_target
 from fathom.errors import InputError
 from fathom.estimators import FathomClassifier, FathomRegressor
-from fathom.estimators.opening import refuse_factors
+from fathom.estimators.factoring import read_combinations
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,6 @@ def read_known_rows(
     InputError
         If there are no such rows, or their target is not among them.
     """
-    refuse_factors(model)
     described = model.schema_.input
     if isinstance(described, ImageInput):
         return _read_pictures(described, model.schema_.target, options, most, is_fresh=is_fresh)
@@ -150,7 +150,7 @@ def _draw(n: int, most: int, seed: int) -> np.ndarray:
 
 def _target_names(frame: pl.DataFrame, target: Target, options: TableOptions) -> list[str]:
     names = list(split_names(options.target, frame.columns) or target.names)
-    wanted = 1 if target.task == "classes" else target.n_outputs
+    wanted = len(target.factors) or (1 if target.task == "classes" else target.n_outputs)
     if len(names) != wanted:
         columns = "column" if wanted == 1 else f"{wanted} columns"
         raise InputError(
@@ -171,10 +171,15 @@ def _known_targets(truth: pl.DataFrame, target: Target) -> tuple[np.ndarray, Any
     if target.task == "labels":
         parsed = parse_target(truth, "labels", drop_missing=True)
         return parsed.rows, parsed.values
-    if target.task == "classes":
+    if target.factors:
+        rows = np.flatnonzero(
+            combinations_of(target).to_seen(read_combinations(truth, target)) >= 0
+        )
+        y: Any = truth[rows]
+    elif target.task == "classes":
         series = truth.to_series()
         rows = np.flatnonzero(read_target(series, target) >= 0)
-        y: Any = series[rows]
+        y = series[rows]
     else:
         numbers = np.stack([right_numbers(truth[name]) for name in truth.columns], axis=1)
         rows = np.flatnonzero(np.isfinite(numbers).all(axis=1))

@@ -67,7 +67,7 @@ def run_space(model_path: str, options: TableOptions, asked: SpaceOptions, is_js
     described = model.schema_.input
     view = _View(screen, opened, rows)
     study = study_space(
-        opened.network, opened.x, np.asarray(rows.y), about=about, neuron=neuron,
+        opened.network, opened.x, _answers(opened, rows), about=about, neuron=neuron,
         picture_shape=described.shape if isinstance(described, ImageInput) else None,
         seconds=asked.time_limit - (time.monotonic() - began), seed=options.seed,
         on_part=view.show,
@@ -88,6 +88,14 @@ def run_space(model_path: str, options: TableOptions, asked: SpaceOptions, is_js
         screen.say(f"\nSaved as {asked.output} after {time.monotonic() - began:.1f} s.")
     seconds = round(time.monotonic() - began, 3)
     screen.emit("done", left_out=list(study.left_out), seconds=seconds, output=asked.output)
+
+
+def _answers(opened: Opened, rows: KnownRows) -> np.ndarray:
+    """Return the right answers, of several factors their combinations in words."""
+    y = np.asarray(rows.y)
+    if y.ndim == 2 and opened.class_names and opened.y is not None:
+        return np.array(opened.output_names)[opened.y]
+    return y
 
 
 def _check(asked: SpaceOptions, *sources: str) -> None:

@@ -98,6 +98,12 @@ class Combinations:
     is_told: np.ndarray
     names: tuple[str, ...]
 
+    def to_seen(self, places: np.ndarray) -> np.ndarray:
+        """Return numbers among the combinations seen, -1 for others, from places among all."""
+        numbers = np.full(len(self.every) + 1, -1)
+        numbers[self.seen_at] = np.arange(len(self.seen_at))
+        return np.asarray(numbers[places])
+
     @property
     def is_rare(self) -> np.ndarray:
         """Whether a combination has less than a quarter of an even share of the rows."""

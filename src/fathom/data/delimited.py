@@ -8,7 +8,8 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 from typing import TextIO
 
 import polars as pl
@@ -19,6 +20,7 @@ from fathom.data.frames import MAX_NAME_LENGTH, Table, name_columns
 from fathom.data.plaintext import Text, as_text, check_encoding, first_lines
 from fathom.data.schema import MAX_COLUMNS
 from fathom.data.sources import CHUNK_BYTES, Source, guarded
+from fathom.data.unquoted import find_unquoted
 from fathom.errors import DatasetError, InputError
 
 SEPARATORS = {",": "','", ";": "';'", "\t": "tab", "|": "'|'"}
@@ -95,7 +97,13 @@ def read_delimited(
         if separator == BLANKS:
             text, separator = blanks_to_tabs(text, has_header=has_header is not False), "\t"
         layout = _layout(text, separator, has_header)
-        frame, repairs = _values(text, layout)
+        try:
+            frame, repairs = _values(text, layout)
+        except DatasetError:
+            taken = _as_written(text, layout, has_header)
+            if taken is None:
+                raise
+            layout, frame, repairs = taken
         if not frame.height and not source.may_be_empty:
             raise DatasetError(
                 "rows of data", got=f"{source.name}, which has a header and no data rows",
@@ -277,6 +285,29 @@ def _values(text: Text, layout: _Layout) -> tuple[pl.DataFrame, list[str]]:
     return frame, notes
 
 
+def _as_written(
+    text: Text, layout: _Layout, has_header: bool | None
+) -> tuple[_Layout, pl.DataFrame, list[str]] | None:
+    """Read text between tabs whose quotes are signs like any other; None where they are not."""
+    if layout.separator != "\t" or text.has_bare_returns or not text.has_quotes:
+        return None
+    found = find_unquoted(text.source)
+    if found is None:
+        return None
+    with _opened(text.source) as file:
+        line = layout.n_blank_lines + 1
+        cells = next(islice(file, layout.n_blank_lines, None)).rstrip("\r\n").split("\t")
+    heading = []
+    if has_header is not False:
+        heading = check_header(text.source, line, cells, is_sure=bool(has_header))
+    notes = [note for note in layout.notes if note.startswith("the separator")]
+    first = line + (has_header is not False)
+    anew = replace(layout, cells=tuple(cells), first_row=first, notes=(*notes, *heading))
+    rows = _Rows(found.n_lines, 0, 0, 0, 0)
+    frame = _parse(text.source, anew, rows, layout.n_blank_lines, quote=None)
+    return None if frame is None else (anew, frame, [found.note])
+
+
 def _say_rows(rows: _Rows, n_data_rows: int) -> list[str]:
     notes = []
     if rows.n_short:
@@ -418,7 +449,11 @@ def _repaired(source: Source, layout: _Layout, rows: _Rows) -> pl.DataFrame:
 
 
 def _parse(
-    source: Source, layout: _Layout, rows: _Rows | None, n_blank_lines: int
+    source: Source,
+    layout: _Layout,
+    rows: _Rows | None,
+    n_blank_lines: int,
+    quote: str | None = '"',
 ) -> pl.DataFrame | None:
     """Let Polars parse; ``None`` where it does not find what is there."""
     n_rows = rows.n_rows - layout.has_header if rows else None
@@ -429,6 +464,7 @@ def _parse(
             has_header=layout.has_header,
             skip_lines=n_blank_lines,
             n_rows=n_rows,
+            quote_char=quote,
             infer_schema=False,
             raise_if_empty=False,
             glob=False,

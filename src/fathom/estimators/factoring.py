@@ -5,10 +5,12 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
+from fathom.data.cells import listing
 from fathom.data.combinations import Combined, fit_combined, log_likelihoods, with_scores
 from fathom.data.frames import to_frame
 from fathom.data.schema import Target
-from fathom.data.target import ParsedTarget, parse_target
+from fathom.data.target import ParsedTarget, parse_target, read_target
+from fathom.errors import InputError
 from fathom.estimators.designing import is_table, refuse_unfit_target
 from fathom.estimators.predicting import Predictor
 from fathom.search.factors import centered, offsets_of
@@ -35,6 +37,46 @@ def read_factors(y: Any) -> ParsedTarget | None:
 
 def _is_labels(array: np.ndarray) -> bool:
     return array.dtype.kind in "biuf" and bool(np.isin(array, (0, 1)).all())
+
+
+def read_combinations(y: Any, target: Target) -> np.ndarray:
+    """Return the place of each row's combination among all, -1 where a class is not known.
+
+    Parameters
+    ----------
+    y : array-like or data frame
+        A column of classes for each factor; of a frame, found by name where it has them.
+    target : Target
+        Of several factors.
+
+    Raises
+    ------
+    InputError
+        If there is not a column for each.
+    """
+    columns = _factor_columns(y, target)
+    numbers = [
+        read_target(column, Target(task="classes", classes=factor.classes))
+        for column, factor in zip(columns, target.factors, strict=True)
+    ]
+    sizes = [len(factor.classes) for factor in target.factors]
+    each = np.stack(numbers)
+    places = np.ravel_multi_index(tuple(np.maximum(each, 0)), sizes)
+    return np.where((each >= 0).all(axis=0), places, -1)
+
+
+def _factor_columns(y: Any, target: Target) -> list[Any]:
+    names = [factor.name for factor in target.factors]
+    frame = to_frame(y) if is_table(y) else None
+    if frame is not None and set(names) <= set(frame.columns):
+        return [frame[name] for name in names]
+    array = np.asarray(frame if frame is not None else y)
+    if array.ndim != 2 or array.shape[1] != len(names):
+        raise InputError(
+            f"{len(names)} columns of classes: {listing(names)}", got=f"shape {array.shape}",
+            hint="give y as in training",
+        )  # fmt: skip
+    return [array[:, j] for j in range(len(names))]
 
 
 def likelihoods_of(

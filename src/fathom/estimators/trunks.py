@@ -11,14 +11,8 @@ from fathom.data.parsing import ParsedTable, join_texts
 from fathom.data.text import TextEncoding
 from fathom.estimators.aims import aim_of
 from fathom.estimators.base import FathomEstimator
-from fathom.estimators.opening import (
-    Opened,
-    open_model,
-    output_names,
-    refuse_factors,
-    target_numbers,
-    units_of,
-)
+from fathom.estimators.naming import output_names
+from fathom.estimators.opening import Opened, open_model, target_numbers, units_of
 from fathom.inspection.representations import run_in_batches
 from fathom.nn.architecture import Architecture
 from fathom.nn.layer import AbstractLayer
@@ -75,7 +69,6 @@ def open_trunk(model: FathomEstimator, x: Any, y: Any = None) -> Opened:
         Their target, as for ``fit``.
     """
     check_is_fitted(model, "networks_")
-    refuse_factors(model)
     target, architecture = model.schema_.target, model.architecture_
     parsed = x if isinstance(x, ParsedTable) else model._parse_rows(x)
     network = model.networks_[0]

@@ -15,6 +15,7 @@ from fathom.inspection.layers import LayerKind
 from fathom.inspection.slopes import slope_of, through_softmax
 from fathom.nn.activations import ACTIVATIONS
 from fathom.nn.blocks import ActivationLayer, DropoutLayer, FlattenLayer, ResidualLayer
+from fathom.nn.combination import CombinationLayer
 from fathom.nn.convolution import Conv2DLayer, GlobalAveragePoolLayer, PoolLayer
 from fathom.nn.dense import DenseLayer
 from fathom.nn.embedding import ColumnsLayer, GainLayer
@@ -33,6 +34,7 @@ KINDS: dict[type[AbstractLayer], LayerKind] = {
     ResidualLayer: "residual",
     ColumnsLayer: "columns",
     GainLayer: "gain",
+    CombinationLayer: "combination",
 }
 
 
@@ -85,7 +87,7 @@ def run_forward(layers: Sequence[AbstractLayer], x: np.ndarray, key: Any) -> tup
 
 def _run_one(layer: AbstractLayer, x: np.ndarray, key: Any) -> Passage:
     kind = kind_of(layer)
-    if isinstance(layer, DenseLayer | Conv2DLayer):
+    if isinstance(layer, DenseLayer | Conv2DLayer | CombinationLayer):
         z = np.asarray(layer.combine(jnp.asarray(x)))
         a = np.asarray(ACTIVATIONS[layer.activation](jnp.asarray(z)))
         return Passage(layer, kind, x, z, a, layer.activation)
@@ -167,7 +169,7 @@ def _pull_back(passage: Passage, delta: np.ndarray) -> tuple[PyTree, np.ndarray]
 
     def combine(parameters: PyTree, x: jax.Array) -> jax.Array:
         layer: Any = eqx.combine(parameters, others)
-        if isinstance(layer, Conv2DLayer):
+        if isinstance(layer, Conv2DLayer | CombinationLayer):
             return layer.combine(x)
         return _compute(layer, x, passage.key)
 
@@ -209,6 +211,8 @@ def output_errors(passage: Passage, target: np.ndarray, loss: str, share: float)
 def constants_of(passage: Passage) -> dict[str, np.ndarray]:
     """Return the arrays a layer used besides its parameters."""
     layer, x = passage.layer, passage.x
+    if isinstance(layer, CombinationLayer):
+        return {"parts": np.array(layer.parts, np.float64)}
     if isinstance(layer, LayerNormLayer):
         return {
             "mean": x.mean(axis=-1, keepdims=True), "variance": x.var(axis=-1, keepdims=True)

@@ -129,6 +129,22 @@ CHINESE: MappingProxyType[str, str] = MappingProxyType(
         "asked_classes": "所问的是每一行属于 {n_classes} 类中的哪一类：{classes}。",
         "asked_numbers": "所问的是一个数值：{target}。",
         "asked_labels": "所问的是每一行具有 {n_labels} 个标签中的哪些：{labels}。",
+        "asked_factors": "所问的是同一回答的 {n_factors} 个因子（{factors}）："
+        "它们的 {n_all} 个组合中，训练时见过 {n_seen} 个。",
+        "factors_hardest": "最难判断的因子是 {factor}：{value:.1%} 的行正确，总给同一回答则为 "
+        "{baseline:.1%}；消除了猜测损失的 {gain:.0%}。",
+        "factors_rare": "训练时稀有的组合有 {n} 个，这里属于它们的 {n_rows:,} 行中，"
+        "用训练先验有 {right:.1%} 正确，用均匀先验有 {uniform:.1%} 正确。",
+        "factors_rare_absent": "训练时稀有的组合有 {n} 个，这里没有属于它们的行。",
+        "factors_new": "训练时从未见过的组合有 {n} 个，这里属于它们的 {n_rows:,} 行中，"
+        "用训练先验有 {right:.1%} 正确，用均匀先验有 {uniform:.1%} 正确。",
+        "factors_new_absent": "训练时从未见过的组合有 {n} 个，这里没有属于它们的行。",
+        "factors_untold": "从未见过的组合中有 {n} 个，所见过的内容无法区分它们："
+        "它们的概率（标 * 者）说明不了多少。",
+        "factors_prior": "先验由您选择：从训练先验到均匀先验，整体正确率从 {accuracy:.1%} 变为 "
+        "{accuracy_uniform:.1%}，各组合的平均从 {mean:.1%} 变为 {mean_uniform:.1%}。",
+        "factors_prior_idle": "先验在这里几乎不起作用：行本身已说明得足够清楚。",
+        "factors_own_prior": "除按先验列出的数字外，其余都采用模型自己的先验：{prior}。",
         "data_complete": "没有缺失值。",
         "data_missing": "{share:.1%} 的值缺失；{column} 缺失最多（{most:.0%}）。",
         "data_unused": "不使用的列（{n_columns} 个）：{columns}。",
@@ -185,7 +201,7 @@ TERMS: MappingProxyType[str, str] = MappingProxyType(
         "log loss": "对数损失（交叉熵）", "relative RMSE": "相对均方根误差", "classifier": "分类器",
         "regression": "回归", "batch norm": "批归一化", "layer norm": "层归一化",
         "max pool": "最大池化", "average pool": "平均池化", "global average pool": "全局平均池化",
-        "global average": "全局平均池化", "squared error": "平方误差",
+        "global average": "全局平均池化", "combination of": "组合", "squared error": "平方误差",
         "balanced accuracy": "平衡准确率", "exact match": "完全匹配率", "ROC AUC": "ROC AUC",
         "F1": "F1", "Brier": "Brier 分数", "expected calibration error": "期望校准误差",
         "RMSE": "均方根误差（RMSE）", "MAE": "平均绝对误差（MAE）", "ECE": "期望校准误差（ECE）",
@@ -197,7 +213,7 @@ WORDS: MappingProxyType[str, str] = MappingProxyType(
     {
         "dense": "全连接", "conv": "卷积", "conv2d": "卷积", "activation": "激活函数",
         "residual": "残差", "columns": "列嵌入", "gain": "增益", "dropout": "随机失活",
-        "flatten": "展平",
+        "flatten": "展平", "combination": "组合",
         "linear": "线性", "input": "输入", "output": "输出",
         "numbers": "个数值", "plain": "个直通", "categories": "个类别", "columns:": "列嵌入：",
         "periodic,": "（波）、", "piecewise,": "（分段）、",

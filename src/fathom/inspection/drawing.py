@@ -334,7 +334,7 @@ def stages_of(
         if is_table and (place == 0 or (place == 1 and layer.kind == "gain")):
             stages = [Stage("features", values=layer.a[row], names=feature_names)]
             continue
-        if layer.kind != "dense":
+        if layer.kind not in ("dense", "combination"):
             words_of = str(layer).rsplit(" ", 1)
             stages.append(Stage(words_of[0], note=words_of[-1]))
             continue
@@ -344,9 +344,18 @@ def stages_of(
             Stage(
                 f"{layer.name} · {layer.activation}", values=layer.a[row], sums=layer.z[row],
                 errors=None if layer.delta is None else layer.delta[row],
-                weights=None if weight is None else weight.value,
+                weights=_added(layer) if weight is None else weight.value,
                 biases=None if bias is None else bias.value,
                 names=output_names if is_last else (),
             )
         )  # fmt: skip
     return stages
+
+
+def _added(layer: LayerTrace) -> np.ndarray | None:
+    """Return what a combination adds up as weights of 0 and 1; None of any other layer."""
+    if layer.kind != "combination":
+        return None
+    matrix = np.zeros((layer.z.shape[1], layer.x.shape[1]))
+    np.put_along_axis(matrix, layer.constants["parts"].astype(int), 1.0, axis=1)
+    return matrix

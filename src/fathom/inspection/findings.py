@@ -165,6 +165,29 @@ ENGLISH: MappingProxyType[str, str] = MappingProxyType(
         "asked_classes": "Asked is which of {n_classes} classes a row belongs to: {classes}.",
         "asked_numbers": "Asked is a number: {target}.",
         "asked_labels": "Asked is which of {n_labels} {n_labels:label/labels} a row has: {labels}.",
+        "asked_factors": "Asked are {n_factors} factors of one answer, {factors}: training saw "
+        "{n_seen} of their {n_all} combinations.",
+        "factors_hardest": "{factor} is told worst: right in {value:.1%} of the rows, and "
+        "{baseline:.1%} by always giving the same answer; {gain:.0%} of the loss of a guess is "
+        "done away with.",
+        "factors_rare": "Of {n} {n:combination that is/combinations that are} rare in training "
+        "{right:.1%} of {n_rows:,} {n_rows:row is/rows are} right with the prior of training, and "
+        "{uniform:.1%} with a uniform one.",
+        "factors_rare_absent": "{n} {n:combination is/combinations are} rare in training, and no "
+        "row here is of {n:it/them}.",
+        "factors_new": "Of {n} {n:combination/combinations} that training never saw {right:.1%} of "
+        "{n_rows:,} {n_rows:row is/rows are} right with the prior of training, and {uniform:.1%} "
+        "with a uniform one.",
+        "factors_new_absent": "Training never saw {n} {n:combination/combinations}, and no row "
+        "here is of {n:it/them}.",
+        "factors_untold": "Nothing that was seen tells {n} of the combinations never seen "
+        "{n:from others/from each other}: their probabilities (marked *) say little.",
+        "factors_prior": "The prior is yours to choose: from that of training to a uniform one, "
+        "what is right in all goes from {accuracy:.1%} to {accuracy_uniform:.1%} of the rows, and "
+        "the mean over combinations from {mean:.1%} to {mean_uniform:.1%}.",
+        "factors_prior_idle": "The prior hardly matters here: the rows tell enough.",
+        "factors_own_prior": "All figures but those by prior are with the model's own prior: "
+        "{prior}.",
         "data_complete": "No value is missing.",
         "data_missing": "{share:.1%} of the values are missing, most in {column} ({most:.0%}).",
         "data_unused": "Not looked at ({n_columns} {n_columns:column/columns}): {columns}.",

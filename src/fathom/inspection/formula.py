@@ -11,6 +11,7 @@ from fathom.errors import InputError
 from fathom.inspection.backward import kind_of
 from fathom.nn.architecture import Architecture
 from fathom.nn.blocks import ResidualLayer
+from fathom.nn.combination import CombinationLayer
 from fathom.nn.layer import AbstractLayer
 from fathom.nn.network import Network, draw
 
@@ -163,6 +164,8 @@ class _Writer:
         kind, parts = kind_of(layer), vars(layer)
         if kind in ("dense", "conv2d"):
             return self._weighted(kind, parts, number, x)
+        if kind == "combination":
+            return self._combined(layer, number, x)
         if kind == "activation":
             return self._call(*self._function(parts["activation"]), x)
         if kind == "gain":
@@ -201,6 +204,13 @@ class _Writer:
         if parts["activation"] == "identity":
             return total
         return self._call(*self._function(parts["activation"]), total)
+
+    def _combined(self, layer: AbstractLayer, number: str, x: _Term) -> _Term:
+        """Write what adds up one number of each factor: P is of 0 and 1, and learns nothing."""
+        assert isinstance(layer, CombinationLayer)
+        product = self._times(self._array("P", number, layer.weight), x)
+        bias = self._array("b", number, layer.bias)
+        return self._call(*self._function("softmax"), _Term(f"{product} + {bias}", is_atom=False))
 
     def _residual(self, layer: AbstractLayer, number: str, x: _Term) -> _Term:
         assert isinstance(layer, ResidualLayer)

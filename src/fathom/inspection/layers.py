@@ -23,6 +23,7 @@ LayerKind: TypeAlias = Literal[
     "residual",
     "columns",
     "gain",
+    "combination",
 ]
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from fathom.errors import FathomError, InputError
 from fathom.nn.blocks import ActivationLayer, DropoutLayer, FlattenLayer, ResidualLayer
+from fathom.nn.combination import CombinationLayer
 from fathom.nn.convolution import Conv2DLayer, PoolLayer
 from fathom.nn.dense import DenseLayer
 from fathom.nn.embedding import ColumnsLayer, GainLayer
@@ -123,6 +124,8 @@ def name_of(layer: AbstractLayer) -> str:
         return ""
     if isinstance(layer, PoolLayer):
         return "max pool" if layer.is_max else "average pool"
+    if isinstance(layer, CombinationLayer):
+        return f"combination {len(layer.parts)} softmax"
     words = type(layer).__name__.removesuffix("Layer")
     return "".join(f" {c.lower()}" if c.isupper() else c for c in words).strip()
 

@@ -14,6 +14,7 @@ from fathom.inspection.why_forward import (
     flat_source,
     normalized,
     padding_before,
+    parts_of,
     patch_of,
     statistic,
     target,
@@ -246,6 +247,17 @@ def _into_residual(scene: Scene, layer: LayerTrace, index: Index) -> Reason:
     return Reason("Σ_k s_k · δ_k + what flows back through f", [*total(terms), through])
 
 
+def _into_combination(scene: Scene, layer: LayerTrace, index: Index) -> Reason:
+    terms = [
+        product(d=scene.unit(layer, (k,), "delta"))
+        for k in range(layer.z.shape[1])
+        if index[0] in parts_of(layer, (k,))
+    ]
+    if not terms:
+        return Reason("0: no combination that was seen has it", [Line("0")])
+    return Reason("Σ_k δ_k over the combinations that have it", total(terms))
+
+
 def _into_columns(scene: Scene, layer: LayerTrace, index: Index) -> Reason:
     own = Operand(value=scene.flowing_into(layer, index).value, note=BY_CHAIN_RULE)
     return Reason(BY_CHAIN_RULE, [Line("{d}", {"d": own}, BY_CHAIN_RULE)])
@@ -265,6 +277,7 @@ _FLOWS: dict[str, Callable[[Scene, LayerTrace, Index], Reason]] = {
     "layer_norm": _into_norm,
     "residual": _into_residual,
     "columns": _into_columns,
+    "combination": _into_combination,
 }
 
 

@@ -171,6 +171,18 @@ def normalized(scene: Scene, layer: LayerTrace, index: Index) -> Operand:
     return Operand(name=scene.named(called), value=value)
 
 
+def parts_of(layer: LayerTrace, index: Index) -> list[int]:
+    """Return which numbers a combination adds up: one for each factor."""
+    return [int(place) for place in layer.constants["parts"][index[0]]]
+
+
+def _combination(scene: Scene, layer: LayerTrace, index: Index) -> Reason:
+    terms = [product(x=scene.incoming(layer, (place,))) for place in parts_of(layer, index)]
+    return Reason(
+        "Σ_j x_j over its class of each factor + b", [*total(terms), *_bias(scene, layer, index)]
+    )
+
+
 def _norm(scene: Scene, layer: LayerTrace, index: Index) -> Reason:
     operands = {
         "scale": scene.parameter(layer, "scale", index[-1:]),
@@ -334,6 +346,7 @@ _SUMS: dict[str, Callable[[Scene, LayerTrace, Index], Reason]] = {
     "layer_norm": _norm,
     "residual": _residual,
     "columns": _columns,
+    "combination": _combination,
 }
 
 

@@ -128,7 +128,7 @@ def contest(
             network, history = run_entry(number, entry, None, ground, share, monitor)
         except TrainingError as error:
             errors.append(error)
-            starts.append(StartHistory(events=(stopped(0, f"left out: {error}"),)))
+            starts.append(left_out(entry, error))
             continue
         tried.append((loss_of(history), number, network))
         starts.append(history)
@@ -166,8 +166,7 @@ def challenge(
     try:
         network, history = run_entry(number, entry, None, ground, deadline, monitor)
     except TrainingError as error:
-        left_out = StartHistory(events=(stopped(0, f"left out: {error}"),))
-        return replace(found, starts=(*starts, left_out), kept=number - 1)
+        return replace(found, starts=(*starts, left_out(entry, error)), kept=number - 1)
     before, now = min(map(loss_of, starts)), loss_of(history)
     if now < before:
         starts[-1] = cut(number - 1, found.entry, starts[-1], before, now, monitor)
@@ -236,7 +235,18 @@ def run_entry(
         start=number, rows=ground.training, monitor=monitor, deadline=deadline,
     )  # fmt: skip
     tell(monitor, number, entry, "complete", history=history)
-    return trained, history
+    return trained, named(history, entry)
+
+
+def named(history: StartHistory, entry: Entry) -> StartHistory:
+    """Say of which network it is that its training stopped, as several are told of together."""
+    events = tuple(
+        event.model_copy(update={"text": f"{event.text} ({entry.name})"})
+        if event.kind == "stopped"
+        else event
+        for event in history.events
+    )
+    return history.model_copy(update={"events": events})
 
 
 def loss_of(history: StartHistory) -> float:
@@ -250,6 +260,11 @@ def loss_of(history: StartHistory) -> float:
 def stopped(epoch: int, text: str) -> Event:
     """Return the event of a training that is over."""
     return Event(epoch=epoch, kind="stopped", text=text)
+
+
+def left_out(entry: Entry, error: TrainingError) -> StartHistory:
+    """Return the history of a network that could not be trained."""
+    return StartHistory(events=(stopped(0, f"left out ({entry.name}): {error}"),))
 
 
 def cut(

@@ -10,7 +10,17 @@ import numpy as np
 
 from fathom.errors import TrainingError
 from fathom.nn.network import Network
-from fathom.search.contest import Entry, Ground, cut, loss_of, run_entry, stopped, tell
+from fathom.search.contest import (
+    Entry,
+    Ground,
+    cut,
+    left_out,
+    loss_of,
+    named,
+    run_entry,
+    stopped,
+    tell,
+)
 from fathom.training.history import Epoch, Event, StartHistory
 from fathom.training.monitor import Deadline, Monitor
 from fathom.training.program import Examples
@@ -142,7 +152,7 @@ def _judge(
         try:
             return run_entry(number, entries[number], None, ground, Deadline(seconds), monitor)
         except TrainingError as error:
-            return None, StartHistory(events=(stopped(0, f"left out: {error}"),))
+            return None, left_out(entries[number], error)
 
     with ThreadPoolExecutor(workers) as pool:
         tried = list(pool.map(attempt, range(len(entries))))
@@ -181,8 +191,9 @@ def _learn(
     )
     for number, start in enumerate(history.starts):
         numbered.conclude(number, start)
+    learned = [named(start, entry) for start in history.starts]
     new = tuple(len(starts) + place for place in history.kept)
-    return Learned(entry, (*networks, *found), (*starts, *history.starts), (*kept, *new))
+    return Learned(entry, (*networks, *found), (*starts, *learned), (*kept, *new))
 
 
 def _pick(examples: Examples, rows: np.ndarray) -> Examples:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from fathom.data.combinations import log_prior, probabilities
 from fathom.data.illustrated import RowEncoding
 from fathom.data.parsing import ParsedTable
 from fathom.data.schema import Column, ImageInput, TableInput
@@ -57,6 +58,10 @@ class Asker:
 
     def outputs(self) -> np.ndarray:
         """Return what the model says of all rows, shape (rows, classes or outputs)."""
+        return _as_shares(self.model, self.raw())
+
+    def raw(self) -> np.ndarray:
+        """Return the same before a prior is taken in: of factors, log p(row | combination)."""
         if self.parsed is None:
             return _say(self.model, self.x)
         everyone = np.arange(self.parsed.n_rows)
@@ -96,7 +101,8 @@ class Asker:
         """Return what the model says of a table like that of `table`."""
         if self.parsed is None:
             has_names = hasattr(self.model, "feature_names_in_")
-            return _say(self.model, table if has_names else table.to_numpy())
+            said = _say(self.model, table if has_names else table.to_numpy())
+            return _as_shares(self.model, said)
         columns, known, pictures = self.parsed.columns, self._pictures(), {}
         values = []
         for place, column in enumerate(columns):
@@ -110,7 +116,7 @@ class Asker:
                 values.append(np.zeros(0))
         is_unusual = np.zeros(table.height, bool)
         parsed = ParsedTable(columns, tuple(values), table.height, (), is_unusual)
-        return self._say_parsed(parsed, pictures)
+        return _as_shares(self.model, self._say_parsed(parsed, pictures))
 
 
 def read_rows(model: FathomEstimator, x: Any) -> Asker:
@@ -131,9 +137,19 @@ def _gathered(pictures: np.ndarray, numbers: np.ndarray) -> np.ndarray:
 
 
 def _say(model: FathomEstimator, x: Any) -> np.ndarray:
+    if model.schema_.target.factors:
+        return np.asarray(model._predict_outputs(x), np.float64)
     ask = getattr(model, "predict_proba", None) or model.predict
     said = np.asarray(ask(x), np.float64)
     return said.reshape(len(said), -1)
+
+
+def _as_shares(model: FathomEstimator, said: np.ndarray) -> np.ndarray:
+    """Return of factors the probabilities under the model's prior; what was said, of others."""
+    target = model.schema_.target
+    if not target.factors:
+        return said
+    return probabilities(said, log_prior(target, getattr(model, "prior", "training")))
 
 
 def _names(model: FathomEstimator, width: int) -> list[str]:

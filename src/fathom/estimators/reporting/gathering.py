@@ -13,9 +13,10 @@ from fathom.errors import InputError
 from fathom.estimators.aims import dense_target
 from fathom.estimators.base import FathomEstimator
 from fathom.estimators.evaluation import Evaluation
-from fathom.estimators.opening import refuse_factors
+from fathom.estimators.factoring import read_combinations
 from fathom.estimators.reporting.answering import Answers, take
 from fathom.estimators.reporting.asking import Asker, read_rows
+from fathom.estimators.reporting.factors import asked_factors, judged_target, on_factors
 from fathom.estimators.reporting.facts import (
     column_facts,
     curve_facts,
@@ -102,9 +103,9 @@ def gather_report(
     (['accuracy', 'balanced accuracy'], 3)
     """
     check_is_fitted(model, "networks_")
-    refuse_factors(model)
-    target = model.schema_.target
-    truth, known = _read_truth(y, target)
+    asked = model.schema_.target
+    target = judged_target(asked)
+    truth, known = _read_truth(y, asked)
     if len(truth) != len(X):
         raise InputError(
             f"a target for each of {len(X):,} rows", got=f"{len(truth):,}",
@@ -125,6 +126,9 @@ def gather_report(
     if is_training is None:
         is_training = n_known == n_before
     parts = _on_answers(answers, target)
+    if asked.factors:
+        prior = getattr(model, "prior", "training")
+        parts |= on_factors(asker.raw(), answers.said, answers.y, asked, prior)
     about = _on_rows(asker, len(known) - n_known, len(rows), n_known, target_name)
     importance, dependence, of = look_at_columns(answers, target, seed)
     return ReportContents(
@@ -145,12 +149,18 @@ def gather_report(
         curves=curve_facts(model), gap=check_gap(model._comparable_history()),
         importance=importance, dependence=dependence, dependence_of=of,
         mistakes=find_mistakes(answers, target, importance, row_names),
-        **about, **parts, **look_inside(answers, target, seed),
+        **about, **parts, **look_inside(answers, asked, seed),
     )  # fmt: skip
 
 
 def _read_truth(y: Any, target: Target) -> tuple[np.ndarray, np.ndarray]:
-    """Return class numbers (n,), or labels or numbers (n, outputs), and which rows have them."""
+    """Return class numbers (n,), or labels or numbers (n, outputs), and which rows have them.
+
+    Of factors the numbers are places among all combinations.
+    """
+    if target.factors:
+        places = read_combinations(y, target)
+        return places, np.asarray(places >= 0)
     if target.task == "classes":
         numbers = read_target(y if isinstance(y, pl.Series) else np.asarray(y), target)
         return numbers, np.asarray(numbers >= 0)
@@ -216,6 +226,8 @@ def _on_rows(asker: Asker, n_unknown: int, n_rows: int, n_all: int, name: str) -
 
 def _asked(target: Target, name: str) -> Finding:
     """Say what the model was made to answer."""
+    if target.factors:
+        return asked_factors(target)
     if target.task == "classes":
         classes = list(map(str, target.classes))
         few = ", ".join(classes[:MOST_NAMED]) + (", …" if len(classes) > MOST_NAMED else "")

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from fathom.data.combinations import combinations_of
 from fathom.data.schema import ImageInput, Target
 from fathom.estimators.base import FathomEstimator
 from fathom.estimators.opening import Opened
@@ -109,9 +110,12 @@ def look_inside(answers: Answers, target: Target, seed: int) -> dict[str, Any]:
         np.asarray(traced.x), traced.layers, input_names=_few_names(opened),
         feature_names=opened.feature_names, output_names=opened.output_names,
     )  # fmt: skip
-    rows = draw_rows(len(answers.y), HEALTH_ROWS, seed)
-    seen = open_inside(model, some(rows), _given_target(answers.y[rows], target))
-    health = check_network(seen.network, seen.architecture, seen.x, seen.y, seen.recipe)
+    rows = _answerable(answers, target)
+    rows = rows[draw_rows(len(rows), HEALTH_ROWS, seed)]
+    health = None
+    if len(rows):
+        seen = open_inside(model, some(rows), _given_target(answers.y[rows], target))
+        health = check_network(seen.network, seen.architecture, seen.x, seen.y, seen.recipe)
     architecture = model.architecture_ if is_trunk else opened.architecture
     return {
         "stages": tuple(stage for stage in stages if stage.title not in SMALL),
@@ -119,6 +123,13 @@ def look_inside(answers: Answers, target: Target, seed: int) -> dict[str, Any]:
         "on_network": _about(opened, model, int(answers.numbers[middle])),
         "first_weights": _weights(opened, model),
     }  # fmt: skip
+
+
+def _answerable(answers: Answers, target: Target) -> np.ndarray:
+    """Return the rows whose answer a network has an output for: of factors, what training saw."""
+    if not target.factors:
+        return np.arange(len(answers.y))
+    return np.flatnonzero(combinations_of(target).to_seen(answers.y) >= 0)
 
 
 def _about(opened: Opened, model: FathomEstimator, row: int) -> tuple[Finding, ...]:
@@ -152,6 +163,10 @@ def _few_names(opened: Opened) -> tuple[str, ...]:
 
 def _given_target(y: np.ndarray, target: Target) -> Any:
     """Return a target as a user would give it to fit."""
+    if target.factors:
+        every = combinations_of(target).every[y]
+        columns = [np.array(factor.classes, object) for factor in target.factors]
+        return np.stack([names[every[:, j]] for j, names in enumerate(columns)], axis=1)
     if target.task == "classes":
         return pl.Series(list(target.classes)).gather(y.astype(np.int64))
     return y

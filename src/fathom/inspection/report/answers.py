@@ -48,7 +48,7 @@ def quality_section(contents: ReportContents, labels: Labels) -> Section:
         line = [escaped(labels.term(one.name)), value, escaped(ends)]
         lines.append([*line, escaped(write(one.name, one.baseline))])
     body = table(head, lines)
-    if contents.per_class:
+    if contents.per_class and not contents.factors:  # of combinations there is a table of its own
         body += _per_class(contents, labels)
     return Section("quality", labels.quality, labels.about_quality, body)
 
@@ -135,15 +135,16 @@ def _cell_line(cell: Cell, confusion: Confusion, total: int, labels: Labels) -> 
     return [tag("span", mistake, id=_place(cell)), f"{cell.n:,}", percent(cell.n / total), rows]
 
 
-def draw_calibration(calibration: Calibration, labels: Labels) -> str:
-    """Draw how often predictions are right by how sure they are."""
+def draw_calibration(calibration: Calibration, labels: Labels, of: str = "") -> str:
+    """Draw how often predictions are right by how sure they are; of one factor where named."""
     bins = calibration.bins
     drawn = Series(
         labels.predictions, [b.confidence for b in bins], [b.accuracy for b in bins], "both",
         low=[b.accuracy_low for b in bins], high=[b.accuracy_high for b in bins], number=0,
     )  # fmt: skip
     return line_chart(
-        [Series(labels.perfect, [0, 1], [0, 1], number=1), drawn], title=labels.calibration,
+        [Series(labels.perfect, [0, 1], [0, 1], number=1), drawn],
+        title=f"{of}: {labels.calibration}" if of else labels.calibration,
         x_label=labels.confidence, y_label=labels.share_right, x_range=(0, 1), y_range=(0, 1),
         width=CHART_WIDTH, height=340, description=told(calibration.findings, labels),
     )  # fmt: skip

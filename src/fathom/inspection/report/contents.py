@@ -202,6 +202,88 @@ class Scatter:
 
 
 @dataclass(frozen=True)
+class FactorFacts:
+    """How well one of several factors is told, whatever is said of the others.
+
+    Attributes
+    ----------
+    name : str
+        Its name.
+    metrics, per_class : tuple
+        How good the predictions of it are, in all and class by class.
+    calibration : Calibration
+        Whether its probabilities can be trusted.
+    """
+
+    name: str
+    metrics: tuple[MetricFacts, ...]
+    per_class: tuple[ClassFacts, ...]
+    calibration: Calibration
+
+
+@dataclass(frozen=True)
+class CombinationFacts:
+    """How one combination of factors fares.
+
+    Attributes
+    ----------
+    name : str
+        Its classes.
+    n_seen : int
+        Rows of it in training.
+    mark : {"", "rare", "new", "untold"}
+        Rare in training; never seen; never seen, and nothing that was seen tells it from others.
+    n_rows : int
+        Rows of it here.
+    recall, low, high : float or None
+        Share of them that are right, and its 95 % interval; None where there are none.
+    recall_uniform : float or None
+        The same with all combinations equally probable beforehand.
+    n_taken : int
+        Rows taken for it.
+    mean_probability, share : float
+        What it is given on average, and its share of the rows: alike where probabilities are true.
+    """
+
+    name: str
+    n_seen: int
+    mark: Literal["", "rare", "new", "untold"]
+    n_rows: int
+    recall: float | None
+    low: float | None
+    high: float | None
+    recall_uniform: float | None
+    n_taken: int
+    mean_probability: float
+    share: float
+
+
+@dataclass(frozen=True)
+class PriorFacts:
+    """What is right under one prior over combinations.
+
+    Attributes
+    ----------
+    power : float or None
+        The prior of training to that power: 1 as it is, 0 uniform; None for the model's own.
+    accuracy : float
+        Share of rows whose whole combination is right.
+    mean : float
+        Mean over the combinations of the share of their rows that are right.
+    rare : float or None
+        The same over those that are rare or were never seen; None where no row is of them.
+    log_loss : float
+        Mean log loss.
+    """
+
+    power: float | None
+    accuracy: float
+    mean: float
+    rare: float | None
+    log_loss: float
+
+
+@dataclass(frozen=True)
 class ReportContents:
     """Everything a report says, as plain values, in no language yet.
 
@@ -219,7 +301,7 @@ class ReportContents:
         Rows looked at, and rows there are.
     verdict : tuple of Finding
         How good the model is, the first sentence first.
-    on_data, on_search, on_curves, on_answers, on_network, on_mistakes : tuple of Finding
+    on_data, on_search, on_curves, on_answers, on_factors, on_network, on_mistakes : tuple
         What is worth saying about each part.
     columns : tuple of ColumnFacts
         The columns of a table; empty for pictures.
@@ -259,6 +341,8 @@ class ReportContents:
         How its layers are.
     mistakes : tuple of Mistake
         The worst rows, the worst first.
+    factors, combinations, priors : tuple of FactorFacts, CombinationFacts, PriorFacts
+        Of a model of several factors: each by itself, every combination, and what a prior does.
     """
 
     model: str
@@ -273,6 +357,7 @@ class ReportContents:
     on_search: tuple[Finding, ...] = ()
     on_curves: tuple[Finding, ...] = ()
     on_answers: tuple[Finding, ...] = ()
+    on_factors: tuple[Finding, ...] = ()
     on_network: tuple[Finding, ...] = ()
     on_mistakes: tuple[Finding, ...] = ()
     columns: tuple[ColumnFacts, ...] = ()
@@ -298,11 +383,14 @@ class ReportContents:
     first_weights: tuple[np.ndarray, ...] = ()
     health: Health | None = None
     mistakes: tuple[Mistake, ...] = ()
+    factors: tuple[FactorFacts, ...] = ()
+    combinations: tuple[CombinationFacts, ...] = ()
+    priors: tuple[PriorFacts, ...] = ()
 
     @property
     def findings(self) -> tuple[Finding, ...]:
         """All that is found, in the order of the report."""
-        found = [*self.verdict, *self.on_data, *self.on_answers]
+        found = [*self.verdict, *self.on_data, *self.on_factors, *self.on_answers]
         found += self.confusion.findings if self.confusion else ()
         found += self.calibration.findings if self.calibration else ()
         found += self.on_search

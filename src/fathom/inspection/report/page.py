@@ -5,6 +5,7 @@ from importlib.metadata import version
 from fathom.errors import InputError
 from fathom.inspection.report.answers import answers_section, mistakes_section, quality_section
 from fathom.inspection.report.contents import ReportContents
+from fathom.inspection.report.factors import factors_section
 from fathom.inspection.report.inside import (
     columns_section,
     curves_section,
@@ -18,8 +19,9 @@ from fathom.inspection.report.overview import data_section, verdict_section
 from fathom.inspection.tongues import Language
 
 PARTS = (
-    verdict_section, data_section, quality_section, answers_section, mistakes_section,
-    columns_section, networks_section, curves_section, network_section, health_section,
+    verdict_section, data_section, quality_section, factors_section, answers_section,
+    mistakes_section, columns_section, networks_section, curves_section, network_section,
+    health_section,
 )  # fmt: skip
 
 
