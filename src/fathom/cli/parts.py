@@ -15,7 +15,7 @@ from fathom.data.illustrated import RowEncoding
 from fathom.data.schema import TableInput
 from fathom.estimators import FathomClassifier, FathomRegressor
 from fathom.estimators.explaining import Part, explain_row
-from fathom.estimators.opening import name_columns
+from fathom.estimators.naming import name_columns
 from fathom.inspection.aligned import align
 from fathom.inspection.arithmetic import write_number
 

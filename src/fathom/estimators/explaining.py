@@ -10,7 +10,7 @@ from fathom.data.illustrated import RowEncoding, stack_pictures
 from fathom.data.parsing import ParsedTable, join_texts
 from fathom.data.text import TextEncoding, normalize
 from fathom.estimators.base import FathomEstimator
-from fathom.estimators.opening import name_columns
+from fathom.estimators.naming import name_columns
 from fathom.estimators.prose import WordShare, explain_text
 from fathom.estimators.trunks import encode_parsed
 from fathom.inspection.attribution import (

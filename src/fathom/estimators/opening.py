@@ -1,6 +1,5 @@
 """Opening: one network of a fitted estimator, and rows as that network sees them."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -10,34 +9,22 @@ import polars as pl
 from sklearn.utils.validation import check_is_fitted
 
 from fathom.data.encoding import Standardization
-from fathom.data.features import (
-    DATE_CYCLES,
-    TEXT_PARTS,
-    TableEncoding,
-    has_means,
-    n_codes,
-    n_shown,
-)
-from fathom.data.schema import Column, ImageInput, NumbersInput, TableInput, Target
+from fathom.data.schema import ImageInput, NumbersInput, TableInput, Target
 from fathom.data.target import read_target
 from fathom.data.text import TextEncoding
-from fathom.data.trees import TreeView
-from fathom.data.views import NumberViews
 from fathom.errors import InputError
 from fathom.estimators.aims import aim_of, dense_target
 from fathom.estimators.base import FathomEstimator
 from fathom.estimators.illustrated import refuse_illustrated
+from fathom.estimators.naming import embedded_names, name_columns, output_names, sources_of
 from fathom.estimators.predicting import encode_rows
 from fathom.inspection.trace import Trace, trace
 from fathom.nn.architecture import Architecture
-from fathom.nn.embedding import Columns
 from fathom.nn.network import Network
 from fathom.search.design import Design, Member
 from fathom.search.material import TargetScale
 from fathom.search.prediction import to_matrix
 from fathom.training.recipe import Recipe
-
-DATE_PARTS = ("month", "day", "weekday", "hour")  # numbers made of a date besides itself
 
 
 @dataclass(frozen=True)
@@ -77,6 +64,9 @@ class Opened:
         How many members there are, and networks of this member.
     weight : float
         Share of the member in the predictions.
+    sources : tuple of str
+        Of a searched network, for each number of ``x`` the column it was made of; empty for what
+        trees say, who see all columns.
     """
 
     network: Network
@@ -95,6 +85,7 @@ class Opened:
     n_members: int
     n_folds: int
     weight: float
+    sources: tuple[str, ...] = ()
 
     def trace(self, row: int | None = None, **options: Any) -> Trace:
         """Compute the rows forward and backward and keep every number.
@@ -312,16 +303,6 @@ def _numbered_names(described: NumbersInput | ImageInput | TableInput) -> tuple[
     return described.names or tuple(f"x{n}" for n in range(1, described.n_features + 1))
 
 
-def output_names(target: Target, n_outputs: int) -> tuple[str, ...]:
-    """Name what each output neuron stands for."""
-    if target.task == "classes":
-        names = tuple(map(str, target.classes))
-        return names if n_outputs == len(names) else names[1:]  # one neuron tells of the second
-    if len(target.names) == n_outputs:
-        return target.names
-    return ("prediction",) if n_outputs == 1 else tuple(f"y{n + 1}" for n in range(n_outputs))
-
-
 def _open_design(
     model: FathomEstimator, x: Any, y: np.ndarray | None, member: int, fold: int
 ) -> Opened:
@@ -343,7 +324,8 @@ def _open_design(
         x=to_matrix(found, parsed, place, genes.view, genes.has_trees),
         y=None if y is None else _aim(found, chosen, y),
         input_names=inputs,
-        feature_names=tuple(_embedded_names(chosen.architecture, encoding, inputs, codes)),
+        feature_names=tuple(embedded_names(chosen.architecture, encoding, inputs, codes)),
+        sources=sources_of(encoding, found.target, trees),
         codes=codes,
         output_names=output_names(found.target, chosen.architecture.n_outputs),
         class_names=tuple(map(str, found.target.classes)),
@@ -385,111 +367,3 @@ def _aim(found: Design, member: Member, y: np.ndarray) -> np.ndarray:
             hint="leave these rows out",
         )
     return scale.encode(y)
-
-
-def name_columns(
-    encoding: TableEncoding, target: Target, trees: TreeView | None = None
-) -> tuple[tuple[str, ...], dict[int, tuple[str, ...]]]:
-    """Name the columns of an encoded matrix, and for those of codes what each code stands for."""
-    inputs = tuple(_matrix_names(encoding, target, trees))
-    codes = tuple(_code_names(encoding.columns))
-    return inputs, dict(enumerate(codes, start=len(inputs) - len(codes)))
-
-
-def _matrix_names(encoding: TableEncoding, target: Target, trees: TreeView | None) -> Iterator[str]:
-    """Name every column of an encoded matrix: numbers, plain ones, trees, codes."""
-    for column in encoding.columns:
-        if column.kind in ("number", "date"):
-            yield column.name
-        if column.kind == "date":
-            yield from (f"{column.name}: {part}" for part in DATE_PARTS)
-    yield from _mean_names(encoding.columns, target)
-    for column in encoding.columns:
-        yield from _plain_names(column)
-    if trees is not None:
-        yield from _tree_names(target, has_boosted=trees.boosted is not None)
-    for column in encoding.columns:
-        if column.kind in ("category", "yes_no"):
-            yield column.name
-
-
-def _plain_names(column: Column) -> Iterator[str]:
-    """Name what a column adds to those that pass."""
-    if column.kind in ("number", "date", "picture") and column.n_missing:
-        yield f"{column.name} is missing"
-    if column.kind == "date":
-        waves = product((part for _, part in DATE_CYCLES), ("sine", "cosine"))
-        yield from (f"{column.name}: {wave} of {part}" for part, wave in waves)
-    if column.kind == "text":
-        yield from (f"{column.name}: direction {n + 1}" for n in range(TEXT_PARTS))
-
-
-def _mean_names(columns: tuple[Column, ...], target: Target) -> Iterator[str]:
-    """Name the means of the target that categories of many codes are told by."""
-    classes = target.classes
-    for column in columns:
-        if not has_means(column, len(classes)):
-            continue
-        if len(classes) == 2:
-            yield f"{column.name}: share of {classes[1]}"
-        elif classes:
-            yield from (f"{column.name}: share of {name}" for name in classes)
-        else:
-            n_outputs = n_shown(0, target.n_outputs)
-            names = output_names(target, n_outputs)
-            each = [""] if n_outputs == 1 else [f" {name}" for name in names]
-            yield from (f"{column.name}: mean of the target{name}" for name in each)
-
-
-def _tree_names(target: Target, *, has_boosted: bool) -> Iterator[str]:
-    """Name what trees say of a row."""
-    classes = target.classes
-    for trees in ("forest", "boosting")[: 1 + has_boosted]:
-        if len(classes) == 2:
-            yield f"trees: {trees}, log odds of {classes[1]}"
-        elif classes:
-            what = "log share" if trees == "forest" else "score"
-            yield from (f"trees: {trees}, {what} of {name}" for name in classes)
-        else:
-            yield f"trees: {trees}"
-
-
-def _code_names(columns: tuple[Column, ...]) -> Iterator[tuple[str, ...]]:
-    """Return for every column of codes what each code stands for."""
-    for column in columns:
-        if column.kind in ("category", "yes_no"):
-            known = column.categories[: n_codes(column) - 1]
-            yield ("missing or unknown", *(known or ("(never)",)))  # there are 2 codes at least
-
-
-def _embedded_names(
-    architecture: Architecture,
-    encoding: TableEncoding,
-    inputs: tuple[str, ...],
-    codes: dict[int, tuple[str, ...]],
-) -> Iterator[str]:
-    """Name what the layer of columns makes of the inputs."""
-    layer = architecture.layers[0]
-    assert isinstance(layer, Columns)
-    numbers = inputs[: layer.n_numbers]
-    if layer.form == "thermometer":
-        for name, views in zip(numbers, encoding.numbers, strict=True):
-            yield from (_step_name(name, views, n) for n in range(1, layer.bins))
-    elif layer.form == "piecewise":
-        yield from (f"{name}, part {n + 1}" for name in numbers for n in range(layer.units))
-    else:
-        yield from numbers
-    if layer.form == "periodic":
-        yield from (f"{name}, wave {n + 1}" for name in numbers for n in range(layer.units - 1))
-    yield from inputs[layer.n_numbers : layer.n_numbers + layer.n_plain]
-    few = [place for place, words in codes.items() if len(words) <= layer.most_one_hot]
-    for place in few:
-        yield from (f"{inputs[place]} = {word}" for word in codes[place][1:])
-    for place in (place for place in codes if place not in few):
-        yield from (f"{inputs[place]}, vector {n + 1}" for n in range(layer.category_units))
-
-
-def _step_name(name: str, views: NumberViews, step: int) -> str:
-    if step > len(views.thresholds):
-        return f"{name}, step {step} (never)"
-    return f"{name} > {views.thresholds[step - 1]:.6g}"

@@ -11,10 +11,10 @@ from fathom.data.parsing import ParsedTable, join_texts
 from fathom.data.text import TextEncoding
 from fathom.estimators.aims import aim_of
 from fathom.estimators.base import FathomEstimator
+from fathom.estimators.naming import output_names
 from fathom.estimators.opening import (
     Opened,
     open_model,
-    output_names,
     refuse_factors,
     target_numbers,
     units_of,
