@@ -61,6 +61,12 @@ def test_from_a_cell_to_its_rows_to_the_reason_of_a_number(
         reason.locator("tr.result").wait_for()
     assert violations(page) == []
     assert window.sticks_out() == []
+    path.get_by_role("button", name="Change its values").click()
+    whatif = page.get_by_test_id("whatif")
+    age = whatif.get_by_role("textbox").first
+    assert age.input_value() == row["age"][0]
+    share = f"{100 * said[0]:.1f}%"
+    whatif.locator(".class b").first.get_by_text(share).wait_for()
     path.get_by_role("button", name="Close").click()
     assert page.evaluate("document.activeElement.textContent").strip() == str(number)
     rows.get_by_role("button", name="Show the rows it is most wrong about").click()
@@ -203,11 +209,11 @@ def test_a_lost_line_and_a_studio_started_anew_lose_nothing(opened_at, served, g
 def test_paths_wait_for_each_other_and_refuse_what_is_none(client, finished, searched):
     name = searched.folder.name
     status, _, said = client.ask("POST", f"/api/jobs/{name}/path", {"row": 10_000})
-    assert (status, said["got"]) == (422, "10001")
+    assert (status, said["got"]) == (422, "row 10001")
     assert said["zh"] != ""
     status, _, said = client.ask("POST", f"/api/jobs/{name}/why", {"row": 0, "name": "x" * 300})
     assert status == 422
-    for path in ("files/ticket.json", "files/..%2fticket.json", "rows?truth=0", "rows?truth=٣"):
+    for path in ("files/ticket.json", "files/..%2fticket.json", "rows?truth=0", "rows?truth=%D9%A3&prediction=0"):
         assert client.ask("GET", f"/api/jobs/{name}/{path}")[0] in (404, 422)
     status, headers, _ = client.ask("GET", f"/api/jobs/{name}/files/train.parquet")
     assert (status, "train.parquet" in headers["content-disposition"]) == (200, True)

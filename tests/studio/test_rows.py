@@ -7,6 +7,7 @@ import runpy
 import shlex
 import shutil
 
+import jax.numpy as jnp
 import numpy as np
 import polars as pl
 import pytest
@@ -101,7 +102,7 @@ def test_the_reliability_diagram_is_what_counting_gives(results, searched, kept_
 
 def test_a_row_goes_through_the_network_as_a_prediction_does(path, searched, kept_apart):
     opened = open_model(searched.model, kept_apart[3])
-    out = np.asarray(opened.network(opened.x), np.float64)[0]
+    out = np.asarray(opened.network(jnp.asarray(opened.x)), np.float64)[0]
     assert [one.value for one in path.layers[-1].units] == pytest.approx(out.tolist(), abs=1e-4)
     assert [one.says for one in path.layers[-1].units] == LABELS
     assert path.layers[0].n_units == opened.x.size
@@ -113,7 +114,9 @@ def test_a_row_goes_through_the_network_as_a_prediction_does(path, searched, kep
     mean = sum(one.weight * one.said for one in path.networks)
     both = np.array([mean, 1 - mean]) if best == 0 else np.array([1 - mean, mean])
     assert sum(one.weight for one in path.networks) == pytest.approx(1)
-    assert sharpen(both, path.sharpness)[best] == pytest.approx(path.said.probabilities[best])
+    assert sharpen(both, path.sharpness)[best] == pytest.approx(
+        path.said.probabilities[best], abs=1e-5
+    )
     assert path.output == LABELS[best]
 
 
@@ -138,7 +141,9 @@ def test_columns_add_what_the_model_would_not_say_without_them(path, searched, k
             usual = counts[town][0]
         changed = row.with_columns(pl.lit(usual).alias(column))
         without = searched.model.predict_proba(changed)[0, best]
-        assert effects[column].change == pytest.approx(path.said.probabilities[best] - without)
+        assert effects[column].change == pytest.approx(
+            path.said.probabilities[best] - without, abs=1e-5
+        )
     sent = [(one.column, one.share) for one in path.effects]
     assert sent[0][0] in ("age", town, "spent")
     assert [abs(share) for _, share in sent] == sorted((abs(s) for _, s in sent), reverse=True)
@@ -219,9 +224,9 @@ def test_names_in_a_script_are_words_and_nothing_else(searched):
     assert HOSTILE in {
         node.value for node in ast.walk(ast.parse(script.python)) if isinstance(node, ast.Constant)
     }
-    first = script.commands.splitlines()[1]
-    assert f"--target={HOSTILE}" in shlex.split("\n".join(script.commands.splitlines()[1:]))
-    assert first.startswith("fathom train train.parquet '--target=")
+    _, _, commands = script.commands.partition("\n")
+    assert commands.startswith("fathom train train.parquet '--target=")
+    assert f"--target={HOSTILE}" in shlex.split(commands)
 
 
 @pytest.fixture(scope="module")
@@ -265,3 +270,33 @@ def test_the_commands_run_and_a_model_of_numbers_is_followed(
     low, high = model.design_.low, model.design_.high
     mean = sum(one.weight * one.said for one in path.networks)
     assert np.clip(mean, low, high)[0] == pytest.approx(path.said.numbers[0], rel=1e-5)
+
+
+def test_of_a_text_the_words_that_decided_are_shown(
+    searched, tmp_path, run_command, paths, results, capsys
+):
+    rng = np.random.default_rng(0)
+    filling = ["house", "street", "river", "table", "window", "garden", "letter", "winter"]
+    n = 160
+    moods = rng.choice(["fine", "awful"], n)
+    texts = [" ".join([*rng.choice(filling, 12), mood, *rng.choice(filling, 6)]) for mood in moods]
+    frame = pl.DataFrame({"said": texts, "mood": np.where(moods == "fine", "up", "down")})
+    frame[:120].write_parquet(tmp_path / "train.parquet")
+    frame[120:].write_parquet(tmp_path / "test.parquet")
+    command = "fathom train train.parquet --target=mood --time-limit=2 --seed=0"
+    assert run_command(command, tmp_path) == 0
+    capsys.readouterr()
+    found = results.result(tmp_path)
+    assert (found.n_test, found.places, found.loss) == (40, (), None)
+    assert sum(map(sum, found.confusion)) == 40
+    path = paths.path(tmp_path, PathWish(row=0))
+    assert "".join(one.text for one in path.words) == texts[120]
+    added = sum(one.share for one in path.words)
+    assert added == pytest.approx(path.z - path.usual_z, abs=1e-3)
+    assert (path.layers, path.networks, path.effects) == ((), (), ())
+    script = write_script(
+        searched.ticket, ["said"], ScriptWish(path=RowWhy(row=0, name="x")), can_open=False
+    )
+    assert "open_model" not in script.python
+    assert run_command(script.commands.splitlines()[-1], tmp_path) == 0
+    assert moods[120] in capsys.readouterr().out

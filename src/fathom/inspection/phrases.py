@@ -231,7 +231,7 @@ PHRASES: MappingProxyType[str, str] = MappingProxyType(
         "start a search that keeps rows apart": "请开始一次留出部分行的搜索",
         "two numbers of classes": "两个类的编号", "{n} and {m}": "{n} 和 {m}",
         "choose a cell of the table of mistakes": "请在混淆矩阵里选一格",
-        "a row from 1 to {n}": "第 1 到 {n} 行之间的一行",
+        "a row from 1 to {n}": "第 1 到 {n} 行之间的一行", "row {n}": "第 {n} 行",
         "choose a row that is listed": "请选列出的行",
         # refusals of files
         "a whole {what} file": "完整的 {what} 文件",

@@ -102,7 +102,7 @@ class RowPaths:
         frame = self._results.require_held_out(folder).frame
         if number >= frame.height:
             raise InputError(
-                f"a row from 1 to {frame.height}", got=f"{number + 1}",
+                f"a row from 1 to {frame.height}", got=f"row {number + 1}",
                 hint="choose a row that is listed",
             )  # fmt: skip
         return frame[number]
