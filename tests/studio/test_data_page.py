@@ -213,7 +213,12 @@ def test_paths_wait_for_each_other_and_refuse_what_is_none(client, finished, sea
     assert said["zh"] != ""
     status, _, said = client.ask("POST", f"/api/jobs/{name}/why", {"row": 0, "name": "x" * 300})
     assert status == 422
-    for path in ("files/ticket.json", "files/..%2fticket.json", "rows?truth=0", "rows?truth=%D9%A3&prediction=0"):
+    for path in (
+        "files/ticket.json",
+        "files/..%2fticket.json",
+        "rows?truth=0",
+        "rows?truth=%D9%A3&prediction=0",
+    ):
         assert client.ask("GET", f"/api/jobs/{name}/{path}")[0] in (404, 422)
     status, headers, _ = client.ask("GET", f"/api/jobs/{name}/files/train.parquet")
     assert (status, "train.parquet" in headers["content-disposition"]) == (200, True)
