@@ -86,7 +86,7 @@ class ResultRoutes:
         def follow(asked: PathWish) -> RowPath:
             return self._paths.path(folder, asked)
 
-        return say(await run_in_threadpool(self._turns.take, follow, wish))
+        return say(await run_in_threadpool(lambda: self._turns.take(follow, wish)))
 
     async def why(self, request: Request) -> Response:
         """Say why a number on the path of a row is what it is."""
@@ -95,7 +95,7 @@ class ResultRoutes:
         def explain(asked: RowWhy) -> Value:
             return self._paths.why(folder, asked)
 
-        return say(await run_in_threadpool(self._turns.take, explain, wish))
+        return say(await run_in_threadpool(lambda: self._turns.take(explain, wish)))
 
     async def script(self, request: Request) -> Response:
         """Write what was done as a program and as commands."""
