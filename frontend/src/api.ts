@@ -1,6 +1,9 @@
 /* Speaking with Python: messages go out and come back; refusals become errors with a sentence. */
+import { connection } from "./connection.svelte";
 import type { Refusal, Welcome } from "./messages";
 import { speech } from "./speech.svelte";
+
+const SIGN_IN = "/api/session";
 
 export class ApiError extends Error {
   constructor(
@@ -17,6 +20,18 @@ export function refused(status: number, body: unknown, otherwise: string): ApiEr
   return new ApiError(status, (speech.language === "zh" && said.zh) || said.message || otherwise);
 }
 
+/** Ask the studio; that nobody answers, or does not know this browser any more, is remembered. */
+export async function reach(address: string, options?: RequestInit): Promise<Response> {
+  try {
+    const response = await fetch(address, options);
+    if (response.status === 401 && address !== SIGN_IN) connection.lock();
+    return response;
+  } catch (error) {
+    connection.lose();
+    throw error;
+  }
+}
+
 async function answered<T>(response: Response): Promise<T> {
   if (response.status === 204) return undefined as T;
   const body: unknown = await response.json().catch(() => ({}));
@@ -25,21 +40,21 @@ async function answered<T>(response: Response): Promise<T> {
 }
 
 export async function get<T>(address: string): Promise<T> {
-  return answered<T>(await fetch(address));
+  return answered<T>(await reach(address));
 }
 
 export async function post<T>(address: string, message: unknown): Promise<T> {
   const body = JSON.stringify(message);
-  return answered<T>(await fetch(address, { method: "POST", headers: { "content-type": "application/json" }, body }));
+  return answered<T>(await reach(address, { method: "POST", headers: { "content-type": "application/json" }, body }));
 }
 
 export async function upload<T>(address: string, file: Blob): Promise<T> {
   const headers = { "content-type": "application/octet-stream" };
-  return answered<T>(await fetch(address, { method: "POST", headers, body: file }));
+  return answered<T>(await reach(address, { method: "POST", headers, body: file }));
 }
 
 export async function remove(address: string): Promise<void> {
-  await answered(await fetch(address, { method: "DELETE" }));
+  await answered(await reach(address, { method: "DELETE" }));
 }
 
 /** Exchange the token of the link for a cookie, and take it out of the address. */
@@ -48,7 +63,7 @@ export async function enter(): Promise<Welcome> {
   if (!token) return get<Welcome>("/api/welcome");
   history.replaceState(null, "", "#/network");
   try {
-    return await post<Welcome>("/api/session", { token });
+    return await post<Welcome>(SIGN_IN, { token });
   } catch (error) {
     // An old link in a browser that is let in already does no harm.
     if (error instanceof ApiError && error.status === 401) return get<Welcome>("/api/welcome");

@@ -168,7 +168,6 @@ export const chinese: Record<Key, string> = {
   confusion: "谁被当成了谁",
   confusionHelp: "行是真相，列是模型的回答。点击格子看其中的行。",
   cellRows: "{0} 被当成 {1}：{2}",
-  sure: "把握",
   whatIf: "如果……会怎样？",
   whatIfHelp: "改变一个值，看模型怎么说。",
   says2: "模型说",
@@ -192,6 +191,11 @@ export const chinese: Record<Key, string> = {
   askWhy: "为什么",
   closeRows: "关闭",
   lost: "与工作室的连接断了。它还在终端里运行吗？",
+  connectionLost: "与工作室的连接断了。",
+  connectionLostHint: "它还在终端里运行吗？一有回应，本页就会自行继续。",
+  connectionLocked: "工作室重新启动了。",
+  connectionLockedHint: "请在这个浏览器里打开终端里最新的链接；之后本页会自行继续。",
+  tooLarge: "{0} 有 {1} MB，这里最多接收 {2} MB。请给出其中一部分，或在终端里学习：fathom train FILE",
 };
 
 /** What Python says of a number, in Chinese. */

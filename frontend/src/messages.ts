@@ -46,19 +46,24 @@ export interface BendStage {
   probe: Score;
 }
 
-export interface CalibrationBin {
+export interface Bin {
   low: number;
   high: number;
   n_rows: number;
   confidence: number;
   accuracy: number;
+  accuracy_low: number;
+  accuracy_high: number;
 }
 
-export interface CellRows {
-  columns: string[];
-  rows: ((string | null)[])[];
-  sure: number[];
-  n_all: number;
+export interface CalibrationFacts {
+  n_rows: number;
+  accuracy: number;
+  confidence: number;
+  error: number;
+  chance_error: number;
+  bins: Bin[];
+  said: Words[];
 }
 
 export interface ClassReport {
@@ -79,6 +84,13 @@ export interface ColumnFacts {
   high: number | null;
   style: string;
   categories: string[];
+}
+
+export interface ColumnShare {
+  column: string;
+  here: string | null;
+  usual: string | null;
+  share: number;
 }
 
 export interface ColumnWorth {
@@ -259,6 +271,15 @@ export interface FormColumn {
   value: string | null;
 }
 
+export interface HeldOutRow {
+  row: number;
+  cells: (string | null)[];
+  truth: boolean | number | string;
+  said: boolean | number | string;
+  sure: number | null;
+  truth_share: number | null;
+}
+
 export interface JobFacts {
   id: string;
   name: string;
@@ -433,6 +454,36 @@ export interface OwnDrawing {
   label: number;
 }
 
+export interface PathLayer {
+  name: string;
+  title: Words;
+  n_units: number;
+  n_active: number;
+  largest: number;
+  units: PathUnit[];
+}
+
+export interface PathNetwork {
+  member: number;
+  fold: number;
+  number: number;
+  weight: number;
+  structure: Words;
+  said: number;
+}
+
+export interface PathUnit {
+  name: string;
+  says: string;
+  value: number;
+}
+
+export interface PathWish {
+  row: number;
+  member: number;
+  fold: number;
+}
+
 export interface Place {
   network: number;
   status: string;
@@ -520,7 +571,7 @@ export interface Result {
   baselines: (number | null)[];
   per_class: ClassReport[];
   confusion: number[][];
-  calibration: CalibrationBin[];
+  calibration: CalibrationFacts | null;
   words: Words[];
   notes: Words[];
   loss_name: string;
@@ -538,6 +589,38 @@ export interface RivalsAsk {
   points: "moons" | "circles" | "exclusive_or" | "spirals" | "checkerboard";
   noise: number;
   seed: number;
+}
+
+export interface RowList {
+  columns: string[];
+  rows: HeldOutRow[];
+  n_all: number;
+}
+
+export interface RowPath {
+  row: number;
+  columns: string[];
+  cells: (string | null)[];
+  truth: boolean | number | string | null;
+  said: Prediction;
+  networks: PathNetwork[];
+  sharpness: number;
+  effects: ColumnShare[];
+  member: number;
+  fold: number;
+  layers: PathLayer[];
+  output: string;
+  z: number;
+  usual_z: number;
+  shares: ColumnShare[];
+  words: WordPart[];
+}
+
+export interface RowWhy {
+  row: number;
+  member: number;
+  fold: number;
+  name: string;
 }
 
 export interface RowWish {
@@ -563,6 +646,17 @@ export interface Score {
   value: number;
   low: number;
   high: number;
+}
+
+export interface Script {
+  python: string;
+  commands: string;
+}
+
+export interface ScriptWish {
+  values: RowWish | null;
+  path: RowWhy | null;
+  language: string;
 }
 
 export interface SearchEvent {
@@ -683,6 +777,11 @@ export interface Welcome {
   most_units: number;
   most_examples: number;
   most_upload_bytes: number;
+}
+
+export interface WordPart {
+  text: string;
+  share: number;
 }
 
 export interface Words {

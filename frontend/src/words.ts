@@ -170,7 +170,6 @@ export const english = {
   confusion: "Who is taken for whom",
   confusionHelp: "Rows are the truth, columns what the model said. Click a cell for its rows.",
   cellRows: "{0} taken for {1}: {2}",
-  sure: "sure",
   whatIf: "What if?",
   whatIfHelp: "Change a value and see what the model says.",
   says2: "The model says",
@@ -194,6 +193,11 @@ export const english = {
   askWhy: "Why",
   closeRows: "Close",
   lost: "The connection to the studio is lost. Is it still running in the terminal?",
+  connectionLost: "The connection to the studio is lost.",
+  connectionLostHint: "Is it still running in the terminal? This page goes on by itself once it answers.",
+  connectionLocked: "The studio was started anew.",
+  connectionLockedHint: "Open the newest link in the terminal in this browser; then this page goes on by itself.",
+  tooLarge: "{0} has {1} MB, and {2} MB can be taken here. Give a part of it, or learn from it in a terminal: fathom train FILE",
 } as const;
 
 export type Key = keyof typeof english;

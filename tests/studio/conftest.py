@@ -1,18 +1,31 @@
 """A studio that listens, ways to ask it, and a browser."""
 
+import contextlib
 import http.client
 import importlib
 import json
 import os
+import shlex
 import shutil
 import threading
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import polars as pl
 import pytest
 
+from fathom.cli import app
+from fathom.data.dividing import divide
+from fathom.data.tables import read_table
 from fathom.errors import InputError
+from fathom.studio.jobs import JobTicket
 from fathom.studio.page import page_files
+from fathom.studio.table_messages import JobRequest
+from fathom.training import monitor
+from fathom.training.monitor import Deadline
 
 BROWSER = Path("/usr/bin/chromium")
 NEEDS_ALL = "FATHOM_NEEDS_BROWSER" in os.environ
@@ -248,3 +261,91 @@ def violations():
         ]
 
     return find
+
+
+PEOPLE = 'people\'s "table" <b>.csv'
+TOWN = 'it\'s "town" </script>'
+
+
+def make_people(n=240, seed=0):
+    """Make people: mostly the old ones leave, and those in Ulm."""
+    rng = np.random.default_rng(seed)
+    age = rng.integers(18, 80, n)
+    town = rng.choice(["Ulm", "Bonn", "Kiel"], n)
+    is_leaving = age + 15 * (town == "Ulm") + rng.normal(0, 12, n) > 55
+    return pl.DataFrame({
+        "age": age, TOWN: town, "spent": (age * 2 + rng.normal(0, 9, n)).round(1),
+        "leaves": np.where(is_leaving, "yes", "no"),
+    })  # fmt: skip
+
+
+@pytest.fixture
+def run_command(monkeypatch):
+    """Return a function that runs the verbs of commands within this process, in a folder."""
+
+    def run(line, folder):
+        _, *words = shlex.split(line)
+        for verb in ("train", "evaluate", "inspect"):
+            module = importlib.import_module(f"fathom.cli.{verb}")
+            monkeypatch.setattr(module, "started_at", monitor.time.monotonic, raising=False)
+            monkeypatch.setattr(module, "time", monitor.time, raising=False)
+            monkeypatch.setattr(module, "prepare_engine", lambda: None, raising=False)
+            monkeypatch.setattr(module, "prepare_training", lambda: None, raising=False)
+        with contextlib.chdir(folder):
+            return app(words, standalone_mode=False) or 0
+
+    return run
+
+
+def write_job(folder, target, kinds, seconds, **more):
+    """Divide people as a search does, and write what stands in its folder before it begins."""
+    folder.mkdir(parents=True)
+    frame = make_people()
+    frame.write_csv(folder / PEOPLE)
+    parts = divide(read_table(folder / PEOPLE).frame, target)
+    parts.frame[parts.training].write_parquet(folder / "train.parquet")
+    parts.frame[parts.test].write_parquet(folder / "test.parquet")
+    request = JobRequest(table="0" * 16, target=target, kinds=kinds, time_limit=seconds)
+    ticket = JobTicket(
+        request=request, name=PEOPLE, task=parts.target.task, n_train=len(parts.training),
+        n_test=len(parts.test), arguments=("train",), times=(seconds,), began=1.0, **more,
+    )  # fmt: skip
+    (folder / "ticket.json").write_text(ticket.model_dump_json())
+    return ticket
+
+
+@dataclass(frozen=True)
+class Searched:
+    """A search that has ended: its folder, its ticket, its model."""
+
+    folder: Path
+    ticket: JobTicket
+    model: Any
+
+
+@pytest.fixture(scope="session")
+def searched(tmp_path_factory):
+    """Return a search for who leaves, a second of it."""
+    from fathom import FathomClassifier, load, save
+    from fathom.estimators.designing import Given, search_anew
+
+    folder = tmp_path_factory.mktemp("searched") / f"{1:016x}"
+    kinds = {TOWN: "category"}
+    ticket = write_job(folder, "leaves", kinds, 1.0)
+    parts = divide(pl.read_parquet(folder / "train.parquet"), "leaves", fraction=0.0)
+    given = Given(parts.target, parts.values, np.ones(len(parts.values)))
+    found = search_anew(
+        parts.x_train, given, kinds, has_names=True, seed=0, monitor=None, deadline=Deadline(1.0)
+    )
+    model = FathomClassifier(random_state=0, time_limit=1.0)
+    save(model.restore_design(found.schema, found.design), folder / "model.fathom")
+    (folder / "events.jsonl").write_text(json.dumps({"event": "done", "seconds": 1.0}) + "\n")
+    return Searched(folder, ticket, load(folder / "model.fathom"))
+
+
+@pytest.fixture(scope="session")
+def finished(served, searched):
+    """Return the studio with that search in it."""
+    place = served.folder / "jobs" / searched.folder.name
+    shutil.copytree(searched.folder, place)
+    return served

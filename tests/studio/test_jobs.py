@@ -6,6 +6,7 @@ import subprocess
 import polars as pl
 import pytest
 
+from fathom.data.dividing import divide
 from fathom.errors import InputError
 from fathom.studio.jobs import Jobs
 from fathom.studio.results import Results
@@ -123,18 +124,17 @@ def test_a_wish_that_cannot_be_is_refused_before_anything_begins(
 
 
 def test_rows_kept_apart_are_not_learned_from(tables, table):
-    from fathom.studio.jobs import _divide
-
     frame = tables.read(table).frame
-    _, task, training, test = _divide(frame, JobRequest(table=table, target="survived"))
-    assert task == "classes"
-    assert len(test) == 18
-    assert not set(training) & set(test)
-    assert sorted([*training, *test]) == list(range(90))
+    parts = divide(frame, "survived")
+    assert parts.target.task == "classes"
+    assert len(parts.test) == 18
+    assert not set(parts.training) & set(parts.test)
+    assert sorted([*parts.training, *parts.test]) == list(range(90))
+    assert parts.y_test.tolist() == frame["survived"][parts.test].to_list()
+    assert "survived" not in parts.x_train.columns
     goal = [None if k < 5 else "ab"[k % 2] for k in range(90)]
     holed = frame.with_columns(pl.Series("survived", goal))
-    whole, *_ = _divide(holed, JobRequest(table=table, target="survived"))
-    assert whole.height == 85  # five rows have no target
+    assert divide(holed, "survived").frame.height == 85  # five rows have no target
 
 
 def test_the_typescript_is_current(request):

@@ -203,7 +203,7 @@ def look_at_result(page):
         arg=before,
     )
     page.locator("button.cell:enabled").first.click()
-    page.locator(".rows td.value").first.wait_for()
+    page.get_by_test_id("rows").locator("td.value").first.wait_for()
     with page.expect_download() as download:
         page.get_by_role("link", name="Model").click()
     return download.value

@@ -1,5 +1,6 @@
 /* A search as it is told, line by line: its networks, what became of them, and the model so far. */
 import { get } from "../api";
+import { connection } from "../connection.svelte";
 import type { JobFacts, SearchEvent, Words } from "../messages";
 
 export interface Member {
@@ -30,7 +31,14 @@ export class Search {
   private clock = 0;
   private began = 0;
 
-  constructor(readonly id: string) {}
+  private readonly leave: () => void;
+
+  constructor(
+    readonly id: string,
+    private readonly fail: (error: unknown) => void,
+  ) {
+    this.leave = connection.onReturn(() => void this.resume());
+  }
 
   async open(): Promise<void> {
     this.use(await get<JobFacts>(`/api/jobs/${this.id}`));
@@ -54,15 +62,33 @@ export class Search {
     });
     source.addEventListener("end", (event) => {
       source.close();
+      this.source = null;
       this.use(JSON.parse((event as MessageEvent<string>).data) as JobFacts);
     });
+    source.addEventListener("error", () => {
+      if (this.source !== source) return;
+      source.close(); // who comes again says what was heard last, to a studio started anew as well
+      connection.doubt();
+    });
     this.source = source;
+  }
+
+  /** Go on hearing from where it was, once the studio answers again. */
+  private async resume(): Promise<void> {
+    if (!this.source) return;
+    try {
+      await this.open();
+    } catch (error) {
+      this.fail(error);
+    }
   }
 
   private heard = 0;
 
   close(): void {
+    this.leave();
     this.source?.close();
+    this.source = null;
     window.clearInterval(this.clock);
   }
 

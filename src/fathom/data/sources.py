@@ -17,10 +17,11 @@ from typing import IO, Literal, TypeAlias
 from fathom.errors import DatasetError, FathomError
 
 CHUNK_BYTES = 2**20
+TAKE_A_PART = "give a part of it, or raise the limit with most_bytes="
 
 Kind: TypeAlias = Literal["delimited", "json", "parquet", "excel", "sqlite"]
 
-_SUFFIXES: dict[str, Kind] = {
+ENDINGS: dict[str, Kind] = {
     ".csv": "delimited", ".tsv": "delimited", ".tab": "delimited", ".txt": "delimited",
     ".json": "json", ".jsonl": "json", ".ndjson": "json",
     ".parquet": "parquet", ".pq": "parquet",
@@ -106,7 +107,7 @@ def too_large(source: Source, got: str) -> DatasetError:
     return DatasetError(
         f"at most {source.most_bytes:,} bytes in {source.name}",
         got=got,
-        hint="give a part of it, or raise the limit with most_bytes=",
+        hint=TAKE_A_PART,
     )
 
 
@@ -161,7 +162,7 @@ def check_file(source: Source) -> None:
             hint="save it again, with a header and rows",
         )  # fmt: skip
     if state.st_size > source.most_bytes:
-        raise too_large(source, f"{state.st_size:,}")
+        raise too_large(source, f"{state.st_size:,} bytes")
 
 
 def unpack(source: Source) -> tuple[Source, list[str]]:
@@ -231,10 +232,17 @@ def kind_of(source: Source) -> tuple[Kind, list[str]]:
     DatasetError
         If it is known to hold no table.
     """
-    kind = _kind(source, _head(source))
+    head = _head(source)
     suffixes = [suffix.lower() for suffix in Path(source.name).suffixes]
-    claimed = next((_SUFFIXES[suffix] for suffix in suffixes[::-1] if suffix in _SUFFIXES), kind)
-    if claimed == kind:
+    claimed = next((ENDINGS[suffix] for suffix in suffixes[::-1] if suffix in ENDINGS), None)
+    is_archive = head.startswith(b"PK") and _is_binary(head)
+    if claimed == "excel" and is_archive and not _is_workbook(source.path):
+        raise DatasetError(
+            "a whole Excel file", got=f"{source.name}, which is damaged (no workbook is in it)",
+            hint="fetch the file again",
+        )  # fmt: skip
+    kind = _kind(source, head)
+    if claimed in (None, kind):
         return kind, []
     return kind, [f"the file holds {_TITLES[kind]}, not {_TITLES[claimed]} as its name says"]
 

@@ -1,7 +1,8 @@
-"""Naming: what every input, feature and output of a network stands for."""
+"""Naming: what the numbers are that go into a network of columns, and those that come out."""
 
 from collections.abc import Iterator
 from itertools import product
+from typing import TypeAlias
 
 from fathom.data.features import (
     DATE_CYCLES,
@@ -18,6 +19,7 @@ from fathom.nn.architecture import Architecture
 from fathom.nn.embedding import Columns
 
 DATE_PARTS = ("month", "day", "weekday", "hour")  # numbers made of a date besides itself
+Named: TypeAlias = tuple[str, str]  # the column something was made of, and what it is called
 
 
 def output_names(target: Target, n_outputs: int) -> tuple[str, ...]:
@@ -34,26 +36,42 @@ def name_columns(
     encoding: TableEncoding, target: Target, trees: TreeView | None = None
 ) -> tuple[tuple[str, ...], dict[int, tuple[str, ...]]]:
     """Name the columns of an encoded matrix, and for those of codes what each code stands for."""
-    inputs = tuple(_matrix_names(encoding, target, trees))
+    inputs = tuple(name for _, name in _matrix_names(encoding, target, trees))
     codes = tuple(_code_names(encoding.columns))
     return inputs, dict(enumerate(codes, start=len(inputs) - len(codes)))
 
 
-def _matrix_names(encoding: TableEncoding, target: Target, trees: TreeView | None) -> Iterator[str]:
+def sources_of(
+    encoding: TableEncoding, target: Target, trees: TreeView | None = None
+) -> tuple[str, ...]:
+    """Return for each column of an encoded matrix which column of the table it was made of.
+
+    Returns
+    -------
+    tuple of str
+        The names of columns; empty for what trees say, who see all of them.
+    """
+    return tuple(column for column, _ in _matrix_names(encoding, target, trees))
+
+
+def _matrix_names(
+    encoding: TableEncoding, target: Target, trees: TreeView | None
+) -> Iterator[Named]:
     """Name every column of an encoded matrix: numbers, plain ones, trees, codes."""
     for column in encoding.columns:
         if column.kind in ("number", "date"):
-            yield column.name
+            yield column.name, column.name
         if column.kind == "date":
-            yield from (f"{column.name}: {part}" for part in DATE_PARTS)
+            yield from ((column.name, f"{column.name}: {part}") for part in DATE_PARTS)
     yield from _mean_names(encoding.columns, target)
     for column in encoding.columns:
-        yield from _plain_names(column)
+        yield from ((column.name, name) for name in _plain_names(column))
     if trees is not None:
-        yield from _tree_names(target, has_boosted=trees.boosted is not None)
+        has_boosted = trees.boosted is not None
+        yield from (("", name) for name in _tree_names(target, has_boosted=has_boosted))
     for column in encoding.columns:
         if column.kind in ("category", "yes_no"):
-            yield column.name
+            yield column.name, column.name
 
 
 def _plain_names(column: Column) -> Iterator[str]:
@@ -67,21 +85,22 @@ def _plain_names(column: Column) -> Iterator[str]:
         yield from (f"{column.name}: direction {n + 1}" for n in range(TEXT_PARTS))
 
 
-def _mean_names(columns: tuple[Column, ...], target: Target) -> Iterator[str]:
+def _mean_names(columns: tuple[Column, ...], target: Target) -> Iterator[Named]:
     """Name the means of the target that categories of many codes are told by."""
     classes = target.classes
     for column in columns:
         if not has_means(column, len(classes)):
             continue
         if len(classes) == 2:
-            yield f"{column.name}: share of {classes[1]}"
+            yield column.name, f"{column.name}: share of {classes[1]}"
         elif classes:
-            yield from (f"{column.name}: share of {name}" for name in classes)
+            yield from ((column.name, f"{column.name}: share of {name}") for name in classes)
         else:
             n_outputs = n_shown(0, target.n_outputs)
             names = output_names(target, n_outputs)
             each = [""] if n_outputs == 1 else [f" {name}" for name in names]
-            yield from (f"{column.name}: mean of the target{name}" for name in each)
+            told = (f"{column.name}: mean of the target{name}" for name in each)
+            yield from ((column.name, name) for name in told)
 
 
 def _tree_names(target: Target, *, has_boosted: bool) -> Iterator[str]:

@@ -19,7 +19,7 @@ from fathom.estimators.aims import aim_of, dense_target
 from fathom.estimators.base import FathomEstimator
 from fathom.estimators.factoring import read_combinations
 from fathom.estimators.illustrated import refuse_illustrated
-from fathom.estimators.naming import embedded_names, name_columns, output_names
+from fathom.estimators.naming import embedded_names, name_columns, output_names, sources_of
 from fathom.estimators.predicting import encode_rows
 from fathom.inspection.trace import Trace, trace
 from fathom.nn.architecture import Architecture
@@ -67,6 +67,9 @@ class Opened:
         How many members there are, and networks of this member.
     weight : float
         Share of the member in the predictions.
+    sources : tuple of str
+        Of a searched network, for each number of ``x`` the column it was made of; empty for what
+        trees say, who see all columns.
     """
 
     network: Network
@@ -85,6 +88,7 @@ class Opened:
     n_members: int
     n_folds: int
     weight: float
+    sources: tuple[str, ...] = ()
 
     def trace(self, row: int | None = None, **options: Any) -> Trace:
         """Compute the rows forward and backward and keep every number.
@@ -325,6 +329,7 @@ def _open_design(
         y=None if y is None else _aim(found, chosen, y),
         input_names=inputs,
         feature_names=tuple(embedded_names(chosen.architecture, encoding, inputs, codes)),
+        sources=sources_of(encoding, found.target, trees),
         codes=codes,
         output_names=output_names(found.target, chosen.architecture.n_outputs),
         class_names=tuple(map(str, found.target.classes)),

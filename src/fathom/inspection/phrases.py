@@ -229,6 +229,36 @@ PHRASES: MappingProxyType[str, str] = MappingProxyType(
         "a network of two weights or more": "至少有两个权重的网络",
         "the study that goes on": "正在进行的实验", "number {n}": "第 {n} 号",
         "something went wrong; the terminal says what": "出了错；终端里有说明",
+        "rows kept apart to judge the model": "留出来评判模型的行", "none": "没有",
+        "start a search that keeps rows apart": "请开始一次留出部分行的搜索",
+        "two numbers of classes": "两个类的编号", "{n} and {m}": "{n} 和 {m}",
+        "choose a cell of the table of mistakes": "请在混淆矩阵里选一格",
+        "a row from 1 to {n}": "第 1 到 {n} 行之间的一行", "row {n}": "第 {n} 行",
+        "choose a row that is listed": "请选列出的行",
+        # refusals of files
+        "a whole {what} file": "完整的 {what} 文件",
+        "{name}, which is damaged ({why})": "{name}，它已损坏（{why}）",
+        "{name}, which is empty (0 bytes)": "{name}，它是空的（0 字节）",
+        "{name}, which is {what}": "{name}，它是{what!t}",
+        "fetch the file again": "请重新获取文件",
+        "the package that reads Excel files": "读取 Excel 文件的软件包",
+        "{command}, or save the sheet as CSV": "{command}，或把工作表另存为 CSV",
+        "a table": "一张表", "a table: CSV, Parquet, Excel (.xlsx), JSON lines or SQLite":
+            "一张表：CSV、Parquet、Excel（.xlsx）、JSON 行或 SQLite",
+        "save it again, with a header and rows": "请带着表头和各行重新保存",
+        "unpack it, or save it as .csv or .xlsx": "请解压，或另存为 .csv 或 .xlsx",
+        "a zip archive": "一个 zip 压缩包", "an old Excel file (.xls)": "旧的 Excel 文件（.xls）",
+        "an Arrow file": "一个 Arrow 文件", "a PDF": "一个 PDF", "a picture": "一张图片",
+        "a recording or a picture": "一段录音或一张图片", "a 7z archive": "一个 7z 压缩包",
+        "an HDF5 file": "一个 HDF5 文件", "packed twice": "压缩了两次的",
+        "a pickle, which could run code": "可能运行代码的 pickle 文件",
+        "at most {n} bytes in {name}": "{name} 最多 {n} 字节",
+        "{n} bytes": "{n} 字节",
+        "room for {n} values": "{n} 个值所占的空间",
+        "room for {n} rows of {m} columns": "{n} 行 {m} 列所占的空间",
+        "more once it is unpacked": "解压后更多",
+        "give a part of it, or learn from it in a terminal: fathom train FILE":
+            "请给出其中一部分，或在终端里学习：fathom train FILE",
     }
 )  # fmt: skip
 """What is said in Chinese, by what is said in English."""

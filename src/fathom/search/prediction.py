@@ -1,12 +1,14 @@
 """Prediction: what a designed ensemble says of rows of a table."""
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from fathom.data.combinations import log_likelihoods
 from fathom.data.features import join_trees
 from fathom.data.parsing import ParsedTable
 from fathom.data.views import View
-from fathom.search.design import Design
+from fathom.search.design import Design, Member
 from fathom.search.factors import centered, offsets_of
 from fathom.search.material import decode
 from fathom.training.calibration import sharpen
@@ -46,8 +48,28 @@ def predict(design: Design, parsed: ParsedTable) -> np.ndarray:
 
 
 def _predict_part(design: Design, parsed: ParsedTable) -> np.ndarray:
-    matrices: dict[tuple[int, View, bool], np.ndarray] = {}
     total = np.zeros((parsed.n_rows, design.members[0].architecture.n_outputs))
+    for member, shown in say_each(design, parsed):
+        total += member.weight / len(member.folds) * shown
+    return total
+
+
+def say_each(design: Design, parsed: ParsedTable) -> Iterator[tuple[Member, np.ndarray]]:
+    """Return what every network of an ensemble says by itself, member by member, fold by fold.
+
+    Parameters
+    ----------
+    design : Design
+        The ensemble.
+    parsed : ParsedTable
+        Rows of the same columns.
+
+    Returns
+    -------
+    iterator of (Member, numpy.ndarray)
+        Whose network it is, and what it says, as in `predict`, before probabilities are sharpened.
+    """
+    matrices: dict[tuple[int, View, bool], np.ndarray] = {}
     for member in design.members:
         each = zip(member.folds, member.forwards, member.networks, strict=True)
         for fold, forward, network in each:
@@ -56,11 +78,9 @@ def _predict_part(design: Design, parsed: ParsedTable) -> np.ndarray:
                 matrices[key] = to_matrix(design, parsed, *key)
             z = forward.combine(matrices[key])
             if design.combined is not None:
-                shown = centered(z) - offsets_of(network)
+                yield member, centered(z) - offsets_of(network)
             else:
-                shown = decode(z, design.target, design.scales, member.genes.is_log_target)
-            total += member.weight / len(member.folds) * shown
-    return total
+                yield member, decode(z, design.target, design.scales, member.genes.is_log_target)
 
 
 def to_matrix(

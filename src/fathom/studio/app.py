@@ -4,7 +4,7 @@ from pathlib import Path
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from fathom.errors import InputError
@@ -15,9 +15,9 @@ from fathom.studio.digits import DigitRoom
 from fathom.studio.jobs import Jobs
 from fathom.studio.lesson_routes import lesson_routes
 from fathom.studio.messages import Ask, Descend, NetworkState, Reshape, TapeRequest
-from fathom.studio.results import Results
+from fathom.studio.result_routes import ResultRoutes
 from fathom.studio.security import UPLOAD, App
-from fathom.studio.table_messages import JobRequest, Kinds, MoreTime, RowWish
+from fathom.studio.table_messages import JobRequest, Kinds, MoreTime
 from fathom.studio.tables import Tables
 from fathom.studio.telling import tell
 from fathom.studio.turns import Turns
@@ -39,7 +39,6 @@ class Studio:
         folder.chmod(0o700)
         self.tables = Tables(folder / "tables")
         self.jobs = Jobs(folder / "jobs", self.tables)
-        self.results = Results()
         self.turns = Turns()
         self.digits = DigitRoom(folder / "digits")
 
@@ -61,12 +60,7 @@ class Studio:
             Route("/api/jobs/{id}/events", self.events),
             Route("/api/jobs/{id}/stop", self.stop, methods=["POST"]),
             Route("/api/jobs/{id}/more", self.go_on, methods=["POST"]),
-            Route("/api/jobs/{id}/result", self.result),
-            Route("/api/jobs/{id}/worth", self.worth),
-            Route("/api/jobs/{id}/rows", self.rows),
-            Route("/api/jobs/{id}/predict", self.predict, methods=["POST"]),
-            Route("/api/jobs/{id}/model", self.model),
-            Route("/api/jobs/{id}/pages/{kind}", self.page_on),
+            *ResultRoutes(self.jobs, self.turns).every(),
             *descent_routes(self.turns),
             *depth_routes(self.turns),
             *DigitRoutes(self.digits).every(),
@@ -95,12 +89,13 @@ class Studio:
 
     async def upload(self, request: Request) -> Response:
         """Take a table, a piece at a time, and say what it is."""
-        name, place = self.tables.place_for_upload()
+        shown = request.query_params.get("name", "")
+        name, place = self.tables.place_for_upload(shown)
         try:
             with place.open("wb") as file:
                 async for piece in request.stream():
                     file.write(piece)
-            self.tables.set_name(name, request.query_params.get("name", ""))
+            self.tables.set_name(name, shown)
             return say(await run_in_threadpool(self.tables.describe, name))
         except BaseException:
             self.tables.remove(name)
@@ -142,61 +137,6 @@ class Studio:
         """Give a search more time."""
         limit = (await read(request, MoreTime)).time_limit
         return say(await run_in_threadpool(self.jobs.go_on, request.path_params["id"], limit))
-
-    async def result(self, request: Request) -> Response:
-        """Say what came of a search."""
-        folder = self._ended(request)
-        return say(await run_in_threadpool(self.results.result, folder))
-
-    async def worth(self, request: Request) -> Response:
-        """Say what each column is worth."""
-        folder = self._ended(request)
-        return say(await run_in_threadpool(self.results.worth, folder))
-
-    async def rows(self, request: Request) -> Response:
-        """Give the rows of one class that were taken for another."""
-        given = [request.query_params.get(key, "") for key in ("truth", "prediction")]
-        if not all(one.isdecimal() and len(one) < 6 for one in given):
-            raise InputError(
-                "two numbers of classes", got=repr(given)[:80],
-                hint="choose a cell of the table of mistakes",
-            )  # fmt: skip
-        truth, prediction = map(int, given)
-        folder = self._ended(request)
-        return say(await run_in_threadpool(self.results.cell_rows, folder, truth, prediction))
-
-    async def predict(self, request: Request) -> Response:
-        """Predict one row."""
-        values = (await read(request, RowWish)).values
-        folder = self._ended(request)
-        return say(await run_in_threadpool(self.results.predict, folder, values))
-
-    async def model(self, request: Request) -> Response:
-        """Give the model file, to be saved."""
-        path = self._ended(request) / "model.fathom"
-        if not path.is_file():
-            raise InputError(
-                "a model of this search", got="none yet",
-                hint="wait until it has one, or start another search",
-            )  # fmt: skip
-        return FileResponse(path, media_type="application/octet-stream", filename="model.fathom")
-
-    async def page_on(self, request: Request) -> Response:
-        """Give a page on the model, to be saved: it is one of its own and runs nothing."""
-        language = "zh" if request.query_params.get("language") == "zh" else "en"
-        folder, kind = self._ended(request), request.path_params["kind"]
-        path = await run_in_threadpool(self.results.page_on, folder, kind, language)
-        return FileResponse(path, media_type="text/html", filename=path.name)
-
-    def _ended(self, request: Request) -> Path:
-        name = request.path_params["id"]
-        folder = self.jobs.folder_of(name)
-        if self.jobs.is_running(name):
-            raise InputError(
-                "a search that has ended", got="one that goes on",
-                hint="stop it, or wait for its end",
-            )  # fmt: skip
-        return folder
 
     async def events(self, request: Request) -> Response:
         """Tell what a job says, as it says it; who comes again goes on where it was."""

@@ -8,11 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 from pydantic import Field
 
-from fathom.data.splitting import hold_out
-from fathom.data.target import choose_target, parse_target
+from fathom.data.dividing import divide
 from fathom.errors import InputError
 from fathom.studio.processes import Commands, Ticket
 from fathom.studio.table_messages import JobFacts, JobRequest, SearchEvent
@@ -34,6 +32,7 @@ class JobTicket(Ticket):
     n_train: int
     n_test: int
     earlier_seconds: float = Field(default=0.0, ge=0)
+    times: tuple[float, ...] = ()  # each time it was given
 
 
 class Jobs(Commands[JobTicket]):
@@ -64,13 +63,17 @@ class Jobs(Commands[JobTicket]):
             If the table or the target cannot be used, or too many searches go on already.
         """
         table = self._tables.read(request.table)
-        frame, task, training, test = _divide(table.frame, request)
+        share = TEST_SHARE if request.keeps_test_rows else 0.0
+        parts = divide(
+            table.frame, request.target, task=request.task, fraction=share, seed=request.seed
+        )
+        task, has_test = parts.target.task, len(parts.test) > 0
         with self._lock:
             self._refuse_crowd()
             folder = self.new_folder()
-            frame[training].write_parquet(folder / "train.parquet")
-            if test is not None:
-                frame[test].write_parquet(folder / "test.parquet")
+            parts.frame[parts.training].write_parquet(folder / "train.parquet")
+            if has_test:
+                parts.frame[parts.test].write_parquet(folder / "test.parquet")
             arguments = [
                 "train", "train.parquet", f"--target={request.target}",
                 f"--time-limit={request.time_limit:g}", f"--task={task}",
@@ -80,8 +83,8 @@ class Jobs(Commands[JobTicket]):
             ]  # fmt: skip
             draft = JobTicket(
                 request=request, name=self._tables.name_of(request.table), task=task,
-                n_train=len(training), n_test=0 if test is None else len(test),
-                arguments=tuple(arguments),
+                n_train=len(parts.training), n_test=len(parts.test),
+                arguments=tuple(arguments), times=(request.time_limit,),
             )  # fmt: skip
             self.run(folder.name, draft)
         return self.facts(folder.name)
@@ -107,6 +110,7 @@ class Jobs(Commands[JobTicket]):
             request = before.request.model_copy(update={"time_limit": time_limit})
             update = {
                 "request": request, "arguments": arguments, "earlier_seconds": facts.seconds,
+                "times": (*(before.times or (before.request.time_limit,)), time_limit),
             }  # fmt: skip
             self.run(name, before.model_copy(update=update))
         return self.facts(name)
@@ -170,14 +174,3 @@ def _drawn(event: dict[str, Any]) -> dict[str, Any]:
         for key, value in event.items()
         if key in known
     }
-
-
-def _divide(frame: pl.DataFrame, request: JobRequest) -> tuple[pl.DataFrame, str, Any, Any]:
-    """Leave out rows without a target; keep some apart that no network will see."""
-    _, goal = choose_target(frame, request.target)
-    parsed = parse_target(goal.to_series(), request.task, drop_missing=True)
-    kept = frame[parsed.rows]
-    classes = parsed.values if parsed.target.task == "classes" else None
-    share = TEST_SHARE if request.keeps_test_rows else 0.0
-    training, test = hold_out(kept.height, share, request.seed, classes)
-    return kept, parsed.target.task, training, test

@@ -13,18 +13,13 @@ import polars as pl
 from fathom.data.schema import Column, TableInput, Target
 from fathom.data.target import parse_target, read_target
 from fathom.deployment.archive import load
-from fathom.errors import FathomError, InputError
-from fathom.estimators.base import FathomEstimator
-from fathom.estimators.evaluation import (
-    Evaluation,
-    evaluate_classes,
-    evaluate_numbers,
-)
+from fathom.errors import InputError
 from fathom.estimators.reporting.facts import on_search
 from fathom.inspection.importance import measure_importance
 from fathom.search.report import Candidate
+from fathom.studio.held_out import HeldOut, calibration_of, judge, rows_of_cell, worst_rows
+from fathom.studio.row_messages import RowList
 from fathom.studio.table_messages import (
-    CellRows,
     ColumnWorth,
     FormColumn,
     Place,
@@ -35,7 +30,7 @@ from fathom.studio.table_messages import (
 from fathom.studio.wording import in_both
 
 MOST_MODELS = 3  # kept in memory
-MOST_ROWS, MOST_CATEGORIES = 50, 200
+MOST_CATEGORIES = 200
 MOST_JUDGED = 1000  # rows by which columns are weighed
 PAGE_SECONDS = 600
 PAGE_OPTIONS = {  # of the command that writes a page of this kind
@@ -50,6 +45,7 @@ class Results:
 
     def __init__(self) -> None:
         self._models: OrderedDict[tuple[str, int], Any] = OrderedDict()
+        self._held: dict[tuple[str, int], HeldOut] = {}
         self._lock = threading.Lock()
 
     def model(self, folder: Path) -> Any:
@@ -66,37 +62,65 @@ class Results:
                 "a model of this search", got="none yet",
                 hint="wait until it has one, or start another search",
             )  # fmt: skip
-        key = (str(path), path.stat().st_mtime_ns)
+        key = _key(path)
         with self._lock:
             if key not in self._models:
                 self._models[key] = load(path)
                 while len(self._models) > MOST_MODELS:
-                    self._models.popitem(last=False)
+                    self._held.pop(self._models.popitem(last=False)[0], None)
             self._models.move_to_end(key)
             return self._models[key]
 
+    def held_out(self, folder: Path) -> HeldOut | None:
+        """Return what the model says of the rows kept apart; None where there are none."""
+        model, key = self.model(folder), _key(folder / "model.fathom")
+        place = folder / "test.parquet"
+        if not place.is_file():
+            return None
+        with self._lock:
+            if key not in self._held:
+                self._held[key] = judge(model, pl.read_parquet(place))
+            return self._held[key]
+
+    def require_held_out(self, folder: Path) -> HeldOut:
+        """Return the same.
+
+        Raises
+        ------
+        InputError
+            If no rows were kept apart.
+        """
+        found = self.held_out(folder)
+        if found is None:
+            raise InputError(
+                "rows kept apart to judge the model", got="none",
+                hint="start a search that keeps rows apart",
+            )  # fmt: skip
+        return found
+
     def result(self, folder: Path) -> Result:
         """Return what came of a search: how good it is on rows kept apart, and what was tried."""
-        model, report = self.model(folder), self.model(folder).report_
-        target, test = model.schema_.target, _test_rows(folder)
-        judged = guess = None
-        if test is not None:
-            judged, guess = _judge(model, test, target)
-        first = test if test is not None else pl.read_parquet(folder / "train.parquet").head(1)
+        model = self.model(folder)
+        report, target = getattr(model, "report_", None), model.schema_.target
+        held = self.held_out(folder)
+        judged, guess = (held.evaluation, held.guess) if held else (None, None)
+        first = held.frame if held else pl.read_parquet(folder / "train.parquet").head(1)
         candidates = sorted(
-            report.candidates, key=lambda one: (one.status != "kept", one.loss is None, one.loss)
+            report.candidates if report else (),
+            key=lambda one: (one.status != "kept", one.loss is None, one.loss),
         )
         return Result(
             task=target.task, target=", ".join(target.names), classes=target.classes,
-            n_test=0 if test is None else test.height,
+            n_test=held.frame.height if held else 0,
             metrics=judged.metrics if judged else (),
             baselines=tuple(one.value for one in guess.metrics) if guess else (),
             per_class=judged.per_class if judged else (),
             confusion=judged.confusion if judged else (),
-            calibration=judged.calibration if judged else (),
+            calibration=calibration_of(held) if held else None,
             words=tuple(map(in_both, on_search(model))),
-            notes=tuple(map(in_both, report.notes)),
-            loss_name=report.loss_name, loss=report.validation_loss,
+            notes=tuple(map(in_both, report.notes if report else ())),
+            loss_name=report.loss_name if report else "",
+            loss=report.validation_loss if report else None,
             places=tuple(_place(one) for one in candidates),
             form=tuple(_form(model.schema_.input, first)),
         )  # fmt: skip
@@ -109,33 +133,15 @@ class Results:
             {name: [values.get(name) or None] for name in columns},
             schema=dict.fromkeys(columns, pl.String),
         )
-        target = model.schema_.target
-        if target.task == "classes":
-            said = model.predict_proba(row)[0]
-            return Prediction(classes=target.classes, probabilities=said.tolist(), numbers=())
-        said = np.asarray(model.predict(row)).reshape(-1)
-        return Prediction(classes=(), probabilities=(), numbers=said.tolist())
+        return say_of_row(model, row)
 
-    def cell_rows(self, folder: Path, truth: int, prediction: int) -> CellRows:
-        """Return rows of one class that were taken for another, the surest first."""
-        model, test = self.model(folder), _test_rows(folder)
-        target: Target = model.schema_.target
-        if test is None or target.task != "classes":
-            raise InputError(
-                "a model of classes, and rows kept apart to judge it",
-                got="a model of numbers, or no rows kept apart",
-                hint="start a search that keeps rows apart",
-            )  # fmt: skip
-        said = model.predict_proba(test)
-        right = read_target(test[target.names[0]], target)
-        at = np.flatnonzero((right == truth) & (said.argmax(axis=1) == prediction))
-        sure = said[at].max(axis=1, initial=0.0)
-        chosen = at[np.argsort(-sure, kind="stable")[:MOST_ROWS]]
-        shown = test[chosen].with_columns(pl.all().cast(pl.String, strict=False))
-        return CellRows(
-            columns=tuple(shown.columns), rows=tuple(shown.rows()),
-            sure=tuple(said[chosen].max(axis=1, initial=0.0).tolist()), n_all=len(at),
-        )  # fmt: skip
+    def cell_rows(self, folder: Path, truth: int, prediction: int) -> RowList:
+        """Return rows of one class that were taken for another."""
+        return rows_of_cell(self.require_held_out(folder), truth, prediction)
+
+    def worst_rows(self, folder: Path) -> RowList:
+        """Return the rows kept apart that the model is most wrong about."""
+        return worst_rows(self.require_held_out(folder))
 
     def worth(self, folder: Path) -> Worth:
         """Return what each column is worth: by how much the score falls when it is shuffled."""
@@ -206,36 +212,23 @@ class Results:
         return place
 
 
+def _key(path: Path) -> tuple[str, int]:
+    return str(path), path.stat().st_mtime_ns
+
+
 def _test_rows(folder: Path) -> pl.DataFrame | None:
     place = folder / "test.parquet"
     return pl.read_parquet(place) if place.is_file() else None
 
 
-def _judge(
-    model: FathomEstimator, test: pl.DataFrame, target: Target
-) -> tuple[Evaluation | None, Evaluation | None]:
-    """Return how good the model is on rows it has not seen, and how good guessing is."""
-    asked: Any = model
-    try:
-        if target.task == "classes":
-            right = read_target(test[target.names[0]], target)
-            rows = np.flatnonzero(right >= 0)
-            said, right = asked.predict_proba(test[rows]), right[rows]
-            shares = np.bincount(right, minlength=said.shape[1]) / len(right)
-            guess = np.tile(shares, (len(right), 1))
-            return (
-                evaluate_classes(right, said, target.classes),
-                evaluate_classes(right, guess, target.classes, n_resamples=0),
-            )
-        truth = parse_target(test[target.names[0]], "numbers").values.reshape(-1, 1)
-        said = np.asarray(asked.predict(test)).reshape(-1, 1)
-        mean = np.full_like(truth, truth.mean())
-        return (
-            evaluate_numbers(truth, said, target.names),
-            evaluate_numbers(truth, mean, target.names, n_resamples=0),
-        )
-    except FathomError:
-        return None, None  # too few rows to judge by
+def say_of_row(model: Any, row: pl.DataFrame) -> Prediction:
+    """Return what a model says of a table of one row."""
+    target = model.schema_.target
+    if target.task == "classes":
+        said = model.predict_proba(row)[0]
+        return Prediction(classes=target.classes, probabilities=said.tolist(), numbers=())
+    said = np.asarray(model.predict(row)).reshape(-1)
+    return Prediction(classes=(), probabilities=(), numbers=said.tolist())
 
 
 def _place(one: Candidate) -> Place:

@@ -5,7 +5,8 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import ConfigDict, Field, FiniteFloat
 
 from fathom.data.schema import CellKind, Label, Task
-from fathom.estimators.evaluation import CalibrationBin, ClassReport, Metric
+from fathom.estimators.evaluation import ClassReport, Metric
+from fathom.inspection.trust import Bin
 from fathom.studio.wording import Words
 from fathom.values import Value
 
@@ -157,13 +158,36 @@ class FormColumn(Value):
     value: Cell
 
 
+class CalibrationFacts(Value):
+    """Whether probabilities can be taken at their word.
+
+    Attributes
+    ----------
+    error, chance_error : float
+        Expected calibration error, and below what it stays in 95 of 100 cases where every
+        probability is right.
+    bins : tuple of Bin
+        Predictions of about the same confidence, and how often they are right.
+    said : tuple of Words
+        What that says.
+    """
+
+    n_rows: int
+    accuracy: float
+    confidence: float
+    error: float
+    chance_error: float
+    bins: tuple[Bin, ...]
+    said: tuple[Words, ...]
+
+
 class Result(Value):
     """What came of a search.
 
     Attributes
     ----------
     metrics, per_class, confusion, calibration
-        On the rows that no network has seen; empty where none were kept.
+        On the rows that no network has seen; empty or None where none were kept.
     words : tuple of Words
         What was tried and chosen, in words.
     notes : tuple of Words
@@ -180,7 +204,7 @@ class Result(Value):
     baselines: tuple[float | None, ...]
     per_class: tuple[ClassReport, ...]
     confusion: tuple[tuple[int, ...], ...]
-    calibration: tuple[CalibrationBin, ...]
+    calibration: CalibrationFacts | None
     words: tuple[Words, ...]
     notes: tuple[Words, ...]
     loss_name: str
@@ -203,15 +227,6 @@ class Prediction(Value):
     numbers: tuple[float, ...]
 
 
-class CellRows(Value):
-    """Rows of one class that were taken for another, with how sure the model was."""
-
-    columns: tuple[str, ...]
-    rows: tuple[tuple[Cell, ...], ...]
-    sure: tuple[float, ...]
-    n_all: int
-
-
 class ColumnWorth(Value):
     """By how much the score falls when a column is shuffled."""
 
@@ -230,6 +245,6 @@ class Worth(Value):
 
 TABLE_MESSAGES: tuple[type[Value], ...] = (
     TableFacts, Kinds, JobRequest, MoreTime, JobFacts, SearchEvent, Result, RowWish, Prediction,
-    CellRows, Worth,
+    Worth,
 )  # fmt: skip
 """What the data page and the server say to each other."""

@@ -11,6 +11,7 @@ import polars as pl
 
 from fathom.data.columns import infer_columns
 from fathom.data.schema import Column, ColumnKind
+from fathom.data.sources import ENDINGS, TAKE_A_PART
 from fathom.data.tables import Table, read_table
 from fathom.errors import InputError
 from fathom.studio.table_messages import ColumnFacts, TableFacts
@@ -19,6 +20,9 @@ from fathom.studio.wording import in_both
 MOST_UNPACKED = 2**30
 MOST_TABLES = 20
 N_PREVIEW, MOST_CATEGORIES, MOST_SHOWN = 6, 12, 300
+IN_TERMINAL = {  # what a person at the page can do, for what one at a command could
+    TAKE_A_PART: "give a part of it, or learn from it in a terminal: fathom train FILE",
+}
 ID = re.compile(r"[0-9a-f]{16}")
 ID_BYTES = 8
 LIKELY = re.compile(
@@ -55,14 +59,18 @@ class Tables:
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
 
-    def place_for_upload(self) -> tuple[str, Path]:
-        """Return a new id, and the file to write what comes to; the oldest table makes room."""
+    def place_for_upload(self, shown: str = "") -> tuple[str, Path]:
+        """Return a new id, and the file to write what comes to; the oldest table makes room.
+
+        Of what it is called only a known ending is kept: what a file claims to be.
+        """
         kept = sorted(self._folder.iterdir(), key=lambda path: path.stat().st_mtime)
         for old in kept[: max(len(kept) - MOST_TABLES + 1, 0)]:
             shutil.rmtree(old, ignore_errors=True)
         name = secrets.token_hex(ID_BYTES)
         (self._folder / name).mkdir(mode=0o700)
-        return name, self._folder / name / "data"
+        ending = Path(shown).suffix.lower()
+        return name, self._folder / name / ("data" + ending * (ending in ENDINGS))
 
     def remove(self, name: str) -> None:
         """Remove a table."""
@@ -82,14 +90,14 @@ class Tables:
 
     def read(self, name: str) -> Table:
         """Read a table."""
-        path = known_folder(self._folder, name) / "data"
+        path = next(known_folder(self._folder, name).glob("data*"))
         try:
             return read_table(path, most_bytes=MOST_UNPACKED)
         except InputError as error:  # the file is called by its name, not by where it is kept
             shown = self.name_of(name)
             named = [
                 text.replace(str(path), shown).replace(path.name + ":", shown + ":")
-                for text in (error.expected, error.got, error.hint)
+                for text in (error.expected, error.got, IN_TERMINAL.get(error.hint, error.hint))
             ]
             raise InputError(*named) from None
 

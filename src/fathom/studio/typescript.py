@@ -11,6 +11,7 @@ from fathom.studio.digit_messages import DIGIT_MESSAGES
 from fathom.studio.door_messages import DOOR_MESSAGES
 from fathom.studio.lesson_messages import LESSON_MESSAGES
 from fathom.studio.messages import NETWORK_MESSAGES
+from fathom.studio.row_messages import ROW_MESSAGES
 from fathom.studio.table_messages import TABLE_MESSAGES
 
 HEAD = "// Written by `python -m fathom.studio.typescript`, from Python's messages. Do not edit.\n"
@@ -18,6 +19,7 @@ EVERY_MESSAGE = (
     *DOOR_MESSAGES,
     *NETWORK_MESSAGES,
     *TABLE_MESSAGES,
+    *ROW_MESSAGES,
     *DESCENT_MESSAGES,
     *DEPTH_MESSAGES,
     *DIGIT_MESSAGES,
