@@ -45,10 +45,11 @@ def examples(x, y):
     return Examples(jnp.asarray(x), jnp.asarray(y), jnp.asarray(WEIGHT))
 
 
-def steps_of_xla(plan, network, known, rows, rates, knobs):
+def steps_of_xla(plan, network, known, rows, rates, knobs, hurries):
     """Return the network after XLA's steps, their sums, its sums z and its evaluation.
 
-    All as one program, compiled as fast as it can be: here it is what loops are held against.
+    All as one program compiled as fast as it can be, where that hurries: here it is what loops are
+    held against. Its sums are then rounded otherwise, which a kink may make much of.
     """
     program = make_program(plan)
 
@@ -59,11 +60,13 @@ def steps_of_xla(plan, network, known, rows, rates, knobs):
         return state.network, sums, z, program.evaluate(state.network, padded)
 
     given = network, known, pad_for_evaluation(known)
+    if not hurries:
+        return take(*given)
     quickly = {"xla_backend_optimization_level": 0}
     return jax.jit(take).lower(*given).compile(compiler_options=quickly)(*given)
 
 
-def assert_same_steps(architecture, recipe, x, y, atol=2e-5):
+def assert_same_steps(architecture, recipe, x, y, atol=2e-5, *, hurries=True):
     """Take the same steps by loops and by XLA, and compare everything that comes of them."""
     network = build(architecture, jax.random.key(0))
     plan, known = make_plan(architecture, recipe), examples(x, y)
@@ -73,7 +76,7 @@ def assert_same_steps(architecture, recipe, x, y, atol=2e-5):
     rates = rng.uniform(0.005, 0.02, STEPS).astype(np.float32)
     knobs = Knobs(jnp.float32(recipe.weight_decay), jnp.float32(recipe.label_smoothing))
     loops = make_loop_program(plan, known.x.shape[1:])
-    by_xla, sums, z, expected = steps_of_xla(plan, network, known, rows, rates, knobs)
+    by_xla, sums, z, judged = steps_of_xla(plan, network, known, rows, rates, knobs, hurries)
     by_loops, ours, is_finite = loops.advance(loops.start(network), known, rows, 0, rates, knobs)
     assert is_finite
     np.testing.assert_allclose(ours.loss, sums.loss, rtol=1e-4)
@@ -84,9 +87,9 @@ def assert_same_steps(architecture, recipe, x, y, atol=2e-5):
         np.testing.assert_allclose(found, expected, rtol=1e-3, atol=atol)
     np.testing.assert_allclose(loops.combine(weights, known.x), z, rtol=1e-3, atol=15 * atol)
     found = loops.evaluate(weights, known)
-    np.testing.assert_allclose(found.loss, expected.loss, rtol=1e-3)
-    np.testing.assert_allclose(found.score, expected.score, rtol=1e-3, atol=1e-2)
-    np.testing.assert_allclose(found.weight, expected.weight, rtol=1e-5)
+    np.testing.assert_allclose(found.loss, judged.loss, rtol=1e-3)
+    np.testing.assert_allclose(found.score, judged.score, rtol=1e-3, atol=1e-2)
+    np.testing.assert_allclose(found.weight, judged.weight, rtol=1e-5)
 
 
 HIDDEN = [name for name in ACTIVATIONS if name != "softmax"]
@@ -168,7 +171,7 @@ def test_pictures_normalized_and_pooled(pool, end):
     architecture = described(*layers, shape=PICTURES.shape[1:])
     # As bytes: a program turns pictures into float32 itself.
     x = np.round(2 * np.abs(PICTURES)).astype(np.uint8)
-    assert_same_steps(architecture, Recipe(), x, CLASSES, atol=2e-4)
+    assert_same_steps(architecture, Recipe(), x, CLASSES, atol=2e-4, hurries=False)
 
 
 @pytest.mark.parametrize("shape", [PICTURES.shape[1:], (9,)])
@@ -185,13 +188,14 @@ def test_blocks_with_a_shortcut(shape):
     )  # fmt: skip
     x = PICTURES if is_picture else NUMBERS
     recipe = Recipe(weight_decay=0.1, rates="by_role")
-    assert_same_steps(described(*layers, shape=shape), recipe, x, CLASSES, atol=1e-4)
+    architecture = described(*layers, shape=shape)
+    assert_same_steps(architecture, recipe, x, CLASSES, atol=1e-4, hurries=False)
 
 
 def test_pools_come_first_too():
     layers = MaxPool(), AveragePool(), Flatten(), Dense(units=5), SOFTMAX
     architecture = described(*layers, shape=PICTURES.shape[1:])
-    assert_same_steps(architecture, Recipe(), PICTURES, CLASSES)
+    assert_same_steps(architecture, Recipe(), PICTURES, CLASSES, hurries=False)
 
 
 def test_many_pictures_are_convolved_part_by_part():
