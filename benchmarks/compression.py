@@ -27,8 +27,8 @@ from fathom.data.datasets import load_digits
 from fathom.data.splitting import hold_out
 from fathom.deployment.shrinking import compress
 from fathom.deployment.shrinking.rows import part_rows
-from fathom.deployment.shrinking.search import time_rows
 from fathom.deployment.shrinking.steps import size_of
+from fathom.deployment.shrinking.timing import time_rows
 from fathom.estimators.defaults import reading_network, reading_recipe
 from fathom.training.calibration import log_loss
 

@@ -67,6 +67,33 @@ CASES = {
 }  # fmt: skip
 
 
+class OverError(Exception):
+    pass
+
+
+@pytest.mark.parametrize("name", ["dense", "convolution"])
+def test_the_clock_is_looked_at_for_every_neuron_and_batch(name):
+    shape, layers = CASES[name]
+    described, x = made(shape, *layers), batch(shape)
+    seen = []
+    whole = order_neurons(described.network, x, lambda: seen.append(0))
+    n_neurons = sum(len(one.neurons) for one in whole)
+    assert len(seen) > n_neurons
+    keep = {one.site.producer: one.neurons[1:] for one in whole}
+    prune_neurons(described, x, keep, lambda: seen.append(1))
+    assert sum(seen) >= 2 * len(keep)
+    left = [len(seen) - sum(seen) - 2]
+
+    def check():
+        left[0] -= 1
+        if left[0] < 0:
+            raise OverError
+
+    with pytest.raises(OverError):  # before the last neurons, not behind them
+        order_neurons(described.network, x, check)
+    assert left[0] == -1
+
+
 def batch(shape, n=400):
     return RNG.normal(size=(n, *shape)).astype(np.float32)
 

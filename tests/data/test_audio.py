@@ -1,6 +1,7 @@
 """Recordings: formats, channels and rates; what is passed over and what is said."""
 
 import io
+import os
 import struct
 import sys
 
@@ -79,6 +80,14 @@ def test_row_86_what_is_no_recording_is_listed_up_to_a_limit(tmp_path):
         Recordings.read(paths, most_bad=0.1)
     with pytest.raises(DatasetError):  # in Python each has to be read: targets go with them
         Recordings.read(paths)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with names here")
+def test_row_86_what_is_no_file_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.wav")
+    for path in (tmp_path / "pipe.wav", tmp_path, tmp_path / "absent.wav"):
+        with pytest.raises(InputError, match="no file"):
+            read_sound(path, RATE)
 
 
 def test_row_87_no_sample_is_no_recording(tmp_path):

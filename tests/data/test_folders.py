@@ -98,6 +98,19 @@ def test_row_85_content_counts_not_the_name_and_links_do_not_go_round(pets):
     assert any("self.png" in note for note in found.notes)
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with names here")
+def test_row_85_what_is_no_file_or_nobody_may_read_is_passed_over(pets):
+    os.mkfifo(pets / "cat" / "pipe.png")  # who opens it waits for ever
+    (pets / "cat" / "nowhere.png").symlink_to("absent.png")
+    (pets / "dog" / "secret.png").write_bytes((pets / "dog" / "2.png").read_bytes())
+    (pets / "dog" / "secret.png").chmod(0)
+    is_open = os.access(pets / "dog" / "secret.png", os.R_OK)  # to who may read everything
+    found = read_all(list_classes(pets).paths, read_small, "pictures", most_bad=0.5)
+    assert len(found.values) == 12 + is_open
+    for name in ("pipe.png", "nowhere.png", *["secret.png"] * (not is_open)):
+        assert any(name in note for note in found.notes)
+
+
 def test_row_85_the_same_file_in_two_classes_is_named(pets):
     (pets / "dog" / "again.png").write_bytes((pets / "cat" / "3.png").read_bytes())
     (pets / "cat" / "twice.png").write_bytes((pets / "cat" / "5.png").read_bytes())
@@ -158,6 +171,21 @@ def test_a_column_of_paths_is_found_where_the_files_are(pets):
     assert find_file_column(frame, ("what",), pets) == "where"
     assert find_file_column(frame, ("what",), pets / "cat") is None
     assert find_file_column(frame, ("where",), pets) is None
+
+
+def test_rows_90_and_91_what_is_not_read_of_texts_is_counted(tmp_path, monkeypatch):
+    monkeypatch.setattr("fathom.data.textfiles.MOST_TEXT_BYTES", 20)
+    texts = {"good/a": b"fine", "good/b": b"x \xff\x81 y", "bad/c": b"long " * 9, "bad/d": b"",
+             "bad/e": b"n\0l"}  # fmt: skip
+    for name, content in texts.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / f"{name}.txt").write_bytes(content)
+    table = read_text_folder(tmp_path)
+    assert table.frame.height == 5
+    assert "long long long long " in table.frame["text"].to_list()
+    assert "" in table.frame["text"].to_list()
+    assert any("2 texts have signs that cannot be read, taken as U+FFFD" in n for n in table.notes)
+    assert any("of 1 texts only the first 20 bytes are read" in note for note in table.notes)
 
 
 def test_texts_of_a_folder_are_a_table(tmp_path):

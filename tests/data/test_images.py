@@ -1,8 +1,11 @@
 """Pictures from files: what is read, how, and what is refused."""
 
+import struct
+from zlib import crc32
+
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, features
 
 from fathom.data import images
 from fathom.data.images import all_to_ink, read_grey, read_levels, resize_levels, to_ink
@@ -132,12 +135,14 @@ def test_paper_is_decided_for_all_pictures_together():
 def test_row_80_levels_of_other_modes_are_those_of_the_picture(tmp_path):
     color = np.zeros((4, 6, 3), np.uint8)
     color[:, 3:] = (200, 40, 0)
-    for mode in ("RGB", "P", "CMYK"):
+    for mode in ("RGB", "P", "CMYK", "1", "LA"):
         path = tmp_path / f"a.{'tif' if mode == 'CMYK' else 'png'}"
         picture = Image.fromarray(color)
         (picture.quantize(4) if mode == "P" else picture.convert(mode)).save(path)
         found = read_levels(path, 4, 6, 3)
-        np.testing.assert_allclose(found, color, atol=2)
+        is_grey = mode in ("1", "LA")  # Pillow's own greys, or the dots it makes of them
+        expected = np.asarray(picture.convert(mode).convert("RGB")) if is_grey else color
+        np.testing.assert_allclose(found, expected, atol=2)
     rgba = np.dstack([color, np.zeros((4, 6), np.uint8)])
     assert (read_levels(save(tmp_path / "b.png", rgba), 4, 6, 3) == 255).all()  # clear is white
 
@@ -170,10 +175,43 @@ def test_rows_78_and_79_what_is_too_large_is_refused_from_its_header(tmp_path, m
         read_levels(save(tmp_path / "a.png", GREY), 2, 2, 1)
 
 
-def test_row_83_of_several_frames_the_first_is_read(tmp_path):
+def header_of_png(width, height):
+    """Return a PNG that says it is so large, with nothing in it."""
+
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", crc32(kind + data))
+
+    about = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", about) + chunk(b"IDAT", b"") + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize("side", [10_000, 50_000, 2**31 - 1])
+@pytest.mark.parametrize("read", [
+    lambda path: read_levels(path, 2, 2, 1), images.has_color, images.shorter_side,
+    images.read_grey,
+])  # fmt: skip
+def test_rows_78_and_79_bombs_are_refused_whoever_opens_them(tmp_path, side, read):
+    (tmp_path / "bomb.png").write_bytes(header_of_png(side, side))
+    with pytest.raises(InputError, match=r"bomb\.png") as caught:
+        read(tmp_path / "bomb.png")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("size", [(0, 0), (0, 5)])
+def test_row_76_a_picture_without_pixels_is_none(tmp_path, size):
+    (tmp_path / "none.png").write_bytes(header_of_png(*size))
+    with pytest.raises(InputError, match=r"none\.png"):
+        read_levels(tmp_path / "none.png", 2, 2, 1)
+
+
+@pytest.mark.parametrize("suffix", ["tiff", "gif", "webp"])
+def test_row_83_of_several_frames_the_first_is_read(tmp_path, suffix):
+    if suffix == "webp" and not features.check("webp"):
+        pytest.skip("this Pillow reads no WebP")
     frames = [Image.new("L", (5, 5), shade) for shade in (10, 200)]
-    frames[0].save(tmp_path / "a.tiff", save_all=True, append_images=frames[1:])
-    assert (read_levels(tmp_path / "a.tiff", 5, 5, 1) == 10).all()
+    how = {"lossless": True} if suffix == "webp" else {}
+    frames[0].save(tmp_path / f"a.{suffix}", save_all=True, append_images=frames[1:], **how)
+    assert (read_levels(tmp_path / f"a.{suffix}", 5, 5, 1) == 10).all()
 
 
 def test_levels_of_many_pictures_shrink_as_those_of_one(tmp_path):

@@ -32,7 +32,7 @@ from fathom.deployment.shrinking.students import Student
 from fathom.deployment.shrinking.units import open_units, trimmed, with_units
 from fathom.errors import InputError
 from fathom.training.history import History, StartHistory
-from fathom.training.monitor import Deadline
+from fathom.training.monitor import Deadline, Monitor
 
 RNG = np.random.default_rng(0)
 N = 600
@@ -110,6 +110,45 @@ def test_with_rows_a_tenth_is_reached_and_judged():
     assert story.is_worse == (story.lost > 0.005)
     assert any("WORSE" in line for line in story.words()) == story.is_worse
     assert all(step.row_seconds for step in (story.steps[0], story.steps[-1]))
+
+
+class Countdown(Monitor):
+    """Asks to stop once it was asked so often whether to."""
+
+    def __init__(self, n):
+        self.left = n
+
+    def should_stop(self):
+        self.left -= 1
+        return self.left < 0
+
+
+@pytest.mark.parametrize("n", [0, 3, 40, 90])
+def test_what_was_found_is_the_result_where_there_is_no_time_for_more(n):
+    told, monitor = [], Countdown(n)
+    small = compress(MODEL, X, Y, to=0.2, time_limit=None, tell=told.append, monitor=monitor)
+    assert -6 <= monitor.left < 0  # it is asked within the steps, and heeded at once
+    story = small.compression_
+    best = min(told, key=lambda way: (not way.fits, way.loss if way.fits else way.bytes))
+    assert story.is_met == best.fits
+    assert story.steps[-1].bytes == size_of(small) <= best.bytes
+    assert small.predict(X[:5]).shape == (5,)
+
+
+def test_trying_ends_in_time_for_judging_and_fewer_rows_judge_where_each_takes_long(monkeypatch):
+    parts = part_rows(MODEL, X, Y, 0)
+    monkeypatch.setattr("fathom.deployment.shrinking.search.FEWEST_JUDGES", 10)
+    for seconds, n_judges in ((1e-6, 120), (0.1, 75)):  # 4 models at 0.1 s in 30 of 100 s
+        monkeypatch.setattr(
+            "fathom.deployment.shrinking.search.row_seconds", lambda *_, each=seconds: each
+        )
+        rest = (lambda tried: None, None)
+        search = Search(MODEL, parts, Goal(100_000, None, ""), Deadline(100.0), 0, *rest)
+        assert len(search.parts.judge.y) == n_judges
+        needed = 4 * seconds * n_judges + 4 * (1 + 256 * seconds)
+        assert search.deadline.remaining() == pytest.approx(100 - min(needed, 50), abs=5)
+        search.deadline = Deadline(0.0)
+        assert search._affordable_rows() == 0
 
 
 def test_a_time_for_a_row_can_be_asked_for():

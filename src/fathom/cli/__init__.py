@@ -305,7 +305,7 @@ def compress(
         float, typer.Option(help="Loss of accuracy or R² that is thought small.")
     ] = 0.005,
     time_limit: Annotated[
-        float, typer.Option(metavar="SECONDS", help="After which nothing further is tried.")
+        float, typer.Option(metavar="SECONDS", help="For everything, judging included.")
     ] = 60.0,
     *,
     reading: Reading,

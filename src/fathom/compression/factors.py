@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import jax.numpy as jnp
 import numpy as np
 
-from fathom.compression.sites import Described, inputs_of
+from fathom.compression.sites import Check, Described, inputs_of, nothing
 from fathom.nn.dense import Dense, DenseLayer
 from fathom.nn.network import Network
 
@@ -36,12 +36,13 @@ class Spectrum:
         return rank if rank < self.pays_below else None
 
 
-def find_spectra(network: Network, x: np.ndarray) -> tuple[Spectrum, ...]:
+def find_spectra(network: Network, x: np.ndarray, check: Check = nothing) -> tuple[Spectrum, ...]:
     """Say of every hidden dense layer what it would lose with fewer ranks, on a batch."""
     places = [n for n, one in enumerate(network.layers[:-1]) if isinstance(one, DenseLayer)]
-    seen = inputs_of(network, [(place,) for place in places], x)
+    seen = inputs_of(network, [(place,) for place in places], x, check)
     found = []
     for place in places:
+        check()
         layer = network.layers[place]
         assert isinstance(layer, DenseLayer)
         n_out, n_in = layer.weight.shape

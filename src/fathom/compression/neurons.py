@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from fathom.compression.sites import (
+    Check,
     Described,
     Place,
     Site,
@@ -17,6 +18,7 @@ from fathom.compression.sites import (
     find_sites,
     inputs_of,
     layer_at,
+    nothing,
     shape_weight,
     weight_of,
 )
@@ -58,7 +60,7 @@ class Order:
         return max(len(self.neurons) - n_gone, min(FEWEST, len(self.neurons)))
 
 
-def order_neurons(network: Network, x: np.ndarray) -> tuple[Order, ...]:
+def order_neurons(network: Network, x: np.ndarray, check: Check = nothing) -> tuple[Order, ...]:
     """Say of every site in which order its neurons are best left out.
 
     With H the inverse of the second moments of what the next layer sums over, leaving out neuron g
@@ -71,6 +73,8 @@ def order_neurons(network: Network, x: np.ndarray) -> tuple[Order, ...]:
         The network.
     x : numpy.ndarray
         A batch of examples as the network takes them.
+    check : callable
+        Called for every neuron; what it raises ends the work.
 
     Returns
     -------
@@ -83,11 +87,12 @@ def order_neurons(network: Network, x: np.ndarray) -> tuple[Order, ...]:
     NeurIPS.
     """
     sites = find_sites(network)
-    seen = inputs_of(network, [site.consumer for site in sites], x)
-    return tuple(_order(network, site, seen[site.consumer]) for site in sites)
+    seen = inputs_of(network, [site.consumer for site in sites], x, check)
+    return tuple(_order(network, site, seen[site.consumer], check) for site in sites)
 
 
-def _order(network: Network, site: Site, h: np.ndarray) -> Order:
+def _order(network: Network, site: Site, h: np.ndarray, check: Check) -> Order:
+    check()
     consumer = layer_at(network, site.consumer)
     n = count_neurons(layer_at(network, site.producer))
     features = features_of(consumer, h, n).astype(np.float64)
@@ -96,21 +101,23 @@ def _order(network: Network, site: Site, h: np.ndarray) -> Order:
     center = features.mean(axis=0) if _takes_constant(network, site.consumer) else 0.0
     flat = (features - center).reshape(n_rows, -1)
     moments = flat.T @ flat / n_rows
+    check()
     scale = np.trace(moments) / len(moments) or 1.0
     whole = weight.reshape(len(weight), -1)
     variance = float(np.einsum("oi,ij,oj->", whole, moments, whole)) or 1.0
     inverse = np.linalg.inv(moments + RIDGE * scale * np.eye(len(moments)))
-    neurons, costs = _eliminate(whole.copy(), inverse, n, size)
+    neurons, costs = _eliminate(whole.copy(), inverse, n, size, check)
     return Order(site, neurons, np.maximum.accumulate(np.cumsum(costs) / variance))
 
 
 def _eliminate(
-    weight: np.ndarray, inverse: np.ndarray, n: int, size: int
+    weight: np.ndarray, inverse: np.ndarray, n: int, size: int, check: Check
 ) -> tuple[np.ndarray, np.ndarray]:
     """Leave out one neuron after another; return their order and what each costs."""
     left = np.arange(n)
     order, costs = [], []
     while len(left):
+        check()
         blocks = inverse.reshape(len(left), size, len(left), size)
         own = blocks[np.arange(len(left)), :, np.arange(len(left)), :]  # (neurons, size, size)
         parts = weight.reshape(len(weight), len(left), size)
@@ -129,7 +136,10 @@ def _eliminate(
 
 
 def prune_neurons(
-    described: Described, x: np.ndarray, keep: Mapping[Place, np.ndarray]
+    described: Described,
+    x: np.ndarray,
+    keep: Mapping[Place, np.ndarray],
+    check: Check = nothing,
 ) -> Described:
     """Leave out neurons, and fit the layers behind them anew by least squares.
 
@@ -144,6 +154,8 @@ def prune_neurons(
         A batch of examples as the network takes them.
     keep : mapping of place to numpy.ndarray
         For layers of `find_sites` the numbers of the neurons to keep.
+    check : callable
+        Called for every layer and batch; what it raises ends the work.
 
     Returns
     -------
@@ -158,22 +170,27 @@ def prune_neurons(
         n = count_neurons(layer_at(before, site.producer))
         if len(kept) == n:
             continue
-        network = _prune_site(before, network, site, kept, x)
+        network = _prune_site(before, network, site, kept, x, check)
     architecture = _describe(described.architecture, network)
     return Described(architecture, network)
 
 
 def _prune_site(
-    before: Network, network: Network, site: Site, kept: np.ndarray, x: np.ndarray
+    before: Network,
+    network: Network,
+    site: Site,
+    kept: np.ndarray,
+    x: np.ndarray,
+    check: Check,
 ) -> Network:
     old = layer_at(before, site.consumer)
     n = count_neurons(layer_at(before, site.producer))
-    wanted = features_of(old, inputs_of(before, [site.consumer], x)[site.consumer], n)
+    wanted = features_of(old, inputs_of(before, [site.consumer], x, check)[site.consumer], n)
     network = _cut_producer(network, site, kept)
     consumer = layer_at(network, site.consumer)
     cut = weight_of(consumer, n)[:, kept]
     seen = inputs_of(
-        _with_layer(network, site.consumer, _reshaped(consumer, cut)), [site.consumer], x
+        _with_layer(network, site.consumer, _reshaped(consumer, cut)), [site.consumer], x, check
     )[site.consumer]
     features = features_of(consumer, seen, len(kept)).reshape(len(wanted), -1).astype(np.float64)
     flat = cut.reshape(len(cut), -1)

@@ -1,6 +1,6 @@
 """Sites: where in a network neurons can be left out, and what the next layer sees of them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -15,6 +15,9 @@ from fathom.nn.embedding import GainLayer
 from fathom.nn.layer import AbstractLayer
 from fathom.nn.network import Network
 from fathom.nn.normalization import BatchNormLayer
+
+Check: TypeAlias = Callable[[], None]
+"""Called now and then within long work; what it raises ends the work."""
 
 Place: TypeAlias = tuple[int, ...]
 """Where a layer stands: its position, or that of its residual block and its position in it."""
@@ -105,7 +108,13 @@ def count_neurons(layer: AbstractLayer) -> int:
     return int(layer.weight.shape[0])
 
 
-def inputs_of(network: Network, places: Sequence[Place], x: np.ndarray) -> dict[Place, np.ndarray]:
+def nothing() -> None:
+    """Let work go on."""
+
+
+def inputs_of(
+    network: Network, places: Sequence[Place], x: np.ndarray, check: Check = nothing
+) -> dict[Place, np.ndarray]:
     """Return what comes into some layers for a batch, float32, by their place.
 
     Parameters
@@ -116,10 +125,13 @@ def inputs_of(network: Network, places: Sequence[Place], x: np.ndarray) -> dict[
         Where the layers stand.
     x : numpy.ndarray
         Examples as the network takes them.
+    check : callable
+        Called for every batch; see `Check`.
     """
     parts: dict[Place, list[np.ndarray]] = {place: [] for place in places}
     last = max((place[0] for place in places), default=-1)
     for begin in range(0, len(x), ROWS_AT_ONCE):
+        check()
         h = jnp.asarray(x[begin : begin + ROWS_AT_ONCE]).astype(jnp.float32)
         for number, layer in enumerate(network.layers[: last + 1]):
             if (number,) in parts:

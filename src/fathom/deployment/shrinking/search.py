@@ -1,8 +1,7 @@
 """The search for the best model under a size or a time: ways tried, one chosen, all of it told."""
 
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -17,8 +16,9 @@ from fathom.deployment.shrinking.groves import (
     with_fewer_trees,
     without_forests,
 )
-from fathom.deployment.shrinking.rows import Part, Parts, part_rows, predictions, rate, take_rows
+from fathom.deployment.shrinking.rows import Parts, part_rows, predictions, rate
 from fathom.deployment.shrinking.steps import (
+    LESSON_ROWS,
     STORY_BYTES,
     Pruner,
     factored,
@@ -32,6 +32,13 @@ from fathom.deployment.shrinking.steps import (
     taught,
 )
 from fathom.deployment.shrinking.students import Student
+from fathom.deployment.shrinking.timing import (
+    MOST_TIMED_S,
+    TIMED_ROWS,
+    measure,
+    row_seconds,
+    time_rows,
+)
 from fathom.deployment.shrinking.units import (
     Model,
     is_designed,
@@ -45,8 +52,6 @@ from fathom.estimators.illustrated import refuse_illustrated
 from fathom.training.monitor import Deadline, Monitor
 
 NEAR = 0.002  # relative loss up to which nothing further is tried
-MANY = 10_000  # rows predicted at once, for their time
-ROUNDS = 9
 NARROW: tuple[Storage, ...] = ("float16", "int8")
 LOW_RANK_ERRORS = (1e-4, 1e-2)
 PRUNED = (8, 4, 2, 1)  # numbers of networks that are made smaller each
@@ -55,8 +60,17 @@ FEWEST_TREES = 4  # of a forest, whose mean is worth something
 MOST_LEFT_OUT = 0.85  # of the weights of several networks; one alone may lose more
 SHARES = (0.5, 0.25, 0.1, 0.04)  # of the parameters that are kept where a time is asked for
 SPARE, LEAST_SPARE = 1.1, 300  # bytes left out beyond what is too much, so that it surely fits
+FEWEST_TAUGHT = 400  # rows, below which a network that is taught learns little
+SHOWN_SHARE = 0.25  # of the time that is left, in which a teacher may say what a network learns
+TOLD_STEPS = 4  # models that are judged at the end
+TELLING_SHARE = 0.3  # of the time, that judging them may take
+FEWEST_JUDGES = 200
 MOST_TOLD = 12  # ways that the story names, where there is room for them
 COMPUTES = "weights are kept in fewer bits and computed with as float32"
+
+
+class _OutOfTimeError(Exception):
+    """The time is used, or the user asked to stop: what was found so far is the result."""
 
 
 @dataclass(frozen=True)
@@ -129,6 +143,8 @@ class Search:
         self.seed, self._tell, self.monitor = seed, tell, monitor or Monitor()
         self.rated: list[Rated] = []
         self.before = None if parts is None else self._loss(model)
+        self.row_seconds = 0.0 if parts is None else row_seconds(model, parts.choose)
+        self._keep_time_to_tell()
 
     def run(self) -> Rated:
         """Try, and return the best way that fits, or the one that comes nearest."""
@@ -140,15 +156,37 @@ class Search:
         for storage in NARROW:
             self._store(start, storage)
         if self.parts is not None and not is_of_texts(self.model):
-            for attempt in self._attempts(start, self.parts):
-                if self._is_good_enough() or self._is_over():
-                    break
-                attempt()
+            try:
+                for attempt in self._attempts(start, self.parts):
+                    if self._is_good_enough() or self._is_over():
+                        break
+                    attempt()
+            except _OutOfTimeError:
+                pass
         return self._best()
+
+    def _keep_time_to_tell(self) -> None:
+        """End trying in time for judging what is told, on fewer rows where those take too long."""
+        limit = self.deadline.remaining()
+        if self.parts is None or not np.isfinite(limit):
+            return
+        each = TOLD_STEPS * self.row_seconds
+        judge = self.parts.judge
+        n = max(FEWEST_JUDGES, int(TELLING_SHARE * limit / max(each, 1e-9)))
+        if n < len(judge.y):
+            fewer = judge.take(np.unique(np.linspace(0, len(judge.y) - 1, n).astype(int)))
+            self.parts = replace(self.parts, judge=fewer)
+        needed = each * len(self.parts.judge.y) + 4 * (MOST_TIMED_S + TIMED_ROWS * self.row_seconds)
+        self.deadline = Deadline(limit - min(needed, 0.5 * limit))
+
+    def _check(self) -> None:
+        """Look at the clock within a step."""
+        if self._is_over():
+            raise _OutOfTimeError
 
     def _attempts(self, start: Way, parts: Parts) -> Iterator[Callable[[], None]]:
         """Yield what else can be tried, one after another."""
-        paths = order_units(start.model, parts.choose)
+        paths = order_units(start.model, parts.choose, self._check)
         fits = [units for units in paths if len(units) < len(paths[0])]
         if count_trees(start.model):
             yield partial(self._fewer_trees, start)
@@ -179,7 +217,7 @@ class Search:
         low, high = 0, len(paths)  # ever fewer networks: the first that fits is looked for
         while low < high:
             middle = (low + high) // 2
-            model = stored(with_units(start.model, paths[middle]), "int8", None)
+            model = stored(with_units(start.model, paths[middle]), "int8", None, self._check)
             if model is not None and self._fits(model, self._bytes(model)):
                 high = middle
             else:
@@ -219,23 +257,34 @@ class Search:
         self._prune(way, parts)
 
     def _teach(self, way: Way, parts: Parts) -> None:
+        most = self._affordable_rows()
+        if most < min(FEWEST_TAUGHT, len(parts.learn.y)):
+            return
         learned = taught(
             way.model, self.model, parts.learn, deadline=self.deadline.share(0.6),
-            seed=self.seed, monitor=self.monitor,
+            seed=self.seed, monitor=self.monitor, most_rows=most,
         )  # fmt: skip
         self._store(way.then("taught by the model as it was", learned), "int8")
 
+    def _affordable_rows(self) -> int:
+        """Return how many rows the model as it was can say something of while there is time."""
+        left = self.deadline.remaining()
+        if not np.isfinite(left):
+            return LESSON_ROWS
+        rows = SHOWN_SHARE * max(left, 0.0) / max(self.row_seconds, 1e-9)
+        return int(min(rows, LESSON_ROWS))
+
     def _factor(self, way: Way, parts: Parts, error: float) -> None:
-        made = factored(way.model, parts.learn, error)
+        made = factored(way.model, parts.learn, error, self._check)
         if made is not None:
             further = way.then(f"wide layers as two at an error of {error:g}", made)
             self._store(further, "int8")
 
     def _prune(self, way: Way, parts: Parts) -> None:
-        pruner = Pruner.of(way.model, parts.learn)
+        pruner = Pruner.of(way.model, parts.learn, self._check)
         per_network = n_parameters(way.model) / len(open_units(way.model))
         for most in self._parameters_wanted(way, per_network):
-            made = pruner.to_parameters(most)
+            made = pruner.to_parameters(most, self._check)
             if made is None or n_parameters(made) == n_parameters(way.model):
                 continue
             share = 1 - n_parameters(made) / n_parameters(way.model)
@@ -259,6 +308,8 @@ class Search:
         return [most] if n == 1 or most > (1 - MOST_LEFT_OUT) * per_network else []
 
     def _distil(self, start: Way, parts: Parts) -> None:
+        if self._affordable_rows() < len(parts.learn.y):
+            return
         student = Student(self.model, parts.learn, parts.choose, self.seed)
         most = self.goal.most_bytes
         width = student.widest_within(np.inf if most is None else most)
@@ -347,7 +398,8 @@ def compress(
     tolerance : float, default 0.005
         Loss of accuracy, or of R², from which the story says loudly that the model is worse.
     time_limit : float or None, default 60
-        Seconds after which nothing further is tried.
+        Seconds for all of it: trying ends in time to judge what was found on rows that judge, on
+        fewer of them where a prediction takes long.
     seed : int
         Seed of every random choice.
     tell : callable, optional
@@ -425,33 +477,6 @@ def _steps(way: Way, parts: Parts | None) -> tuple[Measured, ...]:
         is_end = number in (0, len(way.steps) - 1)
         found.append(measure(words, model, None if parts is None else parts.judge, is_timed=is_end))
     return tuple(found)
-
-
-def measure(words: str, model: Any, part: Part | None, *, is_timed: bool) -> Measured:
-    """Say what a model weighs, how good it is on rows, and how fast."""
-    loss = score = one = many = None
-    if part is not None:
-        loss, score = rate(predictions(model, part.x), part.y, model.schema_.target)
-        if is_timed:
-            one, many = time_rows(model, part.x, 1), time_rows(model, part.x, MANY)
-    return Measured(
-        step=words, bytes=size_of(model), n_networks=len(open_units(model)),
-        n_parameters=n_parameters(model), loss=loss, score=score, row_seconds=one,
-        many_seconds=many,
-    )  # fmt: skip
-
-
-def time_rows(model: Any, x: Any, n: int) -> float:
-    """Return the seconds a prediction takes for each of so many rows, the median of some."""
-    n_rows = x.n_rows if hasattr(x, "n_rows") else len(x)
-    rows = take_rows(x, np.arange(n) % n_rows)
-    predictions(model, rows)  # the first prepares
-    seconds = []
-    for _ in range(ROUNDS if n == 1 else 3):
-        began = time.perf_counter()
-        predictions(model, rows)
-        seconds.append(time.perf_counter() - began)
-    return float(np.median(seconds)) / n
 
 
 def _notes(search: Search, made: Any) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from fathom.compression.factors import factorize, find_spectra
 from fathom.compression.neurons import Order, counts_within, order_neurons, prune_neurons
+from fathom.compression.sites import Check, nothing
 from fathom.compression.storage import Storage, can_store, input_squares, narrow
 from fathom.compression.story import Compression, Measured
 from fathom.data.schema import ImageInput
@@ -48,7 +49,9 @@ def n_parameters(model: Model) -> int:
     return sum(unit.described.architecture.n_parameters for unit in open_units(model))
 
 
-def stored(model: Model, storage: Storage, part: Part | None) -> Model | None:
+def stored(
+    model: Model, storage: Storage, part: Part | None, check: Check = nothing
+) -> Model | None:
     """Return the model with weights as a file of that storage gives them back.
 
     Scales are calibrated on rows where there are any; None where weights are out of range.
@@ -58,6 +61,7 @@ def stored(model: Model, storage: Storage, part: Part | None) -> Model | None:
         return None
     made = []
     for unit in units:
+        check()
         squares = None
         if storage == "int8" and part is not None and not is_of_texts(model):
             batch = batch_of(model, unit, _some(part, CALIBRATION_ROWS).x)
@@ -91,7 +95,7 @@ def _some(part: Part, n: int) -> Part:
     return part.take(np.unique(np.linspace(0, len(part.y) - 1, n).astype(int)))
 
 
-def order_units(model: Model, part: Part) -> tuple[tuple[Unit, ...], ...]:
+def order_units(model: Model, part: Part, check: Check = nothing) -> tuple[tuple[Unit, ...], ...]:
     """Return ever fewer networks: backwards from all, each time without the one missed least.
 
     Returns
@@ -100,9 +104,10 @@ def order_units(model: Model, part: Part) -> tuple[tuple[Unit, ...], ...]:
         All networks, all but one, and so on down to one.
     """
     left, target = list(open_units(model)), model.schema_.target
-    said = {
-        (u.member, u.fold): predictions(with_units(model, [u]), part.x) for u in left
-    }  # fmt: skip
+    said = {}
+    for unit in left:
+        check()
+        said[unit.member, unit.fold] = predictions(with_units(model, [unit]), part.x)
     found = [tuple(left)]
     total = np.sum([unit.weight * said[unit.member, unit.fold] for unit in left], axis=0)
     while len(left) > 1:
@@ -138,16 +143,17 @@ class Pruner:
     orders: tuple[tuple[Order, ...], ...]
 
     @classmethod
-    def of(cls, model: Model, part: Part) -> "Pruner":
+    def of(cls, model: Model, part: Part, check: Check = nothing) -> "Pruner":
         """Look at the networks of a model."""
         few = _some(part, MOMENT_ROWS)
         units = open_units(model)
         orders = tuple(
-            order_neurons(unit.described.network, batch_of(model, unit, few.x)) for unit in units
+            order_neurons(unit.described.network, batch_of(model, unit, few.x), check)
+            for unit in units
         )
         return cls(model, few, orders)
 
-    def to_parameters(self, most: float) -> Model | None:
+    def to_parameters(self, most: float, check: Check = nothing) -> Model | None:
         """Return the model with networks of at most so many parameters each; None if it cannot."""
         units, made = open_units(self.model), []
         counts: dict[int, dict[tuple[int, ...], int]] = {}
@@ -164,11 +170,12 @@ class Pruner:
                 for one in orders
             }
             batch = batch_of(self.model, unit, self.part.x)
-            made.append(replace(unit, described=prune_neurons(unit.described, batch, keep)))
+            smaller = prune_neurons(unit.described, batch, keep, check)
+            made.append(replace(unit, described=smaller))
         return with_units(self.model, made)
 
 
-def factored(model: Model, part: Part, error: float) -> Model | None:
+def factored(model: Model, part: Part, error: float, check: Check = nothing) -> Model | None:
     """Return the model with dense layers as two where that pays; None where it pays nowhere."""
     units, made, few = open_units(model), [], _some(part, MOMENT_ROWS)
     ranks: dict[int, dict[int, int]] = {}
@@ -176,7 +183,7 @@ def factored(model: Model, part: Part, error: float) -> Model | None:
         batch = batch_of(model, unit, few.x)
         key = unit.member if is_designed(model) else 0
         if key not in ranks:
-            spectra = find_spectra(unit.described.network, batch)
+            spectra = find_spectra(unit.described.network, batch, check)
             found = {one.place: one.rank_within(error) for one in spectra}
             ranks[key] = {place: rank for place, rank in found.items() if rank is not None}
         made.append(replace(unit, described=factorize(unit.described, batch, ranks[key])))
@@ -193,10 +200,11 @@ def taught(
     epochs: int = 60,
     seed: int = 0,
     monitor: Monitor | None = None,
+    most_rows: int = LESSON_ROWS,
 ) -> Model:
     """Return the model after each of its networks has learned what the teacher says."""
     units, made = open_units(model), []
-    shown = _shown_rows(model, part, seed)
+    shown = _shown_rows(model, _some(part, most_rows), seed, most_rows)
     said = predictions(teacher, shown.x)
     recipe = Recipe(
         learning_rate=rate_of_learning, epochs=epochs, weight_decay=0.01, seed=seed % 2**32,
@@ -223,12 +231,12 @@ def _scale_for(model: Model, unit: Unit) -> object:
     return found.scales.get(found.members[unit.member].genes.is_log_target)
 
 
-def _shown_rows(model: Model, part: Part, seed: int) -> Part:
+def _shown_rows(model: Model, part: Part, seed: int, most: int) -> Part:
     """Return the rows a student is shown: pictures of ink many times, changed a little each."""
     described, changes = model.schema_.input, model.recipe_.augmentation
     if not isinstance(described, ImageInput) or changes is None or described.is_photo:
         return part
-    copies = int(np.clip(LESSON_ROWS // len(part.y), 1, 12))
+    copies = int(np.clip(min(LESSON_ROWS, most) // len(part.y), 1, 12))
     shape = (described.height, described.width, described.channels)
     pictures = np.asarray(part.x).reshape(len(part.y), *shape)
     changed: list[np.ndarray] = [_change(pictures, changes, seed + n) for n in range(copies - 1)]
