@@ -15,6 +15,8 @@ PHRASES: MappingProxyType[str, str] = MappingProxyType(
         "{signs} would fit as well; name the separator with --separator":
             "{signs} 也说得通；可用 --separator 指明分隔符",
         "quotes within values were taken as they are": "值里面的引号按原样保留",
+        "quotes were taken as they are written: those in line {n} are not closed, and every line "
+        "has {m} tab⟨s|⟩": "引号按原样保留：第 {n} 行的引号没有闭合，而每一行都有 {m} 个制表符",
         "{n} of {all} rows are shorter than the first (one is in line {line}); their last values "
         "are missing": "{all} 行中有 {n} 行比第一行短（例如第 {line} 行）；它们末尾的值算作缺失",
         "{n} blank lines between rows were left out": "行与行之间的 {n} 个空行已略去",
