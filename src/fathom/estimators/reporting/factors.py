@@ -16,7 +16,12 @@ from fathom.data.schema import Target
 from fathom.estimators.reporting.judging import class_facts, evaluate, metric_facts
 from fathom.inspection.findings import Finding, find
 from fathom.inspection.judging import wilson
-from fathom.inspection.report.contents import CombinationFacts, FactorFacts, PriorFacts
+from fathom.inspection.report.contents import (
+    CombinationFacts,
+    CombinationMark,
+    FactorFacts,
+    PriorFacts,
+)
 from fathom.inspection.trust import check_calibration
 from fathom.training.calibration import log_loss
 
@@ -115,7 +120,7 @@ def _count(p: np.ndarray, y: np.ndarray) -> _Right:
     return _Right(np.bincount(y, minlength=n), np.bincount(y[is_right], minlength=n))
 
 
-def _mark(every: Combinations, place: int) -> str:
+def _mark(every: Combinations, place: int) -> CombinationMark:
     if not every.counts[place]:
         return "new" if every.is_told[place] else "untold"
     return "rare" if every.is_rare[place] else ""

@@ -13,6 +13,7 @@ from fathom.inspection.health import Health
 from fathom.inspection.importance import Importance
 from fathom.inspection.trust import Calibration, Confusion, Gap
 
+CombinationMark: TypeAlias = Literal["", "rare", "new", "untold"]
 NetworkState: TypeAlias = Literal["kept", "spare", "cut", "unfinished", "failed"]
 
 
@@ -247,7 +248,7 @@ class CombinationFacts:
 
     name: str
     n_seen: int
-    mark: Literal["", "rare", "new", "untold"]
+    mark: CombinationMark
     n_rows: int
     recall: float | None
     low: float | None
