@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+from dataclasses import replace
 
+import jax.numpy as jnp
 import numpy as np
 import polars as pl
 import pytest
@@ -10,8 +12,11 @@ import pytest
 from fathom import FathomClassifier, FathomRegressor, Recordings, load, load_transcriber, save
 from fathom.errors import InputError, ModelFileError
 from fathom.estimators import transcriber
+from fathom.estimators.listening import sound_rows
 from fathom.estimators.transcriber import FathomTranscriber
+from fathom.search import listening
 from fathom.search.transcribing import sequence_entry, sequence_network
+from fathom.training.starts import n_workers
 
 soundfile = pytest.importorskip("soundfile", reason="the extra audio is not installed")
 RATE = 8000
@@ -149,6 +154,41 @@ def test_a_report_on_recordings_names_their_files_and_training_goes_on(beeps, ru
     before, after = load(folder / "m.fathom"), load(folder / "on.fathom")
     assert after.schema_ == before.schema_
     assert len(after.history_.starts) == len(before.history_.starts) + 1
+
+
+def test_who_judged_teaches_in_the_end_and_more_networks_come_later(beeps, run_in, monkeypatch):
+    folder, _ = beeps
+
+    def few(*given):
+        small = {"epochs": 2, "batch_size": 8}
+        entries = listening.sound_entries(*given)[:2]
+        return [replace(e, recipe=e.recipe.model_copy(update=small)) for e in entries]
+
+    monkeypatch.setattr("fathom.estimators.listening.sound_entries", few)
+    monkeypatch.setattr("fathom.search.everything.MOST_ROUNDS", 1)
+    asked = ("--names", "{class}_{day}_{n}", "--group", "day", "--output", "all.fathom", "--json")
+    run = run_in("train", "seen", "--time-limit", 300, *asked, cwd=folder)
+    assert run.code == 0, run.err
+    model = load(folder / "all.fathom")
+    starts, kept = model.history_.starts, model.history_.kept
+    judged = [start.best for start in starts[:2]]
+    assert len(starts) == 2 + n_workers()
+    assert kept == tuple(range(2, len(starts)))
+    assert len(model.networks_) == len(kept)
+    best = min(judged, key=lambda epoch: epoch.validation_loss)
+    assert run.events[-1]["score"] == best.validation_score
+    on = run_in("train", "--continue", "all.fathom", "--time-limit", 300, "--output", "on.fathom",
+                cwd=folder)  # fmt: skip
+    assert on.code == 0, on.err
+    assert "held out, before the model learned from all" in " ".join(on.out.split())
+    after = load(folder / "on.fathom")
+    assert len(after.networks_) == 2 * n_workers()
+    heard = Recordings.read(sorted((folder / "fresh").iterdir()))
+    before, now = model.predict_proba(heard), after.predict_proba(heard)
+    rows = sound_rows(heard, model.schema_.input).reshape(-1, *model.schema_.input.shape)
+    alone = [np.asarray(one(jnp.asarray(rows, jnp.float32))) for one in model.networks_]
+    np.testing.assert_allclose(before, np.mean(alone, axis=0), atol=1e-5)
+    assert not np.allclose(before, now)
 
 
 def test_recordings_of_another_rate_are_heard_alike(beeps):

@@ -53,7 +53,7 @@ def run(ear):
     ground = Ground(examples, np.arange(100), judges)
     entries = (enter(1e-4), enter(0.05))
     return judge_and_learn(
-        entries, ground, np.arange(150), deadline=Deadline(60), monitor=ear
+        entries, ground, np.arange(150), deadline=Deadline(600.0), monitor=ear
     )  # fmt: skip
 
 
@@ -102,7 +102,7 @@ def test_who_asks_to_stop_gets_the_network_that_was_judged():
 
 def test_more_networks_are_averaged_with_those_there_are(learned):
     found, _ = learned
-    more = learn_more(found, make_rows(), deadline=Deadline(60), monitor=Monitor())
+    more = learn_more(found, make_rows(), deadline=Deadline(600.0), monitor=Monitor())
     n = len(found.networks)
     assert more.networks[:n] == found.networks
     assert more.starts[: len(found.starts)] == found.starts

@@ -51,9 +51,10 @@ class Earlier(NamedTuple):
 
     @property
     def knows_everything(self) -> bool:
-        """Whether nothing was held out from them that could judge."""
-        bests = [self.history.starts[number].best for number in self.history.kept]
-        return all(best is not None and best.validation_loss is None for best in bests)
+        """Whether they learned from everything, once others had been judged."""
+        bests = [start.best for start in self.history.starts]
+        is_judged = [best is not None and best.validation_loss is not None for best in bests]
+        return any(is_judged) and not any(is_judged[number] for number in self.history.kept)
 
 
 class Found(NamedTuple):
@@ -221,7 +222,7 @@ def _compete(
     if earlier is not None:
         before = earlier.history
         known = Learned(first, earlier.networks, before.starts, before.kept)
-        if earlier.knows_everything and ground.held_out is not None:
+        if earlier.knows_everything:
             everything = jax.tree.map(lambda part: part[rows], ground.examples)
             return learn_more(known, everything, **watch)
         number = len(before.starts)
@@ -245,7 +246,7 @@ def _divide(
     """Return the rows that train, and those that judge."""
     classes, fraction = y[rows] if target.task == "classes" else None, recipe.validation_fraction
     training, held_out = hold_out(len(rows), fraction, seed, classes)
-    if groups is not None:
+    if groups is not None and fraction > 0:
         fold = make_folds(len(rows), 1, fraction, seed, classes=classes, groups=groups[rows])[0]
         training, held_out = fold.training, fold.held_out
     return rows[training], None if held_out is None else rows[held_out]

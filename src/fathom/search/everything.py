@@ -124,11 +124,9 @@ def learn_more(
     epochs = [len(found.starts[number].epochs) for number in found.kept]
     n_before = len(before.networks)
     least = LEAST_TRAINED * float(np.mean(epochs[:n_before]))
-    is_ripe = [place < n_before or n >= least for place, n in enumerate(epochs)]
-    networks, kept = (
-        tuple(one for one, is_good in zip(part, is_ripe, strict=True) if is_good)
-        for part in (found.networks, found.kept)
-    )
+    chosen = [place for place, n in enumerate(epochs) if place < n_before or n >= least]
+    networks = tuple(found.networks[place] for place in chosen)
+    kept = tuple(found.kept[place] for place in chosen)
     return replace(found, entry=before.entry, networks=networks, kept=kept)
 
 
