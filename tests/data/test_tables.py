@@ -190,7 +190,7 @@ def test_excel(tmp_path):
     with pytest.raises(DatasetError, match="unpacked"):
         read_table(path, most_bytes=20_000)
     path.write_bytes(path.read_bytes()[:-500])
-    with pytest.raises(DatasetError, match="a whole Excel file.*damaged"):
+    with pytest.raises(DatasetError, match=r"a whole Excel file.*damaged"):
         read_table(path)
     with pytest.raises(DatasetError, match="no data rows"):
         read_table(workbook(tmp_path / "b.xlsx", [["a", "b"]]))

@@ -98,7 +98,7 @@ def test_the_reliability_diagram_is_what_counting_gives(results, searched, kept_
         inside = (said.max(axis=1) >= one.low) & (said.max(axis=1) < one.high + (one.high == 1))
         assert one.n_rows == inside.sum()
         assert one.accuracy == pytest.approx(right[inside].mean())
-        assert one.accuracy_low <= one.accuracy <= one.accuracy_high
+        assert one.accuracy_low - 1e-9 <= one.accuracy <= one.accuracy_high + 1e-9
         error += inside.mean() * abs(one.accuracy - said.max(axis=1)[inside].mean())
     assert sum(one.n_rows for one in found.bins) == len(right)
     assert found.error == pytest.approx(error)

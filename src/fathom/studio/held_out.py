@@ -1,5 +1,6 @@
 """Held out: rows that no network has seen, what they are, and what the model says of them."""
 
+import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -72,10 +73,10 @@ def judge(model: FathomEstimator, frame: pl.DataFrame) -> HeldOut:
     truth = truth[rows]
     said = asked(frame[rows]) if len(rows) else np.zeros((0, target.n_outputs))
     said = np.asarray(said, np.float64).reshape(len(rows), -1)
-    try:
+    found: Evaluation | None = None
+    guess: Evaluation | None = None
+    with contextlib.suppress(FathomError, ValueError):  # too few rows to judge by
         found, guess = evaluate(target.task, truth, said, tuple(names))
-    except (FathomError, ValueError):  # too few rows to judge by
-        found = guess = None
     return HeldOut(frame, target, rows, truth, said, found, guess)
 
 
