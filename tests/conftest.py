@@ -7,7 +7,6 @@ import importlib.util
 import os
 import subprocess
 import sys
-import tempfile
 import time
 import zlib
 from pathlib import Path
@@ -19,7 +18,6 @@ import jax
 import numpy as np
 import pytest
 from filelock import FileLock
-from jax._src.lru_cache import LRUCache
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 LAST_LOOPS = {"rows": "descent.advance", "pictures": "pictures.advance_pictures"}
@@ -41,28 +39,6 @@ def _strict():
 @pytest.fixture(autouse=True, scope="session")
 def _own_cache(tmp_path_factory):
     os.environ["FATHOM_CACHE"] = str(tmp_path_factory.mktemp("cache"))
-
-
-@pytest.fixture(autouse=True, scope="session")
-def _kept_programs(tmp_path_factory):
-    """Have what XLA compiles for one test found by all that come after, whichever worker they are.
-
-    Its compiler is what most tests wait for. JAX writes what it keeps in steps, so that a worker
-    could read half of a program, which it warns of; here a program is there whole or not at all.
-    """
-    folder = of_this_run(tmp_path_factory) / "xla"
-    jax.config.update("jax_compilation_cache_dir", str(folder))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(LRUCache, "put", put_whole)
-        yield
-
-
-def put_whole(cache, key, value):
-    place = Path(str(cache.path)) / f"{key}-cache"
-    with tempfile.NamedTemporaryFile(dir=place.parent, delete=False) as part:
-        part.write(value)
-    os.replace(part.name, place)
 
 
 @pytest.fixture(autouse=True, scope="session")
