@@ -210,7 +210,7 @@ export interface DigitRun {
   n_drawings: number;
   accuracy: number | null;
   is_reading: boolean;
-  message: string;
+  message: Words | null;
   command: string;
 }
 

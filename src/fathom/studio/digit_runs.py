@@ -20,6 +20,7 @@ from fathom.studio.digit_messages import (
 )
 from fathom.studio.drawings import as_grid, fit
 from fathom.studio.processes import Commands, Ticket
+from fathom.studio.wording import in_both
 
 MOST_RUNNING = 2  # the dense network and the convolutional one
 MOST_KEPT = 4  # trainings of each network
@@ -113,9 +114,10 @@ class DigitRuns(Commands[DigitTicket]):
         results = last.get("results") or []
         is_running = state in ("running", "stopping")
         seconds = time.time() - ticket.began if is_running else 0.0
-        message = ""
+        message = None
         if state == "failed":
-            message = str(last.get("message") or "the training ended before there was a network")
+            said = last.get("message") or "the training ended before there was a network"
+            message = in_both(str(said))
         return DigitRun(
             id=name, network=ticket.wish.network, size=ticket.wish.size, state=state,
             seconds=float(results[0]["seconds"]) if results else seconds,
