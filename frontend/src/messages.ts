@@ -309,10 +309,6 @@ export interface LayerNumbers {
   a: number[];
   delta: number[];
   exponentials: number[];
-  weight_gradients: number[][];
-  new_weights: number[][];
-  bias_gradients: number[];
-  new_biases: number[];
 }
 
 export interface LayerState {

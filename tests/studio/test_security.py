@@ -313,7 +313,9 @@ def test_errors_show_no_inside(client, monkeypatch, capfd):
     assert headers["content-security-policy"]
     err = capfd.readouterr().err
     assert client.cookie.split("=")[1] not in err
-    assert client.ask("GET", "/nowhere")[2] == {"message": "there is nothing at this address"}
+    nowhere = client.ask("GET", "/nowhere")[2]
+    assert nowhere["message"] == "there is nothing at this address"
+    assert nowhere["zh"] == "这个地址上什么也没有"
 
 
 def test_two_who_end_the_same_thing(client):
