@@ -561,6 +561,10 @@ export interface Score {
   high: number;
 }
 
+export interface Script {
+  text: string;
+}
+
 export interface SearchEvent {
   event: string;
   network: number | null;

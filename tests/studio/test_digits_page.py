@@ -1,5 +1,6 @@
 """The digits page in a real browser: it learns to read, and reads what is drawn."""
 
+import os
 import threading
 
 import pytest
@@ -118,6 +119,10 @@ def retrain(page, studio):
     page.get_by_role("button", name="Remove this 1").wait_for()
     training = page.get_by_test_id("training-dnn")
     training.get_by_role("button", name="Train anew").click()
+    training.get_by_role("button", name="Stop now").wait_for()
+    room = DigitRoom(studio.folder / "digits")
+    process = room.runs.ticket(room.facts().runs[0].id).process
+    assert os.getsid(process) == process  # what ends the studio does not end it
     training.get_by_role("button", name="Stop now").click()
     training.get_by_role("button", name="Train anew").wait_for(timeout=SLOW_MS)
     training.get_by_text("1,439 pictures, 1 of them yours").wait_for()

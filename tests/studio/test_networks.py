@@ -18,6 +18,7 @@ from fathom.studio.networks import (
     tape,
     trace_state,
 )
+from fathom.studio.script import write_script
 
 
 def sigmoid(z):
@@ -194,3 +195,16 @@ def test_steps_that_leave_the_page_are_refused():
 def test_a_network_that_cannot_be_is_refused(change):
     with pytest.raises(FathomError):
         answer(NetworkState(**{**example("hand_worked").model_dump(), **change}))
+
+
+@pytest.mark.parametrize("name", ["hand_worked", "softmax", "exclusive_or"])
+def test_the_program_of_a_network_gives_the_numbers_of_the_page(name, capsys):
+    state = example(name)
+    found: dict = {}
+    exec(compile(write_script(state).text, "network.py", "exec"), found)
+    mine = trace_state(state)
+    np.testing.assert_allclose(found["seen"].output, mine.output, atol=1e-6)
+    assert found["seen"].loss == pytest.approx(mine.loss, abs=1e-6)
+    printed = capsys.readouterr().out
+    shown = "row2." if name == "exclusive_or" else ""
+    assert f"{shown}output.neuron1.a = " in printed

@@ -152,6 +152,12 @@ class Slope(Value):
     step_losses: tuple[float, ...]
 
 
+class Script(Value):
+    """A network as a program in Python."""
+
+    text: str
+
+
 class TapeRequest(Value):
     """A wish for the order in which a network of this shape computes and learns."""
 
@@ -193,7 +199,7 @@ class Tape(Value):
 
 
 NETWORK_MESSAGES: tuple[type[Value], ...] = (
-    NetworkState, NetworkAnswer, Reshape, Descend, Descended, Ask, Explanation, Slope,
+    NetworkState, NetworkAnswer, Reshape, Descend, Descended, Ask, Explanation, Slope, Script,
     TapeRequest, Tape,
 )  # fmt: skip
 """What the network page and the server say to each other."""
