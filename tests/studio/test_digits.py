@@ -12,7 +12,7 @@ from fathom.estimators.defaults import small_reading_network
 from fathom.nn.convolution import Conv2D
 from fathom.studio.digit_messages import Drawing, KeepWish, NeuronWish, OwnDrawing, TrainWish
 from fathom.studio.digit_reading import Reader
-from fathom.studio.digit_runs import _write_material
+from fathom.studio.digit_runs import PENNED, _write_material
 from fathom.studio.digits import DigitRoom
 from fathom.studio.drawings import as_grid, as_text, fit
 from fathom.studio.processes import begun_at
@@ -156,11 +156,14 @@ def test_drawings_are_kept_and_counted(tmp_path, monkeypatch):
 
 def test_drawings_are_learned_from_and_the_test_stays_the_test(tmp_path, material):
     own = OwnDrawing(id="0" * 16, ink=drawn("", "  ####", "     #", "    #", "   #"), label=7)
-    assert _write_material(tmp_path / "material.npz", (own,)) == len(material.y_train) + 1
+    n_penned = 10 * PENNED
+    n = len(material.y_train) + n_penned
+    assert _write_material(tmp_path / "material.npz", (own,)) == n + 1
     learned = load_digits(str(tmp_path / "material.npz"))
     np.testing.assert_array_equal(learned.x_test, material.x_test)
     np.testing.assert_array_equal(learned.x_train[: len(material.x_train)], material.x_train)
-    assert learned.y_train[len(material.y_train) :].tolist() == 5 * [7]
+    assert np.bincount(learned.y_train[len(material.y_train) : n]).tolist() == 10 * [PENNED]
+    assert learned.y_train[n:].tolist() == 5 * [7]
     np.testing.assert_array_equal(learned.x_train[-1], fit(as_grid(own.ink)))
 
 

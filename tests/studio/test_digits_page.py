@@ -125,7 +125,7 @@ def retrain(page, studio):
     assert os.getsid(process) == process  # what ends the studio does not end it
     training.get_by_role("button", name="Stop now").click()
     training.get_by_role("button", name="Train anew").wait_for(timeout=SLOW_MS)
-    training.get_by_text("1,439 pictures, 1 of them yours").wait_for()
+    training.get_by_text("2,039 pictures, 1 of them yours").wait_for()
     again = DigitRoom(studio.folder / "digits").facts()
     newest = again.runs[0]
     assert (newest.network, newest.state, newest.is_reading) == ("dnn", "done", True)

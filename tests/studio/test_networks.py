@@ -73,7 +73,9 @@ def test_gradients_are_those_of_finite_differences():
         gradient = found.gradient[unit, part]
         assert gradient == pytest.approx((high - low) / 2e-5, rel=1e-6)
         weight = state.layers[layer].weights[unit][part]
-        assert found.new[unit, part] == pytest.approx(weight - state.learning_rate * gradient, abs=1e-12)
+        assert found.new[unit, part] == pytest.approx(
+            weight - state.learning_rate * gradient, abs=1e-12
+        )
 
 
 def test_the_curve_along_a_weight_is_the_loss_there():

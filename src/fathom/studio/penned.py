@@ -137,7 +137,8 @@ def _rounded(points: np.ndarray) -> np.ndarray:
     whole = np.concatenate([points[:1], points, points[-1:]])
     t = np.linspace(0, 1, BETWEEN, endpoint=False)[:, None]
     a, b, c, d = (whole[at : len(whole) - 3 + at, None] for at in range(4))
-    along = b + t * ((c - a) / 2 + t * (a - 2.5 * b + 2 * c - d / 2 + t * (d - a + 3 * (b - c)) / 2))
+    slope, bend, twist = (c - a) / 2, a - 2.5 * b + 2 * c - d / 2, (d - a + 3 * (b - c)) / 2
+    along = b + t * (slope + t * (bend + t * twist))
     return np.concatenate([along.reshape(-1, 2), points[-1:]])
 
 
