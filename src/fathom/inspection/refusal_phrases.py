@@ -46,7 +46,8 @@ REFUSAL_PHRASES: MappingProxyType[str, str] = MappingProxyType(
         "download the model and ask the command for it": "请下载模型，用命令生成",
         # the door
         "the studio's page": "工作室的页面",
-        "a Fathom without it, as an editable install has": "没有页面的 Fathom（可编辑安装就是这样）",
+        "a Fathom without it, as an editable install has":
+            "没有页面的 Fathom（可编辑安装就是这样）",
         "build it: cd frontend && npm ci && npm run build (or pip install .)":
             "请构建它：cd frontend && npm ci && npm run build（或 pip install .）",
         "--port that is free": "未被占用的 --port", "leave it out for any": "不写则任选一个",
