@@ -16,6 +16,8 @@ from typing import Any
 
 from playwright.sync_api import CDPSession, Page, sync_playwright
 
+from fathom.studio.messages import Reshape
+from fathom.studio.networks import example, reshape
 from fathom.studio.serving import Served
 
 LAYERS, NEURONS = 4, 16
@@ -71,8 +73,7 @@ def main() -> None:
             )
             page = browser.new_page(viewport={"width": 1440, "height": 1000}, locale="en-US")
             page.set_default_timeout(120_000)
-            page.goto(served.link)
-            name = put_network(page)
+            name = put_network(page, served.link)
             runs = [drag(page, name, given.seconds) for _ in range(given.times)]
             browser.close()
         served.close()
@@ -80,22 +81,19 @@ def main() -> None:
     show(runs)
 
 
-def put_network(page: Page) -> str:
-    """Make the network on the page one of 4 layers of 16 neurons; return a weight of it."""
-    page.wait_for_selector('svg.network [data-name="output.neuron2.a"]')
-    while page.locator(".shape .one").count() < LAYERS + 1:
-        n = page.locator(".shape .one").count()
-        page.get_by_role("button", name="Add a layer").click()
-        page.wait_for_function("(n) => document.querySelectorAll('.shape .one').length > n", arg=n)
-    for column in ["Input", *(f"Layer {n}" for n in range(1, LAYERS)), "Output"]:
-        more = page.get_by_role("button", name=f"One neuron more in {column}", exact=True)
-        count = page.locator(".shape .one", has=more).locator("b")
-        while int(count.text_content() or 0) < NEURONS:
-            before = count.text_content()
-            more.click()
-            page.wait_for_function(
-                "([one, text]) => one.textContent !== text", arg=[count.element_handle(), before]
-            )
+def put_network(page: Page, link: str) -> str:
+    """Open the page with a network of 4 layers of 16 neurons on it; return a weight of it."""
+    begun = example("hand_worked")
+    wish = Reshape(
+        state=begun, n_inputs=NEURONS, units=(NEURONS,) * LAYERS, draws_all=True,
+        activations=("sigmoid",) * LAYERS,
+    )  # fmt: skip
+    first = reshape(wish).model_dump_json()
+    page.route(
+        "**/api/network/examples/*",
+        lambda asked: asked.fulfill(body=first, content_type="application/json"),
+    )
+    page.goto(link)
     page.wait_for_selector(f'svg.network [data-name="output.neuron{NEURONS}.a"]')
     assert page.locator("svg.network g.synapse").count() == LAYERS * NEURONS**2
     name = "layer2.neuron8.weight8"

@@ -222,7 +222,7 @@ export interface DigitRun {
   n_drawings: number;
   accuracy: number | null;
   is_reading: boolean;
-  message: string;
+  message: Words | null;
   command: string;
 }
 
@@ -330,10 +330,6 @@ export interface LayerNumbers {
   a: number[];
   delta: number[];
   exponentials: number[];
-  weight_gradients: number[][];
-  new_weights: number[][];
-  bias_gradients: number[];
-  new_biases: number[];
 }
 
 export interface LayerState {
@@ -501,6 +497,10 @@ export interface Prediction {
   classes: (boolean | number | string)[];
   probabilities: number[];
   numbers: number[];
+}
+
+export interface Program {
+  text: string;
 }
 
 export interface RaceAnswer {

@@ -31,3 +31,8 @@ export function seconds(value: number): string {
   if (whole < 60) return `${whole} s`;
   return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
 }
+
+/** What was typed, within its limits; something else where nothing that is a number was. */
+export function within(value: number | null | undefined, low: number, high: number, otherwise: number): number {
+  return typeof value === "number" && Number.isFinite(value) ? Math.max(low, Math.min(high, value)) : otherwise;
+}

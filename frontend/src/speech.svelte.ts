@@ -67,7 +67,8 @@ export function tongueOf(words: Words): "en" | undefined {
   return speech.language === "zh" && words.zh === words.en && /[A-Za-z]{3}/.test(words.en) ? "en" : undefined;
 }
 
-/** What Python says of a number, in the reader's language. */
+/** What Python says of a number, in the reader's language: as a whole, or each side of `name = meaning`. */
 export function meaning(text: string): string {
-  return speech.language === "zh" ? (CHINESE_MEANINGS[text] ?? text) : text;
+  if (speech.language !== "zh") return text;
+  return CHINESE_MEANINGS[text] ?? text.replace(/[^=,]+/g, (part) => part.replace(part.trim(), (bare) => CHINESE_MEANINGS[bare] ?? bare));
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { NetworkState } from "../src/messages";
-import { along, lay } from "../src/network/layout";
+import { along, lay, scaleOf } from "../src/network/layout";
 import { layerName, placeOf, valueAt, withValue } from "../src/network/names";
 
 /* The network worked out by hand, its first two layers left out: rows of weights are neurons. */
@@ -37,6 +37,34 @@ describe("names of numbers", () => {
     expect(valueAt(changed, place)).toBe(7);
     expect(valueAt(STATE, place)).toBe(-1);
     expect(changed.layers[1]).toEqual(STATE.layers[1]);
+  });
+});
+
+describe("what does not change stays the same object, and is not drawn again", () => {
+  test("of a weight its row and its layer change alone", () => {
+    const next = withValue(STATE, placeOf("output.neuron2.weight1", 2), 7);
+    expect(next.layers[1].weights).toEqual([[3, -1], [7, 4]]);
+    expect(next.layers[0]).toBe(STATE.layers[0]);
+    expect(next.layers[1].weights[0]).toBe(STATE.layers[1].weights[0]);
+    expect(next.layers[1].biases).toBe(STATE.layers[1].biases);
+    expect(next.examples).toBe(STATE.examples);
+    expect(STATE.layers[1].weights[1]).toEqual([-1, 4]);
+  });
+
+  test("what cannot be changed by hand changes nothing", () => {
+    expect(withValue(STATE, placeOf("output.neuron1.a", 2), 7)).toBe(STATE);
+  });
+
+  test("lines stay as wide as they are while a weight moves a little", () => {
+    const layers = [{ weights: [[1, -4]] }, { weights: [[0.5]] }];
+    expect(scaleOf(layers)).toBe(4);
+    expect(scaleOf([{ weights: [[3.9]] }])).toBeCloseTo(4, 9);
+    expect(scaleOf([{ weights: [[4.1]] }])).toBe(scaleOf([{ weights: [[5.5]] }]));
+    for (const largest of [0.01, 0.7, 1, 1.01, 63]) {
+      const scale = scaleOf([{ weights: [[largest]] }]);
+      expect(scale).toBeGreaterThanOrEqual(largest * (1 - 1e-9));
+      expect(scale).toBeLessThanOrEqual(largest * 1.4143);
+    }
   });
 });
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { brief, percent, seconds, short, signed } from "../src/numbers";
+import { brief, percent, seconds, short, signed, within } from "../src/numbers";
 
 describe("numbers as people read them", () => {
   test.each([
@@ -23,6 +23,13 @@ describe("numbers as people read them", () => {
     expect(signed("-2 * -1")).toBe("−2 * −1");
     expect(signed("layer-1")).toBe("layer-1");
     expect(signed("3 - 2")).toBe("3 - 2");
+  });
+
+  test("what is typed stays within its limits", () => {
+    expect(within(7, 1, 6, 3)).toBe(6);
+    expect(within(0, 1, 6, 3)).toBe(1);
+    expect(within(2, 1, 6, 3)).toBe(2);
+    for (const nothing of [NaN, null, undefined]) expect(within(nothing, 1, 6, 3)).toBe(3);
   });
 
   test("shares and times", () => {

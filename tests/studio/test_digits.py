@@ -1,6 +1,7 @@
 """The digits page's room: what is drawn, what networks make of it, and their trainings."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -9,11 +10,12 @@ from fathom.data.datasets import load_digits
 from fathom.errors import FathomError, InputError
 from fathom.estimators.defaults import small_reading_network
 from fathom.nn.convolution import Conv2D
-from fathom.studio.digit_messages import Drawing, KeepWish, NeuronWish, OwnDrawing
+from fathom.studio.digit_messages import Drawing, KeepWish, NeuronWish, OwnDrawing, TrainWish
 from fathom.studio.digit_reading import Reader
-from fathom.studio.digit_runs import _write_material
+from fathom.studio.digit_runs import PENNED, _write_material
 from fathom.studio.digits import DigitRoom
 from fathom.studio.drawings import as_grid, as_text, fit
+from fathom.studio.processes import begun_at
 
 BLANK = "0" * 256
 
@@ -154,11 +156,14 @@ def test_drawings_are_kept_and_counted(tmp_path, monkeypatch):
 
 def test_drawings_are_learned_from_and_the_test_stays_the_test(tmp_path, material):
     own = OwnDrawing(id="0" * 16, ink=drawn("", "  ####", "     #", "    #", "   #"), label=7)
-    assert _write_material(tmp_path / "material.npz", (own,)) == len(material.y_train) + 1
+    n_penned = 10 * PENNED
+    n = len(material.y_train) + n_penned
+    assert _write_material(tmp_path / "material.npz", (own,)) == n + 1
     learned = load_digits(str(tmp_path / "material.npz"))
     np.testing.assert_array_equal(learned.x_test, material.x_test)
     np.testing.assert_array_equal(learned.x_train[: len(material.x_train)], material.x_train)
-    assert learned.y_train[len(material.y_train) :].tolist() == 5 * [7]
+    assert np.bincount(learned.y_train[len(material.y_train) : n]).tolist() == 10 * [PENNED]
+    assert learned.y_train[n:].tolist() == 5 * [7]
     np.testing.assert_array_equal(learned.x_train[-1], fit(as_grid(own.ink)))
 
 
@@ -179,6 +184,22 @@ def test_old_trainings_make_room_but_never_the_one_that_reads(tmp_path, monkeypa
     runs._make_room("dnn")
     assert runs.names() == [*names[:2:-1], names[0]]
     assert runs.reader("dnn") == names[0]
+
+
+def test_one_training_of_each_network_at_a_time(tmp_path):
+    folder = tmp_path / "runs" / ("1" * 16)
+    room = DigitRoom(tmp_path)
+    folder.mkdir()
+    me = os.getpid()  # a process that lives
+    ticket = {
+        "wish": {"network": "dnn"}, "epochs": 1, "n_train": 1, "n_drawings": 0, "arguments": [],
+        "began": 0, "process": me, "process_began": begun_at(me),
+    }  # fmt: skip
+    (folder / "ticket.json").write_text(json.dumps(ticket))
+    for _ in range(2):
+        with pytest.raises(InputError, match="one training of each network at a time"):
+            room.train(TrainWish(network="dnn"))
+    assert room.runs.names() == [folder.name]
 
 
 def test_small_networks_are_described_with_biases_and_nothing_normalized():

@@ -1,15 +1,35 @@
 """The digits page in a real browser: it learns to read, and reads what is drawn."""
 
+import os
 import threading
 
+import numpy as np
 import pytest
 
 from fathom.studio.digits import DigitRoom
+from fathom.studio.drawings import as_text
+from fathom.studio.penned import ink
 from fathom.studio.serving import Served
 
+PEN = 0.85  # radius of the page's pen, in cells
 SLOW_MS = 300_000  # for what trains, on a machine that does other work too
 TWO = [(3.5, 4), (5, 2.2), (8, 1.5), (11, 2.5), (12, 5), (10.5, 8), (7, 11), (3.5, 14), (12.8, 14)]
 ONE = [(8, 1.5), (8, 14.5)]
+# Digits written in a hurry, as strokes on the grid; no network learns from them.
+HURRIED = (
+    [[(9, 2), (6, 4), (5, 8), (6, 12), (8.5, 14), (11, 11.5), (11.5, 7.5), (10.5, 3.5), (8.5, 2)]],
+    [[(6, 5), (9, 1.5), (8, 14.5)]],
+    [[(4.5, 5), (6, 2.5), (9, 2), (11, 4.5), (9.5, 8), (5, 13.5), (8, 12.8), (12, 13.8)]],
+    [[(5, 2.5), (9, 2), (10.8, 4.5), (7, 7.5), (10.5, 9), (11, 12), (8, 14.3), (4.5, 13)]],
+    [[(8, 1.5), (4, 9), (12.5, 8.5)], [(10.5, 5), (9, 14.5)]],
+    [[(6, 2), (5, 7.5), (9, 7), (11.5, 10), (9.5, 13.8), (4.5, 13.5)], [(6, 2), (11.5, 2)]],
+    [[(9.5, 1.5), (6, 6), (4.8, 11), (7, 14.2), (10.5, 13), (11, 10), (8, 8.8), (5, 11)]],
+    [[(4, 3), (12, 2.5), (9, 7), (6.5, 14.5)], [(5.5, 8.2), (11, 7.8)]],
+    [[(10.8, 4), (8, 1.8), (5.5, 4), (8, 7.5), (11, 11), (8, 14.3), (5, 11.5), (8, 7.5),
+      (10.8, 4)]],
+    [[(11.5, 4), (8, 2), (5, 4.5), (6.5, 7.8), (11, 6), (11.5, 3.5), (10.5, 9), (9, 14.5)]],
+)  # fmt: skip
+WAYS = ((1, 0, 0), (0.5, -3, 0), (0.9, 0, 0.3), (0.9, 0, -0.2))  # size, place, slant
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +81,7 @@ def test_it_learns_at_first_sight_and_reads_what_is_drawn(opened_at, studio):
     draw(page, TWO)
     for network in ("dnn", "cnn"):
         wait_for_answer(page, network, "2")
+    read_what_a_pen_draws(page)
     look_inside(page)
     page.get_by_role("button", name="Clear").click()
     wait_for_answer(page, "dnn", "?")
@@ -72,6 +93,26 @@ def test_it_learns_at_first_sight_and_reads_what_is_drawn(opened_at, studio):
         page.set_viewport_size({"width": width, "height": 900})
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert window.sticks_out() == []
+
+
+def read_what_a_pen_draws(page):
+    """See all ten digits in one hand, large and small, slanted either way: nine of ten are read."""
+    inks, labels = [], []
+    for size, place, slant in WAYS:
+        for digit, strokes in enumerate(HURRIED):
+            shape = size * np.array([[1, -slant], [0, 1]])
+            moved = [(np.array(one) - 8) @ shape.T + (8 + place, 8 - place) for one in strokes]
+            inks.append(as_text(ink(moved, PEN)))
+            labels.append(digit)
+    found = page.evaluate(
+        """(inks) => Promise.all(inks.map((ink) => fetch("/api/digits/read", {
+            method: "POST", headers: { "content-type": "application/json" },
+            body: JSON.stringify({ ink, fits: true }) }).then((answer) => answer.json())))""",
+        inks,
+    )
+    for at in range(2):
+        chances = [one["readings"][at]["probabilities"] for one in found]
+        assert (np.argmax(chances, axis=1) == labels).mean() >= 0.9
 
 
 def look_inside(page):
@@ -118,9 +159,13 @@ def retrain(page, studio):
     page.get_by_role("button", name="Remove this 1").wait_for()
     training = page.get_by_test_id("training-dnn")
     training.get_by_role("button", name="Train anew").click()
+    training.get_by_role("button", name="Stop now").wait_for()
+    room = DigitRoom(studio.folder / "digits")
+    process = room.runs.ticket(room.facts().runs[0].id).process
+    assert os.getsid(process) == process  # what ends the studio does not end it
     training.get_by_role("button", name="Stop now").click()
     training.get_by_role("button", name="Train anew").wait_for(timeout=SLOW_MS)
-    training.get_by_text("1,439 pictures, 1 of them yours").wait_for()
+    training.get_by_text("2,039 pictures, 1 of them yours").wait_for()
     again = DigitRoom(studio.folder / "digits").facts()
     newest = again.runs[0]
     assert (newest.network, newest.state, newest.is_reading) == ("dnn", "done", True)

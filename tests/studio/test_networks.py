@@ -18,6 +18,7 @@ from fathom.studio.networks import (
     tape,
     trace_state,
 )
+from fathom.studio.program import write_script
 
 
 def sigmoid(z):
@@ -64,15 +65,17 @@ def test_gradients_are_those_of_finite_differences():
     state = example("hand_worked")
     two = [*(one.model_dump() for one in state.examples), {"x": (0.0, 0.5), "target": (0.0, 1.0)}]
     state = state.model_copy(update={"examples": two})
-    found = answer(state).numbers
-    assert found.loss == pytest.approx(by_hand(state), abs=1e-12)
+    assert answer(state).numbers.loss == pytest.approx(by_hand(state), abs=1e-12)
+    traced = trace_state(state)
     for layer, unit, part in ((0, 0, 1), (1, 1, 0), (2, 0, 0)):
         high, low = (by_hand(changed(state, layer, unit, part, by)) for by in (1e-5, -1e-5))
-        gradient = found.layers[layer].weight_gradients[unit][part]
+        found = traced.layers[layer].parameter("weight")
+        gradient = found.gradient[unit, part]
         assert gradient == pytest.approx((high - low) / 2e-5, rel=1e-6)
         weight = state.layers[layer].weights[unit][part]
-        new = found.layers[layer].new_weights[unit][part]
-        assert new == pytest.approx(weight - state.learning_rate * gradient, abs=1e-12)
+        assert found.new[unit, part] == pytest.approx(
+            weight - state.learning_rate * gradient, abs=1e-12
+        )
 
 
 def test_the_curve_along_a_weight_is_the_loss_there():
@@ -81,9 +84,8 @@ def test_the_curve_along_a_weight_is_the_loss_there():
     for value, loss in list(zip(found.values, found.losses, strict=True))[::20]:
         moved = changed(state, 1, 0, 1, value - found.value)
         assert loss == pytest.approx(by_hand(moved), abs=1e-9)
-    assert found.slope == pytest.approx(
-        answer(state).numbers.layers[1].weight_gradients[0][1], rel=1e-6
-    )
+    gradient = trace_state(state).layers[1].parameter("weight").gradient
+    assert found.slope == pytest.approx(gradient[0, 1], rel=1e-6)
     assert found.steps[0] == found.value
     assert found.steps[1] == pytest.approx(found.value - state.learning_rate * found.slope)
     assert list(found.step_losses) == sorted(found.step_losses, reverse=True)
@@ -195,3 +197,16 @@ def test_steps_that_leave_the_page_are_refused():
 def test_a_network_that_cannot_be_is_refused(change):
     with pytest.raises(FathomError):
         answer(NetworkState(**{**example("hand_worked").model_dump(), **change}))
+
+
+@pytest.mark.parametrize("name", ["hand_worked", "softmax", "exclusive_or"])
+def test_the_program_of_a_network_gives_the_numbers_of_the_page(name, capsys):
+    state = example(name)
+    found: dict = {}
+    exec(compile(write_script(state).text, "network.py", "exec"), found)
+    mine = trace_state(state)
+    np.testing.assert_allclose(found["seen"].output, mine.output, atol=1e-6)
+    assert found["seen"].loss == pytest.approx(mine.loss, abs=1e-6)
+    printed = capsys.readouterr().out
+    shown = "row2." if name == "exclusive_or" else ""
+    assert f"{shown}output.neuron1.a = " in printed

@@ -47,6 +47,13 @@ export function lay(sides: number[], width: number): Layout {
   return { width, height, radius, isUpright, detail, spots, titles };
 }
 
+/** The weight whose line is the widest: the largest one or a little more, so that all lines stay as wide as they are while one weight moves. */
+export function scaleOf(layers: readonly { weights: readonly (readonly number[])[] }[]): number {
+  let largest = 1e-9;
+  for (const layer of layers) for (const row of layer.weights) for (const value of row) largest = Math.max(largest, Math.abs(value));
+  return 2 ** (Math.ceil(2 * Math.log2(largest) - 1e-9) / 2);
+}
+
 /** A point on a synapse, from the edge of one neuron to the edge of the other. */
 export function along(from: Spot, to: Spot, radius: number, share: number): Spot {
   const dx = to.x - from.x;

@@ -13,6 +13,14 @@ export interface Place {
   row: number | null;
 }
 
+/** A connection between two neurons, by its place. */
+export interface Synapse {
+  layer: number;
+  unit: number;
+  part: number;
+  name: string;
+}
+
 /** Where a number is that can be changed by hand; kind `other` for those that are computed. */
 export function placeOf(name: string, n: number): Place {
   const none: Place = { kind: "other", layer: -1, unit: -1, part: -1, row: null };
@@ -38,13 +46,19 @@ export function valueAt(state: NetworkState, place: Place): number | null {
   return null;
 }
 
-/** The same network with one number changed. */
+/** A list with one entry changed; the others are the same. */
+function put<T>(list: readonly T[], at: number, change: (before: T) => T): T[] {
+  return list.map((one, k) => (k === at ? change(one) : one));
+}
+
+/** The same network with one number changed: whatever it is no part of stays the same object, and is not drawn again. */
 export function withValue(state: NetworkState, place: Place, value: number): NetworkState {
-  const next: NetworkState = JSON.parse(JSON.stringify(state));
-  const example = next.examples[place.row ?? next.row];
-  if (place.kind === "input") example.x[place.unit] = value;
-  else if (place.kind === "target") example.target[place.unit] = value;
-  else if (place.kind === "weight") next.layers[place.layer].weights[place.unit][place.part] = value;
-  else if (place.kind === "bias") next.layers[place.layer].biases[place.unit] = value;
-  return next;
+  const { kind, layer, unit, part } = place;
+  const given = () => value;
+  if (kind === "weight") return { ...state, layers: put(state.layers, layer, (one) => ({ ...one, weights: put(one.weights, unit, (row) => put(row, part, given)) })) };
+  if (kind === "bias") return { ...state, layers: put(state.layers, layer, (one) => ({ ...one, biases: put(one.biases, unit, given) })) };
+  const row = place.row ?? state.row;
+  if (kind === "input") return { ...state, examples: put(state.examples, row, (one) => ({ ...one, x: put(one.x, unit, given) })) };
+  if (kind === "target") return { ...state, examples: put(state.examples, row, (one) => ({ ...one, target: put(one.target, unit, given) })) };
+  return state;
 }

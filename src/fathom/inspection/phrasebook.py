@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from fathom.inspection.chinese import CHINESE, TERMS
 from fathom.inspection.findings import ENGLISH
 from fathom.inspection.phrases import PHRASES
+from fathom.inspection.refusal_phrases import REFUSAL_PHRASES
 from fathom.inspection.study_phrases import STUDY_PHRASES
 from fathom.inspection.svg import escaped
 from fathom.inspection.tongues import PROSE, Language, name_layer
@@ -110,16 +111,8 @@ def _laid_out(lines: Sequence[str]) -> list[str]:
         return list(lines)
     width = max(map(len, lines))
     padded = [line.ljust(width) for line in lines]
-    is_gap = [all(line[at] == " " for line in padded) for at in range(width)]
-    spans: list[tuple[int, int]] = []
-    begin = -1
-    for found in re.finditer("x+", "".join(".x"[not gap] for gap in is_gap)):
-        begin = found.start() if begin < 0 else begin
-        if any(line[slice(*found.span())].strip() for line in padded[1:]):
-            spans.append((begin, found.end()))
-            begin = -1  # else it is a word of a heading that has several
     columns = []
-    for first, last in spans:
+    for first, last in _columns_of(padded):
         cells = [line[first:last] for line in padded]
         starts = all(cell[0] != " " for cell in cells if cell.strip())
         is_left = starts and (first == 0 or any(cell.endswith(" ") for cell in cells))
@@ -127,6 +120,35 @@ def _laid_out(lines: Sequence[str]) -> list[str]:
         most = max(map(_width, said))
         columns.append([_padded(cell, most, is_left=is_left) for cell in said])
     return [" ".join(cells).rstrip() for cells in zip(*columns, strict=True)]
+
+
+def _columns_of(lines: Sequence[str]) -> list[tuple[int, int]]:
+    """Return where the columns of a table begin and end: words of one phrase are one column."""
+    is_gap = [all(line[at] == " " for line in lines) for at in range(len(lines[0]))]
+    words = [one.span() for one in re.finditer("x+", "".join(".x"[not gap] for gap in is_gap))]
+    spans: list[tuple[int, int]] = []
+    begin = -1
+    while words:
+        n = _length_of_phrase(words, lines)
+        first, last = words[0][0], words[n - 1][1]
+        del words[:n]
+        begin = first if begin < 0 else begin
+        if any(line[first:last].strip() for line in lines[1:]):
+            spans.append((begin, last))
+            begin = -1  # else it is a word of a heading that has several
+    return spans
+
+
+def _length_of_phrase(words: Sequence[tuple[int, int]], lines: Sequence[str]) -> int:
+    """Return how many words, one place apart, are a phrase in some line; 1 where none are."""
+    exact, _ = _book()
+    n = next((at for at in range(1, len(words)) if words[at][0] - words[at - 1][1] > 1), len(words))
+    for many in range(n, 1, -1):
+        first, last = words[0][0], words[many - 1][1]
+        if any(line[first:last].strip() in exact and " " in line[first:last].strip()
+               for line in lines):  # fmt: skip
+            return many
+    return 1
 
 
 def _width(text: str) -> int:
@@ -198,17 +220,17 @@ def _known(text: str) -> str:
 @functools.cache
 def _book() -> tuple[dict[str, str], tuple[_Phrase, ...]]:
     """Return what is said word for word, and phrases with places in them, the longest first."""
-    exact, phrases = dict(TERMS), []
-    for english, chinese in {**PHRASES, **STUDY_PHRASES}.items():
+    exact, with_places = dict(TERMS), []
+    for english, chinese in phrases().items():
         if _PARTS.search(english):
-            phrases.append((len(_PARTS.sub("", english)), _compiled(english), chinese))
+            with_places.append((len(_PARTS.sub("", english)), _compiled(english), chinese))
         else:
             exact[english] = chinese
     for code, template in ENGLISH.items():
         length, pattern = _of_finding(template)
-        phrases.append((length, pattern, _bare(CHINESE[code])))
-    phrases.sort(key=lambda one: -one[0])
-    return exact, tuple(_Phrase(pattern, said) for _, pattern, said in phrases)
+        with_places.append((length, pattern, _bare(CHINESE[code])))
+    with_places.sort(key=lambda one: -one[0])
+    return exact, tuple(_Phrase(pattern, said) for _, pattern, said in with_places)
 
 
 def _compiled(english: str) -> re.Pattern[str]:
@@ -257,4 +279,4 @@ def _pieces(chinese: str) -> Iterator[str]:
 
 def phrases() -> Mapping[str, str]:
     """Return every phrase as it is written, English by Chinese."""
-    return {**PHRASES, **STUDY_PHRASES}
+    return {**PHRASES, **STUDY_PHRASES, **REFUSAL_PHRASES}

@@ -196,8 +196,8 @@ PHRASES: MappingProxyType[str, str] = MappingProxyType(
         "fold {n}": "第 {n} 折",
         "the search ended before there was a model": "搜索在有模型之前就结束了",
         # refusals of the studio
-        "expected {expected} — got {got} — {hint}": "需要{expected!t}，得到的是{got!t}：{hint!t}",
-        "expected {expected} — got {got}": "需要{expected!t}，得到的是{got!t}",
+        "expected {expected} — got {got} — {hint}": "需要{expected!t}，得到的是{got!d}：{hint!t}",
+        "expected {expected} — got {got}": "需要{expected!t}，得到的是{got!d}",
         "a search that has ended": "已结束的搜索", "one that goes on": "仍在进行的",
         "stop it, or wait for its end": "请停止它，或等它结束",
         "stop it, or wait": "请停止它，或等待",

@@ -17,6 +17,8 @@ STUDY_PHRASES: MappingProxyType[str, str] = MappingProxyType(
         "{n} row⟨s|⟩ of {name}": "{name} 的 {n} 行", "{n} row⟨s|⟩": "{n} 行",
         "learning rates": "学习率", "optimizers": "优化器", "initializers": "初始化方法",
         # the page on descent
+        "three layers of two sigmoid neurons, learning to add two bits":
+            "三层，每层两个 sigmoid 神经元，学习两个比特相加",
         "How a network descends": "网络如何下降",
         "One weight": "一个权重", "Two weights": "两个权重",
         "Two random directions": "两个随机方向",
@@ -44,7 +46,8 @@ STUDY_PHRASES: MappingProxyType[str, str] = MappingProxyType(
             "权重怎样随机取得，决定下降要多久，以及能否走到。",
         "loss": "损失",
         "slope": "斜率", "steps": "步子", "now": "现在", "epochs": "轮", "epoch": "轮",
-        "median": "中位数", "path taken": "走过的路", "the network": "这个网络",
+        "median": "中位数", "median {value}": "中位数 {value}",
+        "path taken": "走过的路", "the network": "这个网络",
         "another network": "另一个网络",
         "Loss along one weight: {name}": "沿一个权重的损失：{name}",
         "Loss over two weights": "两个权重上的损失",
@@ -73,7 +76,7 @@ STUDY_PHRASES: MappingProxyType[str, str] = MappingProxyType(
         "{n} step⟨s|⟩ from {first} (loss {high}) to {last} (loss {low})":
             "{n} 步，从 {first}（损失 {high}）到 {last}（损失 {low}）",
         "loss over {where}: {x} and {y}, {n} × {m} places":
-            "{where!t}上的损失：{x} 与 {y}，{n} × {m} 处",
+            "{where!t}上的损失：{x!d} 与 {y!d}，{n} × {m} 处",
         "two weights": "两个权重", "two random directions": "两个随机方向",
         "the principal plane of the path": "路径的主平面",
         "the plane through start, end and another network": "经过起点、终点与另一个网络的平面",
@@ -89,8 +92,8 @@ STUDY_PHRASES: MappingProxyType[str, str] = MappingProxyType(
         "the map revealed: {loss} at {place} is lower, and was never seen":
             "揭开地图：{place} 处的 {loss} 更低，却从未见过",
         "the map revealed: nothing notably lower lies on it": "揭开地图：上面没有明显更低的地方",
-        "{name} ({rule}): loss {first} → {last} in {n} epochs, {state}":
-            "{name!t}（{rule}）：{n} 轮内损失 {first} → {last}，{state!t}",
+        "{name} ({rule}, η = {rate}): loss {first} → {last} in {n} epochs, {state}":
+            "{name!t}（{rule!d}，η = {rate}）：{n} 轮内损失 {first} → {last}，{state!t}",
         "diverged": "已发散", "still falling": "仍在下降", "settled": "已稳定",
         "{n} starts, {m} valley⟨s|⟩": "{n} 个起点，{m} 个山谷",
         "final loss: {low} at best, {middle} in the middle (half of them from {first} to {third}), "
@@ -106,6 +109,11 @@ STUDY_PHRASES: MappingProxyType[str, str] = MappingProxyType(
             "{what!t}并排比较，从同一起点出发；到达损失 {loss} 的轮数",
         "valley": "山谷", "starts": "起点", "share": "占比", "which": "哪些",
         "learning rate": "学习率", "optimizer": "优化器", "initializer": "初始化方法",
+        "gradient descent": "梯度下降", "momentum": "动量", "nesterov": "Nesterov 动量",
+        "zeros": "全零", "orthogonal": "正交", "data scaled": "按数据缩放",
+        "glorot uniform": "Glorot 均匀", "glorot normal": "Glorot 正态",
+        "he normal": "He 正态", "lecun normal": "LeCun 正态",
+        "{name} ({n} ∞)": "{name!d}（{n} 个 ∞）",
         "quartiles": "四分位", "arrived": "到达", "never": "未到达",
         "{n} to {m}": "{n} 到 {m}", "{n} to never": "{n} 到未到达", "{n} of {m}": "{m} 中 {n}",
         # the page on space

@@ -46,6 +46,7 @@ class Studio:
         """Return the application; who may speak to it is known before."""
         routes = [
             Route("/api/network/examples/{name}", self.example),
+            Route("/api/network/script", self.script, methods=["POST"]),
             *(
                 Route(f"/api/network/{name}", self.compute, methods=["POST"])
                 for name in NETWORK_TASKS
@@ -78,6 +79,12 @@ class Studio:
                 "the name of an example: hand_worked, softmax or exclusive_or", got=repr(name)[:80]
             )
         return say(await run_in_threadpool(lambda: answer(example(name))))
+
+    async def script(self, request: Request) -> Response:
+        """Give the network of the page as a program."""
+        from fathom.studio.program import write_script
+
+        return say(write_script(await read(request, NetworkState)))
 
     async def compute(self, request: Request) -> Response:
         """Answer a question of the network page."""

@@ -4,6 +4,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import ConfigDict, Field, FiniteFloat
 
+from fathom.studio.wording import Words
 from fathom.values import Value
 
 SIDE = 16
@@ -173,6 +174,8 @@ class DigitRun(Value):
         On test pictures that no network learns from.
     is_reading : bool
         Whether its network is the one that reads.
+    message : Words or None
+        Why it failed.
     """
 
     id: str
@@ -185,7 +188,7 @@ class DigitRun(Value):
     n_drawings: int
     accuracy: float | None
     is_reading: bool
-    message: str
+    message: Words | None
     command: str
 
 

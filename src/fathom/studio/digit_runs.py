@@ -19,10 +19,13 @@ from fathom.studio.digit_messages import (
     TrainWish,
 )
 from fathom.studio.drawings import as_grid, fit
+from fathom.studio.penned import draw_digits
 from fathom.studio.processes import Commands, Ticket
+from fathom.studio.wording import in_both
 
 MOST_RUNNING = 2  # the dense network and the convolutional one
 MOST_KEPT = 4  # trainings of each network
+PENNED = 60  # drawings of a pen, of each digit
 REPEATS = 5  # of a drawing among some 1400 pictures, each time distorted anew
 STOP_PATIENCE_S = 600.0  # for a first epoch: stopped before it, there is no network to keep
 
@@ -113,9 +116,10 @@ class DigitRuns(Commands[DigitTicket]):
         results = last.get("results") or []
         is_running = state in ("running", "stopping")
         seconds = time.time() - ticket.began if is_running else 0.0
-        message = ""
+        message = None
         if state == "failed":
-            message = str(last.get("message") or "the training ended before there was a network")
+            said = last.get("message") or "the training ended before there was a network"
+            message = in_both(str(said))
         return DigitRun(
             id=name, network=ticket.wish.network, size=ticket.wish.size, state=state,
             seconds=float(results[0]["seconds"]) if results else seconds,
@@ -148,14 +152,16 @@ def _planned_epochs(wish: TrainWish) -> int:
 def _write_material(path: Path, drawings: tuple[OwnDrawing, ...]) -> int:
     """Write what is learned from and tested on; return how many pictures are learned from.
 
-    Drawings are learned from alone: the test stays what it was before, so that accuracies compare.
+    Drawings, the reader's own and those of a pen, are learned from alone: the test stays what it
+    was before, so that accuracies compare.
     """
     from fathom.data.datasets import load_digits
 
     digits = load_digits("digits")
+    penned, kinds = draw_digits(PENNED)
     own = [fit(as_grid(one.ink)) for one in drawings for _ in range(REPEATS)]
     labels = [one.label for one in drawings for _ in range(REPEATS)]
-    x = np.concatenate([digits.x_train, np.array(own, np.uint8).reshape(-1, SIDE, SIDE)])
-    y = np.concatenate([digits.y_train, np.array(labels, np.int64)])
+    x = np.concatenate([digits.x_train, penned, np.array(own, np.uint8).reshape(-1, SIDE, SIDE)])
+    y = np.concatenate([digits.y_train, kinds, np.array(labels, np.int64)])
     np.savez_compressed(path, x_train=x, y_train=y, x_test=digits.x_test, y_test=digits.y_test)
-    return len(digits.y_train) + len(drawings)
+    return len(digits.y_train) + len(kinds) + len(drawings)

@@ -59,8 +59,6 @@ class LayerNumbers(Value):
         Sums, activations and node errors of its neurons.
     exponentials : tuple of float
         e^z of each neuron in a softmax layer; empty elsewhere.
-    weight_gradients, new_weights, bias_gradients, new_biases : tuple
-        ∂L/∂ each parameter over all examples, and what it becomes by one step.
     """
 
     name: str
@@ -68,10 +66,6 @@ class LayerNumbers(Value):
     a: tuple[float, ...]
     delta: tuple[float, ...]
     exponentials: tuple[float, ...] = ()
-    weight_gradients: tuple[tuple[float, ...], ...]
-    new_weights: tuple[tuple[float, ...], ...]
-    bias_gradients: tuple[float, ...]
-    new_biases: tuple[float, ...]
 
 
 class NetworkNumbers(Value):
@@ -158,6 +152,12 @@ class Slope(Value):
     step_losses: tuple[float, ...]
 
 
+class Program(Value):
+    """A network as a program in Python."""
+
+    text: str
+
+
 class TapeRequest(Value):
     """A wish for the order in which a network of this shape computes and learns."""
 
@@ -199,7 +199,7 @@ class Tape(Value):
 
 
 NETWORK_MESSAGES: tuple[type[Value], ...] = (
-    NetworkState, NetworkAnswer, Reshape, Descend, Descended, Ask, Explanation, Slope,
+    NetworkState, NetworkAnswer, Reshape, Descend, Descended, Ask, Explanation, Slope, Program,
     TapeRequest, Tape,
 )  # fmt: skip
 """What the network page and the server say to each other."""

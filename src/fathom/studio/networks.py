@@ -151,19 +151,13 @@ def _answered(state: NetworkState, traced: Trace) -> NetworkAnswer:
 
 
 def _numbers(traced: Trace, layer: LayerTrace, row: int) -> LayerNumbers:
-    weight, bias = layer.parameter("weight"), layer.parameter("bias")
-    assert weight is not None
-    assert bias is not None
     assert layer.delta is not None
-    parts = (weight.gradient, weight.new, bias.gradient, bias.new)
-    weights, new_weights, biases, new_biases = (np.asarray(part).tolist() for part in parts)
     scene, exponentials = Scene(traced, row), []
     if layer.activation == "softmax":
         exponentials = [exponential(scene, layer, (k,)).value for k in range(layer.z.shape[1])]
     return LayerNumbers(
         name=layer.name, z=layer.z[row].tolist(), a=layer.a[row].tolist(),
-        delta=layer.delta[row].tolist(), exponentials=exponentials, weight_gradients=weights,
-        new_weights=new_weights, bias_gradients=biases, new_biases=new_biases,
+        delta=layer.delta[row].tolist(), exponentials=exponentials,
     )  # fmt: skip
 
 

@@ -7,7 +7,6 @@ in the terminal gives, and takes orders from its own page alone.
 
 import asyncio
 import hmac
-import json
 import secrets
 import threading
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -105,12 +104,15 @@ class RefusedError(Exception):
 
     def __init__(self, status: int, expected: str, got: str, hint: str = "") -> None:
         super().__init__(expected)
-        self.status = status
-        parts = [f"expected {expected}", f"got {got}", hint]
-        self.fields = {
-            "message": " — ".join(part for part in parts if part),
-            "expected": expected, "got": got, "hint": hint,
-        }  # fmt: skip
+        self.status, self.parts = status, (expected, got, hint)
+
+    def said(self) -> str:
+        """Return the message as JSON."""
+        from fathom.studio.wording import refusal  # the door opens before words are there
+
+        expected, got, hint = self.parts
+        parts = (f"expected {expected}", f"got {got}", hint)
+        return refusal(" — ".join(filter(None, parts)), *self.parts).model_dump_json()
 
 
 class Guard:
@@ -266,7 +268,7 @@ class _Answered:
 
 
 async def _refuse(send: Send, refused: RefusedError) -> None:
-    body = json.dumps(refused.fields, ensure_ascii=False).encode()
+    body = refused.said().encode()
     headers = [
         (b"content-type", b"application/json"), (b"content-length", str(len(body)).encode()),
         (b"cache-control", b"no-store"), (b"connection", b"close"),

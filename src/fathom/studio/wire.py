@@ -1,6 +1,5 @@
 """The wire: messages read from requests, and said in answers."""
 
-import json
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
@@ -13,7 +12,6 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from fathom.errors import FathomError, InputError
-from fathom.studio.door_messages import Refusal
 from fathom.studio.security import App, RefusedError
 from fathom.values import Value
 
@@ -67,28 +65,27 @@ def application_of(routes: Sequence[Route]) -> App:
 
 
 async def _unusable(request: Request, error: Exception) -> Response:
-    from fathom.studio.wording import in_both  # the door opens before words are there
-
     assert isinstance(error, FathomError)
-    said = in_both(str(error))
-    zh = said.zh if said.zh != said.en else ""
-    refusal = Refusal(
-        message=said.en, zh=zh, expected=error.expected, got=error.got, hint=error.hint
-    )
-    return say_json(refusal.model_dump_json(), 422)
+    return _say_no(422, str(error), error.expected, error.got, error.hint)
 
 
 async def _absent(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     message = "there is nothing at this address" if error.status_code == 404 else error.detail
-    return say_json(json.dumps({"message": message}), error.status_code)
+    return _say_no(error.status_code, message)
 
 
 async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, RefusedError)
-    return say_json(json.dumps(error.fields), error.status)
+    return say_json(error.said(), error.status)
 
 
 async def _broken(request: Request, error: Exception) -> Response:
     print(f"fathom: {request.url.path}: {type(error).__name__}: {error}", file=sys.stderr)
-    return say_json(json.dumps({"message": "something went wrong; the terminal says what"}), 500)
+    return _say_no(500, "something went wrong; the terminal says what")
+
+
+def _say_no(status: int, *parts: str) -> Response:
+    from fathom.studio.wording import refusal  # the door opens before words are there
+
+    return say_json(refusal(*parts).model_dump_json(), status)

@@ -3,6 +3,7 @@
 from fathom.inspection.findings import Finding
 from fathom.inspection.phrasebook import say_text
 from fathom.inspection.tongues import say
+from fathom.studio.door_messages import Refusal
 from fathom.values import Value
 
 
@@ -26,3 +27,17 @@ def in_both(said: str | Finding) -> Words:
     if isinstance(said, Finding):
         return Words(en=str(said), zh=say(said, "zh"))
     return Words(en=said, zh=say_text(said, "zh"))
+
+
+def refusal(message: str, expected: str = "", got: str = "", hint: str = "") -> Refusal:
+    """Return what is refused in both languages.
+
+    Examples
+    --------
+    >>> refusal("there is nothing at this address").zh
+    '这个地址上什么也没有'
+    """
+    zh = say_text(message, "zh")
+    return Refusal(
+        message=message, zh="" if zh == message else zh, expected=expected, got=got, hint=hint
+    )
