@@ -45,7 +45,7 @@ def take_network(page: Page) -> None:
 def take_data(page: Page, table: Path) -> None:
     """Keep a picture of what a search found."""
     page.get_by_role("link", name="Your data").click()
-    page.set_input_files("input[type=file]", table)
+    page.set_input_files(".choose input", table)
     page.get_by_role("spinbutton").fill(str(SECONDS))
     page.get_by_role("button", name="Go", exact=True).click()
     page.wait_for_selector("[data-testid=state].done")

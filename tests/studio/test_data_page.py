@@ -117,11 +117,11 @@ def test_files_of_other_formats_are_dropped_and_damaged_ones_refused(opened_at, 
     window = opened_at(served, "#/data")
     page = window.page
     for name in ("rows.parquet", "rows.xlsx"):
-        page.set_input_files("input[type=file]", tmp_path / name)
+        page.set_input_files(".choose input", tmp_path / name)
         page.get_by_role("heading", name=name).wait_for()
         assert page.get_by_test_id("target").input_value() == "label"
     page.locator("header button").first.click()
-    page.set_input_files("input[type=file]", tmp_path / "cut.xlsx")
+    page.set_input_files(".choose input", tmp_path / "cut.xlsx")
     page.get_by_role("alert").get_by_text("需要完整的 Excel 文件，得到的是cut.xlsx").wait_for()
     window.said.clear()  # the browser tells of the 422
 

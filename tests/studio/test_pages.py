@@ -178,7 +178,7 @@ def titanic(shared, tmp_path):
 def begin_search(page, path):
     """Give the page a table, correct a column, and begin; return the number of the search."""
     page.get_by_role("link", name="Your data").click()
-    page.set_input_files("input[type=file]", path)
+    page.set_input_files(".choose input", path)
     page.get_by_text("891 rows, 14 columns").wait_for()
     assert page.get_by_test_id("target").input_value() == "survived"
     page.get_by_label("pclass: taken for").select_option("category")

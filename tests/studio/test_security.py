@@ -240,7 +240,7 @@ def test_pages_on_a_model_are_saved_and_not_opened(served, client):
     (folder / "model.fathom").write_bytes(b"FATHOM")
     path = f"/api/jobs/{folder.name}"
     try:
-        for place in (f"{path}/pages/report", f"{path}/model"):
+        for place in (f"{path}/pages/report", f"{path}/files/model.fathom"):
             status, headers, _ = client.ask("GET", place)
             assert status == 200
             assert headers["content-disposition"].startswith("attachment")

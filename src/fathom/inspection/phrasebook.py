@@ -144,9 +144,9 @@ def _length_of_phrase(words: Sequence[tuple[int, int]], lines: Sequence[str]) ->
     exact, _ = _book()
     n = next((at for at in range(1, len(words)) if words[at][0] - words[at - 1][1] > 1), len(words))
     for many in range(n, 1, -1):
-        first, last = words[0][0], words[many - 1][1]
-        if any(line[first:last].strip() in exact and " " in line[first:last].strip()
-               for line in lines):  # fmt: skip
+        first, (begin, last) = words[0][0], words[many - 1]
+        reaching = [line[first:last].strip() for line in lines if line[begin:last].strip()]
+        if any(cell in exact and " " in cell for cell in reaching):
             return many
     return 1
 

@@ -41,7 +41,8 @@ REFUSAL_PHRASES: MappingProxyType[str, str] = MappingProxyType(
         "a model of classes, and rows kept apart to judge it": "分类的模型，以及留出用来评判的行",
         "a model of numbers, or no rows kept apart": "数值的模型，或没有留出的行",
         "start a search that keeps rows apart": "请开始一次留出行的搜索",
-        "a page: {names}": "一个页面：{names}",
+        "a page: {names}": "一个页面：{names}", "a file: {names}": "一个文件：{names}",
+        "{name} of this search": "这次搜索的 {name}",
         "a model for the {kind} page": "可用于 {kind} 页面的模型",
         "download the model and ask the command for it": "请下载模型，用命令生成",
         # the door
