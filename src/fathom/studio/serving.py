@@ -11,7 +11,7 @@ from typing import Any
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from fathom.deployment.server.lingering import Lingering
+from fathom.deployment.server.lingering import Lingering, end_connections
 from fathom.errors import InputError
 from fathom.studio.entrance import Entrance
 from fathom.studio.security import App, Guard, Keys
@@ -37,6 +37,10 @@ class _Connection(H11Protocol):
 
 class _Server(uvicorn.Server):
     """A server that, asked to end, ends: it does not pass the request on once it has."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().shutdown(sockets)
+        await end_connections(self.server_state.connections)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

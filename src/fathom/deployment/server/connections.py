@@ -15,7 +15,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from fathom.data.cells import quoted
 from fathom.deployment.server.app import Application
 from fathom.deployment.server.guard import MOST_HEAD_BYTES
-from fathom.deployment.server.lingering import Lingering
+from fathom.deployment.server.lingering import Lingering, end_connections
 from fathom.deployment.server.refusals import error_body
 from fathom.errors import InputError
 
@@ -154,6 +154,7 @@ class Server(uvicorn.Server):
         if not self.force_exit:
             await asyncio.sleep(GRACE_S)
         await super().shutdown(sockets)
+        await end_connections(self.server_state.connections)
         for task in self._looking:
             task.cancel()
 

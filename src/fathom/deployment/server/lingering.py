@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+from collections.abc import Iterable
 from typing import Any
 
+ENDING_S = 0.01  # in which connections learn that they are lost
 LINGER_S = 5.0  # that a client may take to fall silent
 MOST_LINGERING_BYTES = 2**24  # that it may still say meanwhile
 
@@ -62,6 +64,19 @@ class Lingering:
         """End the connection without listening any more."""
         self._is_ending = True
         self._transport.close()
+
+
+async def end_connections(connections: Iterable[Any]) -> None:
+    """End what is open still when a server ends: a loop cannot close around it.
+
+    Parameters
+    ----------
+    connections : iterable of asyncio.Protocol
+        Each with its ``transport``; those listened to for a while yet are among them.
+    """
+    for connection in list(connections):
+        connection.transport.abort()
+    await asyncio.sleep(ENDING_S)
 
 
 class _Unheard(asyncio.Protocol):
