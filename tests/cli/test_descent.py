@@ -2,9 +2,11 @@
 
 import importlib
 import re
+from functools import partial
 
 import pytest
 
+from fathom.inspection.comparisons import compare_optimizers
 from fathom.inspection.descent_study import TITLES, DescentStudy, Effort
 
 ROWS = ("--rows", 60)
@@ -15,6 +17,8 @@ def test_it_shows_every_part_in_the_terminal_and_on_a_page(fathom, trained, tmp_
     verb = importlib.import_module("fathom.cli.descent")  # not the function of that name
     little = Effort(n_points=15, n_looks=20, n_starts=2, n_seeds=1)  # and nothing is left out
     monkeypatch.setattr(verb, "Effort", lambda **_: little)
+    some = partial(compare_optimizers, names=("rmsprop", "adam"))  # each is compiled
+    monkeypatch.setattr("fathom.inspection.descent_study.compare_optimizers", some)
     asked = (*ROWS, "--time-limit", 5, "--output", "d.html")
     run = fathom("descent", folder / "m.fathom", *asked)
     assert (run.code, run.err) == (0, "")
