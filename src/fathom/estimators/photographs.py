@@ -18,7 +18,7 @@ from fathom.estimators.defaults import output_layer
 from fathom.nn.architecture import Architecture
 from fathom.nn.network import Network
 from fathom.search.contest import Entry, Ground, contest, go_on
-from fathom.search.everything import LEAST_S, Learned, judge_and_learn, learn_more
+from fathom.search.everything import LEAST_S, Learned, judge_and_learn, learn_more, pick
 from fathom.search.factors import with_factors
 from fathom.search.picturing import choose_size, picture_entries
 from fathom.training.history import History
@@ -223,8 +223,7 @@ def _compete(
         before = earlier.history
         known = Learned(first, earlier.networks, before.starts, before.kept)
         if earlier.knows_everything:
-            everything = jax.tree.map(lambda part: part[rows], ground.examples)
-            return learn_more(known, everything, **watch)
+            return learn_more(known, pick(ground.examples, rows), **watch)
         number = len(before.starts)
         network, newest, is_better = go_on(number, first, known.networks[0], ground, **watch)
         kept = (number if is_better else before.kept[0],)

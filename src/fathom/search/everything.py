@@ -94,7 +94,7 @@ def judge_and_learn(
     rounds = int(deadline.remaining() / (pass_s * ENOUGH_PASSES))
     n_starts = min(MOST_ROUNDS, max(1, rounds)) * n_workers()
     entry = replace(entry, recipe=_recipe(entry, n_starts, entry.recipe.seed))
-    everything = _pick(ground.examples, rows)
+    everything = pick(ground.examples, rows)
     found = _learn(entry, (), starts, (), everything, deadline, monitor)
     fewest = min(len(found.starts[number].epochs) for number in found.kept)
     if fewest < LEAST_TRAINED * len(starts[winner.number].epochs):  # it was asked to stop
@@ -194,7 +194,8 @@ def _learn(
     return Learned(entry, (*networks, *found), (*starts, *learned), (*kept, *new))
 
 
-def _pick(examples: Examples, rows: np.ndarray) -> Examples:
+def pick(examples: Examples, rows: np.ndarray) -> Examples:
+    """Return the examples at these positions, each once and in order."""
     if len(rows) == len(examples.weight):  # not copied: they may lie in a file
         return examples
     return jax.tree.map(lambda part: part[rows], examples)

@@ -9,6 +9,7 @@ from fathom.nn.losses import LossName
 from fathom.nn.normalization import BatchNorm
 from fathom.search.contest import Entry
 from fathom.search.picturing import (
+    LEARNING_SHARE,
     SPEED,
     count_products,
     make_entry,
@@ -22,7 +23,6 @@ MOST_STAGES = 4
 FEWEST_SIDE = 4  # moments or bands at which a stage still looks at neighbors
 TRAINED = 60_000  # recordings, the same ones changed included, that a training should see at least
 FEWEST_PASSES, MOST_PASSES = 8, 80
-LEARNING_SHARE = 0.6  # of the time, in which the networks that are kept take steps
 MOST_MOMENTS = 400  # of one recording; 4 s
 
 
