@@ -3,7 +3,8 @@
 A real Chromium draws a network of 4 layers of 16 neurons; a weight of it is dragged to and fro, as
 many times a second as the browser draws. Counted are the frames in which the page drew the weight
 where it was dragged to, and the answers of Python, after which every number follows. Processor
-milliseconds of the page's main thread for each redraw say what it would be on a machine that does
+milliseconds for each redraw, of the page's main thread and of all processes of the browser, which
+paint as well where there is no graphics processor, say what it would be on a machine that does
 nothing else.
 """
 
@@ -106,13 +107,17 @@ def put_network(page: Page, link: str) -> str:
 
 
 def drag(page: Page, name: str, seconds: float) -> dict[str, Any]:
-    """Drag a weight for some seconds; return what was drawn, and the page's processor seconds."""
+    """Drag a weight for some seconds; return what was drawn, and the browser's processor seconds."""
+    assert page.context.browser is not None
+    whole = page.context.browser.new_browser_cdp_session()
     session = page.context.new_cdp_session(page)
     session.send("Performance.enable", {"timeDomain": "threadTicks"})
-    before = spent(session)
+    before, before_all = spent(session), spent_by_all(whole)
     found = page.evaluate(DRAG, [name, seconds])
     found["processor"] = spent(session) - before
+    found["browser"] = spent_by_all(whole) - before_all
     session.detach()
+    whole.detach()
     return dict(found)
 
 
@@ -120,6 +125,12 @@ def spent(session: CDPSession) -> float:
     """Return the processor seconds the page's main thread has taken for tasks so far."""
     every = session.send("Performance.getMetrics")["metrics"]
     return float(next(one["value"] for one in every if one["name"] == "TaskDuration"))
+
+
+def spent_by_all(session: CDPSession) -> float:
+    """Return the processor seconds that all processes of the browser have taken so far."""
+    every = session.send("SystemInfo.getProcessInfo")["processInfo"]
+    return float(sum(one["cpuTime"] for one in every))
 
 
 def show(runs: list[dict[str, Any]]) -> None:
@@ -132,6 +143,8 @@ def show(runs: list[dict[str, Any]]) -> None:
     print(f"answers drawn a second      {median['answered'] / seconds:7.1f}")
     each = 1000 * median["processor"] / max(median["redrawn"], 1)
     print(f"processor time of a redraw  {each:7.1f} ms, so at most {1000 / each:.0f} a second")
+    every = 1000 * median["browser"] / max(median["redrawn"], 1)
+    print(f"of the whole browser        {every:7.1f} ms")
     print(f"longest between two frames  {median['longest']:7.0f} ms")
     print(f"load of the machine         {os.getloadavg()[0]:7.1f} on {os.cpu_count()} cores")
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { NetworkState } from "../src/messages";
 import { along, lay, scaleOf } from "../src/network/layout";
-import { layerName, placeOf, valueAt, withValue } from "../src/network/names";
+import { isOf, layerName, placeOf, valueAt, withValue } from "../src/network/names";
 
 /* The network worked out by hand, its first two layers left out: rows of weights are neurons. */
 const STATE: NetworkState = {
@@ -29,6 +29,11 @@ describe("names of numbers", () => {
     ["output.neuron1.a", null],
   ])("%s stands where Python says", (name, value) => {
     expect(valueAt(STATE, placeOf(name, 2))).toBe(value);
+  });
+
+  test("a weight is marked with what is asked of it, and not with another that begins like it", () => {
+    const name = "layer1.neuron1.weight1";
+    expect(["", ".gradient", "2"].map((rest) => isOf(name + rest, name))).toEqual([true, true, false]);
   });
 
   test("one number is changed, in a copy", () => {

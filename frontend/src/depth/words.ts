@@ -13,7 +13,7 @@ const english = {
   noise: "Noise",
   layers: "Hidden layers",
   neurons: "Neurons in each",
-  lastOfTwo: "two neurons in the last one, so that its space can be seen whole",
+  lastOfTwo: "two neurons in the last, to see its space whole",
   activation: "Activation",
   anew: "Train anew",
   training: "Training …",

@@ -9,6 +9,8 @@ export interface Layout {
   height: number;
   radius: number;
   isUpright: boolean;
+  /** Whether z, bias and δ stand beside a neuron, not above and below it. */
+  isBeside: boolean;
   /** 2: every number; 1: activations and the chosen ones; 0: the chosen ones alone. */
   detail: 0 | 1 | 2;
   spots: Spot[][];
@@ -16,6 +18,8 @@ export interface Layout {
 }
 
 const NARROW = 620;
+/** What a neuron with its numbers beside it takes. */
+const BESIDE = 150;
 
 export function lay(sides: number[], width: number): Layout {
   const most = Math.max(...sides);
@@ -25,13 +29,15 @@ export function lay(sides: number[], width: number): Layout {
   if (isUpright) {
     const across = (width - 8) / most;
     const radius = Math.max(5, Math.min(24, across * (detail === 2 ? 0.2 : 0.36)));
-    const pitch = detail === 2 ? 148 : 104;
-    const top = 46;
+    const isBeside = across >= BESIDE;
+    const isStacked = detail === 2 && !isBeside;
+    const pitch = isStacked ? 176 : detail === 2 ? 148 : 104;
+    const top = isStacked ? 60 : 46;
     const spots = sides.map((side, layer) =>
       Array.from({ length: side }, (_, unit) => ({ x: width / 2 + (unit - (side - 1) / 2) * across, y: top + radius + layer * pitch })),
     );
-    const titles = sides.map((_, layer) => ({ x: 2, y: top + layer * pitch - 14 }));
-    return { width, height: top + (n - 1) * pitch + 2 * radius + 34, radius, isUpright, detail, spots, titles };
+    const titles = sides.map((_, layer) => ({ x: 2, y: top + layer * pitch - (isStacked ? 28 : 14) }));
+    return { width, height: top + (n - 1) * pitch + 2 * radius + (isStacked ? 68 : 34), radius, isUpright, isBeside, detail, spots, titles };
   }
   const spacing = detail === 2 ? 146 : detail === 1 ? 62 : Math.max(26, Math.min(40, 640 / most));
   const radius = detail === 2 ? 30 : Math.min(21, spacing * 0.36);
@@ -44,7 +50,7 @@ export function lay(sides: number[], width: number): Layout {
     Array.from({ length: count }, (_, unit) => ({ x: first + layer * gap, y: top + ((most - count) / 2 + unit + 0.5) * spacing })),
   );
   const titles = sides.map((_, layer) => ({ x: first + layer * gap, y: 18 }));
-  return { width, height, radius, isUpright, detail, spots, titles };
+  return { width, height, radius, isUpright, isBeside: false, detail, spots, titles };
 }
 
 /** The weight whose line is the widest: the largest one or a little more, so that all lines stay as wide as they are while one weight moves. */

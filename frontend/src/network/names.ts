@@ -21,6 +21,11 @@ export interface Synapse {
   name: string;
 }
 
+/** Whether a number is this one or one of it: a slope of a weight, but no weight whose name only begins the same. */
+export function isOf(asked: string, name: string): boolean {
+  return asked === name || asked.startsWith(`${name}.`);
+}
+
 /** Where a number is that can be changed by hand; kind `other` for those that are computed. */
 export function placeOf(name: string, n: number): Place {
   const none: Place = { kind: "other", layer: -1, unit: -1, part: -1, row: null };

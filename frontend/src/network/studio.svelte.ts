@@ -21,6 +21,8 @@ export class NetworkStudio {
   losses = $state.raw<number[]>([]);
   trail = $state.raw<string[]>([]);
   problem = $state("");
+  /** The example that was begun with; nothing where another network was put on the page. */
+  example = $state("hand_worked");
   past = $state.raw<NetworkState[]>([]);
 
   readonly sides = $derived(this.state ? [this.state.layers[0].weights[0].length, ...this.state.layers.map((one) => one.biases.length)] : []);
@@ -65,6 +67,7 @@ export class NetworkStudio {
       const answer = await post<NetworkAnswer>("/api/network/answer", state);
       if (turn !== this.turn) return;
       this.keep();
+      this.example = "";
       this.losses = [];
       // With the network, not after it: what was asked of the one before may not be in this one.
       this.trail = focus ? [focus] : [];
@@ -87,6 +90,7 @@ export class NetworkStudio {
 
   async begin(example: string): Promise<void> {
     const turn = ++this.turn;
+    this.example = example;
     this.pause();
     try {
       const answer = await get<NetworkAnswer>(`/api/network/examples/${example}`);
