@@ -100,6 +100,11 @@ export interface ColumnWorth {
   high: number;
 }
 
+export interface Correction {
+  sheet: string | null;
+  kinds: Record<string, "number" | "category" | "yes_no" | "date" | "text" | "identifier" | "constant">;
+}
+
 export interface CurveAnswer {
   weight: string;
   values: number[];
@@ -298,6 +303,7 @@ export interface JobFacts {
 export interface JobRequest {
   table: string;
   target: string;
+  sheet: string | null;
   task: "auto" | "classes" | "numbers";
   kinds: Record<string, "number" | "category" | "yes_no" | "date" | "text" | "identifier" | "constant">;
   time_limit: number;
@@ -308,10 +314,6 @@ export interface JobRequest {
 export interface KeepWish {
   ink: string;
   label: number;
-}
-
-export interface Kinds {
-  kinds: Record<string, "number" | "category" | "yes_no" | "date" | "text" | "identifier" | "constant">;
 }
 
 export interface LayerFlow {
@@ -684,6 +686,12 @@ export interface Session {
   token: string;
 }
 
+export interface SheetFacts {
+  name: string;
+  n_rows: number | null;
+  n_columns: number | null;
+}
+
 export interface Slope {
   weight: string;
   value: number;
@@ -734,6 +742,8 @@ export interface SuitingRates {
 export interface TableFacts {
   id: string;
   name: string;
+  sheet: string | null;
+  sheets: SheetFacts[];
   n_rows: number;
   columns: ColumnFacts[];
   preview: ((string | null)[])[];

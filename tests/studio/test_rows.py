@@ -218,7 +218,7 @@ HOSTILE = "a'''\"\"\"\\\n__import__('os').abort()#{}`$(touch owned)`\u2028;"
 
 def test_names_in_a_script_are_words_and_nothing_else(searched):
     request = searched.ticket.request.model_copy(
-        update={"target": HOSTILE, "kinds": {HOSTILE + "2": "category"}}
+        update={"target": HOSTILE, "sheet": HOSTILE, "kinds": {HOSTILE + "2": "category"}}
     )
     ticket = searched.ticket.model_copy(update={"request": request, "name": HOSTILE})
     wish = ScriptWish(values=RowWish(values={HOSTILE: HOSTILE}))

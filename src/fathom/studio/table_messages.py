@@ -31,11 +31,23 @@ class ColumnFacts(Value):
     categories: tuple[str, ...]
 
 
+class SheetFacts(Value):
+    """A sheet of a workbook; how large it is only where that was cheap to tell."""
+
+    name: str
+    n_rows: int | None
+    n_columns: int | None
+
+
 class TableFacts(Value):
     """A table as it was understood.
 
     Attributes
     ----------
+    sheet : str or None
+        The sheet of the workbook that was read; None where the file is no workbook.
+    sheets : tuple of SheetFacts
+        All sheets of the workbook.
     preview : tuple of tuple of (str or None)
         The first rows, as they were written.
     target : str
@@ -46,6 +58,8 @@ class TableFacts(Value):
 
     id: Id
     name: str
+    sheet: str | None
+    sheets: tuple[SheetFacts, ...]
     n_rows: int
     columns: tuple[ColumnFacts, ...]
     preview: tuple[tuple[Cell, ...], ...]
@@ -53,9 +67,10 @@ class TableFacts(Value):
     notes: tuple[Words, ...]
 
 
-class Kinds(Value):
-    """What columns really are, where they were taken for something else."""
+class Correction(Value):
+    """The sheet to read, and what its columns really are where they were taken for other things."""
 
+    sheet: Name | None = None
     kinds: dict[Name, CellKind] = Field(default_factory=dict, max_length=10_000)
 
 
@@ -64,6 +79,7 @@ class JobRequest(Value):
 
     table: Id
     target: Name
+    sheet: Name | None = None
     task: Literal["auto", "classes", "numbers"] = "auto"
     kinds: dict[Name, CellKind] = Field(default_factory=dict, max_length=10_000)
     time_limit: FiniteFloat = Field(default=60.0, ge=LEAST_SECONDS, le=MOST_SECONDS)
@@ -244,7 +260,7 @@ class Worth(Value):
 
 
 TABLE_MESSAGES: tuple[type[Value], ...] = (
-    TableFacts, Kinds, JobRequest, MoreTime, JobFacts, SearchEvent, Result, RowWish, Prediction,
-    Worth,
+    TableFacts, Correction, JobRequest, MoreTime, JobFacts, SearchEvent, Result, RowWish,
+    Prediction, Worth,
 )  # fmt: skip
 """What the data page and the server say to each other."""
