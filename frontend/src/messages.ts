@@ -495,6 +495,12 @@ export interface Place {
   reason: Words;
 }
 
+export interface Point {
+  row: number;
+  right: number;
+  predicted: number;
+}
+
 export interface Prediction {
   classes: (boolean | number | string)[];
   probabilities: number[];
@@ -574,6 +580,7 @@ export interface Result {
   per_class: ClassReport[];
   confusion: number[][];
   calibration: CalibrationFacts | null;
+  spread: SpreadFacts | null;
   words: Words[];
   notes: Words[];
   loss_name: string;
@@ -701,6 +708,30 @@ export interface Slope {
   losses: (number | null)[];
   steps: number[];
   step_losses: number[];
+}
+
+export interface SpreadBand {
+  low: number;
+  high: number;
+  n_rows: number;
+  predicted: number;
+  right: number;
+  right_low: number;
+  right_high: number;
+  inner_low: number;
+  inner_high: number;
+}
+
+export interface SpreadFacts {
+  n_rows: number;
+  half: number;
+  most: number;
+  bands: SpreadBand[];
+  points: Point[];
+  low: number;
+  high: number;
+  ticks: number[];
+  said: Words[];
 }
 
 export interface StagedRegion {

@@ -75,7 +75,7 @@ def test_from_a_cell_to_its_rows_to_the_reason_of_a_number(
 
 
 def test_calibration_and_scripts_in_chinese_on_a_dark_phone(
-    opened_at, finished, place, violations, tmp_path
+    opened_at, finished, place, spending, violations, tmp_path
 ):
     window = opened_at(finished, place, **DARK_PHONE)
     page = window.page
@@ -105,6 +105,13 @@ def test_calibration_and_scripts_in_chinese_on_a_dark_phone(
         scripts.get_by_role("link", name="留出的行").click()
     rows.value.save_as(tmp_path / "test.parquet")
     assert pl.read_parquet(tmp_path / "test.parquet").height == 48
+    page.evaluate("(place) => (location.hash = place)", spending)
+    spread = page.get_by_test_id("spread")
+    spread.locator("circle.mean").first.wait_for()
+    assert spread.get_by_text("48 行中，一半与预测相差不超过").count() == 1
+    spread.get_by_text("以表格显示").click()
+    counts = spread.locator("tbody tr td:last-child").all_inner_texts()
+    assert sum(map(int, counts)) == spread.locator("circle.one").count() == 48
     assert violations(page) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     assert window.sticks_out() == []

@@ -6,6 +6,7 @@ from pydantic import ConfigDict, Field, FiniteFloat
 
 from fathom.data.schema import CellKind, Label, Task
 from fathom.estimators.evaluation import ClassReport, Metric
+from fathom.inspection.spread import SpreadBand
 from fathom.inspection.trust import Bin
 from fathom.studio.wording import Words
 from fathom.values import Value
@@ -197,12 +198,50 @@ class CalibrationFacts(Value):
     said: tuple[Words, ...]
 
 
+class Point(Value):
+    """A row kept apart: its number from 0, the right number and the predicted one."""
+
+    row: int
+    right: float
+    predicted: float
+
+
+class SpreadFacts(Value):
+    """Whether predicted numbers can be taken at their word.
+
+    Attributes
+    ----------
+    half, most : float
+        Distances from the predicted number within which half and nine of ten right ones lie.
+    bands : tuple of SpreadBand
+        Rows of about the same prediction, and what is right for them.
+    points : tuple of Point
+        Some of the rows.
+    low, high : float
+        Ends of both axes.
+    ticks : tuple of float
+        Marks for them.
+    said : tuple of Words
+        What that says.
+    """
+
+    n_rows: int
+    half: float
+    most: float
+    bands: tuple[SpreadBand, ...]
+    points: tuple[Point, ...]
+    low: float
+    high: float
+    ticks: tuple[float, ...]
+    said: tuple[Words, ...]
+
+
 class Result(Value):
     """What came of a search.
 
     Attributes
     ----------
-    metrics, per_class, confusion, calibration
+    metrics, per_class, confusion, calibration, spread
         On the rows that no network has seen; empty or None where none were kept.
     words : tuple of Words
         What was tried and chosen, in words.
@@ -221,6 +260,7 @@ class Result(Value):
     per_class: tuple[ClassReport, ...]
     confusion: tuple[tuple[int, ...], ...]
     calibration: CalibrationFacts | None
+    spread: SpreadFacts | None
     words: tuple[Words, ...]
     notes: tuple[Words, ...]
     loss_name: str
