@@ -114,6 +114,7 @@ export const chinese: Record<Key, string> = {
   searches: "搜索记录",
   newSearch: "新的搜索",
   rowsColumns: "{0} 行，{1} 列",
+  sheet: "工作表（共 {0} 张）",
   column: "列",
   kind: "当作",
   values: "取值",

@@ -100,6 +100,11 @@ export interface ColumnWorth {
   high: number;
 }
 
+export interface Correction {
+  sheet: string | null;
+  kinds: Record<string, "number" | "category" | "yes_no" | "date" | "text" | "identifier" | "constant">;
+}
+
 export interface CurveAnswer {
   weight: string;
   values: number[];
@@ -298,6 +303,7 @@ export interface JobFacts {
 export interface JobRequest {
   table: string;
   target: string;
+  sheet: string | null;
   task: "auto" | "classes" | "numbers";
   kinds: Record<string, "number" | "category" | "yes_no" | "date" | "text" | "identifier" | "constant">;
   time_limit: number;
@@ -308,10 +314,6 @@ export interface JobRequest {
 export interface KeepWish {
   ink: string;
   label: number;
-}
-
-export interface Kinds {
-  kinds: Record<string, "number" | "category" | "yes_no" | "date" | "text" | "identifier" | "constant">;
 }
 
 export interface LayerFlow {
@@ -493,6 +495,12 @@ export interface Place {
   reason: Words;
 }
 
+export interface Point {
+  row: number;
+  right: number;
+  predicted: number;
+}
+
 export interface Prediction {
   classes: (boolean | number | string)[];
   probabilities: number[];
@@ -572,6 +580,7 @@ export interface Result {
   per_class: ClassReport[];
   confusion: number[][];
   calibration: CalibrationFacts | null;
+  spread: SpreadFacts | null;
   words: Words[];
   notes: Words[];
   loss_name: string;
@@ -684,6 +693,12 @@ export interface Session {
   token: string;
 }
 
+export interface SheetFacts {
+  name: string;
+  n_rows: number | null;
+  n_columns: number | null;
+}
+
 export interface Slope {
   weight: string;
   value: number;
@@ -693,6 +708,30 @@ export interface Slope {
   losses: (number | null)[];
   steps: number[];
   step_losses: number[];
+}
+
+export interface SpreadBand {
+  low: number;
+  high: number;
+  n_rows: number;
+  predicted: number;
+  right: number;
+  right_low: number;
+  right_high: number;
+  inner_low: number;
+  inner_high: number;
+}
+
+export interface SpreadFacts {
+  n_rows: number;
+  half: number;
+  most: number;
+  bands: SpreadBand[];
+  points: Point[];
+  low: number;
+  high: number;
+  ticks: number[];
+  said: Words[];
 }
 
 export interface StagedRegion {
@@ -734,6 +773,8 @@ export interface SuitingRates {
 export interface TableFacts {
   id: string;
   name: string;
+  sheet: string | null;
+  sheets: SheetFacts[];
   n_rows: number;
   columns: ColumnFacts[];
   preview: ((string | null)[])[];

@@ -281,6 +281,7 @@ WISHES = [
     ((*CHURN, "--output", "folder"), "folder"),
     ((*CHURN, "--separator", "ab"), "--separator"),
     ((*CHURN, "--query", "SELECT 1"), "--query"),
+    ((*CHURN, "--sheet", "Sheet1"), "--sheet"),
     ((*CHURN, "--continue", "t.csv"), "a whole model file"),
     ((*CHURN, "--continue", "absent.fathom"), "absent.fathom"),
 ]

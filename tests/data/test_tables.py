@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from fathom.data import stores
 from fathom.data.tables import read_table, write_table
+from fathom.data.workbooks import list_sheets
 from fathom.errors import DatasetError, InputError
 
 FRAME = pl.DataFrame({"a": [1, 2, None], "b": ["x", "y", "é"], "c": [1.5, None, 2.0]})
@@ -184,7 +185,9 @@ def test_excel(tmp_path):
     table = read_table(path)
     assert table.frame.columns == ["a", "b", "column_3", "b_2"]
     assert table.frame.row(2) == (2, "1", "x", True)
-    assert said(table, "of 2 sheets the first was read, 'Sheet1'")
+    assert said(table, "of 2 sheets the first was read, 'Sheet1'; --sheet names another")
+    with pytest.raises(InputError, match="a sheet by its name: 'Sheet1', 'Sheet2' — got 'sheet2'"):
+        read_table(path, sheet="sheet2")
     assert read_table(path, has_header=False).frame.height == 301
     assert read_table(path, has_header=False).frame.columns[0] == "column_1"
     with pytest.raises(DatasetError, match="unpacked"):
@@ -198,6 +201,29 @@ def test_excel(tmp_path):
         read_table(workbook(tmp_path / "c.xlsx", [[1.5, 2], [1, 2]]))
     with pytest.raises(DatasetError):
         read_table(workbook(tmp_path / "d.xlsx", []))
+
+
+def test_any_sheet_of_a_workbook(tmp_path):
+    path = tmp_path / "year.xlsx"
+    with xlsxwriter.Workbook(path) as book:
+        book.add_worksheet("About").write(0, 0, "The year")
+        chart = book.add_chart({"type": "line"})
+        chart.add_series({"values": "=About!$A$1:$A$2"})
+        book.add_chartsheet("Chart").set_chart(chart)
+        FRAME.write_excel(book, "四月")
+    sizes = [("About", 0, 1), ("Chart", 0, 0), ("四月", 3, 3)]
+    found = list_sheets(path, most_bytes=2**20)
+    assert [(one.name, one.n_rows, one.n_columns) for one in found] == sizes
+    table = read_table(path, sheet="四月")
+    assert table.frame.rows() == FRAME.rows()
+    assert table.notes == ()
+    for name, why in (("About", "no data rows"), ("Chart", "a column or more")):
+        with pytest.raises(DatasetError, match=why):
+            read_table(path, sheet=name)
+    with pytest.raises(DatasetError, match="unpacked"):
+        list_sheets(path, most_bytes=10_000)
+    (tmp_path / "a.csv").write_bytes(CSV)
+    assert list_sheets(tmp_path / "a.csv", most_bytes=2**20) == ()
 
 
 def test_excel_with_a_cell_at_the_far_end(tmp_path):

@@ -323,23 +323,30 @@ class Searched:
     model: Any
 
 
-@pytest.fixture(scope="session")
-def searched(tmp_path_factory):
-    """Return a search for who leaves, a second of it."""
-    from fathom import FathomClassifier, load, save
+def search_people(folder, target, kinds, model):
+    """Search for a second for a model of people, and keep it as the studio does."""
+    from fathom import save
     from fathom.estimators.designing import Given, search_anew
 
-    folder = tmp_path_factory.mktemp("searched") / f"{1:016x}"
-    kinds = {TOWN: "category"}
-    ticket = write_job(folder, "leaves", kinds, 1.0)
-    parts = divide(pl.read_parquet(folder / "train.parquet"), "leaves", fraction=0.0)
+    ticket = write_job(folder, target, kinds, 1.0)
+    parts = divide(pl.read_parquet(folder / "train.parquet"), target, fraction=0.0)
     given = Given(parts.target, parts.values, np.ones(len(parts.values)))
     found = search_anew(
         parts.x_train, given, kinds, has_names=True, seed=0, monitor=None, deadline=Deadline(1.0)
     )
-    model = FathomClassifier(random_state=0, time_limit=1.0)
     save(model.restore_design(found.schema, found.design), folder / "model.fathom")
     (folder / "events.jsonl").write_text(json.dumps({"event": "done", "seconds": 1.0}) + "\n")
+    return ticket
+
+
+@pytest.fixture(scope="session")
+def searched(tmp_path_factory):
+    """Return a search for who leaves, a second of it."""
+    from fathom import FathomClassifier, load
+
+    folder = tmp_path_factory.mktemp("searched") / f"{1:016x}"
+    model = FathomClassifier(random_state=0, time_limit=1.0)
+    ticket = search_people(folder, "leaves", {TOWN: "category"}, model)
     return Searched(folder, ticket, load(folder / "model.fathom"))
 
 
@@ -349,3 +356,13 @@ def finished(served, searched):
     place = served.folder / "jobs" / searched.folder.name
     shutil.copytree(searched.folder, place)
     return served
+
+
+@pytest.fixture(scope="session")
+def spending(finished):
+    """Return the place of a search for what is spent, a second of it."""
+    from fathom import FathomRegressor
+
+    folder = finished.folder / "jobs" / f"{3:016x}"
+    search_people(folder, "spent", {}, FathomRegressor(random_state=0, time_limit=1.0))
+    return f"#/data/{folder.name}"

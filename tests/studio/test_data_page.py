@@ -7,6 +7,7 @@ import threading
 
 import polars as pl
 import pytest
+import xlsxwriter
 
 from fathom.studio.processes import begun_at
 from fathom.studio.row_messages import PathWish
@@ -74,7 +75,7 @@ def test_from_a_cell_to_its_rows_to_the_reason_of_a_number(
 
 
 def test_calibration_and_scripts_in_chinese_on_a_dark_phone(
-    opened_at, finished, place, violations, tmp_path
+    opened_at, finished, place, spending, violations, tmp_path
 ):
     window = opened_at(finished, place, **DARK_PHONE)
     page = window.page
@@ -104,6 +105,13 @@ def test_calibration_and_scripts_in_chinese_on_a_dark_phone(
         scripts.get_by_role("link", name="留出的行").click()
     rows.value.save_as(tmp_path / "test.parquet")
     assert pl.read_parquet(tmp_path / "test.parquet").height == 48
+    page.evaluate("(place) => (location.hash = place)", spending)
+    spread = page.get_by_test_id("spread")
+    spread.locator("circle.mean").first.wait_for()
+    assert spread.get_by_text("48 行中，一半与预测相差不超过").count() == 1
+    spread.get_by_text("以表格显示").click()
+    counts = spread.locator("tbody tr td:last-child").all_inner_texts()
+    assert sum(map(int, counts)) == spread.locator("circle.one").count() == 48
     assert violations(page) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     assert window.sticks_out() == []
@@ -120,6 +128,22 @@ def test_files_of_other_formats_are_dropped_and_damaged_ones_refused(opened_at, 
         page.set_input_files(".choose input", tmp_path / name)
         page.get_by_role("heading", name=name).wait_for()
         assert page.get_by_test_id("target").input_value() == "label"
+    assert page.get_by_test_id("sheet").count() == 0
+    with xlsxwriter.Workbook(tmp_path / "year.xlsx") as book:
+        book.add_worksheet("About").write(0, 0, "The year")
+        frame.write_excel(book, "March")
+        frame[:50].select("label", price="x").write_excel(book, "April")
+    page.set_input_files(".choose input", tmp_path / "year.xlsx")
+    sheet = page.get_by_test_id("sheet")
+    page.get_by_text("60 rows, 2 columns", exact=True).wait_for()
+    assert sheet.input_value() == "March"  # the first holds no table
+    sheet.select_option("April")
+    page.get_by_text("50 rows, 2 columns", exact=True).wait_for()
+    assert page.get_by_test_id("target").input_value() == "price"
+    sheet.select_option("About")
+    page.get_by_role("alert").get_by_text("year.xlsx, which has no data rows").wait_for()
+    assert sheet.input_value() == "April"
+    window.said.clear()  # the browser tells of the 422
     page.locator("header button").first.click()
     page.set_input_files(".choose input", tmp_path / "cut.xlsx")
     page.get_by_role("alert").get_by_text("需要完整的 Excel 文件，得到的是cut.xlsx").wait_for()

@@ -91,6 +91,7 @@ def test_the_rows_of_every_cell_are_those_the_model_says_so_of(results, searched
 
 def test_the_reliability_diagram_is_what_counting_gives(results, searched, kept_apart):
     found = results.result(searched.folder).calibration
+    assert results.result(searched.folder).spread is None
     said = searched.model.predict_proba(kept_apart)
     right = np.array(LABELS)[said.argmax(axis=1)] == kept_apart["leaves"].to_numpy()
     error = 0.0
@@ -218,7 +219,7 @@ HOSTILE = "a'''\"\"\"\\\n__import__('os').abort()#{}`$(touch owned)`\u2028;"
 
 def test_names_in_a_script_are_words_and_nothing_else(searched):
     request = searched.ticket.request.model_copy(
-        update={"target": HOSTILE, "kinds": {HOSTILE + "2": "category"}}
+        update={"target": HOSTILE, "sheet": HOSTILE, "kinds": {HOSTILE + "2": "category"}}
     )
     ticket = searched.ticket.model_copy(update={"request": request, "name": HOSTILE})
     wish = ScriptWish(values=RowWish(values={HOSTILE: HOSTILE}))
@@ -270,7 +271,14 @@ def test_the_commands_run_and_a_model_of_numbers_is_followed(
     worst = results.worst_rows(numbers)
     assert worst.rows[0].row == int(off.argmax())
     assert abs(worst.rows[0].said - worst.rows[0].truth) == pytest.approx(off.max(), rel=1e-4)
-    assert results.result(numbers).calibration is None
+    result = results.result(numbers)
+    assert result.calibration is None
+    assert sum(one.n_rows for one in result.spread.bands) == result.spread.n_rows == 48
+    assert result.spread.most == pytest.approx(np.quantile(off, 0.9), rel=1e-4)
+    assert {one.row for one in result.spread.points} == set(range(48))
+    assert result.spread.low <= result.spread.ticks[0] < result.spread.ticks[-1]
+    for one in result.spread.said:
+        assert one.zh != one.en
     path = paths.path(numbers, PathWish(row=1))
     assert path.said.numbers == pytest.approx(model.predict(test[1:2]).tolist())
     assert path.truth == float(test["spent"][1])

@@ -4,6 +4,7 @@ import sys
 
 import polars as pl
 import pytest
+import xlsxwriter
 
 from fathom.errors import InputError
 from fathom.studio import tables as module
@@ -60,6 +61,24 @@ def test_a_wrong_ending_is_told_and_an_unknown_one_does_no_harm(tables, files):
     assert "Parquet" in note.zh != note.en
     for called in ("a.exe", "../../.parquet/..", "a.xlsx.", ""):
         assert drop(tables, files / "a.parquet", called).n_rows == 90
+
+
+def test_of_a_workbook_any_sheet_is_taken_at_first_one_that_holds_a_table(tables, tmp_path):
+    path = tmp_path / "year.xlsx"
+    with xlsxwriter.Workbook(path) as book:
+        book.add_worksheet("About").write(0, 0, "The year")
+        FRAME.write_excel(book, "March")
+        FRAME[:7].rename({"paid": "owed"}).write_excel(book, "April")
+    found = drop(tables, path)
+    sizes = {one.name: (one.n_rows, one.n_columns) for one in found.sheets}
+    assert sizes == {"About": (0, 1), "March": (90, 4), "April": (7, 4)}
+    assert (found.sheet, found.n_rows, found.notes) == ("March", 90, ())
+    april = tables.describe(found.id, sheet="April")
+    assert (april.sheet, april.n_rows, april.columns[2].name) == ("April", 7, "owed")
+    assert tables.read(found.id, "April").frame.height == 7  # what a search learns from
+    with pytest.raises(InputError) as caught:
+        tables.describe(found.id, sheet="May")
+    assert in_both(str(caught.value)).zh.startswith("需要工作表的名称：'About', 'March', 'April'")
 
 
 def refusal(tables, path, called=None):

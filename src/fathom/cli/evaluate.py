@@ -115,7 +115,9 @@ def _if_seen(
 ) -> tuple[str, ...]:
     """Say so where the table is the file the model was trained on, on this machine."""
     known = recall_run(path)
-    if known is None or known.query != options.query or _n_learned(model) > n_rows:
+    if known is None or _n_learned(model) > n_rows:
+        return ()
+    if (known.query, known.sheet) != (options.query, options.sheet):
         return ()
     try:
         is_same = os.path.samefile(known.path, options.path)

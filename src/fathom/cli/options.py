@@ -168,6 +168,10 @@ def _reading(
     query: Annotated[
         str | None, typer.Option(metavar="SQL", help="SELECT to ask a database.")
     ] = None,
+    sheet: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Sheet of an Excel workbook; the first if left out."),
+    ] = None,
 ) -> None:
     pass
 
@@ -193,8 +197,9 @@ def reads_table(verb: Callable[..., None]) -> Callable[..., None]:
     ... def count(file: str, *, reading: Reading, seed: Seed = 0) -> None:
     ...     print(file, reading["decimal"], seed)
     >>> list(inspect.signature(count).parameters)
-    ['file', 'separator', 'decimal', 'encoding', 'no_header', 'query', 'seed']
-    >>> count(file="a.csv", separator=";", decimal=",", encoding=None, no_header=False, query=None)
+    ['file', 'separator', 'decimal', 'encoding', 'no_header', 'query', 'sheet', 'seed']
+    >>> given = dict.fromkeys(inspect.signature(count).parameters)
+    >>> count(**given | {"file": "a.csv", "decimal": ",", "seed": 0})
     a.csv , 0
     """
     shared = inspect.signature(_reading).parameters

@@ -103,7 +103,7 @@ def require_streamable(options: TableOptions, continued: str | None, rounds: Rou
     asked = {
         "--group": options.group, "--time": options.time, "--continue": continued,
         "--cluster": rounds, "--no-header": options.no_header, "--query": options.query,
-        "--decimal": options.decimal, "--encoding": options.encoding,
+        "--sheet": options.sheet, "--decimal": options.decimal, "--encoding": options.encoding,
     }  # fmt: skip
     for flag, value in asked.items():
         if value:

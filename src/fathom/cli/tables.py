@@ -28,7 +28,7 @@ from fathom.errors import InputError
 MOST_NOTES = 8  # shown; JSON has all
 _DOUBTFUL = r"^\s*[+-]?[1-9]\d{0,2}(?:,\d{3})+\s*$"
 _POINTED = r"^\s*[+-]?\d+(?:,\d{3})*\.\d+\s*$"
-_HOW_TO_READ = ("path", "separator", "decimal", "encoding", "no_header", "query")
+_HOW_TO_READ = ("path", "separator", "decimal", "encoding", "no_header", "query", "sheet")
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,7 @@ class TableOptions:
     encoding: str | None = None
     no_header: bool = False
     query: str | None = None
+    sheet: str | None = None
     image_column: str | None = None
     sound_column: str | None = None
     names: str | None = None
@@ -102,6 +103,7 @@ def read(options: TableOptions, *, may_be_empty: bool = False) -> Table:
         encoding=options.encoding,
         has_header=False if options.no_header else None,
         query=options.query,
+        sheet=options.sheet,
         may_be_empty=may_be_empty,
     )
 

@@ -1,4 +1,4 @@
-"""Files that keep tables in a form of their own: Parquet, Excel, JSON and SQLite."""
+"""Files that keep tables in a form of their own: Parquet, JSON and SQLite."""
 
 import json
 import re
@@ -6,14 +6,12 @@ import sqlite3
 import subprocess
 import sys
 import time
-import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import polars as pl
 
-from fathom.data.delimited import check_header
 from fathom.data.frames import Table, from_values, name_columns, to_plain
 from fathom.data.schema import MAX_COLUMNS
 from fathom.data.sources import CHUNK_BYTES, Source, guarded, too_large
@@ -21,10 +19,9 @@ from fathom.errors import DatasetError, InputError
 
 MAX_QUERY_SECONDS = 600.0
 
-_BYTES_PER_CELL = 16
+BYTES_PER_CELL = 16
 _BATCH_CELLS = 1_000_000
 _MAX_LINE_BYTES = 2**26
-_PLACE = re.compile(rb"""\br=["']([A-Z]{1,3})([0-9]{1,7})["']""")
 _SPACE = re.compile(r"[ \t\r\n]*")
 _TRIAL = """
 import sys
@@ -51,12 +48,12 @@ def read_parquet(source: Source) -> Table:
     with guarded(source, "Parquet"):
         _try_parquet(source)
         frame = pl.read_parquet(source.path.absolute(), glob=False, hive_partitioning=False)
-        return _named(source, frame.get_columns(), frame.columns)
+        return table_of(source, frame.get_columns(), frame.columns)
 
 
 def _try_parquet(source: Source) -> None:
     """Read the file in a process of its own first: some damaged ones end the process."""
-    most = source.most_bytes // _BYTES_PER_CELL
+    most = source.most_bytes // BYTES_PER_CELL
     command = [sys.executable, "-P", "-c", _TRIAL, str(source.path.absolute()), str(most)]
     trial = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
     n_cells = int(trial.stdout or 0)
@@ -68,82 +65,6 @@ def _try_parquet(source: Source) -> None:
             "a whole Parquet file", got=f"{source.name}, which is damaged ({reason})"[:300],
             hint="fetch the file again",
         )  # fmt: skip
-
-
-def read_excel(source: Source, has_header: bool | None) -> Table:
-    """Read the first sheet of an Excel file.
-
-    Raises
-    ------
-    DatasetError
-        If it is damaged, or unpacks to more than the limit.
-    InputError
-        If the package that reads Excel files is not installed.
-    """
-    try:
-        import fastexcel
-    except ImportError:
-        raise InputError(
-            "the package that reads Excel files",
-            got="none",
-            hint="pip install 'fathom-dnn[excel]', or save the sheet as CSV",
-        ) from None
-    with guarded(source, "Excel"):
-        _check_workbook(source)
-        book = fastexcel.read_excel(source.path)
-        sheet = book.sheet_names[0]
-        notes = []
-        if len(book.sheet_names) > 1:
-            notes.append(f"of {len(book.sheet_names)} sheets the first was read, {sheet!r}")
-        n_header = int(has_header is not False)
-        cells = book.load_sheet(0, header_row=None, n_rows=1, dtypes="string").to_polars()
-        names = [name or "" for name in cells.row(0)] if cells.height and n_header else []
-        if n_header:
-            notes += check_header(source, 1, names, is_sure=bool(has_header))
-        frame = book.load_sheet(
-            0, header_row=None, skip_rows=n_header, schema_sample_rows=None
-        ).to_polars()
-        frame = frame.filter(~pl.all_horizontal(pl.all().is_null()))
-        columns = [_as_whole(column) for column in frame.get_columns()]
-        names = names or [f"column_{place}" for place in range(1, len(columns) + 1)]
-        return _named(source, columns, names, notes)
-
-
-def _as_whole(column: pl.Series) -> pl.Series:
-    """Make whole numbers of numbers that all are; Excel has only floats."""
-    if not column.dtype.is_float():
-        return column
-    is_whole = ((column == column.round()) & (column.abs() < 2**53)).all()
-    return column.cast(pl.Int64) if is_whole else column
-
-
-def _check_workbook(source: Source) -> None:
-    """Unpack all parts once, and refuse a sheet whose corners are too far apart.
-
-    A few bytes can place a cell at the far end of a sheet; its reader makes room for all between.
-    """
-    n_bytes, last_column, last_row = 0, 0, 0
-    with zipfile.ZipFile(source.path) as archive:
-        for part in archive.infolist():
-            tail = b""
-            with archive.open(part) as file:
-                while chunk := file.read(CHUNK_BYTES):
-                    n_bytes += len(chunk)
-                    if n_bytes > source.most_bytes:
-                        raise too_large(source, "more once it is unpacked")
-                    for letters, digits in _PLACE.findall(tail + chunk):
-                        last_row = max(last_row, int(digits))
-                        last_column = max(last_column, _column_number(letters))
-                    tail = chunk[-20:]
-    if last_column * last_row * 2 * _BYTES_PER_CELL > source.most_bytes:
-        raise too_large(source, f"room for {last_row:,} rows of {last_column:,} columns")
-
-
-def _column_number(letters: bytes) -> int:
-    number = 0
-    for letter in letters:
-        number = number * 26 + letter - 64
-    return number
 
 
 def read_json(source: Source) -> Table:
@@ -169,7 +90,7 @@ def read_json(source: Source) -> Table:
                 rows = []
         parts.append(_text_frame(rows))
         frame = pl.concat(parts, how="diagonal")
-        return _named(source, frame.get_columns(), frame.columns)
+        return table_of(source, frame.get_columns(), frame.columns)
 
 
 def _text_frame(rows: list[dict[str, str | None]]) -> pl.DataFrame:
@@ -286,7 +207,7 @@ def read_sqlite(source: Source, query: str | None) -> Table:
                     "a query that gives rows", got=query[:80], hint="--query 'SELECT …'"
                 )
             names = [column[0] for column in cursor.description]
-            return _named(source, _fetched(source, cursor, names), names, notes)
+            return table_of(source, _fetched(source, cursor, names), names, notes)
         finally:
             connection.close()
     except (sqlite3.Error, sqlite3.Warning, UnicodeError, ValueError) as error:
@@ -373,14 +294,20 @@ def _check_cells(source: Source, n_rows: int, n_columns: int) -> None:
             f"at most {MAX_COLUMNS:,} columns", got=f"more in {source.name}",
             hint="leave columns out",
         )  # fmt: skip
-    if n_rows * n_columns * _BYTES_PER_CELL > source.most_bytes:
+    if n_rows * n_columns * BYTES_PER_CELL > source.most_bytes:
         raise too_large(source, f"room for {n_rows:,} rows of {n_columns:,} columns")
 
 
-def _named(
+def table_of(
     source: Source, columns: Sequence[pl.Series], names: Sequence[str], notes: Sequence[str] = ()
 ) -> Table:
-    """Make the table of plain columns, whatever the file calls them."""
+    """Make the table of plain columns, whatever the file calls them.
+
+    Raises
+    ------
+    DatasetError
+        If a column cannot be made plain, or there are no rows where some are wanted.
+    """
     with _said_of(source):
         plain = [to_plain(column.alias(name)) for column, name in zip(columns, names, strict=True)]
     frame, renamed = name_columns(plain, names)

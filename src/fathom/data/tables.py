@@ -13,7 +13,8 @@ import polars as pl
 from fathom.data.delimited import check_options, read_delimited
 from fathom.data.frames import Table, name_columns, to_frame, to_plain
 from fathom.data.sources import Source, check_file, kind_of, unpack
-from fathom.data.stores import read_excel, read_json, read_parquet, read_sqlite
+from fathom.data.stores import read_json, read_parquet, read_sqlite
+from fathom.data.workbooks import read_excel
 from fathom.errors import DatasetError, InputError
 
 __all__ = [
@@ -37,6 +38,7 @@ def read_table(
     encoding: str | None = None,
     has_header: bool | None = None,
     query: str | None = None,
+    sheet: str | None = None,
     most_bytes: int = MOST_BYTES,
     may_be_empty: bool = False,
 ) -> Table:
@@ -61,6 +63,8 @@ def read_table(
         refuses a row of numbers.
     query : str or None
         For databases: the SELECT to run.
+    sheet : str or None
+        For Excel: the name of the sheet; ``None`` takes the first.
     most_bytes : int
         How many bytes are read, or unpacked, at most.
     may_be_empty : bool
@@ -104,20 +108,27 @@ def read_table(
                 "a database to ask with --query", got=f"{source.name}, which is none",
                 hint="leave --query out, or name a database",
             )  # fmt: skip
+        if sheet is not None and kind != "excel":
+            raise InputError(
+                "an Excel workbook for --sheet", got=f"{source.name}, which is none",
+                hint="leave --sheet out, or name a workbook",
+            )  # fmt: skip
         if kind == "delimited":
             table = read_delimited(
                 source, separator=separator, decimal=decimal, encoding=encoding,
                 has_header=has_header,
             )  # fmt: skip
         else:
-            table = _read_store(source, kind, has_header, query)
+            table = _read_store(source, kind, has_header, query, sheet)
     return replace(table, notes=(*unpacked, *said, *table.notes))
 
 
-def _read_store(source: Source, kind: str, has_header: bool | None, query: str | None) -> Table:
+def _read_store(
+    source: Source, kind: str, has_header: bool | None, query: str | None, sheet: str | None
+) -> Table:
     """Read a format that says by itself where values begin and end."""
     if kind == "excel":
-        return read_excel(source, has_header)
+        return read_excel(source, has_header, sheet)
     if kind == "sqlite":
         return read_sqlite(source, query)
     return read_parquet(source) if kind == "parquet" else read_json(source)

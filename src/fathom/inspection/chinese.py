@@ -191,6 +191,11 @@ CHINESE: MappingProxyType[str, str] = MappingProxyType(
         "residual_low": "预测普遍偏低：平均低 {mean:.3g}（{low:.3g} 到 {high:.3g}）。",
         "residual_grows": "误差随预测值增大：预测最大的十分之一的行，误差是最小的十分之一的 "
         "{ratio:.2g} 倍。",
+        "spread_within": "{n_rows} 行中，一半与预测相差不超过 {half}，十分之九不超过 {most}。",
+        "means_hold": "预测值名副其实：按预测值相近分成 {n_bands} 组，其中 {n_held} 组的实际平均值"
+        "与预测一致（在偶然范围内）。",
+        "means_stray": "按预测值相近分成 {n_bands} 组，只有 {n_held} 组的实际平均值与预测一致"
+        "（在偶然范围内）。",
     }
 )
 """What each code says in Chinese; the keys and the numbers are those of `ENGLISH`."""

@@ -247,6 +247,12 @@ ENGLISH: MappingProxyType[str, str] = MappingProxyType(
         "{high:.3g}).",
         "residual_grows": "Its errors grow with what it predicts: in the tenth of the rows with "
         "the largest predictions they are {ratio:.2g} times those in the tenth with the smallest.",
+        "spread_within": "Of {n_rows} rows half are within {half} of what was predicted, nine of "
+        "ten within {most}.",
+        "means_hold": "It can be taken at its word: in {n_held} of {n_bands} groups of rows with "
+        "about the same prediction the right numbers average what was predicted, within chance.",
+        "means_stray": "Only in {n_held} of {n_bands} groups of rows with about the same "
+        "prediction do the right numbers average what was predicted, within chance.",
     }
 )
 """What each code says in English; ``{n:row/rows}`` is the first where n is 1, else the second."""

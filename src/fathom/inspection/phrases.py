@@ -30,7 +30,8 @@ PHRASES: MappingProxyType[str, str] = MappingProxyType(
         "column {n} had no name and is called {name}": "第 {n} 列没有名称，现称为 {name}",
         "column {n} {old} was there twice and is called {name}":
             "第 {n} 列的名称 {old} 出现了两次，现称为 {name}",
-        "of {n} sheets the first was read, {name}": "共 {n} 张工作表，读取了第一张 {name}",
+        "of {n} sheets the first was read, {name}; --sheet names another":
+            "共 {n} 张工作表，读取了第一张 {name}；可用 --sheet 指明另一张",
         "the table {name} was read, the only one": "读取了唯一的一张表 {name}",
         "the file was unpacked ({how})": "文件已解压（{how}）",
         "the decimal comma was found; numbers were rewritten in {columns}":
@@ -241,6 +242,14 @@ PHRASES: MappingProxyType[str, str] = MappingProxyType(
         "{name}, which is empty (0 bytes)": "{name}，它是空的（0 字节）",
         "{name}, which is {what}": "{name}，它是{what!t}",
         "fetch the file again": "请重新获取文件",
+        "{name}, which has no data rows": "{name}，它没有数据行", "rows of data": "数据行",
+        "add rows": "请加上几行", "a column or more": "至少一列",
+        "a sheet by its name: {names}": "工作表的名称：{names!l}",
+        "choose one that is listed": "请选列出的一张",
+        "the names of the columns in line {n} of {name}": "{name} 第 {n} 行是列名",
+        "numbers ({which})": "数字（{which}）",
+        "give --no-header if the first row is data (has_header=True in Python if not)":
+            "若第一行就是数据，请在它上面加一行列名",
         "the package that reads Excel files": "读取 Excel 文件的软件包",
         "{command}, or save the sheet as CSV": "{command}，或把工作表另存为 CSV",
         "a table": "一张表", "a table: CSV, Parquet, Excel (.xlsx), JSON lines or SQLite":

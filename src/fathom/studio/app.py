@@ -17,7 +17,7 @@ from fathom.studio.lesson_routes import lesson_routes
 from fathom.studio.messages import Ask, Descend, NetworkState, Reshape, TapeRequest
 from fathom.studio.result_routes import ResultRoutes
 from fathom.studio.security import UPLOAD, App
-from fathom.studio.table_messages import JobRequest, Kinds, MoreTime
+from fathom.studio.table_messages import Correction, JobRequest, MoreTime
 from fathom.studio.tables import Tables
 from fathom.studio.telling import tell
 from fathom.studio.turns import Turns
@@ -53,7 +53,7 @@ class Studio:
             ),
             Route(UPLOAD, self.upload, methods=["POST"]),
             Route("/api/tables/{id}", self.table),
-            Route("/api/tables/{id}/kinds", self.correct, methods=["POST"]),
+            Route("/api/tables/{id}/correction", self.correct, methods=["POST"]),
             Route("/api/jobs", self.every_job, methods=["GET"]),
             Route("/api/jobs", self.start, methods=["POST"]),
             Route("/api/jobs/{id}", self.job, methods=["GET"]),
@@ -113,10 +113,9 @@ class Studio:
         return say(await run_in_threadpool(self.tables.describe, request.path_params["id"]))
 
     async def correct(self, request: Request) -> Response:
-        """Say what a table is, with some columns known better."""
-        kinds = (await read(request, Kinds)).kinds
-        name = request.path_params["id"]
-        return say(await run_in_threadpool(self.tables.describe, name, kinds))
+        """Say what a table is, with some columns known better, or another sheet wanted."""
+        wish, name = await read(request, Correction), request.path_params["id"]
+        return say(await run_in_threadpool(self.tables.describe, name, wish.kinds, wish.sheet))
 
     async def every_job(self, request: Request) -> Response:
         """List the jobs."""

@@ -13,13 +13,17 @@ from fathom.data.target import parse_target, read_target
 from fathom.errors import FathomError, InputError
 from fathom.estimators.base import FathomEstimator
 from fathom.estimators.evaluation import Evaluation
-from fathom.estimators.reporting.judging import evaluate, row_losses
+from fathom.estimators.reporting.judging import evaluate, on_errors, row_losses
+from fathom.inspection.representations import draw_rows
+from fathom.inspection.spread import check_spread
+from fathom.inspection.svg import Axis
 from fathom.inspection.trust import check_calibration, check_confusion
 from fathom.studio.row_messages import HeldOutRow, RowList
-from fathom.studio.table_messages import CalibrationFacts
+from fathom.studio.table_messages import CalibrationFacts, Point, SpreadFacts
 from fathom.studio.wording import in_both
 
 MOST_LISTED = 50
+MOST_POINTS = 400
 
 
 @dataclass(frozen=True)
@@ -100,6 +104,27 @@ def calibration_of(held: HeldOut) -> CalibrationFacts | None:
         n_rows=found.n_rows, accuracy=found.accuracy, confidence=found.confidence,
         error=found.error, chance_error=found.chance_error, bins=found.bins,
         said=tuple(map(in_both, found.findings)),
+    )  # fmt: skip
+
+
+def spread_of(held: HeldOut) -> SpreadFacts | None:
+    """Say whether predicted numbers can be taken at their word; None where there are none."""
+    if held.target.task != "numbers" or held.truth.shape[1:] != (1,) or not len(held.rows):
+        return None
+    said, right = held.said[:, 0], held.truth[:, 0]
+    found = check_spread(said, right)
+    low, high = float(min(said.min(), right.min())), float(max(said.max(), right.max()))
+    if low == high:
+        low, high = low - 1.0, high + 1.0
+    points = tuple(
+        Point(row=held.rows[place], right=right[place], predicted=said[place])
+        for place in draw_rows(len(said), MOST_POINTS, 0)
+    )
+    findings = (*found.findings, *on_errors(held.truth, held.said))
+    return SpreadFacts(
+        n_rows=found.n_rows, half=found.half, most=found.most, bands=found.bands, points=points,
+        low=low, high=high, ticks=tuple(Axis(low, high, 0.0, 1.0).ticks(5)),
+        said=tuple(map(in_both, findings)),
     )  # fmt: skip
 
 

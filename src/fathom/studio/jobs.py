@@ -62,7 +62,7 @@ class Jobs(Commands[JobTicket]):
         InputError
             If the table or the target cannot be used, or too many searches go on already.
         """
-        table = self._tables.read(request.table)
+        table = self._tables.read(request.table, request.sheet)
         share = TEST_SHARE if request.keeps_test_rows else 0.0
         parts = divide(
             table.frame, request.target, task=request.task, fraction=share, seed=request.seed

@@ -17,7 +17,14 @@ from fathom.errors import InputError
 from fathom.estimators.reporting.facts import on_search
 from fathom.inspection.importance import measure_importance
 from fathom.search.report import Candidate
-from fathom.studio.held_out import HeldOut, calibration_of, judge, rows_of_cell, worst_rows
+from fathom.studio.held_out import (
+    HeldOut,
+    calibration_of,
+    judge,
+    rows_of_cell,
+    spread_of,
+    worst_rows,
+)
 from fathom.studio.row_messages import RowList
 from fathom.studio.table_messages import (
     ColumnWorth,
@@ -117,6 +124,7 @@ class Results:
             per_class=judged.per_class if judged else (),
             confusion=judged.confusion if judged else (),
             calibration=calibration_of(held) if held else None,
+            spread=spread_of(held) if held else None,
             words=tuple(map(in_both, on_search(model))),
             notes=tuple(map(in_both, report.notes if report else ())),
             loss_name=report.loss_name if report else "",

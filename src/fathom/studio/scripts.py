@@ -109,9 +109,10 @@ def _task(is_classes: bool) -> str:
 def _division(ticket: JobTicket, wish: ScriptWish) -> str:
     request = ticket.request
     share = TEST_SHARE if request.keeps_test_rows else 0.0
+    sheet = "" if request.sheet is None else f", sheet={request.sheet!r}"
     return (
         f"\n# {_remark('apart', wish)}\n"
-        f"table = read_table({ticket.name!r})\n"
+        f"table = read_table({ticket.name!r}{sheet})\n"
         f"parts = divide(\n"
         f"    table.frame, {request.target!r}, task={ticket.task!r}, fraction={share!r},\n"
         f"    seed={request.seed!r},\n"

@@ -6,6 +6,7 @@ from pydantic import ConfigDict, Field, FiniteFloat
 
 from fathom.data.schema import CellKind, Label, Task
 from fathom.estimators.evaluation import ClassReport, Metric
+from fathom.inspection.spread import SpreadBand
 from fathom.inspection.trust import Bin
 from fathom.studio.wording import Words
 from fathom.values import Value
@@ -31,11 +32,23 @@ class ColumnFacts(Value):
     categories: tuple[str, ...]
 
 
+class SheetFacts(Value):
+    """A sheet of a workbook; how large it is only where that was cheap to tell."""
+
+    name: str
+    n_rows: int | None
+    n_columns: int | None
+
+
 class TableFacts(Value):
     """A table as it was understood.
 
     Attributes
     ----------
+    sheet : str or None
+        The sheet of the workbook that was read; None where the file is no workbook.
+    sheets : tuple of SheetFacts
+        All sheets of the workbook.
     preview : tuple of tuple of (str or None)
         The first rows, as they were written.
     target : str
@@ -46,6 +59,8 @@ class TableFacts(Value):
 
     id: Id
     name: str
+    sheet: str | None
+    sheets: tuple[SheetFacts, ...]
     n_rows: int
     columns: tuple[ColumnFacts, ...]
     preview: tuple[tuple[Cell, ...], ...]
@@ -53,9 +68,10 @@ class TableFacts(Value):
     notes: tuple[Words, ...]
 
 
-class Kinds(Value):
-    """What columns really are, where they were taken for something else."""
+class Correction(Value):
+    """The sheet to read, and what its columns really are where they were taken for other things."""
 
+    sheet: Name | None = None
     kinds: dict[Name, CellKind] = Field(default_factory=dict, max_length=10_000)
 
 
@@ -64,6 +80,7 @@ class JobRequest(Value):
 
     table: Id
     target: Name
+    sheet: Name | None = None
     task: Literal["auto", "classes", "numbers"] = "auto"
     kinds: dict[Name, CellKind] = Field(default_factory=dict, max_length=10_000)
     time_limit: FiniteFloat = Field(default=60.0, ge=LEAST_SECONDS, le=MOST_SECONDS)
@@ -181,12 +198,50 @@ class CalibrationFacts(Value):
     said: tuple[Words, ...]
 
 
+class Point(Value):
+    """A row kept apart: its number from 0, the right number and the predicted one."""
+
+    row: int
+    right: float
+    predicted: float
+
+
+class SpreadFacts(Value):
+    """Whether predicted numbers can be taken at their word.
+
+    Attributes
+    ----------
+    half, most : float
+        Distances from the predicted number within which half and nine of ten right ones lie.
+    bands : tuple of SpreadBand
+        Rows of about the same prediction, and what is right for them.
+    points : tuple of Point
+        Some of the rows.
+    low, high : float
+        Ends of both axes.
+    ticks : tuple of float
+        Marks for them.
+    said : tuple of Words
+        What that says.
+    """
+
+    n_rows: int
+    half: float
+    most: float
+    bands: tuple[SpreadBand, ...]
+    points: tuple[Point, ...]
+    low: float
+    high: float
+    ticks: tuple[float, ...]
+    said: tuple[Words, ...]
+
+
 class Result(Value):
     """What came of a search.
 
     Attributes
     ----------
-    metrics, per_class, confusion, calibration
+    metrics, per_class, confusion, calibration, spread
         On the rows that no network has seen; empty or None where none were kept.
     words : tuple of Words
         What was tried and chosen, in words.
@@ -205,6 +260,7 @@ class Result(Value):
     per_class: tuple[ClassReport, ...]
     confusion: tuple[tuple[int, ...], ...]
     calibration: CalibrationFacts | None
+    spread: SpreadFacts | None
     words: tuple[Words, ...]
     notes: tuple[Words, ...]
     loss_name: str
@@ -244,7 +300,7 @@ class Worth(Value):
 
 
 TABLE_MESSAGES: tuple[type[Value], ...] = (
-    TableFacts, Kinds, JobRequest, MoreTime, JobFacts, SearchEvent, Result, RowWish, Prediction,
-    Worth,
+    TableFacts, Correction, JobRequest, MoreTime, JobFacts, SearchEvent, Result, RowWish,
+    Prediction, Worth,
 )  # fmt: skip
 """What the data page and the server say to each other."""

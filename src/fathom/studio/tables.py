@@ -4,7 +4,9 @@ import json
 import re
 import secrets
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 
 import polars as pl
@@ -13,8 +15,9 @@ from fathom.data.columns import infer_columns
 from fathom.data.schema import Column, ColumnKind
 from fathom.data.sources import ENDINGS, TAKE_A_PART
 from fathom.data.tables import Table, read_table
+from fathom.data.workbooks import list_sheets
 from fathom.errors import InputError
-from fathom.studio.table_messages import ColumnFacts, TableFacts
+from fathom.studio.table_messages import ColumnFacts, SheetFacts, TableFacts
 from fathom.studio.wording import in_both
 
 MOST_UNPACKED = 2**30
@@ -88,11 +91,38 @@ class Tables:
         place = known_folder(self._folder, name) / "name.json"
         return str(json.loads(place.read_text(encoding="utf-8")))
 
-    def read(self, name: str) -> Table:
-        """Read a table."""
+    def read(self, name: str, sheet: str | None = None) -> Table:
+        """Read a table; of a workbook a sheet."""
+        with self._opened(name) as path:
+            return read_table(path, sheet=sheet, most_bytes=MOST_UNPACKED)
+
+    def sheets(self, name: str) -> tuple[SheetFacts, ...]:
+        """Return the sheets of a workbook, looked up once; none where a table is no workbook."""
+        place = known_folder(self._folder, name) / "sheets.json"
+        if not place.is_file():
+            with self._opened(name) as path:
+                found = [asdict(one) for one in list_sheets(path, most_bytes=MOST_UNPACKED)]
+            place.write_text(json.dumps(found), encoding="utf-8")
+        known = json.loads(place.read_text(encoding="utf-8"))
+        return tuple(map(SheetFacts.model_validate, known))
+
+    def _first_readable(self, name: str, sheets: Sequence[SheetFacts]) -> tuple[Table, str | None]:
+        """Read the first sheet that holds a table: often it is behind one with a title or none."""
+        refusals: list[InputError] = []
+        names: tuple[str | None, ...] = tuple(one.name for one in sheets) or (None,)
+        for sheet in names:
+            try:
+                return self.read(name, sheet), sheet
+            except InputError as error:
+                refusals.append(error)
+        raise refusals[0]
+
+    @contextmanager
+    def _opened(self, name: str) -> Iterator[Path]:
+        """Give the file of a table, and say its name in what is refused of it."""
         path = next(known_folder(self._folder, name).glob("data*"))
         try:
-            return read_table(path, most_bytes=MOST_UNPACKED)
+            yield path
         except InputError as error:  # the file is called by its name, not by where it is kept
             shown = self.name_of(name)
             named = [
@@ -101,14 +131,20 @@ class Tables:
             ]
             raise InputError(*named) from None
 
-    def describe(self, name: str, kinds: Mapping[str, ColumnKind] | None = None) -> TableFacts:
-        """Return what a table is taken for, with some columns known better."""
-        table = self.read(name)
+    def describe(
+        self, name: str, kinds: Mapping[str, ColumnKind] | None = None, sheet: str | None = None
+    ) -> TableFacts:
+        """Return what a table, or a sheet of it, is taken for, with some columns known better."""
+        sheets = self.sheets(name)
+        if sheet is None:
+            table, sheet = self._first_readable(name, sheets)
+        else:
+            table = self.read(name, sheet)
         frame = table.frame
         columns, notes = infer_columns(frame, dict(kinds or {}))
         shown = frame.head(N_PREVIEW).with_columns(pl.all().cast(pl.String, strict=False))
         return TableFacts(
-            id=name, name=self.name_of(name), n_rows=frame.height,
+            id=name, name=self.name_of(name), sheet=sheet, sheets=sheets, n_rows=frame.height,
             columns=tuple(_facts(column) for column in columns), preview=tuple(shown.rows()),
             target=likely_target(columns), notes=tuple(map(in_both, (*table.notes, *notes))),
         )  # fmt: skip
