@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import jax
 import numpy as np
@@ -18,19 +19,25 @@ from fathom.search.contest import (
     loss_of,
     named,
     run_entry,
+    start_of,
     stopped,
     tell,
 )
-from fathom.training.history import Epoch, Event, StartHistory
+from fathom.training.engines import LoopsName, are_loops_ready, expected_loops
+from fathom.training.history import Epoch, Event, NetworkEvent, StartHistory
+from fathom.training.loop import make_plan
 from fathom.training.monitor import Deadline, Monitor
 from fathom.training.program import Examples
 from fathom.training.recipe import Recipe
 from fathom.training.starts import n_workers, train_starts
 
 JUDGED_SHARE = 0.3  # of the time, for the networks that are judged
+BEGUN_AGAIN = 0.25  # of the time, that has to be left to begin again by loops that come late
+FAIR = 2.0  # times as many epochs as another may have had where losses are compared
 LEAST_S = 60.0  # below which nothing is trained twice
 ENOUGH_PASSES = 60  # over all examples, after which another network helps more than more of them
 MOST_ROUNDS = 3  # of as many networks as there are cores
+ASKED_EVERY_S = 0.2  # whether loops are compiled
 LEAST_TRAINED = 0.5  # of the epochs of those before, with which one that came later counts
 
 
@@ -67,6 +74,8 @@ def judge_and_learn(
     """Try every entry on a part, and train the best anew on everything, from several starts.
 
     Where few groups speak for all others, the one that judges is missed most by those that learn.
+    On a machine whose loops are not compiled yet the surest entry is trained by XLA until they are:
+    what is trained before tells nothing of what is trained after.
 
     Parameters
     ----------
@@ -86,8 +95,15 @@ def judge_and_learn(
     TrainingError
         If no entry found a finite loss.
     """
-    starts, winner = _judge(entries, ground, deadline, monitor)
-    entry, pass_s = entries[winner.number], winner.seconds_per_row * len(rows)
+    early, is_over = _train_meanwhile(entries, ground, deadline, monitor)
+    if is_over:
+        return Learned(entries[0], (early[0][0],), (early[0][1],), (0,))
+    if deadline.remaining() < LEAST_S:
+        entries = entries[: n_workers()]
+    entries = (*entries[: len(early)], *entries)
+    starts, winner = _judge(entries, early, ground, deadline, monitor)
+    entry = entries[winner.number]
+    pass_s = winner.seconds_per_row * len(rows)
     judged = Learned(entry, (winner.network,), starts, (winner.number,))
     if monitor.should_stop() or deadline.remaining() < pass_s:
         return judged
@@ -130,6 +146,65 @@ def learn_more(
     return replace(found, entry=before.entry, networks=networks, kept=kept)
 
 
+class _Waiting(Monitor):
+    """Asks a training to stop once loops are compiled, where enough time is left to begin again."""
+
+    def __init__(self, name: LoopsName, deadline: Deadline, monitor: Monitor) -> None:
+        self._name, self._monitor = name, monitor
+        self._deadline, self._least_s = deadline, BEGUN_AGAIN * deadline.remaining()
+        self._asks = deadline.now()
+        self.is_done = False
+
+    @property
+    def stop_reason(self) -> str:  # type: ignore[override]
+        """Why the training is to end."""
+        return "loops are compiled now" if self.is_done else self._monitor.stop_reason
+
+    def on_epoch(self, start: int, epoch: Epoch) -> None:
+        self._monitor.on_epoch(start, epoch)
+
+    def on_event(self, start: int, event: Event) -> None:
+        self._monitor.on_event(start, event)
+
+    def on_network(self, event: NetworkEvent) -> None:
+        self._monitor.on_network(event)
+
+    def should_stop(self) -> bool:
+        is_due, now = False, self._deadline.now()
+        if now >= self._asks:
+            self._asks = now + ASKED_EVERY_S
+            is_due = self._deadline.remaining() >= self._least_s and are_loops_ready(self._name)
+        self.is_done = self.is_done or is_due
+        return self.is_done or self._monitor.should_stop()
+
+
+Tried: TypeAlias = tuple[Network | None, StartHistory]
+
+
+def _train_meanwhile(
+    entries: Sequence[Entry], ground: Ground, deadline: Deadline, monitor: Monitor
+) -> tuple[list[Tried], bool]:
+    """Train the surest entry until loops are compiled; tell whether that is all there is time for.
+
+    Returns
+    -------
+    list and bool
+        What was trained, nothing where loops are there or will never be; whether it ended by
+        itself, by the clock or by request.
+    """
+    entry = entries[0]
+    plan, network = make_plan(entry.architecture, entry.recipe), start_of(entry)
+    name = expected_loops(plan, network, ground.examples.x)
+    if name is None:
+        return [], False
+    waiting = _Waiting(name, deadline, monitor)
+    try:
+        tried = run_entry(0, entry, network, ground, deadline, waiting)
+    except TrainingError as error:
+        return [(None, left_out(entry, error))], False
+    return [tried], not waiting.is_done
+
+
 @dataclass(frozen=True)
 class _Winner:
     number: int
@@ -138,14 +213,24 @@ class _Winner:
 
 
 def _judge(
-    entries: Sequence[Entry], ground: Ground, deadline: Deadline, monitor: Monitor
+    entries: Sequence[Entry],
+    early: Sequence[Tried],
+    ground: Ground,
+    deadline: Deadline,
+    monitor: Monitor,
 ) -> tuple[tuple[StartHistory, ...], _Winner]:
-    """Try the entries side by side, a core each, and find the one with the least loss."""
-    workers = min(len(entries), n_workers())
-    seconds = JUDGED_SHARE * deadline.remaining() / math.ceil(len(entries) / workers)
+    """Try the entries side by side, a core each, and find the one with the least loss.
 
-    def attempt(number: int) -> tuple[Network | None, StartHistory]:
-        if number and monitor.should_stop():
+    Where one had far more epochs than another, by another engine or on a busier core, losses say
+    nothing; then the surest is taken.
+    """
+    first = len(early)
+    workers = min(len(entries) - first, n_workers())
+    rounds = math.ceil((len(entries) - first) / workers)
+    seconds = JUDGED_SHARE * deadline.remaining() / rounds
+
+    def attempt(number: int) -> Tried:
+        if number > first and monitor.should_stop():
             return None, StartHistory(events=(stopped(0, "left out: asked to stop"),))
         try:
             return run_entry(number, entries[number], None, ground, Deadline(seconds), monitor)
@@ -153,19 +238,32 @@ def _judge(
             return None, left_out(entries[number], error)
 
     with ThreadPoolExecutor(workers) as pool:
-        tried = list(pool.map(attempt, range(len(entries))))
+        tried = [*early, *pool.map(attempt, range(first, len(entries)))]
     losses = [math.inf if network is None else loss_of(history) for network, history in tried]
     winner = int(np.argmin(losses))
     network, history = tried[winner]
     if network is None:
         raise TrainingError("a network with a finite loss", got=history.events[-1].text)
+    is_for_good = winner < first or monitor.should_stop()  # it is this network that counts
+    unfair = "" if is_for_good else _why_unfair(tried[first:])
+    if unfair:
+        winner = next(n for n in range(first, len(tried)) if tried[n][0] is not None)
+        network, history = tried[winner]
     starts = [
         start if number == winner or one is None
-        else cut(number, entries[number], start, losses[number], losses[winner], monitor)
+        else cut(number, entries[number], start, losses[number], losses[winner], monitor, unfair)
         for number, (one, start) in enumerate(tried)
     ]  # fmt: skip
     each = history.epochs[-1].seconds / len(history.epochs) / len(ground.training)
     return tuple(starts), _Winner(winner, network, each)
+
+
+def _why_unfair(tried: Sequence[Tried]) -> str:
+    """Return why losses say nothing of which network is the better one; empty where they do."""
+    counts = [len(history.epochs) for network, history in tried if network is not None]
+    if max(counts) <= FAIR * min(counts):
+        return ""
+    return f"trials of {min(counts)} to {max(counts)} epochs say nothing, the surest goes on"
 
 
 def _recipe(entry: Entry, n_starts: int, seed: int) -> Recipe:
