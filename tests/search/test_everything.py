@@ -48,12 +48,12 @@ class Ear(Monitor):
         return self.stops and any(event.status == "complete" for event in self.events)
 
 
-def run(ear, entries=(enter(1e-4), enter(0.05))):
+def run(ear, entries=(enter(1e-4), enter(0.05)), seconds=600.0):
     examples = make_rows()
     judges = Examples(*(part[100:] for part in examples))
     ground = Ground(examples, np.arange(100), judges)
     return judge_and_learn(
-        entries, ground, np.arange(150), deadline=Deadline(600.0), monitor=ear
+        entries, ground, np.arange(150), deadline=Deadline(seconds), monitor=ear
     )  # fmt: skip
 
 
@@ -135,6 +135,15 @@ def test_until_loops_are_compiled_the_surest_is_trained_and_then_all_are_judged(
     assert sorted(begun[1:3]) == [(1, "rate 0.0001"), (2, "rate 0.05")]
 
 
+def test_where_little_time_is_left_then_the_surest_learns_from_everything(monkeypatch):
+    expect_loops(monkeypatch, 0)
+    found = run(Ear(), seconds=everything.LEAST_S - 1)
+    assert found.entry.name == "rate 0.0001"
+    assert len(found.starts[0].epochs) == 1
+    assert found.kept == tuple(range(1, len(found.starts)))
+    assert all(start.best.validation_loss is None for start in found.starts[1:])
+
+
 def test_where_loops_come_too_late_what_was_trained_meanwhile_is_the_model(monkeypatch):
     expect_loops(monkeypatch, 1000)
     found = run(Ear())
@@ -144,9 +153,11 @@ def test_where_loops_come_too_late_what_was_trained_meanwhile_is_the_model(monke
     assert len(found.starts[0].epochs) == 30
 
 
-def test_trials_of_unequal_length_decide_nothing():
-    found = run(Ear(), (enter(1e-3, epochs=3), enter(0.05)))
+@pytest.mark.parametrize(("first", "second"), [(5, 30), (3, 3)])
+def test_trials_of_unequal_length_or_few_steps_decide_nothing(first, second):
+    found = run(Ear(), (enter(1e-3, epochs=first), enter(0.05, epochs=second)))
     losses = [start.best.validation_loss for start in found.starts[:2]]
     assert losses[1] < losses[0]
     assert found.entry.name == "rate 0.001"
-    assert "trials of 3 to 30 epochs say nothing" in found.starts[1].events[-1].text
+    said = f"trials of {first} to {second} epochs say nothing"
+    assert said in found.starts[1].events[-1].text

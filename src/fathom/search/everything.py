@@ -35,6 +35,7 @@ JUDGED_SHARE = 0.3  # of the time, for the networks that are judged
 BEGUN_AGAIN = 0.25  # of the time, that has to be left to begin again by loops that come late
 FAIR = 2.0  # times as many epochs as another may have had where losses are compared
 LEAST_S = 60.0  # below which nothing is trained twice
+FEWEST_STEPS = 90  # of a trial, before which losses say nothing
 ENOUGH_PASSES = 60  # over all examples, after which another network helps more than more of them
 MOST_ROUNDS = 3  # of as many networks as there are cores
 ASKED_EVERY_S = 0.2  # whether loops are compiled
@@ -75,7 +76,8 @@ def judge_and_learn(
 
     Where few groups speak for all others, the one that judges is missed most by those that learn.
     On a machine whose loops are not compiled yet the surest entry is trained by XLA until they are:
-    what is trained before tells nothing of what is trained after.
+    what is trained before tells nothing of what is trained after. If little time is left then, the
+    surest learns from everything without a contest.
 
     Parameters
     ----------
@@ -98,9 +100,8 @@ def judge_and_learn(
     early, is_over = _train_meanwhile(entries, ground, deadline, monitor)
     if is_over:
         return Learned(entries[0], (early[0][0],), (early[0][1],), (0,))
-    if deadline.remaining() < LEAST_S:
-        entries = entries[: n_workers()]
-    entries = (*entries[: len(early)], *entries)
+    others = entries if not early or deadline.remaining() >= LEAST_S else ()
+    entries = (*entries[: len(early)], *others)
     starts, winner = _judge(entries, early, ground, deadline, monitor)
     entry = entries[winner.number]
     pass_s = winner.seconds_per_row * len(rows)
@@ -221,12 +222,12 @@ def _judge(
 ) -> tuple[tuple[StartHistory, ...], _Winner]:
     """Try the entries side by side, a core each, and find the one with the least loss.
 
-    Where one had far more epochs than another, by another engine or on a busier core, losses say
-    nothing; then the surest is taken.
+    Where there were few steps, or one had far more epochs than another, by another engine or on a
+    busier core, losses say nothing; then the surest is taken.
     """
     first = len(early)
-    workers = min(len(entries) - first, n_workers())
-    rounds = math.ceil((len(entries) - first) / workers)
+    workers = max(1, min(len(entries) - first, n_workers()))
+    rounds = max(1, math.ceil((len(entries) - first) / workers))
     seconds = JUDGED_SHARE * deadline.remaining() / rounds
 
     def attempt(number: int) -> Tried:
@@ -245,7 +246,7 @@ def _judge(
     if network is None:
         raise TrainingError("a network with a finite loss", got=history.events[-1].text)
     is_for_good = winner < first or monitor.should_stop()  # it is this network that counts
-    unfair = "" if is_for_good else _why_unfair(tried[first:])
+    unfair = "" if is_for_good else _why_unfair(entries[first:], tried[first:], ground)
     if unfair:
         winner = next(n for n in range(first, len(tried)) if tried[n][0] is not None)
         network, history = tried[winner]
@@ -258,10 +259,14 @@ def _judge(
     return tuple(starts), _Winner(winner, network, each)
 
 
-def _why_unfair(tried: Sequence[Tried]) -> str:
+def _why_unfair(entries: Sequence[Entry], tried: Sequence[Tried], ground: Ground) -> str:
     """Return why losses say nothing of which network is the better one; empty where they do."""
-    counts = [len(history.epochs) for network, history in tried if network is not None]
-    if max(counts) <= FAIR * min(counts):
+    counts, steps = [], []
+    for entry, (network, history) in zip(entries, tried, strict=True):
+        if network is not None:
+            counts.append(len(history.epochs))
+            steps.append(counts[-1] * len(ground.training) / entry.recipe.batch_size)
+    if len(counts) < 2 or (max(counts) <= FAIR * min(counts) and min(steps) >= FEWEST_STEPS):
         return ""
     return f"trials of {min(counts)} to {max(counts)} epochs say nothing, the surest goes on"
 
