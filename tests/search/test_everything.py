@@ -48,7 +48,8 @@ class Ear(Monitor):
         return self.stops and any(event.status == "complete" for event in self.events)
 
 
-def run(ear, entries=(enter(1e-4), enter(0.05)), seconds=600.0):
+def run(ear, entries=None, seconds=600.0):
+    entries = entries or (enter(1e-4), enter(0.05))
     examples = make_rows()
     judges = Examples(*(part[100:] for part in examples))
     ground = Ground(examples, np.arange(100), judges)
@@ -161,3 +162,17 @@ def test_trials_of_unequal_length_or_few_steps_decide_nothing(first, second):
     assert found.entry.name == "rate 0.001"
     said = f"trials of {first} to {second} epochs say nothing"
     assert said in found.starts[1].events[-1].text
+
+
+def test_side_by_side_all_are_judged_and_none_is_missing():
+    examples, ear = make_rows(), Ear()
+    ground = Ground(examples, np.arange(120), Examples(*(part[120:] for part in examples)))
+    found = everything.learn_side_by_side(
+        enter(0.05), ground, 2, deadline=Deadline(600.0), monitor=ear
+    )
+    assert found.kept == (0, 1)
+    assert len(found.networks) == found.entry.recipe.n_starts == 2
+    assert all(start.best.validation_loss is not None for start in found.starts)
+    done = [event for event in ear.events if event.status == "complete"]
+    assert sorted(event.number for event in done) == [0, 1]
+    assert all(event.loss is not None for event in done)

@@ -97,9 +97,9 @@ def judge_and_learn(
     TrainingError
         If no entry found a finite loss.
     """
-    early, is_over = _train_meanwhile(entries, ground, deadline, monitor)
-    if is_over:
-        return Learned(entries[0], (early[0][0],), (early[0][1],), (0,))
+    early, alone = _train_meanwhile(entries, ground, deadline, monitor)
+    if alone is not None:
+        return alone
     others = entries if not early or deadline.remaining() >= LEAST_S else ()
     entries = (*entries[: len(early)], *others)
     starts, winner = _judge(entries, early, ground, deadline, monitor)
@@ -184,26 +184,51 @@ Tried: TypeAlias = tuple[Network | None, StartHistory]
 
 def _train_meanwhile(
     entries: Sequence[Entry], ground: Ground, deadline: Deadline, monitor: Monitor
-) -> tuple[list[Tried], bool]:
-    """Train the surest entry until loops are compiled; tell whether that is all there is time for.
+) -> tuple[list[Tried], Learned | None]:
+    """Train the surest entry until loops are compiled.
 
     Returns
     -------
-    list and bool
-        What was trained, nothing where loops are there or will never be; whether it ended by
-        itself, by the clock or by request.
+    list, and Learned or None
+        What was trained, nothing where loops are there or will never be; the same as all that came
+        of it, where it ended by itself, by the clock or by request.
     """
     entry = entries[0]
     plan, network = make_plan(entry.architecture, entry.recipe), start_of(entry)
     name = expected_loops(plan, network, ground.examples.x)
     if name is None:
-        return [], False
+        return [], None
     waiting = _Waiting(name, deadline, monitor)
     try:
-        tried = run_entry(0, entry, network, ground, deadline, waiting)
+        trained, history = run_entry(0, entry, network, ground, deadline, waiting)
     except TrainingError as error:
-        return [(None, left_out(entry, error))], False
-    return [tried], not waiting.is_done
+        return [(None, left_out(entry, error))], None
+    alone = None if waiting.is_done else Learned(entry, (trained,), (history,), (0,))
+    return [(trained, history)], alone
+
+
+def learn_side_by_side(
+    entry: Entry, ground: Ground, n_starts: int, *, deadline: Deadline, monitor: Monitor
+) -> Learned:
+    """Train one network from several starts, all judged by what is held out, without a contest.
+
+    Parameters
+    ----------
+    entry : Entry
+        The network.
+    ground : Ground
+        What they are trained on, and judged by.
+    n_starts : int
+        How many, side by side as far as there are cores.
+    deadline : Deadline
+        When to be done.
+    monitor : Monitor
+        Told of every epoch, and asked whether to stop.
+    """
+    changed = {"n_starts": n_starts, "combine": "average"}
+    entry = replace(entry, recipe=entry.recipe.model_copy(update=changed))
+    examples = pick(ground.examples, ground.training)
+    return _learn(entry, (), (), (), examples, deadline, monitor, ground.held_out)
 
 
 @dataclass(frozen=True)
@@ -249,7 +274,7 @@ def _judge(
     unfair = "" if is_for_good else _why_unfair(entries[first:], tried[first:], ground)
     if unfair:
         winner = next(n for n in range(first, len(tried)) if tried[n][0] is not None)
-        network, history = tried[winner]
+        network, history = tried[winner][0] or network, tried[winner][1]
     starts = [
         start if number == winner or one is None
         else cut(number, entries[number], start, losses[number], losses[winner], monitor, unfair)
@@ -284,11 +309,13 @@ def _learn(
     examples: Examples,
     deadline: Deadline,
     monitor: Monitor,
+    held_out: Examples | None = None,
 ) -> Learned:
-    """Train networks on all examples, beside those there are."""
-    numbered = _Numbered(entry, len(starts), monitor)
+    """Train networks on examples, beside those there are."""
+    what = " everything" if held_out is None else ""
+    numbered = _Numbered(entry, len(starts), monitor, what)
     found, history = train_starts(
-        entry.architecture, entry.recipe, examples, monitor=numbered, deadline=deadline
+        entry.architecture, entry.recipe, examples, held_out, monitor=numbered, deadline=deadline
     )
     for number, start in enumerate(history.starts):
         numbered.conclude(number, start)
@@ -307,11 +334,12 @@ def pick(examples: Examples, rows: np.ndarray) -> Examples:
 class _Numbered(Monitor):
     """Tells of starts by numbers that go on after those of the networks before."""
 
-    def __init__(self, entry: Entry, n_before: int, monitor: Monitor) -> None:
+    def __init__(self, entry: Entry, n_before: int, monitor: Monitor, what: str) -> None:
         self._entry, self._n_before, self._monitor = entry, n_before, monitor
-        self.stop_reason = monitor.stop_reason
+        self._what, self.stop_reason = what, monitor.stop_reason
         for start in range(entry.recipe.n_starts):
-            tell(monitor, n_before + start, entry, "begun", reason="learns from everything")
+            reason = f"learns from{what}" if what else ""
+            tell(monitor, n_before + start, entry, "begun", reason=reason)
 
     def on_epoch(self, start: int, epoch: Epoch) -> None:
         self._monitor.on_epoch(self._n_before + start, epoch)
@@ -323,5 +351,6 @@ class _Numbered(Monitor):
         return self._monitor.should_stop()
 
     def conclude(self, start: int, history: StartHistory) -> None:
-        reason = f"{len(history.epochs)} epochs on everything"
-        tell(self._monitor, self._n_before + start, self._entry, "complete", reason=reason)
+        reason = f"{len(history.epochs)} epochs" + f" on{self._what}" * bool(self._what)
+        number, judged = self._n_before + start, None if self._what else history
+        tell(self._monitor, number, self._entry, "complete", reason=reason, history=judged)
