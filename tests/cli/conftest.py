@@ -78,7 +78,7 @@ def run_fathom(*arguments, cwd, is_terminal=False):
             patch.setattr(module, "started_at", monitor.time.monotonic, raising=False)
             patch.setattr(module, "time", monitor.time, raising=False)  # as searches look at it
             patch.setattr(module, "prepare_engine", lambda: None, raising=False)
-            patch.setattr(module, "prepare_training", lambda: None, raising=False)
+            patch.setattr(module, "prepare_training", lambda name: None, raising=False)
         try:
             code = main() or 0
         except SystemExit as end:

@@ -95,7 +95,7 @@ def writer(tmp_path_factory):
     heard = Recordings.read([folder / path for path in table["path"]])
     with pytest.MonkeyPatch.context() as patch:
         make_small(patch)
-        model = FathomTranscriber(time_limit=None, random_state=0).fit(heard, table["text"])
+        model = FathomTranscriber(time_limit=None, random_state=1).fit(heard, table["text"])
     save(model, folder / "t.fathom")
     return folder, model
 
@@ -261,6 +261,13 @@ def test_what_is_said_is_written_down(writer):
         model.encoding_, None,
     )  # fmt: skip
     assert greedy.score(heard, table["text"]) > 0.8
+    several = FathomTranscriber().restore(
+        model.schema_, model.architecture_, model.recipe_, model.history_, model.networks_ * 2,
+        model.encoding_, None,
+    )  # fmt: skip
+    assert several.predict(heard).tolist() == model.predict(heard).tolist()
+    for one, other in zip(several.predict_log_proba(heard), each, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-9)
     alone = [model.predict(heard[np.array([row])])[0] for row in range(3)]
     assert alone == model.predict(heard)[:3].tolist()
 

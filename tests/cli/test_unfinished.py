@@ -21,7 +21,7 @@ import fathom.search.checkpoints as checkpoints
 from fathom.cli import main
 checkpoints.FIRST_S = checkpoints.EVERY_S = 0.0
 checkpoints.SHARE = 1.0
-train.prepare_training = lambda: None
+train.prepare_training = lambda name: None
 sys.argv = ["fathom", "train", *sys.argv[1:]]
 main()
 """

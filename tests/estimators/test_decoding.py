@@ -7,7 +7,12 @@ import numpy as np
 import pytest
 
 from fathom.errors import InputError
-from fathom.estimators.decoding import decode_by_beam, decode_greedily
+from fathom.estimators.decoding import (
+    decode_by_beam,
+    decode_greedily,
+    decode_together,
+    log_likelihood,
+)
 from fathom.estimators.spelling import edit_distance, error_rate, evaluate_texts
 
 
@@ -35,6 +40,30 @@ def test_a_beam_as_wide_as_all_beginnings_finds_the_likeliest_text(seed):
     assert found[decode_by_beam(log_probabilities, 10_000)] == pytest.approx(found[best])
     path = log_probabilities.argmax(axis=1)
     assert decode_greedily(log_probabilities) == collapse(path.tolist())
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_several_networks_say_what_is_likeliest_on_average(seed):
+    rng = np.random.default_rng(seed)
+    time, signs = int(rng.integers(2, 6)), int(rng.integers(2, 4))
+    each = [np.log(rng.dirichlet(np.full(signs, 0.5), time)) for _ in range(3)]
+    found = [by_enumeration(one) for one in each]
+    for one, known in zip(each, found, strict=True):
+        for text, p in known.items():
+            assert np.exp(log_likelihood(one, text)) == pytest.approx(p)
+        assert log_likelihood(one, (1,) * (time + 1)) == -np.inf  # longer than there are moments
+    mean = {text: np.mean([known[text] for known in found]) for text in found[0]}
+    assert mean[decode_together(each, 10_000)] == pytest.approx(max(mean.values()))
+    assert decode_together(each[:1], 10_000) == decode_by_beam(each[0], 10_000)
+    assert decode_together(each[:1], 1) == decode_greedily(each[0])
+
+
+def test_networks_that_say_the_same_at_different_moments_agree():
+    early, late = (
+        np.log(np.array(p)) for p in ([[0.1, 0.9], [0.9, 0.1]], [[0.9, 0.1], [0.1, 0.9]])
+    )
+    assert decode_together([early, late]) == (1,)
+    assert decode_together([early, late], 1) == (1,)
 
 
 def test_the_likeliest_alignment_is_not_always_of_the_likeliest_text():

@@ -290,7 +290,7 @@ def run_command(monkeypatch):
             monkeypatch.setattr(module, "started_at", monitor.time.monotonic, raising=False)
             monkeypatch.setattr(module, "time", monitor.time, raising=False)
             monkeypatch.setattr(module, "prepare_engine", lambda: None, raising=False)
-            monkeypatch.setattr(module, "prepare_training", lambda: None, raising=False)
+            monkeypatch.setattr(module, "prepare_training", lambda name: None, raising=False)
         with contextlib.chdir(folder):
             return app(words, standalone_mode=False) or 0
 

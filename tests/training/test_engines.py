@@ -43,7 +43,12 @@ def uncompiled(monkeypatch):
     begun = []
     forget(monkeypatch)
     monkeypatch.setattr(engines, "_is_compiled", lambda name: False)
-    monkeypatch.setattr(subprocess, "Popen", lambda command, **_: begun.append(command) or command)
+
+    def begin(command, **_):
+        begun.append(command)
+        return SimpleNamespace(wait=begun.append)  # asked to wait, it notes for how long
+
+    monkeypatch.setattr(subprocess, "Popen", begin)
     return begun
 
 
@@ -59,7 +64,7 @@ def test_loops_are_waited_for_only_where_there_is_time(uncompiled):
     assert chosen(Dense(units=4), deadline=Deadline(5.0)) == "xla"
     assert len(uncompiled) == 1  # for the next time
     assert chosen(Dense(units=4), deadline=Deadline(None)) == "loops"
-    assert len(uncompiled) == 1
+    assert uncompiled[1:] == [engines.COMPILE_S]  # not compiled twice, nor waited for for ever
 
 
 def test_one_process_compiles_for_all(uncompiled):
@@ -82,6 +87,22 @@ def test_loops_for_pictures_are_not_waited_for_and_what_is_begun_is_gone_on_with
     assert chosen(Dense(units=4)) == "loops"
     forget(monkeypatch)
     assert chosen(Dense(units=4), BatchNorm()) == "loops"
+
+
+def test_who_could_begin_again_hears_of_loops_to_come_and_has_them_compiled(
+    monkeypatch, uncompiled
+):
+    def expected(*hidden):
+        described = Architecture(input_shape=(3,), layers=(*hidden, SOFTMAX), loss="cross_entropy")
+        plan = make_plan(described, Recipe())
+        return engines.expected_loops(plan, build(described, jax.random.key(0)), X)
+
+    assert expected(Dense(units=4), BatchNorm()) == "pictures"
+    (command,) = uncompiled
+    assert "compile_alone('pictures')" in command[-1]
+    assert expected(LayerNorm()) is None  # which no loops know
+    monkeypatch.setattr(engines, "_is_compiled", lambda name: True)
+    assert expected(Dense(units=4), BatchNorm()) is None
 
 
 def test_who_finds_another_process_compiling_leaves_it_to_that(monkeypatch, tmp_path):

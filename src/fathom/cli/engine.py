@@ -1,5 +1,10 @@
 """Settings of the compiler that a command may make and a library may not."""
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fathom.training.engines import LoopsName
+
 XLA_CACHE_BYTES = 256 * 2**20
 
 
@@ -19,9 +24,9 @@ def prepare_engine() -> None:
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 
 
-def prepare_training() -> None:
-    """Prepare the engine, and have the loops compiled while data are read, once a machine."""
+def prepare_training(name: "LoopsName") -> None:
+    """Prepare the engine, and have loops compiled while data are read, once a machine."""
     from fathom.training.engines import prepare
 
     prepare_engine()
-    prepare()
+    prepare(name)

@@ -113,7 +113,7 @@ def run_train(
     refuse_overwriting(place, options.path)
     require_writable(place)
     screen = Screen(is_json)
-    prepare_training()
+    prepare_engine()
     with large_rows(options, memory) as rows:
         if rows is not None:
             return _train_from_disk(screen, rows, options, place, time_limit, began)
@@ -153,6 +153,8 @@ def _train_on_table(
     is_of_texts = prose is not None or is_model_of_texts(before)
     if is_of_texts:
         require_searchable(rounds, "for texts")
+    else:
+        prepare_training("rows")  # of no use for texts, whose first steps they would hold up
     introduce(screen, table, options)
     if rounds is not None:
         say_rounds(screen, rounds)
@@ -199,6 +201,7 @@ def _train_from_disk(
     began: float,
 ) -> int:
     """Search on a sample, train on over the whole file; return the exit code."""
+    prepare_training("rows")
     table, options, places = sample_rows(screen, rows, options)
     given = to_given(table, options)
     introduce(screen, table, options)
@@ -254,14 +257,16 @@ def _train_on_files(
     """Find a network for files in a folder or named by a table; return the exit code."""
     screen, place = Screen(is_json), Path(output or "model.fathom")
     require_writable(place)
-    prepare_engine()
     if table is None:
+        prepare_training("pictures")
         files = from_folder(options)
     else:
         column = file_column(table, options)
         assert column is not None
         if sense == "sounds" and is_transcript(table, options):
+            prepare_engine()
             return _train_on_texts(screen, table, column[0], options, time_limit, place, began)
+        prepare_training("pictures")
         files = from_table(table, column[0], options)
     if before is not None:
         require_same_target(before, files.target)

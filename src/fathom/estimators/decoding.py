@@ -1,6 +1,7 @@
 """Decoding: from the probability of each sign at each moment to the signs that were meant."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -54,6 +55,74 @@ def decode_by_beam(log_probabilities: np.ndarray, width: int = 16) -> tuple[int,
     -----
     With a beam as wide as there are beginnings the answer is exact.
     """
+    return _follow(log_probabilities, width)[0]
+
+
+def decode_together(log_probabilities: Sequence[np.ndarray], width: int = 16) -> tuple[int, ...]:
+    """Return the signs that several networks, on average, hold for the most probable.
+
+    p(y) = (1/n) Σ_m p_m(y), over all alignments of each network m: networks agree on what is said,
+    but not on the moment at which they say each sign, so that the mean of their probabilities
+    moment by moment would be that of no alignment. Every text that the beam of one of them ends
+    with is asked about.
+
+    Parameters
+    ----------
+    log_probabilities : sequence of numpy.ndarray
+        ln a_t(k) of each network, shape (time, signs), the blank first.
+    width : int, default 16
+        Beginnings that the beam of each network keeps; 1 for the likeliest alignment of each.
+
+    Examples
+    --------
+    >>> early, late = np.log([[0.1, 0.9], [0.9, 0.1]]), np.log([[0.9, 0.1], [0.1, 0.9]])
+    >>> decode_together([early, late])
+    (1,)
+    """
+    if width <= 1:
+        found = {decode_greedily(one) for one in log_probabilities}
+    else:
+        found = {text for one in log_probabilities for text in _follow(one, width)}
+    if len(found) == 1 or len(log_probabilities) == 1:
+        first = log_probabilities[0]
+        return decode_by_beam(first, width) if width > 1 else decode_greedily(first)
+
+    def believed(signs: tuple[int, ...]) -> float:
+        return float(np.logaddexp.reduce([log_likelihood(one, signs) for one in log_probabilities]))
+
+    return max(sorted(found), key=believed)
+
+
+def log_likelihood(log_probabilities: np.ndarray, signs: Sequence[int]) -> float:
+    """Return ln p(y) = ln Σ_π Π_t a_t(π_t), over all alignments π of the signs y.
+
+    Parameters
+    ----------
+    log_probabilities : numpy.ndarray
+        ln a_t(k), shape (time, signs), the blank first.
+    signs : sequence of int
+        Numbers of the signs y, 1 or more.
+
+    Examples
+    --------
+    >>> round(float(np.exp(log_likelihood(np.log([[0.6, 0.4], [0.6, 0.4]]), (1,)))), 2)
+    0.64
+    """
+    states = np.full(2 * len(signs) + 1, BLANK)
+    states[1::2] = signs
+    n = len(states)
+    skips = np.zeros(n, bool)  # past the blank, to a sign unlike the one before
+    skips[3::2] = states[3::2] != states[1:-2:2]
+    alpha = np.full(n + 2, -np.inf)  # behind two states that are never
+    alpha[2] = 0.0  # before the first moment: as if in the first blank
+    for row in log_probabilities:
+        stay, step, skip = alpha[2:], alpha[1:-1], np.where(skips, alpha[:-2], -np.inf)
+        alpha[2:] = np.logaddexp(np.logaddexp(stay, step), skip) + row[states]
+    return float(np.logaddexp.reduce(alpha[2:][-2:]))
+
+
+def _follow(log_probabilities: np.ndarray, width: int) -> list[tuple[int, ...]]:
+    """Return the texts that a beam ends with, the most probable first."""
     beams: dict[tuple[int, ...], tuple[float, float]] = {(): (0.0, -np.inf)}
     for row in log_probabilities.tolist():
         following: defaultdict[tuple[int, ...], list[float]] = defaultdict(
@@ -72,7 +141,7 @@ def decode_by_beam(log_probabilities: np.ndarray, width: int = 16) -> tuple[int,
                 more[1] = _add(more[1], (in_blank if is_repeated else whole) + row[k])
         kept = sorted(following.items(), key=lambda one: -_add(*one[1]))[:width]
         beams = {one: (parts[0], parts[1]) for one, parts in kept}
-    return max(beams, key=lambda one: _add(*beams[one]))
+    return sorted(beams, key=lambda one: -_add(*beams[one]))
 
 
 def _add(a: float, b: float) -> float:

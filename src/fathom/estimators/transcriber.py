@@ -18,23 +18,29 @@ from fathom.data.hearing import fit_length, hear, hear_at
 from fathom.data.schema import MAX_SIGNS, ImageInput, Schema, Target
 from fathom.data.splitting import hold_out
 from fathom.errors import InputError
-from fathom.estimators.decoding import decode_by_beam, decode_greedily
+from fathom.estimators.decoding import decode_together
 from fathom.estimators.photographs import END_S, END_SHARE, time_for
 from fathom.estimators.spelling import error_rate
 from fathom.nn.architecture import Architecture
 from fathom.nn.network import Network
-from fathom.search.contest import Ground, contest
+from fathom.search.contest import Ground
+from fathom.search.everything import LEAST_S, learn_side_by_side
 from fathom.search.transcribing import STRIDE, choose_sequence, sequence_entry
 from fathom.training.history import History
-from fathom.training.machine import n_cores
 from fathom.training.monitor import Deadline, Monitor
 from fathom.training.program import Examples
 from fathom.training.recipe import Recipe
+from fathom.training.starts import n_workers
 
 MOST_MOMENTS = 3000  # of one recording: half a minute
 LENGTHS = 64  # recordings are filled up to a multiple of so many moments: few shapes to compile
 AT_ONCE = 32  # recordings that go through the network together
+AFTER = 32  # moments of silence behind a recording, in which a network may say the last sign
 FEWEST = 20  # recordings to learn from
+LONG_SHARE, MANY = (
+    0.02,
+    200,
+)  # of so many recordings, the longest: all are filled up to their length
 
 
 class FathomTranscriber(BaseEstimator):
@@ -58,7 +64,8 @@ class FathomTranscriber(BaseEstimator):
     architecture_, recipe_, history_, schema_ : Architecture, Recipe, History, Schema
         What was chosen, what happened, and what goes in and out.
     networks_ : tuple of Network
-        The trained network.
+        The trained networks; with a minute or more one for each core. What is written down is what
+        they, on average, hold for the most probable.
 
     Examples
     --------
@@ -116,7 +123,7 @@ class FathomTranscriber(BaseEstimator):
                 hint="write them in fewer kinds of signs, for example in small letters",
             )  # fmt: skip
         stride = _stride(pictures, texts)
-        length = min(MOST_MOMENTS, _rounded(max(map(len, pictures))))
+        length = min(MOST_MOMENTS, _rounded(_usual_length([*map(len, pictures)]) + AFTER))
         kept = np.array(
             [
                 len(picture) <= length and _moments_for(text) <= len(picture) // stride
@@ -132,9 +139,7 @@ class FathomTranscriber(BaseEstimator):
         aim = to_numbers(
             [text for text, is_kept in zip(texts, kept, strict=True) if is_kept], signs
         )
-        network = choose_sequence(
-            len(x), x.shape[1:], len(signs), time_for(deadline), n_cores(), stride
-        )
+        network = choose_sequence(len(x), x.shape[1:], len(signs), time_for(deadline), stride)
         described = ImageInput(
             height=length, width=hearing.bands, channels=1, is_photo=True, hearing=hearing
         )
@@ -160,17 +165,18 @@ class FathomTranscriber(BaseEstimator):
         began = deadline.remaining()
         reserve = END_S + END_SHARE * time_for(deadline)
         last = Deadline(max(began - reserve, 0.1)) if np.isfinite(began) else deadline
-        found = contest(
-            (entry,), Ground(examples, training, judges), deadline=last, monitor=monitor
-        )
+        found = learn_side_by_side(
+            entry, Ground(examples, training, judges),
+            n_workers() if LEAST_S <= last.remaining() < math.inf else 1,
+            deadline=last, monitor=monitor,
+        )  # fmt: skip
         seconds = began - deadline.remaining() if np.isfinite(began) else 0.0
         history = History(
-            starts=found.starts, kept=(len(found.starts) - 1,), score_name="accuracy",
-            seconds=seconds,
-        )  # fmt: skip
+            starts=found.starts, kept=found.kept, score_name="accuracy", seconds=seconds
+        )
         plain = Standardization(np.zeros(1), np.ones(1))
         return self.restore(
-            schema, architecture, entry.recipe, history, (found.network,), plain, None
+            schema, architecture, found.entry.recipe, history, found.networks, plain, None
         )
 
     def restore(
@@ -192,6 +198,8 @@ class FathomTranscriber(BaseEstimator):
     def predict_log_proba(self, X: Recordings) -> list[np.ndarray]:
         """Return the logarithm of each sign's probability at each moment, the blank first.
 
+        Of several networks the mean of the probabilities is taken moment by moment.
+
         Parameters
         ----------
         X : Recordings
@@ -202,6 +210,11 @@ class FathomTranscriber(BaseEstimator):
         list of numpy.ndarray
             One of shape (moments, signs + 1) for each recording.
         """
+        n = math.log(len(self.networks_)) if hasattr(self, "networks_") else 0.0
+        return [np.logaddexp.reduce(each, axis=0) - n for each in self._log_probabilities(X)]
+
+    def _log_probabilities(self, X: Recordings) -> list[np.ndarray]:
+        """Return what each network says of each recording, shape (networks, moments, signs + 1)."""
         check_is_fitted(self, "networks_")
         described = self.schema_.input
         if not isinstance(X, Recordings) or not isinstance(described, ImageInput):
@@ -216,15 +229,16 @@ class FathomTranscriber(BaseEstimator):
         for begin in range(0, len(order), AT_ONCE):
             rows = order[begin : begin + AT_ONCE]
             some = [pictures[row] for row in rows]
-            length = _rounded(max(map(len, some)))
+            length = _rounded(max(map(len, some)) + AFTER)
             x = _at_their_begin(some, length)
             padded = np.pad(x, [(0, AT_ONCE - len(x)), (0, 0), (0, 0)])
-            z = np.asarray(_combine(self.networks_[0], padded), np.float64)
-            shifted = z - z.max(axis=2, keepdims=True)
-            each = shifted - np.log(np.exp(shifted).sum(axis=2, keepdims=True))
+            z = np.stack([_combine(network, padded) for network in self.networks_], axis=1)
+            z = z.astype(np.float64)
+            shifted = z - z.max(axis=3, keepdims=True)
+            each = shifted - np.log(np.exp(shifted).sum(axis=3, keepdims=True))
             for place, row in enumerate(rows):
-                n = -(-len(some[place]) * z.shape[1] // length)
-                found[row] = each[place, :n]
+                n = -(-(len(some[place]) + AFTER) * z.shape[2] // length)
+                found[row] = each[place, :, :n]
         return found
 
     def predict(self, X: Recordings) -> np.ndarray:
@@ -241,11 +255,8 @@ class FathomTranscriber(BaseEstimator):
             Texts, shape (n,).
         """
         signs = self._signs()
-        texts = []
-        for each in self.predict_log_proba(X):
-            is_greedy = self.beam_width <= 1
-            found = decode_greedily(each) if is_greedy else decode_by_beam(each, self.beam_width)
-            texts.append(tidy("".join(signs[number - 1] for number in found)))
+        found = [decode_together([*each], self.beam_width) for each in self._log_probabilities(X)]
+        texts = [tidy("".join(signs[number - 1] for number in numbers)) for numbers in found]
         return np.asarray(texts, object)
 
     def _signs(self) -> tuple[str, ...]:
@@ -313,6 +324,11 @@ def _stride(pictures: Sequence[np.ndarray], texts: Sequence[str]) -> int:
         for picture, text in zip(pictures, texts, strict=True)
     ]
     return STRIDE if np.mean(is_tight) < 0.02 else 2
+
+
+def _usual_length(lengths: Sequence[int]) -> int:
+    """Return the length that nearly all recordings have at most: to learn from, the rest may go."""
+    return int(np.ceil(np.quantile(lengths, 1 - LONG_SHARE if len(lengths) >= MANY else 1.0)))
 
 
 def _rounded(length: int) -> int:

@@ -229,13 +229,18 @@ def run_entry(
     """Train an entry from its start, or on from where it stands, and tell what it came to."""
     tell(monitor, number, entry, "begun", reason="" if network is None else "goes on")
     if network is None:
-        network = build(entry.architecture, jax.random.key(entry.recipe.seed))
+        network = start_of(entry)
     trained, history = train(
         network, entry.architecture, entry.recipe, ground.examples, ground.held_out,
         start=number, rows=ground.training, monitor=monitor, deadline=deadline,
     )  # fmt: skip
     tell(monitor, number, entry, "complete", history=history)
     return trained, named(history, entry)
+
+
+def start_of(entry: Entry) -> Network:
+    """Return the network of an entry at its random start."""
+    return build(entry.architecture, jax.random.key(entry.recipe.seed))
 
 
 def named(history: StartHistory, entry: Entry) -> StartHistory:
@@ -268,10 +273,17 @@ def left_out(entry: Entry, error: TrainingError) -> StartHistory:
 
 
 def cut(
-    number: int, entry: Entry, history: StartHistory, loss: float, best: float, monitor: Monitor
+    number: int,
+    entry: Entry,
+    history: StartHistory,
+    loss: float,
+    best: float,
+    monitor: Monitor,
+    why: str = "",
 ) -> StartHistory:
-    """Tell, and note in its history, that a network was behind the best after its trial."""
-    text = f"cut after its trial ({entry.name}): held-out loss {loss:.4g}, the best {best:.4g}"
+    """Tell, and note in its history, that a network was behind the best, or why else it is cut."""
+    why = why or f"held-out loss {loss:.4g}, the best {best:.4g}"
+    text = f"cut after its trial ({entry.name}): {why}"
     tell(monitor, number, entry, "cut", reason=text, history=history)
     event = stopped(len(history.epochs), text)
     return history.model_copy(update={"events": (*history.events, event)})

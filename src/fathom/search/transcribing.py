@@ -69,9 +69,9 @@ def count_products(architecture: Architecture) -> int:
 
 
 def choose_sequence(
-    n: int, shape: Shape, n_signs: int, seconds: float, n_cores: int, stride: int
+    n: int, shape: Shape, n_signs: int, seconds: float, stride: int
 ) -> Architecture:
-    """Choose the largest network for which there is time enough.
+    """Choose the largest network for which there is time enough on one core; each trains another.
 
     Parameters
     ----------
@@ -83,13 +83,11 @@ def choose_sequence(
         Signs there are, the blank not counted.
     seconds : float
         Time for training.
-    n_cores : int
-        Cores of the processor.
     stride : int
         Moments that become one.
     """
     passes = min(MOST_PASSES, max(FEWEST_PASSES, TRAINED / max(n, 1)))
-    affordable = USABLE * seconds * SPEED * n_cores / (n * passes)
+    affordable = USABLE * seconds * SPEED / (n * passes)
     chosen = sequence_network(shape, *SIZES[0], n_signs, stride)
     for size in SIZES:
         described = sequence_network(shape, *size, n_signs, stride)

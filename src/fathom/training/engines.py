@@ -30,12 +30,7 @@ COMPILE_S = 40.0  # time there has to be left for the loops to be compiled first
 LoopsName: TypeAlias = Literal["rows", "pictures"]
 """Loops of networks on rows of numbers, or also of those with layers for pictures or normalization;
 the latter contain the former and are compiled on their own."""
-_WARM_UP = (
-    "import os; getattr(os, 'nice', int)(10)\n"  # behind whatever trains meanwhile
-    "from fathom.training.engines import compile_alone; compile_alone({!r})"
-)
-
-
+_WARM_UP = "from fathom.training.engines import compile_alone; compile_alone({!r})"
 _MAKING = threading.Lock()
 
 
@@ -86,9 +81,9 @@ def choose_program(
 
     Notes
     -----
-    Loops for pictures are never waited for: XLA's first steps come far sooner. Where no clock ends
-    the training, what this process found when it first asked holds for all it trains, so that the
-    same comes out twice.
+    Loops for pictures are not waited for here: XLA's first steps come far sooner, and who has the
+    time to begin again asks `expected_loops`. Where no clock ends the training, what this process
+    found when it first asked holds for all it trains, so that the same comes out twice.
     """
     from fathom.training.compiled import can_loop, make_loop_program
 
@@ -114,10 +109,47 @@ def _choose(name: LoopsName, deadline: Deadline) -> EngineName:
     if are_loops_ready(name) if name == "rows" or is_timed else _are_settled():
         return "loops"
     if name == "rows" and deadline.remaining() > COMPILE_S:
+        _wait_for(name, min(deadline.remaining() / 2, COMPILE_S))  # rather than compile them twice
         warm_up()
         return "loops"
     prepare(name)
     return "xla"
+
+
+def expected_loops(plan: Plan, network: Network, x: Any) -> LoopsName | None:
+    """Return the loops that could train a network once they are compiled, and see that they are.
+
+    Parameters
+    ----------
+    plan : Plan
+        What changes the equations.
+    network : Network
+        The network.
+    x : array
+        Inputs it is to learn from.
+
+    Returns
+    -------
+    str or None
+        None where they are compiled already, and where no loops are to be expected.
+    """
+    from fathom.training.compiled import can_loop
+
+    if jax.default_backend() != "cpu" or not can_loop(plan, network, x):
+        return None
+    name = loops_for(network)
+    if are_loops_ready(name) or not _steps(name).stats.cache_path:
+        return None
+    prepare(name)
+    return name
+
+
+def _wait_for(name: LoopsName, seconds: float) -> None:
+    """Wait for the process that compiles loops, where this one has begun one."""
+    process = _PREPARATIONS[name].process
+    if process is not None:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(seconds)
 
 
 def are_loops_ready(name: LoopsName = "rows") -> bool:
@@ -174,8 +206,9 @@ def _drop_older() -> None:
 def prepare(name: LoopsName = "rows") -> None:
     """See to it that loops are compiled, by a process of its own where they are not.
 
-    Compiling takes some ten seconds of one core, once a machine. A process of its own neither
-    holds up this one nor ends with it.
+    Compiling takes 15 (rows) to 65 seconds (pictures) of one core, once a machine. A process of its
+    own neither holds up this one nor ends with it. It stands behind nothing: what trains meanwhile
+    is several times slower than it will be.
     """
     found = _PREPARATIONS[name]
     with found.lock:
@@ -220,8 +253,8 @@ def warm_up(name: LoopsName = "rows") -> None:
     )
     knobs = Knobs(jnp.float32(0), jnp.float32(0))
     rows = np.zeros((1, 2), np.int32)
-    state, _, _ = program.advance(state, examples, rows, 0, np.zeros(1, np.float32), knobs)
-    program.evaluate(program.weights(state), examples)
+    program.evaluate(program.weights(state), examples)  # first: who finds steps has all
+    program.advance(state, examples, rows, 0, np.zeros(1, np.float32), knobs)
     found = _PREPARATIONS[name]
     found.is_ready = found.were_ready = True
 
