@@ -1,8 +1,10 @@
 """How soon the studio is there: ``python benchmarks/studio_start.py``.
 
 Processor seconds of the studio's own process, and seconds of the clock, from the command until the
-page is given, until a browser is let in, and until the numbers of the first network are there. The
-clock means little beside other work; processor seconds do.
+page is given, until a browser is let in, and until the numbers of the first network, the order they
+come in and the reason of one are there. Then, while the engine is loaded, how long a changed
+weight waits for its answer, asked for again and again. The clock means little beside other work;
+processor seconds do.
 """
 
 import argparse
@@ -12,6 +14,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -52,10 +55,30 @@ def start() -> dict[str, tuple[float, float]]:
         ask(address.netloc, "GET", "/", {})
         note("the page is given")
         own = {"origin": f"http://{address.netloc}", "content-type": "application/json"}
-        cookie = ask(address.netloc, "POST", "/api/session", own, json.dumps({"token": token}))
+        own["cookie"] = sign_in(address.netloc, own, token)
         note("the browser is let in")
-        ask(address.netloc, "GET", "/api/network/examples/hand_worked", {"cookie": cookie})
+        answer = ask(address.netloc, "GET", "/api/network/examples/hand_worked", own)
+        state = json.loads(answer)["state"]
         note("the first network is there")
+        shape = {"n_inputs": 2, "units": [2, 2, 2]}
+        ask(address.netloc, "POST", "/api/network/tape", own, json.dumps(shape))
+        asked = {"state": state, "name": "output.neuron1.a"}
+        ask(address.netloc, "POST", "/api/network/why", own, json.dumps(asked))
+        note("its order and a reason")
+        waits = []
+        engine = threading.Thread(
+            target=ask, args=(address.netloc, "POST", "/api/network/along", own,
+                              json.dumps(asked | {"name": "output.neuron1.bias"})),
+        )  # fmt: skip
+        engine.start()
+        while engine.is_alive():
+            asked_at = time.perf_counter()
+            ask(address.netloc, "POST", "/api/network/answer", own, json.dumps(state))
+            waits.append(time.perf_counter() - asked_at)
+            time.sleep(1 / 30)
+        note("the engine has answered")
+        found["a weight meanwhile, middle"] = (float("nan"), sorted(waits)[len(waits) // 2])
+        found["a weight meanwhile, slowest"] = (float("nan"), max(waits))
         process.terminate()
         process.wait()
     return found
@@ -67,16 +90,26 @@ def processor_seconds(process: int) -> float:
     return (int(fields[11]) + int(fields[12])) / TICKS
 
 
-def ask(host: str, method: str, path: str, headers: dict[str, str], body: str = "") -> str:
-    """Ask once; return the cookie that was set, if one was."""
+def sign_in(host: str, headers: dict[str, str], token: str) -> str:
+    """Exchange the token of the link for a cookie."""
+    answer = request(host, "POST", "/api/session", headers, json.dumps({"token": token}))
+    return answer.getheader("set-cookie", "").split(";")[0]
+
+
+def ask(host: str, method: str, path: str, headers: dict[str, str], body: str = "") -> bytes:
+    """Ask once; return what is answered."""
+    return request(host, method, path, headers, body).read()
+
+
+def request(
+    host: str, method: str, path: str, headers: dict[str, str], body: str
+) -> http.client.HTTPResponse:
+    """Send a request; return its answer, not yet read."""
     connection = http.client.HTTPConnection(host, timeout=120)
     connection.request(method, path, body or None, headers)
     answer = connection.getresponse()
-    answer.read()
     assert answer.status == 200, answer.status
-    cookie = answer.getheader("set-cookie", "")
-    connection.close()
-    return cookie.split(";")[0]
+    return answer
 
 
 if __name__ == "__main__":

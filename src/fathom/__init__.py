@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from fathom.estimators.opening import open_model as open_model
     from fathom.estimators.regressor import FathomRegressor as FathomRegressor
     from fathom.estimators.transcriber import FathomTranscriber as FathomTranscriber
-    from fathom.inspection.trace import Trace as Trace
     from fathom.inspection.trace import trace as trace
+    from fathom.inspection.traced import Trace as Trace
     from fathom.inspection.why import why as why
     from fathom.nn.architecture import Architecture as Architecture
     from fathom.nn.bag import Bag as Bag
@@ -82,7 +82,7 @@ _HOMES = {
     "load_digits": "fathom.data.datasets",
     "open_model": "fathom.estimators.opening",
     "save": "fathom.deployment.archive",
-    "Trace": "fathom.inspection.trace",
+    "Trace": "fathom.inspection.traced",
     "trace": "fathom.inspection.trace",
     "why": "fathom.inspection.why",
 }

@@ -11,7 +11,7 @@ from PIL import Image
 from fathom import Architecture, Dense, FathomClassifier, FathomRegressor, Recipe, save
 from fathom.data.datasets import load_digits
 from fathom.inspection.arithmetic import write_number
-from fathom.inspection.trace import Trace
+from fathom.inspection.traced import Trace
 from fathom.inspection.why import Explanation
 
 NAMESPACE = {name: getattr(math, name) for name in dir(math)} | {"abs": abs, "max": max, "int": int}

@@ -40,6 +40,13 @@ def test_help_loads_nothing_heavy():
     assert not heavy & loaded
 
 
+def test_the_first_network_of_the_studio_waits_for_no_engine():
+    first = "from fathom.studio.network_routes import network_routes; network_routes()"
+    compute = "from fathom.studio.networks import answer, example; answer(example('hand_worked'))"
+    engine = {"jax", "equinox", "optax", "sklearn", "scipy", "numba", "polars", "pandas"}
+    assert not engine & loaded_after(f"{first}; {compute}")
+
+
 def test_importing_changes_nothing():
     before = "import os, warnings, signal; e = dict(os.environ); f = list(warnings.filters)"
     after = "import fathom; assert e == dict(os.environ) and f == list(warnings.filters)"

@@ -12,7 +12,8 @@ from fathom.errors import InputError
 from fathom.inspection.drawing import stages_of
 from fathom.inspection.example import INPUT, SUMS, TARGET, hand_worked, softmax_layer
 from fathom.inspection.formula import write_formula
-from fathom.inspection.trace import Trace, trace
+from fathom.inspection.trace import trace
+from fathom.inspection.traced import Trace
 from fathom.nn.activations import ACTIVATIONS
 from fathom.nn.architecture import Architecture
 from fathom.nn.blocks import Activation, Dropout, Flatten, Residual

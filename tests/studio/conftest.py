@@ -38,7 +38,7 @@ def served(tmp_path_factory):
 
     # Loaded here and not while the browser is: Python 3.11 trips where two threads parse at once,
     # as jaxtyping and pytest do with what they import.
-    for name in ("app", "networks", "lessons", "descent", "depth"):
+    for name in ("app", "networks", "reshaping", "lessons", "descent", "depth"):
         importlib.import_module(f"fathom.studio.{name}")
     try:
         page_files()

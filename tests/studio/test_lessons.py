@@ -9,7 +9,8 @@ from fathom.studio.lesson_messages import LessonAnswer
 from fathom.studio.lessons import LESSONS, check, every_lesson
 from fathom.studio.lessons.plan import Choice, Number, Reach, number_of
 from fathom.studio.messages import Descend, Reshape
-from fathom.studio.networks import descend, reshape
+from fathom.studio.networks import descend
+from fathom.studio.reshaping import reshape
 
 STEPS = [(lesson, at) for lesson in LESSONS for at in range(len(lesson.steps))]
 # worked out by hand, or with a few lines of plain Python, beside the network's own numbers

@@ -12,13 +12,11 @@ from fathom.studio.networks import (
     descend,
     example,
     explain,
-    fitting_loss,
-    look_along,
-    reshape,
     tape,
     trace_state,
 )
 from fathom.studio.program import write_script
+from fathom.studio.reshaping import fitting_loss, look_along, reshape
 
 
 def sigmoid(z):

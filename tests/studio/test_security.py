@@ -17,6 +17,7 @@ import pytest
 import fathom.studio
 from fathom.studio.app import Studio
 from fathom.studio.entrance import Entrance
+from fathom.studio.network_routes import network_routes
 from fathom.studio.networks import example
 from fathom.studio.security import MOST_JSON_BYTES, Keys
 
@@ -32,10 +33,10 @@ TRAVERSALS = (
 def routes(served, tmp_path_factory):
     """Return every route as (method, path)."""
     behind = Studio(tmp_path_factory.mktemp("routes")).application()
-    door = Entrance(Keys(), served.port, lambda: behind)._door
+    door = Entrance(Keys(), served.port, network_routes, lambda: behind)._door
     filled = {"{id}": "0" * 16, "{name}": "softmax", "{network}": "dnn"}
     found = []
-    for route in (*door.routes, *behind.routes):
+    for route in (*door.routes, *network_routes(), *behind.routes):
         path = route.path
         for slot, value in filled.items():
             path = path.replace(slot, value)

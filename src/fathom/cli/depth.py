@@ -32,7 +32,7 @@ from fathom.inspection.depth.laboratory import Outcome
 from fathom.inspection.depth.run import MOST_DEPTH
 from fathom.inspection.depth.shapes import SHAPES
 from fathom.inspection.depth.study import DepthStudy
-from fathom.nn.activations import ActivationName
+from fathom.nn.named import ActivationName
 from fathom.training.history import Event
 
 WRITE_S = 0.7  # kept back for drawing, writing and leaving

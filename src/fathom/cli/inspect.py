@@ -34,16 +34,10 @@ from fathom.estimators import FathomClassifier, FathomRegressor
 from fathom.estimators.factoring import read_combinations
 from fathom.estimators.opening import Opened, count_networks, open_model
 from fathom.inspection.arithmetic import write_number
-from fathom.inspection.example import (
-    INPUT,
-    LEARNING_RATE,
-    SUMS,
-    TARGET,
-    hand_worked,
-    softmax_layer,
-)
+from fathom.inspection.example import INPUT, LEARNING_RATE, SUMS, TARGET, hand_worked, softmax_layer
 from fathom.inspection.formula import write_formula
-from fathom.inspection.trace import Trace, trace
+from fathom.inspection.trace import trace
+from fathom.inspection.traced import Trace
 from fathom.inspection.why import Explanation, why
 from fathom.inspection.writing import write_trace
 from fathom.nn.network import Network

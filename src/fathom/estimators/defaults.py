@@ -8,7 +8,7 @@ from fathom.nn.blocks import Activation, Dropout, Flatten
 from fathom.nn.convolution import Conv2D, MaxPool
 from fathom.nn.dense import Dense
 from fathom.nn.layer import Shape
-from fathom.nn.losses import LossName
+from fathom.nn.named import LossName
 from fathom.nn.normalization import BatchNorm
 from fathom.training.recipe import Augmentation, Recipe
 

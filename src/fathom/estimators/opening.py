@@ -21,7 +21,8 @@ from fathom.estimators.factoring import read_combinations
 from fathom.estimators.illustrated import refuse_illustrated
 from fathom.estimators.naming import embedded_names, name_columns, output_names, sources_of
 from fathom.estimators.predicting import encode_rows
-from fathom.inspection.trace import Trace, trace
+from fathom.inspection.trace import trace
+from fathom.inspection.traced import Trace
 from fathom.nn.architecture import Architecture
 from fathom.nn.network import Network
 from fathom.search.design import Design, Member

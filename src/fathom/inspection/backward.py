@@ -12,7 +12,7 @@ from jaxtyping import PyTree
 
 from fathom.errors import InputError
 from fathom.inspection.layers import LayerKind
-from fathom.inspection.slopes import slope_of, through_softmax
+from fathom.inspection.slopes import slope_of
 from fathom.nn.activations import ACTIVATIONS
 from fathom.nn.blocks import ActivationLayer, DropoutLayer, FlattenLayer, ResidualLayer
 from fathom.nn.combination import CombinationLayer
@@ -176,36 +176,6 @@ def _pull_back(passage: Passage, delta: np.ndarray) -> tuple[PyTree, np.ndarray]
     _, pull = jax.vjp(combine, parameters, jnp.asarray(passage.x))
     gradient, x_gradient = pull(jnp.asarray(delta))
     return gradient, np.asarray(x_gradient)
-
-
-def output_errors(passage: Passage, target: np.ndarray, loss: str, share: float) -> np.ndarray:
-    """Return the node errors of the output layer, ∂L/∂z.
-
-    ==================== ==========================================
-    cross_entropy        a_k Σ_j y_j - y_k, which is a_k - y_k
-    binary_cross_entropy a_k - y_k
-    squared_error        (a_k - y_k) f′(z_k)
-    ==================== ==========================================
-
-    Parameters
-    ----------
-    passage : Passage
-        The output layer.
-    target : numpy.ndarray
-        What the outputs should be, shape (batch, outputs).
-    loss : str
-        Name of the loss.
-    share : float
-        What one example counts for: 1 / batch for a mean.
-    """
-    a = passage.a
-    if loss == "cross_entropy":
-        return share * (a * target.sum(axis=1, keepdims=True) - target)
-    if loss == "binary_cross_entropy":
-        return share * (a - target)
-    if passage.activation == "softmax":
-        return share * through_softmax(a, a - target)
-    return share * (a - target) * _slope(passage)
 
 
 def constants_of(passage: Passage) -> dict[str, np.ndarray]:

@@ -5,7 +5,7 @@ from typing import Literal, TypeAlias
 from pydantic import Field
 
 from fathom.inspection.arrays import Measured, Numbers
-from fathom.nn.activations import ActivationName
+from fathom.nn.named import ActivationName
 from fathom.training.recipe import OptimizerName
 from fathom.values import Value
 

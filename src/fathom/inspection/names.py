@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fathom.errors import InputError
 from fathom.inspection.arithmetic import Operand
 from fathom.inspection.layers import LayerTrace
-from fathom.inspection.trace import Trace
+from fathom.inspection.traced import Trace
 
 UNIT_QUANTITIES = (
     "z", "a", "delta", "slope", "exp", "probability", "normalized", "mean", "variance",

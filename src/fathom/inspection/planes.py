@@ -16,9 +16,9 @@ from fathom.errors import InputError
 from fathom.inspection.contours import outline
 from fathom.inspection.descents import Walk, Walker, draw_start, walk_together
 from fathom.inspection.judging import Score, set_contest
-from fathom.nn.activations import ActivationName
 from fathom.nn.architecture import Architecture
 from fathom.nn.dense import Dense
+from fathom.nn.named import ActivationName
 from fathom.nn.network import Network
 from fathom.training.recipe import Recipe
 from fathom.values import Value

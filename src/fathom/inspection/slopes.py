@@ -6,7 +6,6 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import erf, expit
 
 LEAK = 0.01  # of leaky_relu
 SELU_SCALE, SELU_DEPTH = 1.0507009873554805, 1.6732632423543772
@@ -50,21 +49,29 @@ def _exp_minus_1(z: float) -> str:
     return "exp({z}) - 1" if abs(z) > TINY else "expm1({z})"
 
 
+def sigmoid(z: np.ndarray) -> np.ndarray:
+    """Return σ(z) = 1 / (1 + e^(-z)); where the power is infinite it is 0, as it should be."""
+    with np.errstate(over="ignore"):
+        return 1 / (1 + np.exp(-z))
+
+
 def _softplus_of(z: np.ndarray) -> np.ndarray:
     return np.logaddexp(z, 0)
 
 
 def _gelu_slope(z: np.ndarray, a: np.ndarray) -> np.ndarray:
+    from scipy.special import erf  # the one function here that NumPy has not
+
     return (1 + erf(z / math.sqrt(2))) / 2 + z * np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
 
 
 def _silu_slope(z: np.ndarray, a: np.ndarray) -> np.ndarray:
-    return expit(z) * (1 + z * (1 - expit(z)))
+    return sigmoid(z) * (1 + z * (1 - sigmoid(z)))
 
 
 def _mish_slope(z: np.ndarray, a: np.ndarray) -> np.ndarray:
     bent = np.tanh(_softplus_of(z))
-    return bent + z * (1 - bent**2) * expit(z)
+    return bent + z * (1 - bent**2) * sigmoid(z)
 
 
 def _mish_slope_arithmetic(z: float) -> str:
@@ -125,7 +132,7 @@ EQUATIONS: MappingProxyType[str, Equation] = MappingProxyType(
             _mish_slope, lambda z: f"{{z}} * tanh({_softplus(z)})", _mish_slope_arithmetic,
         ),
         "softplus": Equation(
-            "ln(1 + e^z)", "σ(z)", lambda z, a: expit(z), _softplus, _sigmoid
+            "ln(1 + e^z)", "σ(z)", lambda z, a: sigmoid(z), _softplus, _sigmoid
         ),
     }
 )  # fmt: skip

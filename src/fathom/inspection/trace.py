@@ -1,150 +1,34 @@
 """A trace: every number of a network on a batch, forward and backward."""
 
 from collections.abc import Iterator
-from html import escape
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PyTree
-from pydantic import Field
 
 from fathom.errors import InputError
-from fathom.inspection.arithmetic import write_number
-from fathom.inspection.arrays import Measured, Numbers
 from fathom.inspection.backward import (
     Passage,
     constants_of,
     flow_back,
-    output_errors,
     run_backward,
     run_forward,
     settings_of,
 )
-from fathom.inspection.drawing import draw_network, stages_of
+from fathom.inspection.goal import output_errors, targets_of
 from fathom.inspection.layers import LayerTrace, ParameterTrace, Update
+from fathom.inspection.traced import Trace
 from fathom.inspection.update import Step, first_step
 from fathom.nn.blocks import ResidualLayer
 from fathom.nn.layer import partition
-from fathom.nn.losses import LOSSES, REQUIRED_ACTIVATIONS, LossName, ReductionName
+from fathom.nn.losses import LOSSES
+from fathom.nn.named import LossName, ReductionName
 from fathom.nn.network import Network
 from fathom.training.recipe import Recipe
 
-FEW = 4  # numbers of a layer that are printed one by one
 LEARNING_RATE = 0.1  # of plain gradient descent, where no recipe is given
-
-
-class Trace(Measured):
-    """Every number of a network on a batch: what flowed forward, and what flowed back.
-
-    Attributes
-    ----------
-    x : numpy.ndarray
-        The inputs, one row of the first axis each.
-    layers : tuple of LayerTrace
-        From the first layer to the output layer: z, a, node errors δ, gradients, new values.
-    loss_name, reduction : str
-        What is minimized, and how the losses of a batch are joined.
-    target : numpy.ndarray or None
-        What the outputs should be, shape (batch, outputs); None for the forward half alone.
-    losses : numpy.ndarray or None
-        Loss of each example.
-    loss : float or None
-        Their mean or total L.
-    update : Update or None
-        How the gradients become new values.
-    input_names, feature_names, output_names : tuple of str
-        What inputs are, what the first layer makes of the columns of a table, and what outputs
-        are; empty where they have no names.
-
-    See Also
-    --------
-    trace : makes one.
-    fathom.inspection.why.why : explains any number in it.
-    """
-
-    x: Numbers
-    layers: tuple[LayerTrace, ...] = Field(min_length=1)
-    loss_name: LossName
-    reduction: ReductionName = "mean"
-    target: Numbers | None = None
-    losses: Numbers | None = None
-    loss: float | None = None
-    update: Update | None = None
-    input_names: tuple[str, ...] = ()
-    feature_names: tuple[str, ...] = ()
-    output_names: tuple[str, ...] = ()
-
-    @property
-    def n_rows(self) -> int:
-        """Number of examples."""
-        return len(self.x)
-
-    @property
-    def output(self) -> np.ndarray:
-        """What the network says, shape (batch, outputs)."""
-        return self.layers[-1].a
-
-    def __str__(self) -> str:
-        examples = "1 example" if self.n_rows == 1 else f"{self.n_rows} examples"
-        loss = "" if self.loss is None else f", loss {write_number(self.loss)}"
-        layers = "1 layer" if len(self.layers) == 1 else f"{len(self.layers)} layers"
-        head = f"{examples} through {layers}{loss}"
-        rows = [("layer", "", "z", "a", "δ"), ("input", "", "", _few(self.x[0]), "")]
-        for layer in self.layers:
-            error = "" if layer.delta is None else _few(layer.delta[0])
-            rows.append((layer.name, str(layer), _few(layer.z[0]), _few(layer.a[0]), error))
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        table = [
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-            for row in rows
-        ]
-        return "\n".join([head, *table])
-
-    __repr__ = __str__
-
-    def drawn(self, row: int = 0) -> str:
-        """Return the network drawn as SVG, with the numbers of one example in it."""
-        stages = stages_of(
-            self.x, self.layers, row=row,
-            input_names=self.input_names, feature_names=self.feature_names,
-            output_names=self.output_names,
-        )  # fmt: skip
-        return draw_network(stages, title="network", description=str(self))
-
-    def _repr_html_(self) -> str:
-        numbers = f"<summary>numbers</summary><pre>{escape(str(self))}</pre>"
-        return f"<div>{self.drawn()}<details>{numbers}</details></div>"
-
-    def every_layer(self) -> Iterator[LayerTrace]:
-        """Return the layers one after another, those inside a block before the block."""
-        for layer in self.layers:
-            yield from layer.inner
-            yield layer
-
-    def layer(self, name: str) -> LayerTrace:
-        """Return a layer by its name: ``layer1``, ``output``, ``layer3.inner2``.
-
-        Raises
-        ------
-        InputError
-            If there is no such layer.
-        """
-        last = f"layer{len(self.layers)}"
-        wanted = name.replace(last, "output", 1) if name.split(".")[0] == last else name
-        found = next((layer for layer in self.every_layer() if layer.name == wanted), None)
-        if found is None:
-            names = ", ".join(layer.name for layer in self.layers)
-            raise InputError(f"one of {names}", got=repr(name))
-        return found
-
-
-def _few(values: np.ndarray) -> str:
-    """Write the numbers of one example, or how far they reach where there are many."""
-    if values.size <= FEW:
-        return ", ".join(write_number(value, 3) for value in values.flat)
-    return f"{write_number(values.min(), 3)} to {write_number(values.max(), 3)}"
 
 
 def trace(
@@ -223,7 +107,7 @@ def trace(
     with jax.enable_x64(True):
         exact = jax.tree.map(_as_float64, network)
         rows = _checked_rows(exact, x)
-        target = None if y is None else _as_target(y, exact, loss, len(rows), recipe)
+        target = None if y is None else _targets(y, exact, loss, len(rows), recipe)
         passages = run_forward(exact.layers[:-1], rows, key)
         hidden = passages[-1].a if passages else rows
         passages += run_forward(exact.layers[-1:], hidden, None)
@@ -234,7 +118,9 @@ def trace(
             losses = np.asarray(LOSSES[loss](z, jnp.asarray(target), activation))
             joined = float(losses.mean() if reduction == "mean" else losses.sum())
             share = 1 / len(rows) if reduction == "mean" else 1.0
-            upstream = flow_back(passages[-1], output_errors(passages[-1], target, loss, share))
+            last = passages[-1]
+            errors = output_errors(last.z, last.a, last.activation, target, loss, share)
+            upstream = flow_back(last, errors)
             run_backward(passages[:-1], upstream)
             gradient = Network(tuple(passage.gradient for passage in passages))
             step = first_step(partition(exact)[0], gradient, chosen)
@@ -272,31 +158,12 @@ def _as_float64(leaf: Any) -> Any:
     return jnp.asarray(np.asarray(leaf, np.float64)) if is_float else leaf
 
 
-def _as_target(
+def _targets(
     y: Any, network: Network, loss: LossName, n_rows: int, recipe: Recipe | None
 ) -> np.ndarray:
-    """Return what the outputs should be, smoothed where they are probabilities."""
-    needed = REQUIRED_ACTIVATIONS.get(loss)
-    if needed is not None and network.output.activation != needed:
-        raise InputError(f"a {needed} output for the loss {loss}", got=network.output.activation)
-    values = np.asarray(y)
-    n_outputs = len(network.output.weight)
     smoothing = recipe.label_smoothing if recipe is not None else 0.0
-    if values.ndim == 1 and values.dtype.kind in "iub" and n_outputs > 1:
-        if values.min(initial=0) < 0 or values.max(initial=0) >= n_outputs:
-            raise InputError(f"classes from 0 to {n_outputs - 1}", got=f"{values[:8].tolist()}")
-        target = np.eye(n_outputs)[values.astype(int)]
-    else:
-        target = values.astype(np.float64).reshape(len(values), -1)
-    if target.shape != (n_rows, n_outputs) or not np.isfinite(target).all():
-        raise InputError(
-            f"{n_outputs} finite targets for each of {n_rows} examples",
-            got=f"shape {values.shape}",
-        )
-    if loss == "squared_error":
-        return target
-    evenly = 1 / 2 if loss == "binary_cross_entropy" else 1 / n_outputs
-    return (1 - smoothing) * target + smoothing * evenly
+    shape = n_rows, len(network.output.weight)
+    return targets_of(y, shape, network.output.activation, loss, smoothing)
 
 
 def _describe_update(recipe: Recipe, step: Step) -> Update:

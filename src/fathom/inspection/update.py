@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import PyTree
 
-from fathom.training.optimizers import DECOUPLED, make_optimizer, rate_factors
-from fathom.training.recipe import Recipe
+from fathom.training.optimizers import make_optimizer, rate_factors
+from fathom.training.recipe import DECOUPLED, Recipe
 
 
 class Step(NamedTuple):

@@ -8,7 +8,7 @@ from fathom.errors import InputError
 from fathom.inspection.arithmetic import Line, Operand, notes_of, settle
 from fathom.inspection.layers import LayerTrace
 from fathom.inspection.names import Address, Index, Scene, parameter_name, parse_name, written
-from fathom.inspection.trace import Trace
+from fathom.inspection.traced import Trace
 from fathom.inspection.why_backward import (
     explain_delta,
     explain_direction,

@@ -19,7 +19,7 @@ from fathom.inspection.why_forward import (
     statistic,
     target,
 )
-from fathom.training.optimizers import DECOUPLED, MUON_STEP, RMSPROP_DECAY
+from fathom.training.recipe import DECOUPLED, MUON_STEP, RMSPROP_DECAY
 
 BY_CHAIN_RULE = "by the chain rule through the layer"
 STABLE = 1e-8  # what optimizers add to a root, so that nothing is divided by 0

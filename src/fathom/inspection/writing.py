@@ -9,7 +9,7 @@ from fathom.inspection.arithmetic import Line, value_of, write_number
 from fathom.inspection.layers import LayerTrace
 from fathom.inspection.names import Index, Scene, parameter_name, written
 from fathom.inspection.slopes import EQUATIONS
-from fathom.inspection.trace import Trace
+from fathom.inspection.traced import Trace
 from fathom.inspection.why import Explanation, why
 from fathom.inspection.why_backward import explain_delta, slope
 from fathom.inspection.why_forward import explain_sum

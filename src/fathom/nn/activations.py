@@ -2,26 +2,12 @@
 
 from collections.abc import Callable
 from types import MappingProxyType
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-ActivationName: TypeAlias = Literal[
-    "identity",
-    "sigmoid",
-    "tanh",
-    "relu",
-    "leaky_relu",
-    "elu",
-    "selu",
-    "gelu",
-    "silu",
-    "mish",
-    "softplus",
-    "softmax",
-]
 ActivationFunction: TypeAlias = Callable[[Float[Array, "..."]], Float[Array, "..."]]
 
 

@@ -7,14 +7,13 @@ from pydantic import Field, field_validator, model_validator
 
 from fathom.display import note, table
 from fathom.errors import ArchitectureError, FathomError
-from fathom.nn.activations import ActivationName
 from fathom.nn.bag import Bag
 from fathom.nn.blocks import InnerLayer, Residual
 from fathom.nn.combination import Combination
 from fathom.nn.dense import Dense
 from fathom.nn.embedding import Columns
 from fathom.nn.layer import Shape, every_layer, require_bounded
-from fathom.nn.losses import REQUIRED_ACTIVATIONS, LossName, ReductionName
+from fathom.nn.named import REQUIRED_ACTIVATIONS, ActivationName, LossName, ReductionName
 from fathom.nn.stems import Stems
 from fathom.values import Value
 

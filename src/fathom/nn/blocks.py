@@ -10,12 +10,13 @@ from jaxtyping import Array, Float, Key
 from pydantic import Field
 
 from fathom.errors import ArchitectureError
-from fathom.nn.activations import ACTIVATIONS, ActivationName
+from fathom.nn.activations import ACTIVATIONS
 from fathom.nn.convolution import AveragePool, Conv2D, GlobalAveragePool, MaxPool
 from fathom.nn.dense import Dense
 from fathom.nn.embedding import Gain
 from fathom.nn.initializers import Initializer
 from fathom.nn.layer import AbstractLayer, LayerDescription, Shape, Statistic, require_bounded
+from fathom.nn.named import ActivationName
 from fathom.nn.normalization import BatchNorm, LayerNorm
 from fathom.nn.sequence import Conv1D
 

@@ -10,8 +10,8 @@ from jaxtyping import Array, Float, Key
 from pydantic import Field, FiniteFloat, model_validator
 
 from fathom.errors import ArchitectureError
-from fathom.nn.activations import ActivationName
 from fathom.nn.layer import AbstractLayer, LayerDescription, Shape
+from fathom.nn.named import ActivationName
 
 MAX_COMBINATIONS = 1024
 Size = Annotated[int, Field(ge=2, le=MAX_COMBINATIONS)]

@@ -9,10 +9,11 @@ from jaxtyping import Array, Float, Key
 from pydantic import Field, field_validator
 
 from fathom.errors import ArchitectureError
-from fathom.nn.activations import ACTIVATIONS, ActivationName
+from fathom.nn.activations import ACTIVATIONS
 from fathom.nn.dense import data_scale, draw_parameters, resolve_initializer, scale_to_spread
 from fathom.nn.initializers import BiasInitializer, Initializer
 from fathom.nn.layer import AbstractLayer, LayerDescription, Shape
+from fathom.nn.named import ActivationName
 
 _LAYOUT = ("NHWC", "HWIO", "NHWC")  # channels last: twice as fast as channels first on CPU
 

@@ -9,9 +9,10 @@ from jaxtyping import Array, Float, Key
 from pydantic import Field
 
 from fathom.errors import ArchitectureError
-from fathom.nn.activations import ACTIVATIONS, ActivationName, default_initializer
+from fathom.nn.activations import ACTIVATIONS, default_initializer
 from fathom.nn.initializers import BiasInitializer, Initializer
 from fathom.nn.layer import AbstractLayer, LayerDescription, Shape
+from fathom.nn.named import ActivationName
 
 
 class DenseLayer(AbstractLayer):

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from types import MappingProxyType
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -10,8 +10,6 @@ from jaxtyping import Array, Float, Int
 
 from fathom.nn.activations import ACTIVATIONS
 
-LossName: TypeAlias = Literal["squared_error", "cross_entropy", "binary_cross_entropy", "ctc"]
-ReductionName: TypeAlias = Literal["mean", "total"]
 Loss: TypeAlias = Callable[..., Float[Array, " batch"]]
 """Sums of the output layer, the truth, the output's activation → the loss of each example."""
 
@@ -136,11 +134,6 @@ LOSSES: MappingProxyType[str, Loss] = MappingProxyType(
     }
 )
 """Every loss by name."""
-
-REQUIRED_ACTIVATIONS: MappingProxyType[str, str] = MappingProxyType(
-    {"cross_entropy": "softmax", "binary_cross_entropy": "sigmoid", "ctc": "softmax"}
-)
-"""The only activation function of the output layer a loss is defined for; absent where any is."""
 
 
 def reduce_loss(

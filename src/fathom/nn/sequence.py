@@ -8,10 +8,11 @@ from jaxtyping import Array, Float, Key
 from pydantic import Field
 
 from fathom.errors import ArchitectureError
-from fathom.nn.activations import ACTIVATIONS, ActivationName
+from fathom.nn.activations import ACTIVATIONS
 from fathom.nn.dense import draw_parameters, resolve_initializer
 from fathom.nn.initializers import BiasInitializer, Initializer
 from fathom.nn.layer import AbstractLayer, LayerDescription, Shape
+from fathom.nn.named import ActivationName
 
 
 class Conv1DLayer(AbstractLayer):

@@ -10,7 +10,7 @@ from fathom.nn.bag import Bag
 from fathom.nn.blocks import Activation, Dropout
 from fathom.nn.dense import Dense
 from fathom.nn.embedding import Columns, Gain
-from fathom.nn.losses import LossName
+from fathom.nn.named import LossName
 from fathom.nn.stems import Stem, Stems
 from fathom.search.contest import Entry
 from fathom.search.picturing import picture_layers

@@ -5,7 +5,7 @@ from fathom.nn.blocks import Activation, Dropout, Flatten
 from fathom.nn.convolution import GlobalAveragePool, MaxPool
 from fathom.nn.dense import Dense
 from fathom.nn.layer import Shape
-from fathom.nn.losses import LossName
+from fathom.nn.named import LossName
 from fathom.nn.normalization import BatchNorm
 from fathom.search.contest import Entry
 from fathom.search.picturing import (

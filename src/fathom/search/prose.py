@@ -11,7 +11,7 @@ from fathom.nn.architecture import Architecture, Layer
 from fathom.nn.bag import Bag
 from fathom.nn.blocks import Activation, Dropout, Residual
 from fathom.nn.dense import Dense
-from fathom.nn.losses import LossName
+from fathom.nn.named import LossName
 from fathom.nn.network import Network
 from fathom.search.contest import Entry, Ground, run_entry
 from fathom.training.history import History, StartHistory

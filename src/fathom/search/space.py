@@ -8,13 +8,12 @@ from pydantic import Field
 from fathom.data.features import Layout
 from fathom.data.schema import Target
 from fathom.data.views import N_BINS, View
-from fathom.nn.activations import ActivationName
 from fathom.nn.architecture import Architecture, Layer
 from fathom.nn.blocks import Dropout
 from fathom.nn.dense import Dense
 from fathom.nn.embedding import Columns, Gain, NumberForm
 from fathom.nn.initializers import Initializer
-from fathom.nn.losses import LossName
+from fathom.nn.named import ActivationName, LossName
 from fathom.search.factors import with_factors
 from fathom.training.recipe import Recipe, ScheduleName
 from fathom.values import Value

@@ -7,14 +7,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from fathom.errors import InputError
 from fathom.studio.depth_routes import depth_routes
 from fathom.studio.descent_routes import descent_routes
 from fathom.studio.digit_routes import DigitRoutes
 from fathom.studio.digits import DigitRoom
 from fathom.studio.jobs import Jobs
 from fathom.studio.lesson_routes import lesson_routes
-from fathom.studio.messages import Ask, Descend, NetworkState, Reshape, TapeRequest
+from fathom.studio.network_routes import engine_routes
 from fathom.studio.result_routes import ResultRoutes
 from fathom.studio.security import UPLOAD, App
 from fathom.studio.table_messages import Correction, JobRequest, MoreTime
@@ -22,7 +21,6 @@ from fathom.studio.tables import Tables
 from fathom.studio.telling import tell
 from fathom.studio.turns import Turns
 from fathom.studio.wire import application_of, read, say, say_json
-from fathom.values import Value
 
 
 class Studio:
@@ -45,12 +43,7 @@ class Studio:
     def application(self) -> App:
         """Return the application; who may speak to it is known before."""
         routes = [
-            Route("/api/network/examples/{name}", self.example),
-            Route("/api/network/script", self.script, methods=["POST"]),
-            *(
-                Route(f"/api/network/{name}", self.compute, methods=["POST"])
-                for name in NETWORK_TASKS
-            ),
+            *engine_routes(),
             Route(UPLOAD, self.upload, methods=["POST"]),
             Route("/api/tables/{id}", self.table),
             Route("/api/tables/{id}/correction", self.correct, methods=["POST"]),
@@ -68,31 +61,6 @@ class Studio:
             *lesson_routes(),
         ]
         return application_of(routes)
-
-    async def example(self, request: Request) -> Response:
-        """Give a network to begin with."""
-        from fathom.studio.networks import answer, example
-
-        name = request.path_params["name"]
-        if name not in ("hand_worked", "softmax", "exclusive_or"):
-            raise InputError(
-                "the name of an example: hand_worked, softmax or exclusive_or", got=repr(name)[:80]
-            )
-        return say(await run_in_threadpool(lambda: answer(example(name))))
-
-    async def script(self, request: Request) -> Response:
-        """Give the network of the page as a program."""
-        from fathom.studio.program import write_script
-
-        return say(write_script(await read(request, NetworkState)))
-
-    async def compute(self, request: Request) -> Response:
-        """Answer a question of the network page."""
-        from fathom.studio import networks
-
-        kind, task = NETWORK_TASKS[request.url.path.rpartition("/")[2]]
-        asked = await read(request, kind)
-        return say(await run_in_threadpool(getattr(networks, task), asked))
 
     async def upload(self, request: Request) -> Response:
         """Take a table, a piece at a time, and say what it is."""
@@ -147,10 +115,3 @@ class Studio:
     async def events(self, request: Request) -> Response:
         """Tell what a job says, as it says it; who comes again goes on where it was."""
         return tell(request, self.jobs)
-
-
-NETWORK_TASKS: dict[str, tuple[type[Value], str]] = {
-    "answer": (NetworkState, "answer"), "why": (Ask, "explain"), "along": (Ask, "look_along"),
-    "reshape": (Reshape, "reshape"),
-    "descend": (Descend, "descend"), "tape": (TapeRequest, "tape"),
-}  # fmt: skip

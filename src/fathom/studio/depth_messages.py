@@ -7,7 +7,7 @@ from pydantic import Field, FiniteFloat
 from fathom.inspection.depth.shapes import Shape
 from fathom.inspection.judging import Score
 from fathom.inspection.planes import Line, PlaneName, Region, StagedRegion
-from fathom.nn.activations import ActivationName
+from fathom.nn.named import ActivationName
 from fathom.studio.wording import Words
 from fathom.values import Value
 

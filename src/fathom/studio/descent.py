@@ -35,7 +35,8 @@ from fathom.studio.descent_messages import (
     Weights,
 )
 from fathom.studio.messages import Example, LayerState, NetworkState
-from fathom.studio.networks import example, landscape_of
+from fathom.studio.networks import example
+from fathom.studio.reshaping import landscape_of
 from fathom.training.recipe import OptimizerName
 
 CURVE_POINTS, CURVE_STEPS = 241, 60

@@ -1,9 +1,9 @@
-"""The entrance: the page and the key to it, at once, while what computes is still being loaded."""
+"""The entrance: the page and the key to it at once, its first network next, the engine after."""
 
 import asyncio
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 
 from starlette.requests import Request
@@ -27,12 +27,61 @@ from fathom.studio.security import (
 from fathom.studio.wire import application_of, read, say
 
 WELCOME = "/api/welcome"
+NETWORK = "/api/network/"
+ENGINE = frozenset({f"{NETWORK}along", f"{NETWORK}reshape"})  # of these the engine answers
+PAUSE_S = 0.5  # from the first network to the engine: what a browser asks for and draws by then
+
+
+class Room:
+    """An application that is loaded when it is first needed, in a thread of its own.
+
+    Parameters
+    ----------
+    name : str
+        What the thread is called.
+    load : callable
+        Loads and returns the application; called once.
+    """
+
+    def __init__(self, name: str, load: Callable[[], App]) -> None:
+        self._app: Future[App] = Future()
+        self._thread = threading.Thread(target=self._load, args=(load,), name=name, daemon=True)
+        self._lock, self.is_begun = threading.Lock(), False
+
+    def begin(self) -> None:
+        """Begin to load, unless that has begun."""
+        with self._lock:
+            if not self.is_begun:
+                self.is_begun = True
+                self._thread.start()
+
+    def _load(self, load: Callable[[], App]) -> None:
+        try:
+            self._app.set_result(load())
+        except BaseException as error:
+            print(f"fathom: {type(error).__name__}: {error}", file=sys.stderr)
+            self._app.set_exception(error)
+
+    def wait(self) -> None:
+        """Return when it is loaded."""
+        self.begin()
+        self._thread.join()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer as soon as it is loaded."""
+        self.begin()
+        if not self._app.done():
+            # shielded: who goes away meanwhile cancels the loading for nobody else
+            await asyncio.shield(asyncio.wrap_future(self._app))
+        await self._app.result()(scope, receive, send)
 
 
 class Entrance:
     """Gives the files of the page and lets browsers in; passes all else on once it can be answered.
 
-    Loading what computes takes seconds, in which a browser can have the page and draw it.
+    What the first network needs is loaded at once. The engine takes seconds, in which whatever else
+    runs in this process waits: it is loaded when something asks for it, or some time after the
+    first network was asked for, when a browser has it.
 
     Parameters
     ----------
@@ -40,8 +89,10 @@ class Entrance:
         Tokens and cookies.
     port : int
         The port, a part of the cookie's name.
+    load_first : callable
+        Loads and returns the routes of the network page that need no engine.
     load : callable
-        Loads and returns the application behind; called once, in a thread of its own.
+        Loads and returns the application of everything else.
 
     Raises
     ------
@@ -49,7 +100,10 @@ class Entrance:
         If the page was not built.
     """
 
-    def __init__(self, keys: Keys, port: int, load: Callable[[], App]) -> None:
+    def __init__(
+        self, keys: Keys, port: int, load_first: Callable[[], Sequence[Route]],
+        load: Callable[[], App],
+    ) -> None:  # fmt: skip
         self._keys, self._cookie_name = keys, cookie_name(port)
         self._files = page_files()
         self._own = {SIGN_IN, WELCOME, *self._files}
@@ -60,28 +114,24 @@ class Entrance:
                 *(Route(address, self.page) for address in self._files),
             ]
         )
-        self._behind: Future[App] = Future()
-        threading.Thread(
-            target=self._load, args=(load,), name="studio-loading", daemon=True
-        ).start()
+        self._first = Room("studio-first", lambda: application_of(load_first()))
+        self._behind = Room("studio-loading", lambda: self._load_behind(load))
+        self._first.begin()
 
-    def _load(self, load: Callable[[], App]) -> None:
-        try:
-            self._behind.set_result(load())
-        except BaseException as error:
-            print(f"fathom: {type(error).__name__}: {error}", file=sys.stderr)
-            self._behind.set_exception(error)
+    def _load_behind(self, load: Callable[[], App]) -> App:
+        self._first.wait()  # one after another: two threads that load the same see half of it
+        return load()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer at once, or pass on."""
-        if scope["type"] == "http" and scope["path"] not in self._own:
-            if not self._behind.done():
-                # shielded: who goes away meanwhile cancels the loading for nobody else
-                await asyncio.shield(asyncio.wrap_future(self._behind))
-            behind = self._behind.result()
-            await behind(scope, receive, send)
-        else:
+        if scope["type"] != "http" or scope["path"] in self._own:
             await self._door(scope, receive, send)
+        elif scope["path"].startswith(NETWORK) and scope["path"] not in ENGINE:
+            await self._first(scope, receive, send)
+            if not self._behind.is_begun:
+                asyncio.get_running_loop().call_later(PAUSE_S, self._behind.begin)
+        else:
+            await self._behind(scope, receive, send)
 
     async def page(self, request: Request) -> Response:
         """Give a file of the page."""

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import Field, FiniteFloat
 
 from fathom.inspection.why import Explanation
-from fathom.nn.activations import ActivationName
+from fathom.nn.named import ActivationName
 from fathom.studio.door_messages import MOST_EXAMPLES, MOST_LAYERS, MOST_UNITS
 from fathom.values import Value
 

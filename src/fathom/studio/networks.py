@@ -1,25 +1,17 @@
 """The network of the network page: from what stands on the page to every number of it."""
 
-from collections.abc import Sequence
 from itertools import pairwise
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from fathom.errors import InputError
-from fathom.inspection.curve import loss_along
 from fathom.inspection.example import BIASES, INPUT, LEARNING_RATE, SUMS, TARGET, WEIGHTS
-from fathom.inspection.landscape import Landscape
 from fathom.inspection.layers import LayerTrace
 from fathom.inspection.names import Scene
-from fathom.inspection.trace import Trace, trace
+from fathom.inspection.plain import PlainLayer, trace_dense
+from fathom.inspection.traced import Trace
 from fathom.inspection.why import Explanation, why
 from fathom.inspection.why_forward import exponential
-from fathom.nn.architecture import Architecture
-from fathom.nn.dense import Dense, DenseLayer
-from fathom.nn.losses import REQUIRED_ACTIVATIONS
-from fathom.nn.network import Network, draw
 from fathom.studio.messages import (
     Ask,
     Descend,
@@ -31,15 +23,11 @@ from fathom.studio.messages import (
     NetworkAnswer,
     NetworkNumbers,
     NetworkState,
-    Reshape,
-    ShownLoss,
-    Slope,
     Step,
     Tape,
     TapeRequest,
 )
 
-CURVE_POINTS = 81
 EXCLUSIVE_OR = ((0.0, 0.0, 0.0), (0.0, 1.0, 1.0), (1.0, 0.0, 1.0), (1.0, 1.0, 0.0))
 
 
@@ -80,27 +68,19 @@ def trace_state(state: NetworkState) -> Trace:
     InputError
         If layers do not fit together, or examples do not fit them.
     """
-    return trace(
-        _built(state), [one.x for one in state.examples], [one.target for one in state.examples],
+    check_shapes(state)
+    layers = [
+        PlainLayer(np.array(layer.weights), np.array(layer.biases), layer.activation)
+        for layer in state.layers
+    ]
+    return trace_dense(
+        layers, [one.x for one in state.examples], [one.target for one in state.examples],
         loss=state.loss, learning_rate=state.learning_rate,
     )  # fmt: skip
 
 
-def _built(state: NetworkState) -> Network:
-    """Return the network itself, in float64."""
-    _check(state)
-    with jax.enable_x64(True):
-        layers = tuple(
-            DenseLayer(
-                jnp.asarray(np.array(layer.weights)), jnp.asarray(np.array(layer.biases)),
-                layer.activation,
-            )
-            for layer in state.layers
-        )  # fmt: skip
-    return Network(layers)
-
-
-def _check(state: NetworkState) -> None:
+def check_shapes(state: NetworkState) -> None:
+    """Refuse layers that do not fit together, and examples that do not fit them."""
     width = len(state.layers[0].weights[0])
     for number, layer in enumerate(state.layers, start=1):
         if any(len(row) != width for row in layer.weights):
@@ -169,49 +149,6 @@ def explain(asked: Ask) -> Explanation:
     return why(trace_state(asked.state), name)
 
 
-def landscape_of(state: NetworkState) -> Landscape:
-    """Return the error surface of a network on its examples, in float64.
-
-    What is worked out of it belongs within ``jax.enable_x64``.
-    """
-    network, first = _built(state), state.examples[0]
-    described = Architecture(
-        input_shape=(len(first.x),), loss=state.loss,
-        layers=tuple(
-            Dense(units=len(layer.biases), activation=layer.activation) for layer in state.layers
-        ),
-    )  # fmt: skip
-    with jax.enable_x64(True):
-        return Landscape(
-            network, described, np.array([one.x for one in state.examples]),
-            np.array([one.target for one in state.examples]),
-        )  # fmt: skip
-
-
-def look_along(asked: Ask) -> Slope:
-    """Return the loss along one weight or bias, and the steps downhill along it alone.
-
-    Examples
-    --------
-    >>> found = look_along(Ask(state=example("hand_worked"), name="output.neuron2.bias"))
-    >>> round(found.loss, 4), round(found.slope, 4)
-    (0.4168, 0.1175)
-    """
-    state = asked.state
-    landscape = landscape_of(state)
-    with jax.enable_x64(True):
-        found = loss_along(
-            landscape, asked.name, learning_rate=state.learning_rate, n_points=CURVE_POINTS
-        )
-    is_near = np.isfinite(found.steps) & np.isfinite(found.step_losses)
-    return Slope(
-        weight=found.weight, value=found.value, loss=found.loss, slope=found.slope,
-        values=found.values.tolist(),
-        losses=[one if np.isfinite(one) else None for one in found.losses.tolist()],
-        steps=found.steps[is_near].tolist(), step_losses=found.step_losses[is_near].tolist(),
-    )  # fmt: skip
-
-
 def descend(asked: Descend) -> Descended:
     """Take steps of gradient descent over all examples.
 
@@ -249,77 +186,6 @@ def _stepped(state: NetworkState, traced: Trace) -> NetworkState:
                 hint="take a smaller learning rate",
             ) from None  # fmt: skip
     return state.model_copy(update={"layers": tuple(layers)})
-
-
-def reshape(asked: Reshape) -> NetworkAnswer:
-    """Give a network another shape: weights that are in both are kept, others drawn.
-
-    The loss asked for is taken where it is defined for the output layer, else the one that suits.
-    """
-    if len(asked.activations) != len(asked.units):
-        raise InputError(
-            f"an activation function for each of {len(asked.units)} layers",
-            got=f"{len(asked.activations)}",
-        )
-    loss = fitting_loss(asked.activations[-1], asked.loss, asked.units[-1])
-    described = Architecture(
-        input_shape=(asked.n_inputs,),
-        layers=tuple(
-            Dense(units=units, activation=activation)
-            for units, activation in zip(asked.units, asked.activations, strict=True)
-        ),
-        loss=loss,
-    )
-    before = () if asked.draws_all else asked.state.layers
-    layers = _kept_or_drawn(described, before, asked.seed)
-    examples = tuple(
-        Example(x=_resized(shown.x, asked.n_inputs), target=_resized(shown.target, asked.units[-1]))
-        for shown in asked.state.examples
-    )
-    state = asked.state.model_copy(update={"layers": layers, "examples": examples, "loss": loss})
-    return answer(state)
-
-
-def _kept_or_drawn(
-    described: Architecture, before: Sequence[LayerState], seed: int
-) -> tuple[LayerState, ...]:
-    """Return layers of a description: what was there before in its place, the others drawn."""
-    layers = []
-    drawn = draw(described, jax.random.key(seed))
-    for place, (one, layer) in enumerate(zip(described.layers, drawn.layers, strict=True)):
-        assert isinstance(one, Dense)
-        assert isinstance(layer, DenseLayer)
-        weights = np.asarray(layer.weight, np.float64).round(2)
-        biases = np.zeros(len(weights))
-        if place < len(before):
-            old = np.array(before[place].weights)
-            n_out, n_in = (min(pair) for pair in zip(old.shape, weights.shape, strict=True))
-            weights[:n_out, :n_in] = old[:n_out, :n_in]
-            biases[:n_out] = before[place].biases[:n_out]
-        layers.append(
-            LayerState(activation=one.activation, weights=weights.tolist(), biases=biases.tolist())
-        )
-    return tuple(layers)
-
-
-def _resized(values: tuple[float, ...], n: int) -> tuple[float, ...]:
-    return (*values[:n], *(0.0 for _ in range(n - len(values))))
-
-
-def fitting_loss(activation: str, wanted: ShownLoss, n_outputs: int) -> ShownLoss:
-    """Return the loss wanted, or one that an output layer of this kind has.
-
-    Examples
-    --------
-    >>> fitting_loss("softmax", "binary_cross_entropy", 3)
-    'cross_entropy'
-    >>> fitting_loss("tanh", "cross_entropy", 3)
-    'squared_error'
-    """
-    is_defined = REQUIRED_ACTIVATIONS.get(wanted, activation) == activation
-    if activation == "softmax" and n_outputs >= 2:
-        return wanted if wanted == "cross_entropy" or wanted == "squared_error" else "cross_entropy"
-    return wanted if is_defined and wanted != "cross_entropy" else "squared_error"
 
 
 def tape(asked: TapeRequest) -> Tape:

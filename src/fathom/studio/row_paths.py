@@ -22,7 +22,7 @@ from fathom.inspection.layers import LayerTrace
 from fathom.inspection.names import Scene
 from fathom.inspection.representations import draw_rows
 from fathom.inspection.tongues import name_layer
-from fathom.inspection.trace import Trace
+from fathom.inspection.traced import Trace
 from fathom.inspection.why import Explanation, why
 from fathom.search.prediction import say_each
 from fathom.studio.results import Results, say_of_row

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
+from starlette.routing import Route
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from fathom.deployment.server.lingering import Lingering, end_connections
@@ -99,14 +100,18 @@ class Served:
         )  # fmt: skip
 
     def _entrance(self) -> App:
+        def load_first() -> list[Route]:
+            from fathom.studio import networks  # noqa: F401  # the first request finds it loaded
+            from fathom.studio.network_routes import network_routes
+
+            return network_routes()
+
         def load() -> App:
             from fathom.studio.app import Studio
 
-            # after what it loads, never beside it: two threads that load JAX see half of it
-            warm_up()
             return Studio(self.folder).application()
 
-        return Entrance(self.keys, self.port, load)
+        return Entrance(self.keys, self.port, load_first, load)
 
     @property
     def link(self) -> str:
@@ -141,14 +146,3 @@ def _listen(port: int, *, is_port_fixed: bool) -> socket.socket:
         listening.bind((LOOPBACK, 0))
     listening.listen(BACKLOG)
     return listening
-
-
-def warm_up() -> threading.Thread:
-    """Load and compile in the background what the first page needs."""
-    from fathom.studio.networks import answer, example
-
-    thread = threading.Thread(
-        target=lambda: answer(example("hand_worked")), name="studio-warm-up", daemon=True
-    )
-    thread.start()
-    return thread

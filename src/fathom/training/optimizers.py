@@ -9,11 +9,9 @@ import optax
 import optax.contrib
 from jaxtyping import Array, Float, PyTree
 
-RMSPROP_DECAY = 0.9
+from fathom.training.recipe import MUON_STEP, RMSPROP_DECAY
+
 MUON_MOMENTUM = 0.95
-MUON_STEP = 0.2  # root mean square of a step, the size Adam's steps usually have
-DECOUPLED = frozenset({"adamw", "muon"})
-"""Optimizers whose weight decay acts on the weights themselves rather than through the gradient."""
 
 
 @lru_cache(maxsize=64)

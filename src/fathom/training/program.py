@@ -20,8 +20,8 @@ from fathom.nn.network import Network
 from fathom.training.augmentation import augment
 from fathom.training.history import EngineName
 from fathom.training.metrics import score_sums, sign_score_sums
-from fathom.training.optimizers import BY_MATRIX, DECOUPLED, make_optimizer, rate_factors
-from fathom.training.recipe import Augmentation
+from fathom.training.optimizers import BY_MATRIX, make_optimizer, rate_factors
+from fathom.training.recipe import DECOUPLED, Augmentation
 
 EVALUATION_BATCH = 512  # examples evaluated at once
 Inputs: TypeAlias = Num[Array, "rows ..."] | tuple[Num[Array, "rows ..."], ...]

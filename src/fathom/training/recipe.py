@@ -13,6 +13,11 @@ ScheduleName: TypeAlias = Literal[
     "constant", "linear", "cosine", "flat_cosine", "one_cycle", "cosine_bumps"
 ]
 
+RMSPROP_DECAY = 0.9
+MUON_STEP = 0.2  # root mean square of a step, the size Adam's steps usually have
+DECOUPLED = frozenset({"adamw", "muon"})
+"""Optimizers whose weight decay acts on the weights themselves rather than through the gradient."""
+
 
 class Augmentation(Value):
     """Small random changes to every training image, new in every epoch.

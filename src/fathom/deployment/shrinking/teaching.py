@@ -12,7 +12,7 @@ from fathom.data.schema import Target
 from fathom.errors import TrainingError
 from fathom.nn.architecture import Architecture
 from fathom.nn.dense import Dense, DenseLayer
-from fathom.nn.losses import LossName
+from fathom.nn.named import LossName
 from fathom.nn.network import Network
 from fathom.training.loop import train
 from fathom.training.monitor import Deadline, Monitor

@@ -9,7 +9,7 @@ import numpy as np
 from fathom.inspection.depth.material import Bench, DepthData
 from fathom.inspection.depth.plan import SLACK
 from fathom.inspection.depth.shapes import describe
-from fathom.nn.activations import ActivationName
+from fathom.nn.named import ActivationName
 from fathom.training.history import Epoch, Event, StartHistory
 from fathom.training.loop import MAX_ROLLBACKS, make_plan
 from fathom.training.monitor import Deadline, Monitor

@@ -15,8 +15,7 @@ from fathom.data.parsing import parse_table
 from fathom.data.schema import ColumnKind, Target, Task
 from fathom.data.splitting import hold_out
 from fathom.errors import InputError
-from fathom.nn.activations import ActivationName
-from fathom.nn.losses import LossName
+from fathom.nn.named import ActivationName, LossName
 from fathom.training.calibration import (
     binary_log_loss,
     calibrated_log_loss,

@@ -36,7 +36,7 @@ from fathom.inspection.depth.shapes import (
 from fathom.inspection.depth.study import DepthStudy
 from fathom.inspection.depth.verdict import Comparison, compare, row_spread
 from fathom.inspection.depth.words import spans
-from fathom.nn.activations import ActivationName
+from fathom.nn.named import ActivationName
 from fathom.training.monitor import Deadline
 
 DEPTHS = tuple(range(1, 9))

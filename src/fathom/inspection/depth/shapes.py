@@ -4,10 +4,9 @@ from itertools import groupby, pairwise
 from typing import Literal, TypeAlias, get_args
 
 from fathom.errors import InputError
-from fathom.nn.activations import ActivationName
 from fathom.nn.architecture import Architecture
 from fathom.nn.dense import Dense
-from fathom.nn.losses import LossName
+from fathom.nn.named import ActivationName, LossName
 
 Shape: TypeAlias = Literal["parameters", "neurons", "width"]
 SHAPES: tuple[Shape, ...] = get_args(Shape)

@@ -19,7 +19,7 @@ from fathom.inspection.depth.shapes import SHAPES, TITLES, Shape, written
 from fathom.inspection.depth.table import unit, write_curves, write_rows
 from fathom.inspection.depth.verdict import Comparison, Finding, mark_all, rows_for_error
 from fathom.inspection.depth.words import say_all, say_needs
-from fathom.nn.activations import ActivationName
+from fathom.nn.named import ActivationName
 from fathom.values import Value
 
 

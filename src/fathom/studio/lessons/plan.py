@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from fathom.inspection.why import why
-from fathom.nn.activations import ActivationName
+from fathom.nn.named import ActivationName
 from fathom.studio.lesson_messages import PageName
 from fathom.studio.messages import Example, LayerState, NetworkState, ShownLoss
 from fathom.studio.networks import trace_state
