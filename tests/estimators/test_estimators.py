@@ -55,6 +55,10 @@ def test_pictures_get_a_convolutional_network_and_rows_the_same_answer():
     assert any(isinstance(layer, Conv2D) for layer in model.architecture_.layers)
     rows = pictures.reshape(60, -1)
     np.testing.assert_array_equal(model.predict_proba(rows), model.predict_proba(pictures))
+    many = np.concatenate([pictures] * 6)  # 360: a full call, and another for the last
+    for few in (pictures[:1], pictures[:17], many):  # calls of every size say the same
+        expected = model.predict_proba(pictures)[np.arange(len(few)) % 60]
+        np.testing.assert_allclose(model.predict_proba(few), expected, atol=1e-6)
     with pytest.raises(InputError, match="as in fit"):
         model.predict(pictures.transpose(0, 2, 1))
     with pytest.raises(InputError, match="pixels from 0 to 255"):

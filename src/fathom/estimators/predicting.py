@@ -17,6 +17,7 @@ from fathom.nn.network import Network
 from fathom.nn.spread import over_rows
 
 COMPILED_ROWS = 256  # rows of one call; fewer are filled up, so that nothing is recompiled
+FEW_ROWS = 16  # likewise of a call for the last rows; many such cost no more than a large one
 COMPILED_VALUES = 2**26  # numbers a layer may make in one call; very large pictures come in fewer
 
 
@@ -187,12 +188,26 @@ def sums_in_parts(
         How many rows there are.
     """
     largest = max(math.prod(shape) for shape in architecture.shapes)
-    at_once = max(1, min(COMPILED_ROWS, COMPILED_VALUES // largest))
-    for begin in range(0, n, at_once):
-        encoded = encode(begin, begin + at_once)
+    for begin, size in calls(n, max(1, min(COMPILED_ROWS, COMPILED_VALUES // largest))):
+        encoded = encode(begin, begin + size)
         found = len(encoded)
-        padded = np.pad(encoded, [(0, at_once - found)] + [(0, 0)] * (encoded.ndim - 1))
+        padded = np.pad(encoded, [(0, size - found)] + [(0, 0)] * (encoded.ndim - 1))
         yield begin, [np.array(_combine(network, padded))[:found] for network in networks]
+
+
+def calls(n: int, at_once: int) -> Iterator[tuple[int, int]]:
+    """Yield where each call for n rows begins, and of how many rows it is: one of two sizes.
+
+    Examples
+    --------
+    >>> list(calls(530, 256))
+    [(0, 256), (256, 256), (512, 16), (528, 16)]
+    """
+    few = min(FEW_ROWS, at_once)
+    full = n - n % at_once
+    last = at_once if n - full > at_once // 4 else few
+    yield from ((begin, at_once) for begin in range(0, full, at_once))
+    yield from ((begin, last) for begin in range(full, n, last))
 
 
 def average_outputs(
