@@ -107,7 +107,7 @@ def put_network(page: Page, link: str) -> str:
 
 
 def drag(page: Page, name: str, seconds: float) -> dict[str, Any]:
-    """Drag a weight for some seconds; return what was drawn, and the browser's processor seconds."""
+    """Drag a weight for some seconds; return what was drawn, and the browser's seconds."""
     assert page.context.browser is not None
     whole = page.context.browser.new_browser_cdp_session()
     session = page.context.new_cdp_session(page)

@@ -96,6 +96,16 @@ describe("where neurons stand", () => {
     }
   });
 
+  test.each([[2, true], [3, false], [4, false]])("numbers of %d neurons side by side on a phone stand beside them: %s", (side, isBeside) => {
+    const found = lay([side, side, side], 345);
+    expect([found.isUpright, found.detail, found.isBeside]).toEqual([true, 2, isBeside]);
+    const [first, second] = found.spots[1];
+    const widest = 56; // "δ −0.123"
+    if (isBeside) expect(second.x - first.x).toBeGreaterThan(2 * found.radius + widest + 36); // and a bias
+    else expect(found.titles[2].y - 12).toBeGreaterThan(first.y + found.radius + 45); // below δ
+    expect(second.x - first.x).toBeGreaterThan(widest);
+  });
+
   test("a synapse goes from edge to edge", () => {
     const [from, to] = [{ x: 0, y: 0 }, { x: 100, y: 0 }];
     expect(along(from, to, 10, 0)).toEqual({ x: 10, y: 0 });
