@@ -14,7 +14,7 @@ from fathom.studio.digit_routes import DigitRoutes
 from fathom.studio.digits import DigitRoom
 from fathom.studio.jobs import Jobs
 from fathom.studio.lesson_routes import lesson_routes
-from fathom.studio.messages import Ask, Descend, NetworkState, Reshape, TapeRequest
+from fathom.studio.messages import Ask, Descend, NetworkState, PageWish, Reshape, TapeRequest
 from fathom.studio.result_routes import ResultRoutes
 from fathom.studio.security import UPLOAD, App
 from fathom.studio.table_messages import Correction, JobRequest, MoreTime
@@ -153,4 +153,5 @@ NETWORK_TASKS: dict[str, tuple[type[Value], str]] = {
     "answer": (NetworkState, "answer"), "why": (Ask, "explain"), "along": (Ask, "look_along"),
     "reshape": (Reshape, "reshape"),
     "descend": (Descend, "descend"), "tape": (TapeRequest, "tape"),
+    "page": (PageWish, "unfold"),
 }  # fmt: skip

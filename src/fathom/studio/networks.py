@@ -13,6 +13,7 @@ from fathom.inspection.example import BIASES, INPUT, LEARNING_RATE, SUMS, TARGET
 from fathom.inspection.landscape import Landscape
 from fathom.inspection.layers import LayerTrace
 from fathom.inspection.names import Scene
+from fathom.inspection.report.unfolded import write_network
 from fathom.inspection.trace import Trace, trace
 from fathom.inspection.why import Explanation, why
 from fathom.inspection.why_forward import exponential
@@ -30,7 +31,9 @@ from fathom.studio.messages import (
     LayerState,
     NetworkAnswer,
     NetworkNumbers,
+    NetworkPage,
     NetworkState,
+    PageWish,
     Reshape,
     ShownLoss,
     Slope,
@@ -167,6 +170,12 @@ def explain(asked: Ask) -> Explanation:
     if not is_one and not name.startswith(("row", "loss")):
         name = f"row{asked.state.row + 1}.{name}"
     return why(trace_state(asked.state), name)
+
+
+def unfold(asked: PageWish) -> NetworkPage:
+    """Return a network as a page of its own, with the formula of every number."""
+    state = asked.state
+    return NetworkPage(html=write_network(trace_state(state), state.row, asked.language))
 
 
 def landscape_of(state: NetworkState) -> Landscape:
