@@ -1,6 +1,5 @@
 /* The reader's language and theme, remembered. */
-import { CHINESE_MEANINGS } from "./chinese";
-import type { Words } from "./messages";
+import { CHINESE_MEANINGS, type Words } from "./messages";
 import { WORDS, type Key, type Language } from "./words";
 
 function remembered(key: string): string | null {

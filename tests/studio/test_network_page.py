@@ -10,7 +10,7 @@ IN_ENGLISH = re.compile(
 )
 
 
-def test_a_network_is_kept_as_a_file_and_as_a_program(opened, tmp_path):
+def test_a_network_is_kept_as_a_file_a_page_and_a_program(opened, violations, tmp_path):
     window = opened()
     page = window.page
     page.get_by_text("Keep it").click()
@@ -21,6 +21,24 @@ def test_a_network_is_kept_as_a_file_and_as_a_program(opened, tmp_path):
         page.get_by_role("button", name="Save to a file").click()
     kept = tmp_path / "network.json"
     download.value.save_as(kept)
+    page.locator("header button").first.click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="保存为网页").click()
+    download.value.save_as(tmp_path / "network.html")
+    page.locator("header button").first.click()
+    alone = window.context.browser.new_page()
+    asked = []
+    alone.on("request", lambda one: asked.append(one.url))
+    alone.goto((tmp_path / "network.html").as_uri())  # without the studio
+    assert set(IN_ENGLISH.findall(alone.locator("body").inner_text())) == {"loss"}  # a name
+    alone.locator('svg a[href="#output.neuron2.a"]').click()
+    shown = alone.locator("article:target")
+    assert shown.locator(".value").inner_text() == "0.8291"
+    shown.get_by_role("link", name="output.neuron2.z").click()
+    assert "output.neuron2.bias" in alone.locator("article:target").inner_text()
+    assert violations(alone) == []
+    assert [one.partition("#")[0] for one in asked] == [(tmp_path / "network.html").as_uri()]
+    alone.close()
     state = json.loads(kept.read_text())
     assert state["layers"][2]["weights"] == [[3, -1], [-1, 4]]
     state["layers"][2]["biases"] = [0, 2]  # another teacher's network

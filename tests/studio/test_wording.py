@@ -9,13 +9,13 @@ import pytest
 import fathom.studio
 from fathom.inspection.phrasebook import say_text
 from fathom.inspection.why import why
+from fathom.inspection.why_phrases import CHINESE_MEANINGS
 from fathom.studio.messages import Example, LayerState, NetworkState
 from fathom.studio.networks import trace_state
 from fathom.studio.security import RefusedError
 from fathom.studio.wording import in_both, refusal
 
 ROOM = Path(fathom.studio.__file__).parent
-CHINESE_WORDS = Path(__file__).parents[2] / "frontend" / "src" / "chinese.ts"
 NAME = re.compile(r"[a-z]\w*(?:\.\w+)+")
 MATHEMATICS = {"tanh", "softmax", "max"}  # the same in both languages
 FUNCTIONS = (
@@ -91,8 +91,7 @@ def networks():
 
 def test_every_note_on_a_number_has_chinese_words():
     """The page looks up whole notes, and each side of ``name = meaning``."""
-    table = CHINESE_WORDS.read_text(encoding="utf-8").partition("CHINESE_MEANINGS")[2]
-    known = {one or other for one, other in re.findall(r'^  (?:"([^"]+)"|(\w+)): "', table, re.M)}
+    known = set(CHINESE_MEANINGS)
     asked = ["loss", "row1.input.1", "row1.layer1.neuron1.weight1.new", "row1.layer1.neuron1.slope"]
     asked += [f"row1.{layer}.neuron1.{quantity}" for layer in ("layer1", "output")
               for quantity in ("z", "a", "delta", "weight1.gradient", "bias.new")]  # fmt: skip

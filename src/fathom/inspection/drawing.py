@@ -74,6 +74,8 @@ class Stage:
         What each neuron stands for; empty where they have no names.
     note : str
         What stands in the box.
+    links : sequence of str
+        Where on the same page each neuron leads; empty where it leads nowhere.
     """
 
     title: str
@@ -84,6 +86,7 @@ class Stage:
     biases: np.ndarray | None = None
     names: Sequence[str] = ()
     note: str = ""
+    links: Sequence[str] = ()
 
 
 def draw_network(
@@ -141,7 +144,9 @@ def draw_network(
     width = xs[-1] + right
     has_weights = any(part.weights is not None for part in stages)
     legend = _draw_legend(height - 12, labels) if has_weights else []
-    return document([*synapses, *neurons, *legend], max(width, 330), height, title, description)
+    role = "group" if any(part.links for part in stages) else "img"
+    drawn = [*synapses, *neurons, *legend]
+    return document(drawn, max(width, 330), height, title, description, role=role)
 
 
 def _chosen(stage: Stage, most: int) -> list[int]:
@@ -244,7 +249,9 @@ def _draw_stage(
     if stage.values is None:
         return [*drawn, *_draw_box(stage, x, ys[0])]
     for row, neuron in enumerate(chosen):
-        drawn += _draw_neuron(stage, neuron, x, ys[row], labels)
+        parts = _draw_neuron(stage, neuron, x, ys[row], labels)
+        is_link = neuron < len(stage.links)
+        drawn += [_linked(stage.links[neuron], parts)] if is_link else parts
         if stage.names and neuron < len(stage.names):
             side, anchor = (RADIUS + 8, "start") if is_last else (-RADIUS - 8, "end")
             name = shortened(stage.names[neuron], NAME_WIDTH)
@@ -254,6 +261,10 @@ def _draw_stage(
         drawn.append(words(x, ys[-1] - 6, "⋮", "middle", font_size=18))
         drawn.append(words(x, ys[-1] + 12, labels.more(n_more), "middle", font_size=11))
     return drawn
+
+
+def _linked(place: str, parts: Sequence[str]) -> str:
+    return element("a", "".join(parts), href=f"#{place}")
 
 
 def _draw_box(stage: Stage, x: float, y: float) -> list[str]:

@@ -101,7 +101,13 @@ def points(xs: Iterable[float], ys: Iterable[float]) -> str:
 
 
 def document(
-    parts: Iterable[str], width: float, height: float, title: str, description: str = ""
+    parts: Iterable[str],
+    width: float,
+    height: float,
+    title: str,
+    description: str = "",
+    *,
+    role: str = "img",
 ) -> str:
     """Join the parts of a drawing into an SVG that says what it is.
 
@@ -113,6 +119,8 @@ def document(
         Size in pixels; the drawing shrinks where there is less room.
     title, description : str
         What it is, and what it shows, for those who cannot see it.
+    role : str
+        ``group`` where there are links in it, which an image has none of.
 
     Returns
     -------
@@ -129,7 +137,7 @@ def document(
     return element(
         "svg", head + f"<style>{STYLE}</style>" + body, xmlns="http://www.w3.org/2000/svg",
         class_="fathom-chart", viewBox=f"0 0 {width:g} {height:g}", width=width, height=height,
-        role="img", aria_labelledby=labelled,
+        role=role, aria_labelledby=labelled,
     )  # fmt: skip
 
 

@@ -28,7 +28,7 @@ from fathom.studio.wire import application_of, read, say
 
 WELCOME = "/api/welcome"
 NETWORK = "/api/network/"
-ENGINE = frozenset({f"{NETWORK}along", f"{NETWORK}reshape"})  # of these the engine answers
+ENGINE = frozenset(f"{NETWORK}{name}" for name in ("along", "page", "reshape"))  # answered by it
 PAUSE_S = 0.5  # from the first network to the engine: what a browser asks for and draws by then
 
 

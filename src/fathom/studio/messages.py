@@ -158,6 +158,19 @@ class Program(Value):
     text: str
 
 
+class PageWish(Value):
+    """A wish for a network as a page of its own."""
+
+    state: NetworkState
+    language: Literal["en", "zh"] = "en"
+
+
+class NetworkPage(Value):
+    """A network as a page of its own: HTML that runs and fetches nothing."""
+
+    html: str
+
+
 class TapeRequest(Value):
     """A wish for the order in which a network of this shape computes and learns."""
 
@@ -200,6 +213,6 @@ class Tape(Value):
 
 NETWORK_MESSAGES: tuple[type[Value], ...] = (
     NetworkState, NetworkAnswer, Reshape, Descend, Descended, Ask, Explanation, Slope, Program,
-    TapeRequest, Tape,
+    PageWish, NetworkPage, TapeRequest, Tape,
 )  # fmt: skip
 """What the network page and the server say to each other."""

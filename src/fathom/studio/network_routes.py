@@ -9,7 +9,7 @@ from starlette.routing import Route
 
 from fathom.errors import InputError
 from fathom.studio.entrance import ENGINE, NETWORK
-from fathom.studio.messages import Ask, Descend, NetworkState, Reshape, TapeRequest
+from fathom.studio.messages import Ask, Descend, NetworkState, PageWish, Reshape, TapeRequest
 from fathom.studio.wire import read, say
 from fathom.values import Value
 
@@ -19,6 +19,7 @@ TASKS: dict[str, tuple[type[Value], str]] = {
 }  # fmt: skip
 ENGINE_TASKS: dict[str, tuple[type[Value], str]] = {
     f"{NETWORK}along": (Ask, "look_along"), f"{NETWORK}reshape": (Reshape, "reshape"),
+    f"{NETWORK}page": (PageWish, "unfold"),
 }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""What the network page asks of the engine: the loss along a weight, and weights drawn anew."""
+"""What the network page asks of the engine: the loss along a weight, weights anew, a page."""
 
 from collections.abc import Sequence
 
@@ -9,6 +9,7 @@ import numpy as np
 from fathom.errors import InputError
 from fathom.inspection.curve import loss_along
 from fathom.inspection.landscape import Landscape
+from fathom.inspection.report.unfolded import write_network
 from fathom.nn.architecture import Architecture
 from fathom.nn.dense import Dense, DenseLayer
 from fathom.nn.named import REQUIRED_ACTIVATIONS
@@ -18,12 +19,14 @@ from fathom.studio.messages import (
     Example,
     LayerState,
     NetworkAnswer,
+    NetworkPage,
     NetworkState,
+    PageWish,
     Reshape,
     ShownLoss,
     Slope,
 )
-from fathom.studio.networks import answer, check_shapes
+from fathom.studio.networks import answer, check_shapes, trace_state
 
 CURVE_POINTS = 81
 
@@ -155,3 +158,9 @@ def fitting_loss(activation: str, wanted: ShownLoss, n_outputs: int) -> ShownLos
     if activation == "softmax" and n_outputs >= 2:
         return wanted if wanted == "cross_entropy" or wanted == "squared_error" else "cross_entropy"
     return wanted if is_defined and wanted != "cross_entropy" else "squared_error"
+
+
+def unfold(asked: PageWish) -> NetworkPage:
+    """Return a network as a page of its own, with the formula of every number."""
+    state = asked.state
+    return NetworkPage(html=write_network(trace_state(state), state.row, asked.language))

@@ -1,10 +1,12 @@
 """The messages as TypeScript: ``python -m fathom.studio.typescript > frontend/src/messages.ts``."""
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
+from fathom.inspection.why_phrases import CHINESE_MEANINGS
 from fathom.studio.depth_messages import DEPTH_MESSAGES
 from fathom.studio.descent_messages import DESCENT_MESSAGES
 from fathom.studio.digit_messages import DIGIT_MESSAGES
@@ -32,7 +34,7 @@ PLAIN = {
 
 
 def write_typescript() -> str:
-    """Return every message as a TypeScript interface.
+    """Return every message as a TypeScript interface, and what is said of numbers.
 
     Examples
     --------
@@ -44,6 +46,10 @@ def write_typescript() -> str:
     parts = [HEAD]
     for name, one in sorted(schema["$defs"].items()):
         parts.append("\n".join(_interface(name, one)))
+    parts.append("/** What Python says of a number, in Chinese. */")
+    parts.append("export const CHINESE_MEANINGS: Record<string, string> = {")
+    said = json.dumps(dict(CHINESE_MEANINGS), ensure_ascii=False, indent=2)
+    parts.append(said.removeprefix("{\n").removesuffix("\n}") + ",\n};\n")
     return "\n".join(parts)
 
 

@@ -158,7 +158,7 @@ def network_section(contents: ReportContents, labels: Labels) -> Section | None:
         return None
     body = ""
     if contents.stages:
-        shown = [_translated(stage, labels) for stage in contents.stages]
+        shown = [translate_stage(stage, labels) for stage in contents.stages]
         drawing = DrawingLabels(
             positive=labels.positive, negative=labels.negative, more=labels.more.format
         )
@@ -180,7 +180,7 @@ def network_section(contents: ReportContents, labels: Labels) -> Section | None:
     return Section("network", labels.drawing, labels.about_drawing, said + body)
 
 
-def _translated(stage: Stage, labels: Labels) -> Stage:
+def translate_stage(stage: Stage, labels: Labels) -> Stage:
     """Return a column of the drawing with its title in the reader's language."""
     known = {"input": labels.input, "features": labels.features}
     title = known.get(stage.title) or name_layer(stage.title, labels.language)

@@ -213,7 +213,13 @@ def percent(value: float | None) -> str:
 
 
 def draw_page(
-    sections: Sequence[Section], *, heading: str, subtitle: str, end: str, labels: Labels
+    sections: Sequence[Section],
+    *,
+    heading: str,
+    subtitle: str,
+    end: str,
+    labels: Labels,
+    style: str = "",
 ) -> str:
     """Return a whole HTML page, with nothing fetched from outside and no script.
 
@@ -225,11 +231,13 @@ def draw_page(
         Plain text above and below them.
     labels : Labels
         The words of the language it is written in.
+    style : str
+        More of a style than every page has.
     """
     head = '<meta charset="utf-8">'
     head += '<meta name="viewport" content="width=device-width, initial-scale=1">'
     head += '<meta name="color-scheme" content="light dark"><link rel="icon" href="data:,">'
-    head += text("title", heading) + f"<style>{STYLE}</style>"
+    head += text("title", heading) + f"<style>{STYLE}{style}</style>"
     links = "".join(text("a", part.title, href=f"#{part.name}") for part in sections)
     top = text("h1", heading) + text("p", subtitle, class_="soft")
     top += tag("nav", links, aria_label=labels.contents)
