@@ -1,5 +1,6 @@
 """Explaining rows of texts and pictures: what in each of them spoke for what was said."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -96,45 +97,64 @@ def explain_row(
         text = join_texts(parsed)[0]
         words, z, without = explain_text(model.networks_, model.encoding_, text, output)
         return ExplainedRow(z, (Part("text", "text", without, normalize(text), words),))
-    encoding, network = model.encoding_, model.networks_[0]
+    encoding = model.encoding_
     assert isinstance(encoding, RowEncoding)
     stems = model.architecture_.layers[0]
     assert isinstance(stems, Stems)
     row = encode_parsed(model, parsed)
-    z = float(np.asarray(network.combine(jnp.asarray(row)))[0, output])
+    sums = [network.combine(jnp.asarray(row)) for network in model.networks_]
+    z = float(np.mean([np.asarray(one)[0, output] for one in sums]))
+    each = [ways_in(network, row) for network in model.networks_]
     parts: list[Part] = []
     n_columns = 0 if encoding.table is None else encoding.table.layout.width
-    for stem, way in zip(stems.stems, ways_in(network, row), strict=True):
+    for stem, ways in zip(stems.stems, zip(*each, strict=True), strict=True):
         if len(stem.shape) == 3:
-            parts.append(_picture(stem.name, way, parsed, z, output))
+            parts.append(_picture(stem.name, ways, parsed, z, output))
         elif stem.first == 0 and encoding.table is not None:
             if usual is not None:
                 rows = encode_parsed(model, usual)[:, :n_columns]
                 names, _ = name_columns(encoding.table, model.schema_.target)
-                parts.append(_columns(stem.name, way, rows, names, output))
+                parts.append(_columns(stem.name, ways, rows, names, output))
         elif encoding.text is not None:
             text = join_texts(parsed)[0]
-            words, _, without = explain_text([way.network], encoding.text, text, output)
+            networks = [way.network for way in ways]
+            words, _, without = explain_text(networks, encoding.text, text, output)
             parts.append(Part(stem.name, "text", without, normalize(text), words))
     return ExplainedRow(z, tuple(parts))
 
 
-def _picture(name: str, way: Way, parsed: ParsedTable, z: float, output: int) -> Part:
-    """Explain a picture; of a row that has none there is nothing to explain."""
+def _picture(name: str, ways: Sequence[Way], parsed: ParsedTable, z: float, output: int) -> Part:
+    """Explain a picture, on average of all networks; of a row without one there is nothing."""
     place = next(n for n, c in enumerate(parsed.columns) if c.name == name and c.kind == "picture")
     column, values = parsed.columns[place], parsed.values[place]
     if values[0] is None:
         return Part(name, "picture", z)
     assert column.shape is not None
-    shares = contributed_by_place(way.network, way.x, np.array([output]))[0]
+    which = np.array([output])
+    each = [contributed_by_place(way.network, way.x, which)[0] for way in ways]
+    shares = np.mean(each, axis=0)
     picture = stack_pictures(values, column.shape)[0]
     return Part(name, "picture", z - float(shares.sum()), picture=picture, places=shares)
 
 
-def _columns(name: str, way: Way, rows: np.ndarray, names: tuple[str, ...], output: int) -> Part:
-    """Explain columns, compared with the usual ones."""
-    usual = typical_row(way.network, rows)
-    found = attribute(way.network, way.x, output=output, baseline=usual, names=names)
+def _columns(
+    name: str, ways: Sequence[Way], rows: np.ndarray, names: tuple[str, ...], output: int
+) -> Part:
+    """Explain columns, compared with the usual ones, on average of all networks."""
+    usual = typical_row(ways[0].network, rows)
+    first, *others = (
+        attribute(way.network, way.x, output=output, baseline=usual, names=names) for way in ways
+    )
+    found = first
+    if others:
+        each = (first, *others)
+        found = first.model_copy(
+            update={
+                "contributions": np.mean([one.contributions for one in each], axis=0),
+                "sums": np.mean([one.sums for one in each], axis=0),
+                "baseline_sum": float(np.mean([one.baseline_sum for one in each])),
+            }
+        )
     return Part(name, "columns", found.baseline_sum, columns=found)
 
 

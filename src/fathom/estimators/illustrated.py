@@ -2,8 +2,9 @@
 
 import math
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -27,6 +28,7 @@ from fathom.estimators.predicting import average_outputs, sums_in_parts
 from fathom.nn.architecture import Architecture
 from fathom.nn.network import Network
 from fathom.search.contest import Entry, Ground, Outcome, challenge, contest
+from fathom.search.everything import LEAST_S, Learned, judge_and_learn, learn_side_by_side
 from fathom.search.illustrating import VALIDATION, blind_entry, illustrated_entries
 from fathom.search.picturing import SIZES, Size, choose_size
 from fathom.training.history import History
@@ -34,6 +36,7 @@ from fathom.training.metrics import score_name
 from fathom.training.monitor import Deadline, Monitor
 from fathom.training.program import Examples
 from fathom.training.recipe import Recipe
+from fathom.training.starts import n_workers
 
 PICTURES_SHARE = 0.7  # of the time, for which pictures are sized
 END_SHARE, END_S = 0.01, 0.5  # of the time, kept back for what follows the last step
@@ -244,18 +247,35 @@ def _compete(
     ground: Ground,
     deadline: Deadline,
     monitor: Monitor,
-) -> Outcome:
+) -> Learned:
     """Train networks that see everything, then one that sees no pictures; return the best."""
-    found = contest(entries, ground, deadline=deadline.share(TOGETHER_SHARE), monitor=monitor)
+    found = _see_all(entries, ground, deadline.share(TOGETHER_SHARE), monitor)
     if blind is None or ground.held_out is None or monitor.should_stop():
         return found
     if deadline.remaining() < LEAST_LEFT_S:
         return found
-    return challenge(found, blind, ground, deadline=deadline, monitor=monitor)
+    before = Outcome(found.entry, found.networks[0], found.starts)
+    after = challenge(before, blind, ground, deadline=deadline, monitor=monitor)
+    if after.entry is blind:
+        return Learned(blind, (after.network,), after.starts, (after.kept,))
+    return replace(found, starts=after.starts)
+
+
+def _see_all(
+    entries: tuple[Entry, ...], ground: Ground, deadline: Deadline, monitor: Monitor
+) -> Learned:
+    """Train the best of networks that see everything, one a core where there is time for that."""
+    watch: Any = {"deadline": deadline, "monitor": monitor}
+    if ground.held_out is None or not LEAST_S <= deadline.remaining() < math.inf:
+        found = contest(entries, ground, **watch)
+        return Learned(found.entry, (found.network,), found.starts, (len(found.starts) - 1,))
+    if len(entries) > 1:
+        return judge_and_learn(entries, ground, ground.training, keeps_judges=True, **watch)
+    return learn_side_by_side(entries[0], ground, n_workers(), **watch)
 
 
 def _concluded(
-    found: Outcome,
+    found: Learned,
     schema: Schema,
     encoding: RowEncoding,
     scale: Standardization | None,
@@ -263,12 +283,12 @@ def _concluded(
 ) -> FoundForRows:
     history = History(
         starts=found.starts,
-        kept=(range(len(found.starts))[found.kept],),
+        kept=found.kept,
         score_name=score_name(found.entry.architecture.output_activation),
         seconds=seconds,
     )
     return FoundForRows(
-        schema, found.entry.architecture, found.entry.recipe, history, (found.network,), encoding,
+        schema, found.entry.architecture, found.entry.recipe, history, found.networks, encoding,
         scale,
     )  # fmt: skip
 

@@ -23,8 +23,8 @@ from fathom.estimators.photographs import END_S, END_SHARE, time_for
 from fathom.estimators.spelling import error_rate
 from fathom.nn.architecture import Architecture
 from fathom.nn.network import Network
-from fathom.search.contest import Ground
-from fathom.search.everything import LEAST_S, learn_side_by_side
+from fathom.search.contest import Entry, Ground
+from fathom.search.everything import learn_side_by_side
 from fathom.search.transcribing import STRIDE, choose_sequence, sequence_entry
 from fathom.training.history import History
 from fathom.training.monitor import Deadline, Monitor
@@ -36,6 +36,7 @@ MOST_MOMENTS = 3000  # of one recording: half a minute
 LENGTHS = 64  # recordings are filled up to a multiple of so many moments: few shapes to compile
 AT_ONCE = 32  # recordings that go through the network together
 AFTER = 32  # moments of silence behind a recording, in which a network may say the last sign
+TOGETHER_S = 480.0  # from which each core trains a network; before, one that is trained enough pays
 FEWEST = 20  # recordings to learn from
 LONG_SHARE, MANY = (
     0.02,
@@ -64,8 +65,8 @@ class FathomTranscriber(BaseEstimator):
     architecture_, recipe_, history_, schema_ : Architecture, Recipe, History, Schema
         What was chosen, what happened, and what goes in and out.
     networks_ : tuple of Network
-        The trained networks; with a minute or more one for each core. What is written down is what
-        they, on average, hold for the most probable.
+        The trained networks; with eight minutes or more one for each core. What is written down is
+        what they, on average, hold for the most probable.
 
     Examples
     --------
@@ -139,25 +140,30 @@ class FathomTranscriber(BaseEstimator):
         aim = to_numbers(
             [text for text, is_kept in zip(texts, kept, strict=True) if is_kept], signs
         )
-        network = choose_sequence(len(x), x.shape[1:], len(signs), time_for(deadline), stride)
+        n_starts = _starts_for(deadline)
+        network = choose_sequence(
+            len(x), x.shape[1:], len(signs), time_for(deadline), max(1, n_workers() // n_starts),
+            stride,
+        )  # fmt: skip
         described = ImageInput(
             height=length, width=hearing.bands, channels=1, is_photo=True, hearing=hearing
         )
         schema = Schema(input=described, target=Target(task="text", signs=signs))
-        return self._learn(schema, network, x, aim, seed, monitor or Monitor(), deadline)
+        entry = sequence_entry(network, len(x), seed)
+        return self._learn(schema, entry, n_starts, x, aim, monitor or Monitor(), deadline)
 
     def _learn(
         self,
         schema: Schema,
-        architecture: Architecture,
+        entry: Entry,
+        n_starts: int,
         x: np.ndarray,
         aim: np.ndarray,
-        seed: int,
         monitor: Monitor,
         deadline: Deadline,
     ) -> Self:
-        entry = sequence_entry(architecture, len(x), seed)
-        training, held_out = hold_out(len(x), entry.recipe.validation_fraction, seed)
+        recipe = entry.recipe
+        training, held_out = hold_out(len(x), recipe.validation_fraction, recipe.seed)
         examples = Examples(jnp.asarray(x), jnp.asarray(aim), jnp.ones(len(x), jnp.float32))
         judges = None
         if held_out is not None:
@@ -166,9 +172,7 @@ class FathomTranscriber(BaseEstimator):
         reserve = END_S + END_SHARE * time_for(deadline)
         last = Deadline(max(began - reserve, 0.1)) if np.isfinite(began) else deadline
         found = learn_side_by_side(
-            entry, Ground(examples, training, judges),
-            n_workers() if LEAST_S <= last.remaining() < math.inf else 1,
-            deadline=last, monitor=monitor,
+            entry, Ground(examples, training, judges), n_starts, deadline=last, monitor=monitor
         )  # fmt: skip
         seconds = began - deadline.remaining() if np.isfinite(began) else 0.0
         history = History(
@@ -176,7 +180,7 @@ class FathomTranscriber(BaseEstimator):
         )
         plain = Standardization(np.zeros(1), np.ones(1))
         return self.restore(
-            schema, architecture, found.entry.recipe, history, found.networks, plain, None
+            schema, entry.architecture, found.entry.recipe, history, found.networks, plain, None
         )
 
     def restore(
@@ -324,6 +328,11 @@ def _stride(pictures: Sequence[np.ndarray], texts: Sequence[str]) -> int:
         for picture, text in zip(pictures, texts, strict=True)
     ]
     return STRIDE if np.mean(is_tight) < 0.02 else 2
+
+
+def _starts_for(deadline: Deadline) -> int:
+    """Return how many networks are trained, side by side."""
+    return n_workers() if TOGETHER_S <= deadline.remaining() < math.inf else 1
 
 
 def _usual_length(lengths: Sequence[int]) -> int:

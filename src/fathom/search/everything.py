@@ -71,6 +71,7 @@ def judge_and_learn(
     *,
     deadline: Deadline,
     monitor: Monitor,
+    keeps_judges: bool = False,
 ) -> Learned:
     """Try every entry on a part, and train the best anew on everything, from several starts.
 
@@ -91,6 +92,8 @@ def judge_and_learn(
         When to be done; it is finite.
     monitor : Monitor
         Told of every epoch and of what became of each network, and asked whether to stop.
+    keeps_judges : bool, default False
+        Whether what is held out judges to the end, as something else is to be compared by it.
 
     Raises
     ------
@@ -110,9 +113,11 @@ def judge_and_learn(
         return judged
     rounds = int(deadline.remaining() / (pass_s * ENOUGH_PASSES))
     n_starts = min(MOST_ROUNDS, max(1, rounds)) * n_workers()
-    entry = replace(entry, recipe=_recipe(entry, n_starts, entry.recipe.seed))
-    everything = pick(ground.examples, rows)
-    found = _learn(entry, (), starts, (), everything, deadline, monitor)
+    fraction = entry.recipe.validation_fraction if keeps_judges else 0.0
+    entry = replace(entry, recipe=_recipe(entry, n_starts, entry.recipe.seed, fraction))
+    everything = pick(ground.examples, ground.training if keeps_judges else rows)
+    judges = ground.held_out if keeps_judges else None
+    found = _learn(entry, (), starts, (), everything, deadline, monitor, judges)
     fewest = min(len(found.starts[number].epochs) for number in found.kept)
     if fewest < LEAST_TRAINED * len(starts[winner.number].epochs):  # it was asked to stop
         return replace(judged, starts=found.starts)
@@ -200,7 +205,7 @@ def _train_meanwhile(
         return [], None
     waiting = _Waiting(name, deadline, monitor)
     try:
-        trained, history = run_entry(0, entry, network, ground, deadline, waiting)
+        trained, history = run_entry(0, entry, None, ground, deadline, waiting)
     except TrainingError as error:
         return [(None, left_out(entry, error))], None
     alone = None if waiting.is_done else Learned(entry, (trained,), (history,), (0,))
@@ -296,8 +301,8 @@ def _why_unfair(entries: Sequence[Entry], tried: Sequence[Tried], ground: Ground
     return f"trials of {min(counts)} to {max(counts)} epochs say nothing, the surest goes on"
 
 
-def _recipe(entry: Entry, n_starts: int, seed: int) -> Recipe:
-    changed = {"n_starts": n_starts, "combine": "average", "validation_fraction": 0.0}
+def _recipe(entry: Entry, n_starts: int, seed: int, fraction: float = 0.0) -> Recipe:
+    changed = {"n_starts": n_starts, "combine": "average", "validation_fraction": fraction}
     return entry.recipe.model_copy(update={**changed, "seed": seed})
 
 

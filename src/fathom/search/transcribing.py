@@ -1,5 +1,7 @@
 """Networks that write down what was said: a sequence of moments becomes one of signs."""
 
+import math
+
 from fathom.nn.architecture import Architecture, Layer
 from fathom.nn.blocks import Activation, Dropout, Residual
 from fathom.nn.dense import Dense
@@ -7,13 +9,14 @@ from fathom.nn.layer import Shape
 from fathom.nn.normalization import BatchNorm
 from fathom.nn.sequence import Conv1D
 from fathom.search.contest import Entry
-from fathom.search.picturing import SPEED, USABLE
+from fathom.search.picturing import USABLE
 from fathom.training.recipe import Augmentation, Recipe
 
 SIZES = ((48, 1), (64, 2), (96, 2), (128, 3), (160, 3))
 """Neurons of every layer, and residual blocks, from the cheapest on."""
 
-TRAINED = 20_000  # recordings, the same ones changed included, that a training should see at least
+TRAINED, TRAINED_S = 30_000, 150.0  # recordings a training should see with so many seconds of cores
+SPEED = 22e9  # operations a second of one core, training convolutions over time by XLA
 FEWEST_PASSES, MOST_PASSES = 6, 60
 STRIDE = 4  # moments that become one, where texts leave room for it
 KERNEL = 5
@@ -69,9 +72,11 @@ def count_products(architecture: Architecture) -> int:
 
 
 def choose_sequence(
-    n: int, shape: Shape, n_signs: int, seconds: float, stride: int
+    n: int, shape: Shape, n_signs: int, seconds: float, n_cores: int, stride: int
 ) -> Architecture:
-    """Choose the largest network for which there is time enough on one core; each trains another.
+    """Choose the largest network for which there is time enough.
+
+    Of more time half goes to a larger network and half to more passes: both grow as its root.
 
     Parameters
     ----------
@@ -83,11 +88,24 @@ def choose_sequence(
         Signs there are, the blank not counted.
     seconds : float
         Time for training.
+    n_cores : int
+        Cores that it has to itself.
     stride : int
         Moments that become one.
+
+    Examples
+    --------
+    >>> few, more = (choose_sequence(3000, (448, 40), 11, 75 * n, 2, 4) for n in (1, 8))
+    >>> few.layers[1].channels, more.layers[1].channels
+    (64, 96)
+
+    References
+    ----------
+    Hoffmann and others (2022). Training compute-optimal large language models. arXiv:2203.15556.
     """
-    passes = min(MOST_PASSES, max(FEWEST_PASSES, TRAINED / max(n, 1)))
-    affordable = USABLE * seconds * SPEED / (n * passes)
+    trained = TRAINED * math.sqrt(seconds * n_cores / TRAINED_S)
+    passes = min(MOST_PASSES, max(FEWEST_PASSES, trained / max(n, 1)))
+    affordable = USABLE * seconds * n_cores * SPEED / (n * passes)
     chosen = sequence_network(shape, *SIZES[0], n_signs, stride)
     for size in SIZES:
         described = sequence_network(shape, *size, n_signs, stride)
