@@ -96,6 +96,18 @@ class NearStandardization:
         self._farthest = FARTHEST * scale
         self._surely_near = float(self._farthest.min()) ** 2
 
+    def center_one_into(self, x: np.ndarray, room: np.ndarray, whole: np.ndarray) -> bool:
+        """Write x - center of one row, shape (columns,), into room, which is a part of the whole.
+
+        Returns
+        -------
+        bool
+            Whether all of the whole are surely finite and near; if not, `center_into` may know.
+        """
+        center = self._center_32 if x.dtype.char == "f" else self._center
+        np.subtract(x, center, out=room, casting="same_kind")
+        return bool(np.dot(whole, whole) < self._surely_near)
+
     def center_into(self, x: np.ndarray, room: np.ndarray) -> bool:
         """Write x - center of float32 or float64 rows, and a last column of ones.
 

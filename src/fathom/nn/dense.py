@@ -3,7 +3,6 @@
 from typing import Literal
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 from pydantic import Field
@@ -11,6 +10,7 @@ from pydantic import Field
 from fathom.errors import ArchitectureError
 from fathom.nn.activations import ACTIVATIONS, default_initializer
 from fathom.nn.initializers import BiasInitializer, Initializer
+from fathom.nn.keys import split
 from fathom.nn.layer import AbstractLayer, LayerDescription, Shape
 from fathom.nn.named import ActivationName
 
@@ -124,7 +124,7 @@ def draw_parameters(
     bias_initializer: Initializer | None,
 ) -> tuple[Float[Array, "..."], Float[Array, " out"] | None]:
     """Draw the weights and the biases of a layer of ``n_out`` neurons with ``n_in`` inputs each."""
-    weight_key, bias_key = jax.random.split(key)
+    weight_key, bias_key = split(key)
     weight = initializer.draw(weight_key, shape, n_in, n_out)
     if bias_initializer is None:
         return weight, None

@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 
 from fathom.errors import ArchitectureError
 from fathom.nn.initializers import draw_normal, draw_uniform
+from fathom.nn.keys import split
 from fathom.nn.layer import AbstractLayer, LayerDescription, Shape
 
 NumberForm: TypeAlias = Literal["as_is", "piecewise", "thermometer", "periodic"]
@@ -179,7 +180,7 @@ class Columns(LayerDescription):
 
     def build(self, input_shape: Shape, key: Key[Array, ""]) -> ColumnsLayer:
         """Draw frequencies, phases, mixtures and vectors."""
-        keys = jax.random.split(key, 5)
+        keys = split(key, 5)
         n, units = self.n_numbers, self.units
         frequency = phase = mix = shift = table = None
         if self.form == "periodic":
@@ -238,7 +239,7 @@ class Gain(LayerDescription):
 
     def build(self, input_shape: Shape, key: Key[Array, ""]) -> GainLayer:
         """Start with gains of 1."""
-        return GainLayer(jnp.ones(input_shape, jnp.float32))
+        return GainLayer(jax.device_put(np.ones(input_shape, np.float32)))
 
     def __str__(self) -> str:
         return self.kind

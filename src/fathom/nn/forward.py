@@ -14,7 +14,7 @@ from fathom.nn.intake import as_float32, columns_parts
 from fathom.nn.layer import AbstractLayer
 from fathom.nn.network import Network
 from fathom.nn.normalization import BatchNormLayer, LayerNormLayer
-from fathom.nn.pointwise import IN_PLACE, N_SLOTS, SCRATCH, Space
+from fathom.nn.pointwise import IN_PLACE, N_SLOTS, SCRATCH, Space, softmax_of_few
 from fathom.nn.spread import TILE, over_rows
 
 Step: TypeAlias = Callable[[np.ndarray, Space], np.ndarray]
@@ -23,7 +23,9 @@ GIVEN = -1  # where the caller's rows lie, which are never written to
 FEW = 1024  # rows below which BLAS takes other ways for other layouts in memory
 PASSING = (DropoutLayer, FlattenLayer)  # which change no row of numbers
 FLAT = (DenseLayer, BatchNormLayer, LayerNormLayer, GainLayer, ColumnsLayer, ResidualLayer)
-_SPACE = Space()
+FEW_OUTPUTS = 8  # from which NumPy adds numbers in another order
+SPACE = Space()
+"""Where each thread computes."""
 
 
 class Forward:
@@ -114,6 +116,15 @@ class Forward:
         """Write a for rows of float32 of one part, shape (rows, inputs), as float64."""
         out[...] = activate_outputs(self._run(x), self._activation).T
 
+    def outputs_of_tile(self, tile: np.ndarray) -> np.ndarray:
+        """Return a of the first row of a tile, shape (outputs, 1), valid as long as that of z.
+
+        The tile is as `Space.tile` gives it.
+        """
+        for step in self._steps:
+            tile = step(tile, SPACE)
+        return activate_outputs(tile[:, :1], self._activation)
+
     def _run(self, x: np.ndarray) -> np.ndarray:
         """Return z, shape (outputs, rows), valid until this thread computes again."""
         n_rows = len(x)
@@ -123,7 +134,7 @@ class Forward:
             values = np.zeros((x.shape[1], n_rows + missing), np.float32)
             values[:, :n_rows] = x.T
         for step in self._steps:
-            values = step(values, _SPACE)
+            values = step(values, SPACE)
         return values[:, :n_rows] if missing else values
 
     def _over(
@@ -155,11 +166,13 @@ def activate_outputs(z: np.ndarray, activation: str) -> np.ndarray:
         Probabilities of a softmax or sigmoid layer in float64, so that they sum to 1 as nearly as
         numbers do; other outputs in float32.
     """
+    if activation == "softmax" and z.shape[1] == 1 and len(z) < FEW_OUTPUTS:
+        return softmax_of_few(z)
     activate = IN_PLACE[activation]
     if activation in ("softmax", "sigmoid"):
         z = z.astype(np.float64)
     if activate is not None:
-        activate(z, _SPACE)
+        activate(z, SPACE)
     return z
 
 

@@ -111,7 +111,8 @@ class Initializer(Value):
         """
         scale = 1.0 if self.scale is None else self.scale
         if self.name in ("zeros", "constant"):
-            return jnp.full(shape, self.value if self.name == "constant" else 0.0, jnp.float32)
+            value = self.value if self.name == "constant" else 0.0
+            return jax.device_put(np.full(shape, value, np.float32))
         if self.name == "orthogonal":
             orthogonal = jax.nn.initializers.orthogonal(scale, column_axis=-1)
             return orthogonal(key, shape, jnp.float32)
@@ -145,7 +146,7 @@ def _draw(
 
     data = jax.random.key_data(key)
     if not isinstance(data, jax.core.Tracer):
-        return jnp.asarray(on_host(data))
+        return jax.device_put(on_host(data))
     outline = jax.ShapeDtypeStruct(shape, jnp.float32)
     return jax.pure_callback(on_host, outline, data, vmap_method="sequential")
 

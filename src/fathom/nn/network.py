@@ -1,7 +1,6 @@
 """The network: one function, a chain of layers."""
 
 import equinox as eqx
-import jax
 from jaxtyping import Array, Float, Key
 
 from fathom.errors import ArchitectureError
@@ -9,6 +8,7 @@ from fathom.nn.architecture import Architecture
 from fathom.nn.blocks import scale_through, train_through
 from fathom.nn.combination import CombinationLayer
 from fathom.nn.dense import DenseLayer
+from fathom.nn.keys import fold_in
 from fathom.nn.layer import AbstractLayer, every_layer
 
 
@@ -104,7 +104,7 @@ def build(
 def draw(architecture: Architecture, key: Key[Array, ""]) -> Network:
     """Make the network with its weights as drawn, not yet scaled on any data."""
     layers = tuple(
-        layer.build(shape, jax.random.fold_in(key, number))
+        layer.build(shape, fold_in(key, number))
         for number, (layer, shape) in enumerate(
             zip(architecture.layers, architecture.shapes[:-1], strict=True)
         )

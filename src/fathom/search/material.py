@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -164,7 +165,7 @@ class Material:
         # Brought to spread 1 for what learns from it with squares, which would overflow otherwise.
         self._learned = self.scales[False].encode(y) if self.scales else y
         self._aims = {is_log: self._aim(is_log) for is_log in list(self.scales) or [False]}
-        self._weight = jnp.asarray(weight)
+        self._weight = jax.device_put(weight)
 
     @property
     def held_out_rows(self) -> np.ndarray:
@@ -183,10 +184,10 @@ class Material:
 
     def _aim(self, is_log: bool) -> jnp.ndarray:
         if self.target.task == "classes":
-            return jnp.asarray(self.y.astype(np.int32))
+            return jax.device_put(self.y.astype(np.int32))
         if self.target.task == "labels":
-            return jnp.asarray(self.y.astype(np.float32))
-        return jnp.asarray(self.scales[is_log].encode(self.y))
+            return jax.device_put(self.y.astype(np.float32))
+        return jax.device_put(self.scales[is_log].encode(self.y))
 
     def encoding(self, fold: int) -> TableEncoding:
         """Return the encoding learned from a fold's training rows."""
@@ -271,13 +272,17 @@ class Material:
                 matrix = encoding.encode(self.parsed, view, means)
                 if columns is not None:
                     matrix = join_trees(matrix, encoding.layout, columns)
-                self._matrices[key] = jnp.asarray(matrix)
+                self._matrices[key] = jax.device_put(matrix)
             return Examples(self._matrices[key], self._aims[is_log], self._weight)
 
     def held_out(self, fold: int, view: View, is_log: bool, has_trees: bool) -> Examples:
         """Return the rows a fold holds out."""
         rows = self.folds[fold].held_out
-        return Examples(*(part[rows] for part in self.examples(fold, view, is_log, has_trees)))
+        every = self.examples(fold, view, is_log, has_trees)
+        if jax.default_backend() != "cpu":
+            return Examples(*(part[rows] for part in every))
+        # by NumPy, so that nothing is compiled for their number
+        return Examples(*(jax.device_put(np.asarray(part)[rows]) for part in every))
 
     def predict(self, z: np.ndarray, is_log: bool) -> np.ndarray:
         """Return probabilities, or numbers as the user has them, from sums z."""

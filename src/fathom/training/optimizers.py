@@ -2,14 +2,15 @@
 
 import math
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
-import optax
-import optax.contrib
 from jaxtyping import Array, Float, PyTree
 
 from fathom.training.recipe import MUON_STEP, RMSPROP_DECAY
+
+if TYPE_CHECKING:
+    import optax
 
 MUON_MOMENTUM = 0.95
 
@@ -17,7 +18,7 @@ MUON_MOMENTUM = 0.95
 @lru_cache(maxsize=64)
 def make_optimizer(
     name: str, momentum: float = 0.9, gradient_clip: float | None = None, beta_2: float = 0.999
-) -> optax.GradientTransformation:
+) -> "optax.GradientTransformation":
     """Make the rule that turns a gradient g into a direction d; the step itself is W ← W - η d.
 
     ================ ==========================================================================
@@ -58,6 +59,8 @@ def make_optimizer(
     kellerjordan.github.io/posts/muon. Liu et al. (2025), arXiv:2502.16982, for the size of its
     step, which lets it share Adam's learning rate.
     """
+    import optax  # here, as loops need no rule of it
+
     rules = {
         "gradient_descent": optax.identity,
         "momentum": lambda: optax.trace(momentum),
@@ -118,7 +121,10 @@ def rate_factors(parameters: PyTree[Float[Array, "..."]]) -> PyTree[float]:
     return jax.tree_util.tree_map_with_path(factor, parameters)
 
 
-def _muon(beta_2: float) -> optax.GradientTransformation:
+def _muon(beta_2: float) -> "optax.GradientTransformation":
+    import optax
+    import optax.contrib
+
     def label(parameters: PyTree[Float[Array, "..."]]) -> PyTree[str]:
         return jax.tree.map(lambda p: "matrix" if p.ndim == 2 else "other", parameters)
 

@@ -14,6 +14,7 @@ import numpy as np
 from fathom.errors import TrainingError
 from fathom.nn.architecture import Architecture
 from fathom.nn.forward import Forward
+from fathom.nn.keys import fold_in
 from fathom.nn.network import Network, build
 from fathom.training.engines import are_loops_ready, choose_program, cores_each, loops_for, prepare
 from fathom.training.history import EngineName, Epoch, Event, StartHistory, Steps
@@ -313,7 +314,7 @@ def train_job(
         Without a network where no finite loss was found.
     """
     began = time.monotonic()
-    key = jax.random.fold_in(jax.random.key(job.recipe.seed), job.fold)
+    key = fold_in(jax.random.key(job.recipe.seed), job.fold)
     network = build(job.architecture, key)
     loops = loops_for(network)
     if engine is None and (together is not None or not are_loops_ready(loops)):

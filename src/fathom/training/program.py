@@ -4,12 +4,11 @@ import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import optax
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int, Key, Num, PyTree
 
@@ -22,6 +21,9 @@ from fathom.training.history import EngineName
 from fathom.training.metrics import score_sums, sign_score_sums
 from fathom.training.optimizers import BY_MATRIX, make_optimizer, rate_factors
 from fathom.training.recipe import DECOUPLED, Augmentation
+
+if TYPE_CHECKING:
+    import optax
 
 EVALUATION_BATCH = 512  # examples evaluated at once
 Inputs: TypeAlias = Num[Array, "rows ..."] | tuple[Num[Array, "rows ..."], ...]
@@ -231,7 +233,7 @@ def _draw(seed: int, start: int, call: int) -> Key[Array, ""]:
 
 def take_steps(
     plan: Plan,
-    optimizer: optax.GradientTransformation,
+    optimizer: "optax.GradientTransformation",
     layout: Layout,
     state: State,
     batches: Examples,
@@ -304,7 +306,7 @@ def join_parts(x: Inputs) -> Float[Array, "rows *shape"]:
 
 def _step(
     plan: Plan,
-    optimizer: optax.GradientTransformation,
+    optimizer: "optax.GradientTransformation",
     layout: Layout,
     knobs: Knobs,
     roles: _Roles,
@@ -322,7 +324,7 @@ def _step(
 
 def _move(
     plan: Plan,
-    optimizer: optax.GradientTransformation,
+    optimizer: "optax.GradientTransformation",
     layout: Layout,
     knobs: Knobs,
     roles: _Roles,
