@@ -105,6 +105,8 @@ export const chinese: Record<Key, string> = {
   removeExample: "删除样本 {0}",
   show: "显示样本 {0}",
   lossOverTime: "损失，逐步",
+  timeMachine: "前后拖动",
+  momentOf: "第 {0} 步之后，共 {1} 步",
   exercise: "试一试",
   exerciseXor: "找出权重，使每个输出都在 ½ 的正确一侧。",
   right: "正确",

@@ -190,6 +190,7 @@ export interface Descend {
 export interface Descended {
   answer: NetworkAnswer;
   losses: number[];
+  passed: Passed[];
 }
 
 export interface DigitEvent {
@@ -459,6 +460,11 @@ export interface OwnDrawing {
 export interface PageWish {
   state: NetworkState;
   language: "en" | "zh";
+}
+
+export interface Passed {
+  step: number;
+  layers: LayerState[];
 }
 
 export interface PathLayer {

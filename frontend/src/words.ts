@@ -106,6 +106,8 @@ export const english = {
   removeExample: "Remove example {0}",
   show: "Show example {0}",
   lossOverTime: "Loss, step by step",
+  timeMachine: "Back and forth",
+  momentOf: "after step {0} of {1}",
   exercise: "Try it",
   exerciseXor: "Find weights so that every output is on the right side of ½.",
   right: "right",

@@ -6,6 +6,7 @@ import pytest
 from fathom.errors import FathomError
 from fathom.inspection.arithmetic import evaluate
 from fathom.inspection.why import why
+from fathom.studio import networks
 from fathom.studio.messages import Ask, Descend, NetworkState, Reshape, TapeRequest
 from fathom.studio.networks import (
     answer,
@@ -168,6 +169,17 @@ def test_descent_learns_the_exclusive_or():
     outputs = np.array(found.answer.numbers.outputs)[:, 0]
     assert ((outputs > 0.5) == [False, True, True, False]).all()
     assert found.losses[-1] < found.losses[0]
+    assert [one.step for one in found.passed] == list(range(150))
+    assert found.passed[0].layers == state.layers
+    for one in (found.passed[40], found.passed[149]):
+        before = answer(state.model_copy(update={"layers": one.layers}))
+        assert before.numbers.loss == pytest.approx(found.losses[one.step], rel=1e-12)
+
+
+def test_of_a_large_network_fewer_of_those_passed_are_given(monkeypatch):
+    monkeypatch.setattr(networks, "MOST_PASSED", 9 * 4)  # numbers of a network, and networks
+    found = descend(Descend(state=example("exclusive_or"), n_steps=10))
+    assert [one.step for one in found.passed] == [0, 3, 6, 9]
 
 
 def test_steps_that_leave_the_page_are_refused():

@@ -139,7 +139,25 @@ def test_stepping_shows_only_what_is_known_and_learning_lowers_the_loss(opened):
     before = float(page.locator(".lossvalue b").text_content())
     page.get_by_role("button", name="50 steps of descent").click()
     page.get_by_text("Loss, step by step").wait_for()
-    assert float(page.locator(".lossvalue b").text_content()) < before
+    after = float(page.locator(".lossvalue b").text_content())
+    assert after < before
+    moment = page.get_by_test_id("moment")
+    shown = "(v) => document.querySelector('.lossvalue b').textContent.trim() === v"
+    moment.focus()
+    page.keyboard.press("Home")  # back to before the first step; every panel follows
+    page.get_by_text("after step 0 of 50").wait_for()
+    page.wait_for_function(shown, arg=f"{before:.4f}")
+    page.wait_for_function(
+        """() => document.querySelector('[data-name="output.neuron1.a"] text').textContent.trim()
+        === '0.62'"""
+    )
+    page.keyboard.press("End")
+    page.wait_for_function(shown, arg=f"{after:.4f}")
+    page.keyboard.press("ArrowLeft")
+    page.get_by_text("after step 49 of 50").wait_for()
+    page.get_by_role("button", name="Take the step").click()  # on from there
+    page.get_by_text("after step 50 of 50").wait_for()
+    page.wait_for_function(shown, arg=f"{after:.4f}")
 
 
 def test_other_shapes_and_other_outputs(opened):

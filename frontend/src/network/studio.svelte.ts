@@ -1,12 +1,13 @@
 /* The network on the page: what stands there, its numbers from Python, and the walk through them. */
 import { ApiError, get, latest, post } from "../api";
-import type { Descended, NetworkAnswer, NetworkNumbers, NetworkState, Reshape, Step, Tape } from "../messages";
+import type { Descended, NetworkAnswer, NetworkNumbers, NetworkState, Passed, Reshape, Step, Tape } from "../messages";
 import { t } from "../speech.svelte";
 import { placeOf, withValue, type Place } from "./names";
 
 export type Grain = 0 | 1 | 2;
 const MOST_UNDONE = 200;
 const MOST_LOSSES = 2000;
+const MOST_PASSED = 600;
 const PAUSES: Record<string, number> = { slow: 1400, normal: 600, fast: 130 };
 
 export class NetworkStudio {
@@ -19,6 +20,9 @@ export class NetworkStudio {
   isPlaying = $state(false);
   isDescending = $state(false);
   losses = $state.raw<number[]>([]);
+  /** The networks on the way down, that of now at the end; and which of them is shown. */
+  passed = $state.raw<Passed[]>([]);
+  moment = $state(-1);
   trail = $state.raw<string[]>([]);
   problem = $state("");
   /** The example that was begun with; nothing where another network was put on the page. */
@@ -68,7 +72,7 @@ export class NetworkStudio {
       if (turn !== this.turn) return;
       this.keep();
       this.example = "";
-      this.losses = [];
+      this.forget();
       // With the network, not after it: what was asked of the one before may not be in this one.
       this.trail = focus ? [focus] : [];
       await this.take(answer);
@@ -95,7 +99,7 @@ export class NetworkStudio {
     try {
       const answer = await get<NetworkAnswer>(`/api/network/examples/${example}`);
       if (turn !== this.turn) return;
-      this.losses = [];
+      this.forget();
       this.past = [];
       this.trail = ["output.neuron1.a"];
       await this.take(answer);
@@ -131,6 +135,7 @@ export class NetworkStudio {
   change(place: Place, value: number, remembers = true): void {
     if (!this.state || !Number.isFinite(value)) return;
     if (remembers) this.keep();
+    this.leaveWay();
     this.state = withValue(this.state, place, Math.max(-1e6, Math.min(1e6, value)));
     void this.compute(this.state);
   }
@@ -167,7 +172,7 @@ export class NetworkStudio {
     try {
       const answer = await post<NetworkAnswer>("/api/network/reshape", wish);
       this.keep();
-      this.losses = [];
+      this.forget();
       this.trail = [];
       await this.take(answer);
     } catch (error) {
@@ -181,7 +186,13 @@ export class NetworkStudio {
     this.pause();
     this.past = this.past.slice(0, -1);
     this.state = before;
-    if (this.losses.length) this.losses = this.losses.slice(0, -1);
+    const at = this.passed.findIndex((one) => one.layers === before.layers);
+    if (at > 0) {
+      this.losses = this.losses.slice(0, this.passed[at].step);
+      this.passed = this.passed.slice(0, at + 1);
+      this.moment = at;
+    } else if (at === 0) this.forget();
+    else this.leaveWay();
     await this.compute(before);
     await this.fetchTape();
   }
@@ -192,13 +203,59 @@ export class NetworkStudio {
     try {
       const found = await post<Descended>("/api/network/descend", { state: this.state, n_steps: n });
       this.keep();
-      this.losses = [...this.losses, ...found.losses].slice(-MOST_LOSSES);
+      this.goDown(found, this.state);
       await this.take(found.answer);
     } catch (error) {
       this.fail(error);
     } finally {
       this.isDescending = false;
     }
+  }
+
+  /** Lengthen the way down by the steps that were taken from the network that is shown. */
+  private goDown(found: Descended, from: NetworkState): void {
+    const base = this.shownStep;
+    const before = this.moment >= 0 ? this.passed.slice(0, this.moment) : [];
+    const between = found.passed.map((one) => ({ layers: one.step ? one.layers : from.layers, step: base + one.step }));
+    let way = [...before, ...between, { step: base + found.losses.length, layers: found.answer.state.layers }];
+    const losses = [...this.losses.slice(0, base), ...found.losses];
+    const n = Math.max(0, losses.length - MOST_LOSSES);
+    if (n) way = way.filter((one) => one.step >= n).map((one) => ({ ...one, step: one.step - n }));
+    while (way.length > MOST_PASSED) way = way.filter((_, k) => k % 2 === 0 || k === way.length - 1);
+    this.losses = losses.slice(n);
+    this.passed = way;
+    this.moment = way.length - 1;
+  }
+
+  /** How many steps lie before the network that is shown. */
+  get shownStep(): number {
+    return this.passed[this.moment]?.step ?? this.losses.length;
+  }
+
+  readonly isAtEnd = $derived(this.moment === this.passed.length - 1);
+
+  /** Show a network of the way down; everything on the page follows. */
+  scrub(moment: number): void {
+    const one = this.passed[moment];
+    if (!this.state || !one) return;
+    this.pause();
+    this.moment = moment;
+    this.state = { ...this.state, layers: one.layers };
+    void this.compute(this.state);
+  }
+
+  /** A network changed by hand is on no way down: what lies before it stays. */
+  private leaveWay(): void {
+    if (this.moment < 0) return;
+    this.losses = this.losses.slice(0, this.shownStep);
+    this.passed = [];
+    this.moment = -1;
+  }
+
+  private forget(): void {
+    this.losses = [];
+    this.passed = [];
+    this.moment = -1;
   }
 
   /** Walk on or back to the next step at which one stops. */

@@ -115,11 +115,25 @@ class Descend(Value):
     n_steps: int = Field(default=1, ge=1, le=MOST_STEPS)
 
 
+class Passed(Value):
+    """The layers of a network on its way down, before a step counted from 0."""
+
+    step: int
+    layers: tuple[LayerState, ...]
+
+
 class Descended(Value):
-    """The network after some steps, and the loss before each of them."""
+    """The network after some steps, the loss before each of them, and the networks in between.
+
+    Attributes
+    ----------
+    passed : tuple of Passed
+        The networks before the steps; of a large one those of every second, third, ... step.
+    """
 
     answer: NetworkAnswer
     losses: tuple[float, ...]
+    passed: tuple[Passed, ...]
 
 
 class Ask(Value):

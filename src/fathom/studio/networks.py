@@ -23,11 +23,13 @@ from fathom.studio.messages import (
     NetworkAnswer,
     NetworkNumbers,
     NetworkState,
+    Passed,
     Step,
     Tape,
     TapeRequest,
 )
 
+MOST_PASSED = 100_000  # numbers of the networks a descent passed
 EXCLUSIVE_OR = ((0.0, 0.0, 0.0), (0.0, 1.0, 1.0), (1.0, 0.0, 1.0), (1.0, 1.0, 0.0))
 
 
@@ -157,12 +159,16 @@ def descend(asked: Descend) -> Descended:
     InputError
         If the weights leave what can be drawn.
     """
-    state, losses = asked.state, []
-    for _ in range(asked.n_steps):
+    state, losses, passed = asked.state, [], []
+    n_numbers = sum(len(one.biases) * (1 + len(one.weights[0])) for one in state.layers)
+    every = -(-n_numbers * asked.n_steps // MOST_PASSED)
+    for step in range(asked.n_steps):
         traced = trace_state(state)
+        if step % every == 0:
+            passed.append(Passed(step=step, layers=state.layers))
         losses.append(float(traced.loss or 0.0))
         state = _stepped(state, traced)
-    return Descended(answer=answer(state), losses=tuple(losses))
+    return Descended(answer=answer(state), losses=tuple(losses), passed=tuple(passed))
 
 
 def _stepped(state: NetworkState, traced: Trace) -> NetworkState:
