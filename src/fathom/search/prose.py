@@ -25,7 +25,8 @@ from fathom.training.starts import n_workers, train_starts
 
 UNITS, FEWER_UNITS = 32, 16
 STEPS = 350  # that a training aims at, within the limits of epochs
-N_GRAMS_DROPPED = 0.5
+DROPPED, DROPPED_OF_FEW = 0.5, 0.3  # share of the n-grams left out while learning
+FEW = 256  # n-grams of a text, below which fewer are left out: each is missed more
 RATE, RATE_BY_SLOPE = 3e-3, 0.1  # of Adam; of Nesterov's momentum, for batches of BATCH_BY_SLOPE
 BATCH_BY_SLOPE, PASSES_BY_SLOPE = 64, 2  # and as many times the epochs of Adam
 LONGEST_GRADIENT = 1.0  # where steps are as long as it
@@ -110,11 +111,12 @@ def text_entries(
         "epochs": PASSES_BY_SLOPE * epochs, "gradient_clip": LONGEST_GRADIENT,
     }  # fmt: skip
     by_slope = adam.model_copy(update=changed)
+    dropped = DROPPED_OF_FEW if length < FEW else DROPPED
     inner = (Dense(units=UNITS, activation="relu"), Dropout(rate=0.2), Dense(units=UNITS))
     deeper = (Residual(layers=inner), Dropout(rate=0.2))
 
     def entry(name: str, units: int, recipe: Recipe, *behind: Layer) -> Entry:
-        bag = Bag(codes=n_codes, units=units, dropout=N_GRAMS_DROPPED)
+        bag = Bag(codes=n_codes, units=units, dropout=dropped)
         layers = (bag, Activation(activation="relu"), *behind, output)
         described = Architecture(input_shape=(2 * length,), layers=layers, loss=loss)
         return Entry(f"a bag of {n_codes:,} n-grams, {name}", described, recipe)
