@@ -28,6 +28,8 @@ def test_character_n_grams_are_those_found_by_hand():
         by_hand = grams_by_hand(text, range(CHARACTERS[0], CHARACTERS[1] + 1))
         assert Counter(spelled) == by_hand
         assert len(np.unique(found.hash[mine])) == len(by_hand)
+        across = [" " in one[1:-1] for one in spelled]
+        assert found.is_across[mine].tolist() == across
 
 
 def test_words_are_runs_of_letters_and_characters_of_chinese():
@@ -53,12 +55,16 @@ def test_one_n_gram_has_one_hash_wherever_it_stands():
     assert len(np.unique(words)) == 1
 
 
-def test_weights_are_those_of_tf_idf():
+def within_words(text):
+    """Return the n-grams of characters, with repetition, that have no blank inside."""
+    found = grams_by_hand(text, range(CHARACTERS[0], CHARACTERS[1] + 1))
+    return [one for one in found.elements() if " " not in one[1:-1]]
+
+
+def test_weights_are_those_of_tf_idf_of_what_stands_between_blanks():
     whole = TextEncoding.fit(TEXTS)
     rows = whole.encode(TEXTS)
-    vectorizer = TfidfVectorizer(
-        analyzer="char", ngram_range=CHARACTERS, sublinear_tf=True, lowercase=False
-    )
+    vectorizer = TfidfVectorizer(analyzer=within_words, sublinear_tf=True)
     expected = vectorizer.fit_transform(TEXTS).toarray()
     grams = find_grams(TEXTS)
     of_characters = set(whole.codes_of(grams.hash[~grams.is_word]).tolist())

@@ -1,11 +1,23 @@
-"""How many networks for texts there is time for, whatever the clock says."""
+"""How many networks for texts there is time for, and which of those judged is taken."""
 
 import math
 
+import numpy as np
 import pytest
 
-from fathom.search.prose import MOST_STARTS, _affordable
-from fathom.training.monitor import Deadline
+from fathom import Dense
+from fathom.errors import TrainingError
+from fathom.search.contest import Ground
+from fathom.search.prose import FEW, MOST_STARTS, _affordable, _judge, text_entries
+from fathom.training.history import Epoch, StartHistory
+from fathom.training.monitor import Deadline, Monitor
+from fathom.training.program import Examples
+
+OUTPUT = Dense(units=3, activation="softmax")
+
+
+def entries(length=300):
+    return text_entries(length, 1000, OUTPUT, "cross_entropy", 2000, 0)
 
 
 @pytest.mark.parametrize(("seconds", "longest", "least", "most"), [
@@ -16,3 +28,37 @@ def test_as_many_networks_as_time_allows_and_never_fewer_than_none(seconds, long
     deadline = Deadline(seconds)
     assert math.isinf(deadline.remaining()) == (seconds is None)
     assert least <= _affordable(deadline, longest) <= most
+
+
+def test_texts_of_few_n_grams_are_left_more_of_them():
+    dropped = [one.architecture.layers[0].dropout for n in (FEW - 8, FEW) for one in entries(n)[:1]]
+    assert dropped[0] < dropped[1]
+
+
+def test_two_ways_of_stepping_are_judged_before_depth():
+    first, second, third = entries()
+    assert first.recipe.optimizer != second.recipe.optimizer
+    assert [len(one.architecture.layers) for one in (first, second)] == [3, 3]
+    assert len(third.architecture.layers) > 3
+
+
+def test_a_network_without_a_finite_loss_is_behind_every_other(monkeypatch):
+    found = entries()
+    losses = dict(zip([entry.name for entry in found], (None, 0.7, 0.5), strict=True))
+
+    def train(number, entry, network, ground, deadline, monitor):
+        loss = losses[entry.name]
+        if loss is None:
+            raise TrainingError("a finite loss", got="nan")
+        epoch = Epoch(
+            epoch=1, train_loss=0.1, train_score=1.0, validation_loss=loss, validation_score=0.9,
+            learning_rate=0.1, seconds=1.0,
+        )  # fmt: skip
+        return f"network {number}", StartHistory(epochs=(epoch,), best_epoch=1)
+
+    monkeypatch.setattr("fathom.search.prose.run_entry", train)
+    ground = Ground(Examples(np.zeros(1), np.zeros(1), np.ones(1)), np.arange(1), None)
+    judged = _judge(found, ground, Deadline(None), Monitor())
+    assert [one.loss for one in judged] == [math.inf, 0.7, 0.5]
+    assert [one.network for one in judged] == [None, "network 1", "network 2"]
+    assert "left out" in judged[0].history.events[0].text

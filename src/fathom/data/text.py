@@ -46,6 +46,8 @@ class Grams:
         The characters it covers, counted within its (normalized) text.
     is_word : numpy.ndarray
         Whether it is one of words rather than of characters.
+    is_across : numpy.ndarray
+        Whether it is one of characters before and behind a blank.
     """
 
     text: np.ndarray
@@ -53,6 +55,7 @@ class Grams:
     begin: np.ndarray
     end: np.ndarray
     is_word: np.ndarray
+    is_across: np.ndarray
 
 
 def find_grams(texts: Sequence[str]) -> Grams:
@@ -74,8 +77,8 @@ def find_grams(texts: Sequence[str]) -> Grams:
     owner = np.repeat(np.arange(len(texts)), lengths + 1)
     owner[starts + lengths] = -1 - np.arange(len(texts))
     parts = [*_word_grams(codes, owner), *_character_grams(codes, owner)]
-    text, hashes, begin, end, is_word = (np.concatenate(part) for part in zip(*parts, strict=True))
-    return Grams(text, hashes, begin - starts[text], end - starts[text], is_word)
+    text, hashes, begin, end, *kinds = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return Grams(text, hashes, begin - starts[text], end - starts[text], *kinds)
 
 
 def _mix(values: np.ndarray) -> np.ndarray:
@@ -104,7 +107,7 @@ def _word_grams(codes: np.ndarray, owner: np.ndarray) -> list[Parts]:
         salted = _mix(grams[where] + np.uint64(n))
         found.append((
             owner[begins[first]][where], salted, begins[first][where], ends[last][where],
-            np.ones(len(where), bool),
+            np.ones(len(where), bool), np.zeros(len(where), bool),
         ))  # fmt: skip
     return found
 
@@ -115,7 +118,7 @@ def _letter(codes: np.ndarray) -> np.ndarray:
 
 def _nothing() -> Parts:
     none = np.zeros(0, np.int64)
-    return none, none.astype(np.uint64), none, none, none.astype(bool)
+    return none, none.astype(np.uint64), none, none, none.astype(bool), none.astype(bool)
 
 
 def _find_words(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -148,6 +151,7 @@ _KINDS = _kinds()
 def _character_grams(codes: np.ndarray, owner: np.ndarray) -> list[Parts]:
     found: list[Parts] = []
     letters = grams = _letter(codes)
+    blanks = np.cumsum(codes == ord(" "))  # up to each place
     for n in range(2, CHARACTERS[1] + 1):
         if len(codes) < n:
             break
@@ -156,7 +160,9 @@ def _character_grams(codes: np.ndarray, owner: np.ndarray) -> list[Parts]:
             continue
         where = np.flatnonzero(owner[: len(codes) - n + 1] == owner[n - 1 :])
         salted = _mix(grams[where] + np.uint64(64 + n))
-        found.append((owner[where], salted, where, where + n, np.zeros(len(where), bool)))
+        is_across = blanks[where + n - 2] > blanks[where]  # a blank that is neither end
+        is_word = np.zeros(len(where), bool)
+        found.append((owner[where], salted, where, where + n, is_word, is_across))
     return found or [_nothing()]
 
 
@@ -190,8 +196,9 @@ class TextEncoding:
     def fit(cls, texts: Sequence[str], *, n_rows: int = 0) -> Self:
         """Learn from training texts which n-grams there are and how rare each is.
 
-        Those of one text alone are left out (where there are many texts), and of more than 65,536
-        the rarest.
+        Those of characters before and behind a blank are left out, as pairs of words say it
+        better, those of one text alone (where there are many texts), and of more than 65,536 the
+        rarest.
 
         Parameters
         ----------
@@ -206,7 +213,7 @@ class TextEncoding:
         lengths: list[np.ndarray] = []
         for begin, end in _batches(texts):
             grams = find_grams(texts[begin:end])
-            pairs = _pairs(grams)
+            pairs = _pairs(grams, grams.is_across)
             seen.append(pairs[1])
             lengths.append(np.bincount(pairs[0], minlength=end - begin))
         hashes, counts = np.unique(np.concatenate(seen), return_counts=True)
@@ -254,9 +261,13 @@ class TextEncoding:
         rows[text, self.length + place] = weights[fits]
 
 
-def _pairs(grams: Grams) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def _pairs(
+    grams: Grams, is_left_out: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Return each n-gram of each text once: text, hash, how often, whether of words."""
     order = np.lexsort((grams.hash, grams.text))
+    if is_left_out is not None:
+        order = order[~is_left_out[order]]
     text, hashes, is_word = grams.text[order], grams.hash[order], grams.is_word[order]
     is_first = np.ones(len(text), bool)
     is_first[1:] = (text[1:] != text[:-1]) | (hashes[1:] != hashes[:-1])

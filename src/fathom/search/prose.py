@@ -3,17 +3,19 @@
 import math
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 
+from fathom.errors import TrainingError
 from fathom.nn.architecture import Architecture, Layer
 from fathom.nn.bag import Bag
 from fathom.nn.blocks import Activation, Dropout, Residual
 from fathom.nn.dense import Dense
 from fathom.nn.named import LossName
 from fathom.nn.network import Network
-from fathom.search.contest import Entry, Ground, run_entry
+from fathom.search.contest import Entry, Ground, left_out, loss_of, run_entry
 from fathom.training.history import History, StartHistory
 from fathom.training.metrics import score_name
 from fathom.training.monitor import Deadline, Monitor
@@ -21,8 +23,13 @@ from fathom.training.program import Examples
 from fathom.training.recipe import Recipe
 from fathom.training.starts import n_workers, train_starts
 
-UNITS = 32
+UNITS, FEWER_UNITS = 32, 16
 STEPS = 350  # that a training aims at, within the limits of epochs
+DROPPED, DROPPED_OF_FEW = 0.5, 0.3  # share of the n-grams left out while learning
+FEW = 256  # n-grams of a text, below which fewer are left out: each is missed more
+RATE, RATE_BY_SLOPE = 3e-3, 0.1  # of Adam; of Nesterov's momentum, for batches of BATCH_BY_SLOPE
+BATCH_BY_SLOPE, PASSES_BY_SLOPE = 64, 2  # and as many times the epochs of Adam
+LONGEST_GRADIENT = 1.0  # where steps are as long as it
 FEWEST_EPOCHS, MOST_EPOCHS = 4, 40
 TRIAL_SHARE = 0.4  # of the time that is left, for a network that is judged
 MOST_STARTS = 4  # networks trained on all texts, whose outputs are averaged
@@ -76,6 +83,10 @@ def text_entries(
 ) -> tuple[Entry, ...]:
     """Describe the networks that are judged for texts.
 
+    Adam takes steps of one size for all n-grams, so that rare ones soon count; those of Nesterov's
+    momentum are as long as the slope, so that at first only frequent ones do, as under a penalty on
+    squared weights. Which is better differs from texts to texts.
+
     Parameters
     ----------
     length : int
@@ -91,25 +102,29 @@ def text_entries(
     """
     batch = 32 if n < 1500 else 64 if n < 5000 else 128
     epochs = math.ceil(STEPS * batch / n)
-    recipe = Recipe(
-        learning_rate=3e-3, batch_size=batch, seed=seed, validation_fraction=0.1,
-        epochs=min(MOST_EPOCHS, max(FEWEST_EPOCHS, epochs)),
-    )  # fmt: skip
-    first: list[Layer] = [
-        Bag(codes=n_codes, units=UNITS, dropout=0.3), Activation(activation="relu")
-    ]  # fmt: skip
+    epochs = min(MOST_EPOCHS, max(FEWEST_EPOCHS, epochs))
+    adam = Recipe(
+        learning_rate=RATE, batch_size=batch, seed=seed, validation_fraction=0.1, epochs=epochs
+    )
+    changed = {
+        "optimizer": "nesterov", "learning_rate": RATE_BY_SLOPE * batch / BATCH_BY_SLOPE,
+        "epochs": PASSES_BY_SLOPE * epochs, "gradient_clip": LONGEST_GRADIENT,
+    }  # fmt: skip
+    by_slope = adam.model_copy(update=changed)
+    dropped = DROPPED_OF_FEW if length < FEW else DROPPED
     inner = (Dense(units=UNITS, activation="relu"), Dropout(rate=0.2), Dense(units=UNITS))
-    deeper: list[Layer] = [Residual(layers=inner), Dropout(rate=0.2)]
+    deeper = (Residual(layers=inner), Dropout(rate=0.2))
 
-    def entry(name: str, layers: list[Layer]) -> Entry:
-        described = Architecture(
-            input_shape=(2 * length,), layers=(*layers, output), loss=loss
-        )  # fmt: skip
+    def entry(name: str, units: int, recipe: Recipe, *behind: Layer) -> Entry:
+        bag = Bag(codes=n_codes, units=units, dropout=dropped)
+        layers = (bag, Activation(activation="relu"), *behind, output)
+        described = Architecture(input_shape=(2 * length,), layers=layers, loss=loss)
         return Entry(f"a bag of {n_codes:,} n-grams, {name}", described, recipe)
 
     return (
-        entry("one hidden layer", first),
-        entry("three hidden layers", [*first, *deeper]),
+        entry("one hidden layer", UNITS, adam),
+        entry("one hidden layer, steps as long as the slope", FEWER_UNITS, by_slope),
+        entry("three hidden layers", UNITS, adam, *deeper),
     )
 
 
@@ -138,37 +153,25 @@ def find_for_texts(
         Told of every epoch and of what became of each network, and asked whether to stop.
     """
     began = time.monotonic()
-    judged: list[tuple[float, int, Entry, Network]] = []
     starts: list[StartHistory] = []
-    epochs, longest = 0, 0.0
+    epochs, number, n_starts = 0, 0, 1
     if held_out is not None:
         prepared = prepare(training)
         judges = Examples(*(part[held_out] for part in prepared.examples))
         ground = Ground(prepared.examples, training, judges)
-        for number, entry in enumerate(describe(prepared, len(training))):
-            if number and (monitor.should_stop() or deadline.remaining() < 4 * longest):
-                break
-            mark = time.monotonic()
-            network, history = run_entry(
-                number, entry, None, ground, deadline.share(TRIAL_SHARE), monitor
-            )
-            longest = max(longest, time.monotonic() - mark)
-            starts.append(history)
-            best = history.best
-            loss = math.inf if best is None or best.validation_loss is None else (
-                best.validation_loss
-            )  # fmt: skip
-            judged.append((loss, number, entry, network))
-        _, number, chosen, network = min(judged, key=lambda one: one[:2])
-        if len(starts[number].epochs) == chosen.recipe.epochs:  # the clock did not cut it short
+        judged = _judge(describe(prepared, len(training)), ground, deadline, monitor)
+        starts = [one.history for one in judged]
+        best = min(judged, key=lambda one: one.loss)
+        if best.network is None:
+            raise TrainingError("a network with a finite loss", got=starts[0].events[-1].text)
+        number, chosen = judged.index(best), best.entry
+        if len(best.history.epochs) == chosen.recipe.epochs:  # the clock did not cut it short
             # The rate falls within them, so that very few would end before anything is learned.
-            epochs = max(starts[number].best_epoch, math.ceil(chosen.recipe.epochs / 2))
-        n_starts = _affordable(deadline, longest)
+            epochs = max(best.history.best_epoch, math.ceil(chosen.recipe.epochs / 2))
+        n_starts = _affordable(deadline, best.seconds)
         if n_starts == 0 or monitor.should_stop():
             judges_only = _history((*starts,), (number,), chosen, began)
-            return Written(chosen, (network,), judges_only, is_whole=False)
-    else:
-        number, n_starts = 0, 1
+            return Written(chosen, (best.network,), judges_only, is_whole=False)
     whole = prepare(None)
     entry = describe(whole, len(whole.examples.weight))[number]
     recipe = entry.recipe.model_copy(
@@ -184,6 +187,44 @@ def find_for_texts(
     whole_history = _history((*starts, *found.starts), kept, entry, began)
     chosen = Entry(entry.name, entry.architecture, recipe)
     return Written(chosen, networks, whole_history, is_whole=True)
+
+
+@dataclass(frozen=True)
+class _Judged:
+    entry: Entry
+    network: Network | None  # None where no loss was finite
+    history: StartHistory
+    seconds: float
+
+    @property
+    def loss(self) -> float:
+        return math.inf if self.network is None else loss_of(self.history)
+
+
+def _judge(
+    entries: tuple[Entry, ...], ground: Ground, deadline: Deadline, monitor: Monitor
+) -> list[_Judged]:
+    """Train the entries a core each, as many rounds of them as leave time to train on all texts."""
+
+    def attempt(number: int) -> _Judged:
+        entry, mark = entries[number], time.monotonic()
+        share = deadline.share(TRIAL_SHARE)
+        try:
+            network, history = run_entry(number, entry, None, ground, share, monitor)
+        except TrainingError as error:
+            return _Judged(entry, None, left_out(entry, error), time.monotonic() - mark)
+        return _Judged(entry, network, history, time.monotonic() - mark)
+
+    workers = min(len(entries), n_workers())
+    judged: list[_Judged] = []
+    with ThreadPoolExecutor(workers) as pool:
+        while len(judged) < len(entries):
+            longest = max((one.seconds for one in judged), default=0.0)
+            if judged and (monitor.should_stop() or deadline.remaining() < 4 * longest):
+                break
+            last = min(len(judged) + workers, len(entries))
+            judged += pool.map(attempt, range(len(judged), last))
+    return judged
 
 
 def train_more(
