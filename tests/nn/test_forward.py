@@ -194,3 +194,18 @@ def test_every_row_is_computed_once_and_an_error_comes_through():
 def test_travels_as_its_network():
     forward, x = Forward.of(make(INNER)), rows(5)
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(forward))(x), forward(x))
+
+
+@pytest.mark.parametrize(("units", "activation"), [(2, "softmax"), (9, "softmax"), (3, "identity")])
+def test_one_row_in_a_tile_is_to_the_bit_that_row_among_others(units, activation):
+    layers = (Dense(units=6), Dense(units=units, activation=activation))
+    described = Architecture(input_shape=(4,), layers=layers, loss="squared_error")
+    forward = Forward(build(described, jax.random.key(1)), np.ones(4))
+    rows = np.random.default_rng(2).normal(size=(20, 5)).astype(np.float32)
+    rows[:, -1] = 1
+    together = np.empty((20, units))
+    forward.write_outputs(rows, together)
+    tile, whole, _ = Space().tile(5)
+    for row, expected in zip(rows, together, strict=True):
+        whole[:] = row
+        np.testing.assert_array_equal(forward.outputs_of_tile(tile)[:, 0], expected)
