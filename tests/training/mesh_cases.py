@@ -9,8 +9,6 @@ import sys
 
 DEVICES = "--xla_force_host_platform_device_count=4"
 os.environ["XLA_FLAGS"] = f"{DEVICES} --xla_backend_optimization_level=1"
-    "--xla_force_host_platform_device_count=4 --xla_backend_optimization_level=1"
-)
 
 import jax
 import jax.numpy as jnp
