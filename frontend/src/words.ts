@@ -120,7 +120,7 @@ export const english = {
   searches: "Searches",
   newSearch: "New search",
   rowsColumns: "{0} rows, {1} columns",
-  sheet: "Sheet, of {0}",
+  sheet: "Sheet (of {0})",
   column: "Column",
   kind: "taken for",
   values: "Values",

@@ -7,8 +7,9 @@ import json
 import os
 import sys
 
-DEVICES = "--xla_force_host_platform_device_count=4"
-os.environ["XLA_FLAGS"] = f"{DEVICES} --xla_backend_optimization_level=1"
+os.environ["XLA_FLAGS"] = (
+    "--xla_force_host_platform_device_count=4 --xla_backend_optimization_level=1"  # noqa: E501
+)
 
 import jax
 import jax.numpy as jnp
