@@ -8,7 +8,7 @@ import os
 import sys
 
 os.environ["XLA_FLAGS"] = (
-    "--xla_force_host_platform_device_count=4 --xla_backend_optimization_level=1"  # noqa: E501
+    "--xla_force_host_platform_device_count=4 --xla_backend_optimization_level=1"
 )
 
 import jax
