@@ -8,7 +8,7 @@ import pytest
 from fathom import Dense
 from fathom.errors import TrainingError
 from fathom.search.contest import Ground
-from fathom.search.prose import FEW, MOST_STARTS, _affordable, _judge, text_entries
+from fathom.search.prose import FEW, MOST_STARTS, _affordable, _judge, _same_kind, text_entries
 from fathom.training.history import Epoch, StartHistory
 from fathom.training.monitor import Deadline, Monitor
 from fathom.training.program import Examples
@@ -40,6 +40,14 @@ def test_two_ways_of_stepping_are_judged_before_depth():
     assert first.recipe.optimizer != second.recipe.optimizer
     assert [len(one.architecture.layers) for one in (first, second)] == [3, 3]
     assert len(third.architecture.layers) > 3
+
+
+def test_texts_of_few_n_grams_are_not_learned_by_momentum_and_the_chosen_kind_is_found_again():
+    assert {one.recipe.optimizer for one in entries(FEW - 8)} == {"adamw"}
+    for one in entries(FEW - 8):
+        assert _same_kind(entries(FEW), one).architecture.layers[1:] == one.architecture.layers[1:]
+    assert _same_kind(entries(FEW - 8), entries(FEW)[1]) == entries(FEW - 8)[0]
+    assert _same_kind(entries(), None) == entries()[0]
 
 
 def test_a_network_without_a_finite_loss_is_behind_every_other(monkeypatch):

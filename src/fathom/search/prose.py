@@ -30,6 +30,8 @@ FEW = 256  # n-grams of a text, below which fewer are left out: each is missed m
 RATE, RATE_BY_SLOPE = 3e-3, 0.1  # of Adam; of Nesterov's momentum, for batches of BATCH_BY_SLOPE
 BATCH_BY_SLOPE, PASSES_BY_SLOPE = 64, 2  # and as many times the epochs of Adam
 LONGEST_GRADIENT = 1.0  # where steps are as long as it
+OF_NGRAMS, SHALLOW, DEEP = " n-grams, ", "one hidden layer", "three hidden layers"
+BY_SLOPE = "one hidden layer, steps as long as the slope"
 FEWEST_EPOCHS, MOST_EPOCHS = 4, 40
 TRIAL_SHARE = 0.4  # of the time that is left, for a network that is judged
 MOST_STARTS = 4  # networks trained on all texts, whose outputs are averaged
@@ -85,7 +87,8 @@ def text_entries(
 
     Adam takes steps of one size for all n-grams, so that rare ones soon count; those of Nesterov's
     momentum are as long as the slope, so that at first only frequent ones do, as under a penalty on
-    squared weights. Which is better differs from texts to texts.
+    squared weights. Which is better differs from texts to texts; those of few n-grams, nearly all
+    of them rare, go without the second.
 
     Parameters
     ----------
@@ -119,13 +122,12 @@ def text_entries(
         bag = Bag(codes=n_codes, units=units, dropout=dropped)
         layers = (bag, Activation(activation="relu"), *behind, output)
         described = Architecture(input_shape=(2 * length,), layers=layers, loss=loss)
-        return Entry(f"a bag of {n_codes:,} n-grams, {name}", described, recipe)
+        return Entry(f"a bag of {n_codes:,}{OF_NGRAMS}{name}", described, recipe)
 
-    return (
-        entry("one hidden layer", UNITS, adam),
-        entry("one hidden layer, steps as long as the slope", FEWER_UNITS, by_slope),
-        entry("three hidden layers", UNITS, adam, *deeper),
-    )
+    shallow, deep = entry(SHALLOW, UNITS, adam), entry(DEEP, UNITS, adam, *deeper)
+    if length < FEW:
+        return shallow, deep
+    return shallow, entry(BY_SLOPE, FEWER_UNITS, by_slope), deep
 
 
 def find_for_texts(
@@ -154,7 +156,8 @@ def find_for_texts(
     """
     began = time.monotonic()
     starts: list[StartHistory] = []
-    epochs, number, n_starts = 0, 0, 1
+    chosen: Entry | None = None
+    epochs, n_starts = 0, 1
     if held_out is not None:
         prepared = prepare(training)
         judges = Examples(*(part[held_out] for part in prepared.examples))
@@ -173,7 +176,7 @@ def find_for_texts(
             judges_only = _history((*starts,), (number,), chosen, began)
             return Written(chosen, (best.network,), judges_only, is_whole=False)
     whole = prepare(None)
-    entry = describe(whole, len(whole.examples.weight))[number]
+    entry = _same_kind(describe(whole, len(whole.examples.weight)), chosen)
     recipe = entry.recipe.model_copy(
         update={
             "n_starts": n_starts, "combine": "average", "validation_fraction": 0.0,
@@ -187,6 +190,13 @@ def find_for_texts(
     whole_history = _history((*starts, *found.starts), kept, entry, began)
     chosen = Entry(entry.name, entry.architecture, recipe)
     return Written(chosen, networks, whole_history, is_whole=True)
+
+
+def _same_kind(entries: tuple[Entry, ...], chosen: Entry | None) -> Entry:
+    """Return the one that was chosen, described for all texts; the surest where none is."""
+    kind = "" if chosen is None else chosen.name.partition(OF_NGRAMS)[2]
+    alike = (one for one in entries if one.name.partition(OF_NGRAMS)[2] == kind)
+    return next(alike, entries[0])
 
 
 @dataclass(frozen=True)
