@@ -2,7 +2,7 @@
 
 import math
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import jax
 from jaxtyping import Array, Float, PyTree
@@ -13,12 +13,14 @@ if TYPE_CHECKING:
     import optax
 
 MUON_MOMENTUM = 0.95
+Rule: TypeAlias = "optax.GradientTransformation"
+"""What turns a gradient into a direction."""
 
 
 @lru_cache(maxsize=64)
 def make_optimizer(
     name: str, momentum: float = 0.9, gradient_clip: float | None = None, beta_2: float = 0.999
-) -> "optax.GradientTransformation":
+) -> Rule:
     """Make the rule that turns a gradient g into a direction d; the step itself is W ← W - η d.
 
     ================ ==========================================================================
@@ -121,7 +123,7 @@ def rate_factors(parameters: PyTree[Float[Array, "..."]]) -> PyTree[float]:
     return jax.tree_util.tree_map_with_path(factor, parameters)
 
 
-def _muon(beta_2: float) -> "optax.GradientTransformation":
+def _muon(beta_2: float) -> Rule:
     import optax
     import optax.contrib
 

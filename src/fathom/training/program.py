@@ -4,7 +4,7 @@ import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import equinox as eqx
 import jax
@@ -19,11 +19,8 @@ from fathom.nn.network import Network
 from fathom.training.augmentation import augment
 from fathom.training.history import EngineName
 from fathom.training.metrics import score_sums, sign_score_sums
-from fathom.training.optimizers import BY_MATRIX, make_optimizer, rate_factors
+from fathom.training.optimizers import BY_MATRIX, Rule, make_optimizer, rate_factors
 from fathom.training.recipe import DECOUPLED, Augmentation
-
-if TYPE_CHECKING:
-    import optax
 
 EVALUATION_BATCH = 512  # examples evaluated at once
 Inputs: TypeAlias = Num[Array, "rows ..."] | tuple[Num[Array, "rows ..."], ...]
@@ -233,7 +230,7 @@ def _draw(seed: int, start: int, call: int) -> Key[Array, ""]:
 
 def take_steps(
     plan: Plan,
-    optimizer: "optax.GradientTransformation",
+    optimizer: Rule,
     layout: Layout,
     state: State,
     batches: Examples,
@@ -306,7 +303,7 @@ def join_parts(x: Inputs) -> Float[Array, "rows *shape"]:
 
 def _step(
     plan: Plan,
-    optimizer: "optax.GradientTransformation",
+    optimizer: Rule,
     layout: Layout,
     knobs: Knobs,
     roles: _Roles,
@@ -324,7 +321,7 @@ def _step(
 
 def _move(
     plan: Plan,
-    optimizer: "optax.GradientTransformation",
+    optimizer: Rule,
     layout: Layout,
     knobs: Knobs,
     roles: _Roles,
