@@ -12,15 +12,15 @@ from fathom.training.recipe import MUON_STEP, RMSPROP_DECAY
 if TYPE_CHECKING:
     import optax
 
-Optimizer: TypeAlias = "optax.GradientTransformation"
-
 MUON_MOMENTUM = 0.95
+Rule: TypeAlias = "optax.GradientTransformation"
+"""What turns a gradient into a direction."""
 
 
 @lru_cache(maxsize=64)
 def make_optimizer(
     name: str, momentum: float = 0.9, gradient_clip: float | None = None, beta_2: float = 0.999
-) -> Optimizer:
+) -> Rule:
     """Make the rule that turns a gradient g into a direction d; the step itself is W ← W - η d.
 
     ================ ==========================================================================
@@ -123,7 +123,7 @@ def rate_factors(parameters: PyTree[Float[Array, "..."]]) -> PyTree[float]:
     return jax.tree_util.tree_map_with_path(factor, parameters)
 
 
-def _muon(beta_2: float) -> Optimizer:
+def _muon(beta_2: float) -> Rule:
     import optax
     import optax.contrib
 

@@ -19,7 +19,7 @@ from fathom.nn.network import Network
 from fathom.training.augmentation import augment
 from fathom.training.history import EngineName
 from fathom.training.metrics import score_sums, sign_score_sums
-from fathom.training.optimizers import BY_MATRIX, Optimizer, make_optimizer, rate_factors
+from fathom.training.optimizers import BY_MATRIX, Rule, make_optimizer, rate_factors
 from fathom.training.recipe import DECOUPLED, Augmentation
 
 EVALUATION_BATCH = 512  # examples evaluated at once
@@ -230,7 +230,7 @@ def _draw(seed: int, start: int, call: int) -> Key[Array, ""]:
 
 def take_steps(
     plan: Plan,
-    optimizer: Optimizer,
+    optimizer: Rule,
     layout: Layout,
     state: State,
     batches: Examples,
@@ -303,7 +303,7 @@ def join_parts(x: Inputs) -> Float[Array, "rows *shape"]:
 
 def _step(
     plan: Plan,
-    optimizer: Optimizer,
+    optimizer: Rule,
     layout: Layout,
     knobs: Knobs,
     roles: _Roles,
@@ -321,7 +321,7 @@ def _step(
 
 def _move(
     plan: Plan,
-    optimizer: Optimizer,
+    optimizer: Rule,
     layout: Layout,
     knobs: Knobs,
     roles: _Roles,
