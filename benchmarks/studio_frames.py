@@ -18,7 +18,8 @@ from typing import Any
 from playwright.sync_api import CDPSession, Page, sync_playwright
 
 from fathom.studio.messages import Reshape
-from fathom.studio.networks import example, reshape
+from fathom.studio.networks import example
+from fathom.studio.reshaping import reshape
 from fathom.studio.serving import Served
 
 LAYERS, NEURONS = 4, 16
