@@ -74,6 +74,16 @@ def test_the_examples_of_the_docstrings_run(name):
     assert doctest.testmod(importlib.import_module(name), optionflags=flags).failed == 0
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "benchmarks").glob("*.py")), ids=lambda p: p.stem)
+def test_a_benchmark_imports_what_there_is(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("fathom"):
+            module = importlib.import_module(node.module)
+            for alias in node.names:
+                is_there = hasattr(module, alias.name)
+                assert is_there or f"{node.module}.{alias.name}" in MODULES, ast.unparse(node)
+
+
 def test_no_shipped_file_is_over_500_lines():
     long = {p.name: n for p in SOURCES if (n := len(p.read_text().splitlines())) > 500}
     assert not long
