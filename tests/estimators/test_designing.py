@@ -400,5 +400,5 @@ EXPECTED_FAILURES = {
 )
 def test_scikit_learn_check(estimator, check):
     if check.func.__name__ in ("check_classifiers_train", "check_regressors_train"):
-        estimator = clone(estimator).set_params(time_limit=3)  # they ask for a good fit
+        estimator = clone(estimator).set_params(time_limit=1)  # they ask for a good fit
     check(estimator)
