@@ -26,7 +26,7 @@ from fathom.deployment.shrinking.groves import (
     without_forests,
 )
 from fathom.deployment.shrinking.rows import part_rows, predictions
-from fathom.deployment.shrinking.search import Search, Way
+from fathom.deployment.shrinking.search import Rated, Search, Way
 from fathom.deployment.shrinking.steps import size_of, stored
 from fathom.deployment.shrinking.students import Student
 from fathom.deployment.shrinking.units import open_units, trimmed, with_units
@@ -163,6 +163,14 @@ def test_a_time_for_a_row_can_be_asked_for():
     assert slow.is_met
     none = compress(MODEL, X, Y, latency=1e-12, time_limit=3).compression_
     assert not none.is_met
+
+
+def test_where_no_way_is_fast_enough_the_fastest_is_taken():
+    goal = parse_goal(None, "1us", 1000)
+    search = Search(MODEL, None, goal, Deadline(None), 0, lambda tried: None, None)
+    way = Way((("as it was", MODEL),))
+    search.rated = [Rated(way, 9, 0.3, None, False), Rated(way, 99, 0.2, None, False)]
+    assert search._best() is search.rated[1]
 
 
 @pytest.mark.parametrize(

@@ -104,6 +104,7 @@ class Rated:
 
     way: Way
     n_bytes: int
+    seconds: float | None
     loss: float | None
     fits: bool
 
@@ -198,7 +199,8 @@ class Search:
         if is_designed(self.model):
             yield partial(self._distil, start, parts)
         wholes = [units for units in paths if len(units) in PRUNED]
-        for units in wholes:  # the most networks first, which lose least neurons
+        # The most networks first, which lose least neurons; for a time the fewest.
+        for units in wholes if self.goal.most_seconds is None else reversed(wholes):
             yield partial(self._prune, self._with(start, units), parts)
         for error in LOW_RANK_ERRORS:
             yield partial(self._factor, self._with(start, paths[-1]), parts, error)
@@ -218,11 +220,11 @@ class Search:
         while low < high:
             middle = (low + high) // 2
             model = stored(with_units(start.model, paths[middle]), "int8", None, self._check)
-            if model is not None and self._fits(model, self._bytes(model)):
+            if model is not None and self._fits(self._bytes(model), self._seconds(model)):
                 high = middle
             else:
                 low = middle + 1
-        return paths[low : low + 1]
+        return paths[low : low + 1] or (paths[-1:] if self.goal.most_seconds is not None else [])
 
     def _with(self, way: Way, units: Any) -> Way:
         if len(units) == len(open_units(way.model)):
@@ -332,24 +334,26 @@ class Search:
             self._try(way.then(f"weights as {storage}", made))
 
     def _try(self, way: Way) -> None:
-        n_bytes = self._bytes(way.model)
+        n_bytes, seconds = self._bytes(way.model), self._seconds(way.model)
         loss = None if self.parts is None else self._loss(way.model)
-        rated = Rated(way, n_bytes, loss, self._fits(way.model, n_bytes))
+        rated = Rated(way, n_bytes, seconds, loss, self._fits(n_bytes, seconds))
         self.rated.append(rated)
         self._tell(Tried(way=str(way)[:1000], bytes=n_bytes, loss=loss, fits=rated.fits))
 
     def _bytes(self, model: Any) -> int:
         return size_of(model) + STORY_BYTES
 
-    def _fits(self, model: Any, n_bytes: int) -> bool:
+    def _seconds(self, model: Any) -> float | None:
+        """Return the time of a row where one is asked for and there are rows to take it of."""
+        if self.goal.most_seconds is None or self.parts is None:
+            return None
+        return time_rows(model, self.parts.choose.x, 1)
+
+    def _fits(self, n_bytes: int, seconds: float | None) -> bool:
         goal = self.goal
         if goal.most_bytes is not None and n_bytes > goal.most_bytes:
             return False
-        if goal.most_seconds is None:
-            return True
-        if self.parts is None:
-            return False
-        return time_rows(model, self.parts.choose.x, 1) <= goal.most_seconds
+        return goal.most_seconds is None or (seconds is not None and seconds <= goal.most_seconds)
 
     def _loss(self, model: Any) -> float:
         assert self.parts is not None
@@ -362,6 +366,8 @@ class Search:
             return min(fitting, key=lambda one: one.loss or 0.0)
         if fitting:  # without rows the one that changes least
             return max(fitting, key=lambda one: one.n_bytes)
+        if self.goal.most_seconds is not None:
+            return min(self.rated, key=lambda one: one.seconds or np.inf)
         return min(self.rated, key=lambda one: one.n_bytes)
 
 
