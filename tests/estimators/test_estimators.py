@@ -1,6 +1,7 @@
 """What our estimators do beyond scikit-learn's checks."""
 
 import numpy as np
+import polars as pl
 import pytest
 
 from fathom import Architecture, Augmentation, FathomClassifier, FathomRegressor, Recipe
@@ -63,6 +64,17 @@ def test_pictures_get_a_convolutional_network_and_rows_the_same_answer():
         model.predict(pictures.transpose(0, 2, 1))
     with pytest.raises(InputError, match="pixels from 0 to 255"):
         model.predict(255 * pictures)
+
+
+def test_texts_among_the_columns_of_a_given_recipe_are_refused():
+    numbers = {"a": np.arange(50.0), "b": np.arange(50.0) ** 2}
+    texts = pl.DataFrame({**numbers, "b": ["many words", "few"] * 25})
+    recipe = QUICK.model_copy(update={"epochs": 1})
+    with pytest.raises(InputError, match=r"numbers in every column.*(many words|few)"):
+        FathomRegressor(recipe=recipe).fit(texts, numbers["a"])
+    model = FathomRegressor(recipe=recipe).fit(pl.DataFrame(numbers), numbers["a"])
+    with pytest.raises(InputError, match=r"numbers in every column.*(many words|few)"):
+        model.predict(texts)
 
 
 def test_rows_are_laid_out_as_the_architecture_asks():

@@ -5,6 +5,8 @@ from typing import Self
 
 import numpy as np
 
+from fathom.errors import InputError
+
 FARTHEST = 1e6  # encoded values beyond this many standard deviations are drawn in to it
 SPAN = 1e15  # centers and scales within it, and its inverse, keep float32 from under- and overflow
 ROUNDING = 3e-8  # of a standard deviation: half the last digit of a float32 about 1
@@ -28,6 +30,7 @@ class Standardization:
     @classmethod
     def fit(cls, x: np.ndarray) -> Self:
         """Learn centers and scales from rows of shape (n, columns), finite, of any size."""
+        _require_numbers(x)
         largest = np.abs(x).max(axis=0).astype(np.float64)
         largest[largest == 0] = 1.0
         unit = x / largest  # so that no square overflows
@@ -37,6 +40,7 @@ class Standardization:
 
     def encode(self, x: np.ndarray) -> np.ndarray:
         """Return (x - center) / scale as float32, drawn in to ±1e6."""
+        _require_numbers(x)
         half = 0.5 * np.asarray(x, np.float64) - 0.5 * self.center  # halves cannot overflow
         with np.errstate(over="ignore"):
             encoded = np.clip(2 * (half / self.scale), -FARTHEST, FARTHEST)
@@ -53,6 +57,19 @@ class Standardization:
         if x.dtype == np.uint8 and top > 1:
             top = 255.0
         return cls(np.zeros(1), np.full(1, max(top, 1.0)))
+
+
+def _require_numbers(x: np.ndarray) -> None:
+    """Refuse texts, which scikit-learn lets pass among columns of some kinds of tables."""
+    if x.dtype.kind in "fiub":
+        return
+    found = next((one for one in x.ravel().tolist() if isinstance(one, str)), None)
+    if found is not None:
+        raise InputError(
+            "numbers in every column, where the network or its recipe is given",
+            got=f"the text {found[:40]!r}",
+            hint="leave both out and give a time limit, and columns of every kind are encoded",
+        )
 
 
 class NearStandardization:
