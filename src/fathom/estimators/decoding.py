@@ -79,13 +79,13 @@ def decode_together(log_probabilities: Sequence[np.ndarray], width: int = 16) ->
     >>> decode_together([early, late])
     (1,)
     """
+    if len(log_probabilities) == 1:
+        (only,) = log_probabilities
+        return decode_by_beam(only, width) if width > 1 else decode_greedily(only)
     if width <= 1:
         found = {decode_greedily(one) for one in log_probabilities}
     else:
         found = {text for one in log_probabilities for text in _follow(one, width)}
-    if len(found) == 1 or len(log_probabilities) == 1:
-        first = log_probabilities[0]
-        return decode_by_beam(first, width) if width > 1 else decode_greedily(first)
 
     def believed(signs: tuple[int, ...]) -> float:
         return float(np.logaddexp.reduce([log_likelihood(one, signs) for one in log_probabilities]))

@@ -38,10 +38,8 @@ AT_ONCE = 32  # recordings that go through the network together
 AFTER = 32  # moments of silence behind a recording, in which a network may say the last sign
 TOGETHER_S = 480.0  # from which each core trains a network; before, one that is trained enough pays
 FEWEST = 20  # recordings to learn from
-LONG_SHARE, MANY = (
-    0.02,
-    200,
-)  # of so many recordings, the longest: all are filled up to their length
+MANY = 200  # recordings, from which on the longest are left out, to whose length all are filled up
+LONG_SHARE = 0.02  # of them: so many are
 
 
 class FathomTranscriber(BaseEstimator):
@@ -214,8 +212,8 @@ class FathomTranscriber(BaseEstimator):
         list of numpy.ndarray
             One of shape (moments, signs + 1) for each recording.
         """
-        n = math.log(len(self.networks_)) if hasattr(self, "networks_") else 0.0
-        return [np.logaddexp.reduce(each, axis=0) - n for each in self._log_probabilities(X)]
+        found = self._log_probabilities(X)
+        return [np.logaddexp.reduce(each, axis=0) - math.log(len(each)) for each in found]
 
     def _log_probabilities(self, X: Recordings) -> list[np.ndarray]:
         """Return what each network says of each recording, shape (networks, moments, signs + 1)."""
