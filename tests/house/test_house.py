@@ -89,16 +89,27 @@ def test_no_shipped_file_is_over_500_lines():
     assert not long
 
 
-def test_no_function_is_over_50_lines_of_code():
-    long = []
-    for path in SOURCES:
+# Functions that may be longer than 50 lines, and why.
+LONG_FUNCTIONS = {
+    "src/fathom/cli/__init__.py:train": "half of it are its options, a named type each",
+    "src/fathom/cli/train.py:run_train": "one kind of data after another, told apart in one place",
+    "src/fathom/cli/train.py:_train_on_table": "one training from the table to the model file",
+    "src/fathom/estimators/base.py:_fit": "a fifth of it are its parameters",
+}
+
+
+def test_no_function_is_over_50_lines_without_its_docstring():
+    long = {}
+    folders = ("src", "tests", "benchmarks", "docs", "examples")
+    for path in (path for folder in folders for path in (ROOT / folder).rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.FunctionDef):
-                has_docstring = ast.get_docstring(node) is not None
-                body = node.body[1:] if has_docstring else node.body
-                if body and body[-1].end_lineno - body[0].lineno >= 50:
-                    long.append(f"{path.name}:{node.name}")
-    assert not long
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                text = node.body[0] if ast.get_docstring(node) is not None else None
+                n_told = text.end_lineno - text.lineno + 1 if text else 0
+                n_lines = node.end_lineno - node.lineno + 1 - n_told
+                if n_lines > 50:
+                    long[f"{path.relative_to(ROOT).as_posix()}:{node.name}"] = n_lines
+    assert set(long) <= set(LONG_FUNCTIONS), long
 
 
 def readme_blocks(language):

@@ -45,6 +45,24 @@ def test_from_a_cell_to_its_rows_to_the_reason_of_a_number(
     row = pl.read_parquet(searched.folder / "test.parquet")[number - 1]
     said = searched.model.predict_proba(row)[0]
     assert f"{100 * said.max():.1f}%" in path.locator(".answer").inner_text()
+    ask_for_reasons(page, path)
+    assert violations(page) == []
+    assert window.sticks_out() == []
+    path.get_by_role("button", name="Change its values").click()
+    whatif = page.get_by_test_id("whatif")
+    age = whatif.get_by_role("textbox").first
+    assert age.input_value() == row["age"][0]
+    share = f"{100 * said[0]:.1f}%"
+    whatif.locator(".class b").first.get_by_text(share).wait_for()
+    path.get_by_role("button", name="Close").click()
+    assert page.evaluate("document.activeElement.textContent").strip() == str(number)
+    rows.get_by_role("button", name="Show the rows it is most wrong about").click()
+    rows.get_by_text("most wrong about, of").wait_for()
+
+
+def ask_for_reasons(page, path):
+    """Ask for numbers of the input and the output, what they are made of, and another network."""
+    reason = path.get_by_test_id("reason")
     first = path.get_by_test_id("layer-input").locator("button").first
     first.focus()
     page.keyboard.press("ArrowRight")
@@ -60,18 +78,6 @@ def test_from_a_cell_to_its_rows_to_the_reason_of_a_number(
         alone.last.click()
         path.locator(".networks tr.chosen:last-child").wait_for()
         reason.locator("tr.result").wait_for()
-    assert violations(page) == []
-    assert window.sticks_out() == []
-    path.get_by_role("button", name="Change its values").click()
-    whatif = page.get_by_test_id("whatif")
-    age = whatif.get_by_role("textbox").first
-    assert age.input_value() == row["age"][0]
-    share = f"{100 * said[0]:.1f}%"
-    whatif.locator(".class b").first.get_by_text(share).wait_for()
-    path.get_by_role("button", name="Close").click()
-    assert page.evaluate("document.activeElement.textContent").strip() == str(number)
-    rows.get_by_role("button", name="Show the rows it is most wrong about").click()
-    rows.get_by_text("most wrong about, of").wait_for()
 
 
 def test_calibration_and_scripts_in_chinese_on_a_dark_phone(

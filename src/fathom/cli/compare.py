@@ -79,13 +79,7 @@ def run_compare(
     with stop.listening():
         prepare_engine()
         table, pictures = _read_comparable(options)
-        classes = table.y if table.target.task == "classes" else None
-        training, test = hold_out(len(table.y), test_share, options.seed, classes)
-        if test is None:
-            raise InputError(
-                "enough rows to test on", got=f"{len(table.y)} rows",
-                hint="add rows, or give a larger --test-share",
-            )  # fmt: skip
+        training, test = _divide(table, test_share, options.seed)
         unseen: dict[str, ColumnKind] = dict.fromkeys(pictures, "identifier")
         columns, notes = infer_columns(table.features[training], unseen)
         if pictures:
@@ -104,19 +98,23 @@ def run_compare(
             _emit(screen, outcomes[-1])
         outcomes.sort(key=lambda outcome: outcome.rank_key)
         _show(screen, outcomes, table.target, len(test))
-        if names is None:
-            absent = [name for name in PEER_NAMES if name not in peers]
-            for name in absent:
+        for name in PEER_NAMES if names is None else ():
+            if name not in peers:
                 screen.say(f"{name} is not installed: pip install {OPTIONAL[name]}")
-        best = outcomes[0] if outcomes else None
-        metric = SHOWN[table.target.task][0]
-        score = best.evaluation[metric].value if best and best.evaluation else None
-        screen.emit(
-            "done", best=best.name if best else None, metric=metric, score=score,
-            seconds=round(time.monotonic() - began, 3), output=None,
-            results=[_as_event(outcome) for outcome in outcomes],
-        )  # fmt: skip
+        _emit_end(screen, outcomes, table.target, time.monotonic() - began)
     return STOPPED if stop.is_asked else 0
+
+
+def _divide(table: TrainingTable, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows that all learn from, and those that all are tested on."""
+    classes = table.y if table.target.task == "classes" else None
+    training, test = hold_out(len(table.y), share, seed, classes)
+    if test is None:
+        raise InputError(
+            "enough rows to test on", got=f"{len(table.y)} rows",
+            hint="add rows, or give a larger --test-share",
+        )  # fmt: skip
+    return training, test
 
 
 def _read_comparable(options: TableOptions) -> tuple[TrainingTable, tuple[str, ...]]:
@@ -265,6 +263,18 @@ def _emit(screen: Screen, outcome: Outcome) -> None:
         screen.say(f"  {outcome.name} failed: {outcome.reason}")
     for note in outcome.notes:
         screen.say(f"  {outcome.name}: {note}")
+
+
+def _emit_end(screen: Screen, outcomes: list[Outcome], target: Target, seconds: float) -> None:
+    """Tell programs who was best, and all that was found."""
+    best = outcomes[0] if outcomes else None
+    metric = SHOWN[target.task][0]
+    score = best.evaluation[metric].value if best and best.evaluation else None
+    screen.emit(
+        "done", best=best.name if best else None, metric=metric, score=score,
+        seconds=round(seconds, 3), output=None,
+        results=[_as_event(outcome) for outcome in outcomes],
+    )  # fmt: skip
 
 
 def _show(screen: Screen, outcomes: list[Outcome], target: Target, n_test: int) -> None:

@@ -5,17 +5,27 @@ from typing import Annotated
 import typer
 
 from fathom.cli.options import (
+    DropMissingTarget,
     Json,
+    Kinds,
     KnownTarget,
+    Language,
     ModelFile,
     Names,
+    NetworkNumber,
     Prior,
     Reading,
     Seed,
+    WrittenFile,
     named_columns,
     reads_table,
 )
 from fathom.errors import InputError
+
+Shapes = Annotated[str, typer.Option(help="What networks of different depth have in common.")]
+Sizes = Annotated[
+    str, typer.Option(help="Training rows for learning curves: shares, numbers of rows, or none.")
+]
 
 inside = typer.Typer()
 
@@ -34,13 +44,8 @@ def depth(
         float, typer.Option(metavar="SECONDS", help="Time for everything, writing included.")
     ] = 120.0,
     depths: Annotated[str, typer.Option(help="Hidden layers, for example 1-8 or 1,2,4.")] = "1-8",
-    shapes: Annotated[
-        str, typer.Option(help="What networks of different depth have in common.")
-    ] = "parameters,neurons,width",
-    sizes: Annotated[
-        str,
-        typer.Option(help="Training rows for learning curves: shares, numbers of rows, or none."),
-    ] = "1/16,1/8,1/4,1/2",
+    shapes: Shapes = "parameters,neurons,width",
+    sizes: Sizes = "1/16,1/8,1/4,1/2",
     width: Annotated[
         int, typer.Option(help="Neurons a layer of the network with two hidden layers.")
     ] = 64,
@@ -57,13 +62,8 @@ def depth(
         str | None, typer.Option(metavar="FILE", help=".html with charts, .json, or .csv.")
     ] = None,
     task: Annotated[str, typer.Option(help="auto, classes, labels or numbers.")] = "auto",
-    kind: Annotated[
-        list[str] | None,
-        typer.Option(metavar="COLUMN=KIND", help="Overrule what a column is, as for train."),
-    ] = None,
-    drop_missing_target: Annotated[
-        bool, typer.Option("--drop-missing-target", help="Leave out rows without a target.")
-    ] = False,
+    kind: Kinds = None,
+    drop_missing_target: DropMissingTarget = False,
     *,
     reading: Reading,
     seed: Seed = 0,
@@ -140,10 +140,7 @@ def inspect(
             metavar="NAME", help="Explain one number, for example layer2.neuron1.delta or loss."
         ),
     ] = "",
-    network: Annotated[
-        str,
-        typer.Option(metavar="K", help="Which network of several; 2.3 is the second, third fold."),
-    ] = "1",
+    network: NetworkNumber = "1",
     formula: Annotated[
         bool, typer.Option("--formula", help="Write the network as the function it is.")
     ] = False,
@@ -164,8 +161,7 @@ def inspect(
     from fathom.cli.tables import TableOptions
 
     asked = InspectOptions(row, why.strip(), network, formula, latex, attribution)
-    if example and model:
-        raise InputError("a model file or --example", got="both", hint="leave one of them out")
+    _require_either("inspect", model, is_example=example)
     if example and attribution:
         raise InputError(
             "a model file for --attribution", got="--example",
@@ -173,11 +169,6 @@ def inspect(
         )  # fmt: skip
     if example:
         run_example(asked, json)
-    elif not model:
-        raise InputError(
-            "a model file, or --example", got="neither",
-            hint="fathom inspect MODEL, or fathom inspect --example",
-        )  # fmt: skip
     else:
         run_inspect(model, TableOptions(path=data, **reading), asked, json)
 
@@ -204,22 +195,15 @@ def descent(
     ] = "",
     rows: Annotated[int, typer.Option(help="Rows the loss is worked out on, at most.")] = 2000,
     target: KnownTarget = "",
-    network: Annotated[
-        str,
-        typer.Option(metavar="K", help="Which network of several; 2.3 is the second, third fold."),
-    ] = "1",
+    network: NetworkNumber = "1",
     time_limit: Annotated[
         float, typer.Option(metavar="SECONDS", help="Time after which nothing more is begun.")
     ] = 60.0,
-    output: Annotated[
-        str | None, typer.Option(metavar="FILE", help=".html with charts, or .json.")
-    ] = None,
+    output: WrittenFile = None,
     example: Annotated[
         bool, typer.Option("--example", help="A network of 18 weights that learns to add two bits.")
     ] = False,
-    lang: Annotated[
-        str, typer.Option(metavar="LANGUAGE", help="Of the page: en for English, zh for Chinese.")
-    ] = "en",
+    lang: Language = "en",
     *,
     reading: Reading,
     seed: Seed = 0,
@@ -230,15 +214,9 @@ def descent(
     from fathom.cli.tables import TableOptions
 
     asked = DescentOptions(weights, rows, network, time_limit, output, lang)
-    if example and model:
-        raise InputError("a model file or --example", got="both", hint="leave one of them out")
+    _require_either("descent", model, is_example=example)
     if example:
         run_example(asked, json)
-    elif not model:
-        raise InputError(
-            "a model file, or --example", got="neither",
-            hint="fathom descent MODEL, or fathom descent --example",
-        )  # fmt: skip
     else:
         options = TableOptions(path=data, target=named_columns(target), seed=seed, **reading)
         run_descent(model, options, asked, json)
@@ -264,19 +242,12 @@ def space(
     ] = "",
     rows: Annotated[int, typer.Option(help="Rows that are looked at, at most.")] = 2000,
     target: KnownTarget = "",
-    network: Annotated[
-        str,
-        typer.Option(metavar="K", help="Which network of several; 2.3 is the second, third fold."),
-    ] = "1",
+    network: NetworkNumber = "1",
     time_limit: Annotated[
         float, typer.Option(metavar="SECONDS", help="Time after which nothing long is begun.")
     ] = 60.0,
-    output: Annotated[
-        str | None, typer.Option(metavar="FILE", help=".html with charts, or .json.")
-    ] = None,
-    lang: Annotated[
-        str, typer.Option(metavar="LANGUAGE", help="Of the page: en for English, zh for Chinese.")
-    ] = "en",
+    output: WrittenFile = None,
+    lang: Language = "en",
     *,
     reading: Reading,
     seed: Seed = 0,
@@ -289,3 +260,14 @@ def space(
     asked = SpaceOptions(rows, network, neuron.strip(), time_limit, output, lang)
     options = TableOptions(path=data, target=named_columns(target), seed=seed, **reading)
     run_space(model, options, asked, json)
+
+
+def _require_either(verb: str, model: str, *, is_example: bool) -> None:
+    """Refuse a verb that is given both a model and an example, or neither."""
+    if is_example and model:
+        raise InputError("a model file or --example", got="both", hint="leave one of them out")
+    if not (is_example or model):
+        raise InputError(
+            "a model file, or --example", got="neither",
+            hint=f"fathom {verb} MODEL, or fathom {verb} --example",
+        )  # fmt: skip

@@ -141,6 +141,16 @@ ImageColumn = Annotated[
 SoundColumn = Annotated[
     str | None, typer.Option(metavar="COLUMN", help="Paths of recordings; found out if left out.")
 ]
+NetworkNumber = Annotated[
+    str,
+    typer.Option(metavar="K", help="Which network of several; 2.3 is the second, third fold."),
+]
+WrittenFile = Annotated[
+    str | None, typer.Option(metavar="FILE", help=".html with charts, or .json.")
+]
+Language = Annotated[
+    str, typer.Option(metavar="LANGUAGE", help="Of the page: en for English, zh for Chinese.")
+]
 Reading: TypeAlias = dict[str, Any]  # how a table is read: what the options of `_reading` were
 
 

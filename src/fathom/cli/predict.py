@@ -64,11 +64,7 @@ def run_predict(
         return
     assert not isinstance(model, FathomTranscriber)
     if not isinstance(described, TableInput):
-        for flag, is_given in (("--output", output), ("--id", identity), ("--keep", keeps_all)):
-            if is_given:
-                raise InputError(
-                    f"{flag} with a table", got="a model of pictures", hint="leave it out"
-                )
+        _require_none({"--output": output, "--id": identity, "--keep": keeps_all})
         _predict_pictures(Screen(is_json), model, model_path, files)
         return
     if len(files) > 1:
@@ -93,6 +89,13 @@ def run_predict(
         "done", count=predicted.height, unusual=n_unusual, notes=list(notes),
         seconds=round(time.monotonic() - began, 3), output=output,
     )  # fmt: skip
+
+
+def _require_none(table_options: dict[str, Any]) -> None:
+    """Refuse options that only tables have, with a model of pictures."""
+    for flag, is_given in table_options.items():
+        if is_given:
+            raise InputError(f"{flag} with a table", got="a model of pictures", hint="leave it out")
 
 
 def _predict_files(

@@ -254,7 +254,19 @@ def restore_design(
             range(card.report.n_folds * has_trees), _growths(card), strict=False
         )
     )
-    # All shapes are compared before the first network is made.
+    members = _restore_members(card, plain, target, tensors, storage)
+    return Design(
+        target=target, encodings=encodings, trees=trees, members=members,
+        sharpness=card.sharpness, scales=scales, low=low, high=high,
+        report=card.report, history=history, seed=card.seed, n_rows=card.n_rows,
+        record=card.record, combined=combined,
+    )  # fmt: skip
+
+
+def _restore_members(
+    card: DesignCard, plain: Layout, target: Target, tensors: Tensors, storage: Storage
+) -> tuple[Member, ...]:
+    """Make the networks again; all shapes are compared before the first of them is made."""
     drafts = []
     for number, member in enumerate(card.members):
         n_columns = count_tree_columns(target) if member.genes.has_trees else 0
@@ -266,18 +278,12 @@ def restore_design(
         ]
         drafts.append((member, architecture, outline, found))
     tensors.require_none_left()
-    members = tuple(
+    return tuple(
         Member(
             member.genes, member.weight, architecture, member.folds,
             tuple(fill(outline, stored, storage) for stored in found),
         )
         for member, architecture, outline, found in drafts
-    )  # fmt: skip
-    return Design(
-        target=target, encodings=encodings, trees=trees, members=members,
-        sharpness=card.sharpness, scales=scales, low=low, high=high,
-        report=card.report, history=history, seed=card.seed, n_rows=card.n_rows,
-        record=card.record, combined=combined,
     )  # fmt: skip
 
 

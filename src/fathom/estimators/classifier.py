@@ -183,21 +183,7 @@ class FathomClassifier(ClassifierMixin, FathomEstimator):
         """
         deadline = self._begin()
         check_prior(self.prior)
-        designs = self._designs(X)
-        parsed = read_factors(y)
-        if parsed is not None:
-            y = parsed.values
-        x: Any
-        if isinstance(X, Recordings):
-            x, labels = X, require_recordings(self, X, y)
-        elif designs:
-            x, labels = read_rows(self, X, y)
-        else:
-            x, labels = validate_data(self, lay_out(X), y, dtype="numeric", multi_output=True)
-        if parsed is not None:
-            target, numbers = parsed.target, labels
-        else:
-            target, numbers = self._read_classes(dense_target(labels))
+        x, numbers, target = self._read(X, y)
         self._require_prior(target)
         weight = self._checked_weight(sample_weight, numbers)
         if target.task == "classes":
@@ -208,25 +194,35 @@ class FathomClassifier(ClassifierMixin, FathomEstimator):
                 hint="give sample_weight",
             )  # fmt: skip
         if isinstance(x, Recordings):
-            return self.restore(
-                *search_sounds(
-                    x,
-                    numbers,
-                    target,
-                    weight,
-                    self._seed(),
-                    monitor=monitor,
-                    deadline=deadline,
-                    groups=None if groups is None else np.asarray(groups),
-                )
-            )
-        if designs:
+            found = search_sounds(
+                x, numbers, target, weight, self._seed(), monitor=monitor, deadline=deadline,
+                groups=None if groups is None else np.asarray(groups),
+            )  # fmt: skip
+            return self.restore(*found)
+        if self._designs(X):
             return self._fit_design(
                 x, numbers, target, weight, groups, order, monitor, deadline, executor
             )
         names = getattr(self, "feature_names_in_", ())
         described = describe_input(x, picture_shape(X), names)
         return self._fit(x, numbers, described, target, weight, monitor, deadline, executor)
+
+    def _read(self, X: ArrayLike | Recordings, y: ArrayLike) -> tuple[Any, np.ndarray, Target]:
+        """Return checked rows, their class numbers or labels, and what these are."""
+        parsed = read_factors(y)
+        if parsed is not None:
+            y = parsed.values
+        x: Any
+        if isinstance(X, Recordings):
+            x, labels = X, require_recordings(self, X, y)
+        elif self._designs(X):
+            x, labels = read_rows(self, X, y)
+        else:
+            x, labels = validate_data(self, lay_out(X), y, dtype="numeric", multi_output=True)
+        if parsed is not None:
+            return x, labels, parsed.target
+        target, numbers = self._read_classes(dense_target(labels))
+        return x, numbers, target
 
     def _require_prior(self, target: Target) -> None:
         """Refuse a prior, or weights of classes, that do not go with what is predicted."""

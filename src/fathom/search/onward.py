@@ -140,19 +140,7 @@ def train_onward(
         seconds = time.monotonic() - began
         kept, sums = _keep_better(found, material, places, before, now)
     n_better = sum(new is not old for new, old in zip(kept, before, strict=True))
-    members = []
-    for m, member in enumerate(found.members):
-        networks = [net for net, place in zip(kept, places, strict=True) if place[0] == m]
-        members.append(replace(member, networks=tuple(networks)))
-    tried = [_as_tried(at, member, material, sums) for at, member in enumerate(members)]
-    sharpness, loss, scores = calibrate(tried, material)
-    report = found.report.model_copy(
-        update={"validation_loss": loss, "scores": scores, "temperature": 1 / sharpness}
-    )
-    design = replace(
-        found, members=tuple(members), sharpness=sharpness, report=report, low=low, high=high,
-        record=None,
-    )  # fmt: skip
+    design = replace(_with_networks(found, material, places, kept, sums), low=low, high=high)
     return Onward(design, n_rows, n_better, len(places), found.report.validation_loss, seconds)
 
 
@@ -215,6 +203,28 @@ def _keep_better(
         kept.append(best[2])
         sums[m, fold] = best[1]
     return kept, sums
+
+
+def _with_networks(
+    found: Design,
+    material: Material,
+    places: list[tuple[int, int]],
+    networks: list[Network],
+    sums: dict[tuple[int, int], np.ndarray],
+) -> Design:
+    """Return the ensemble with other networks in its places, calibrated anew."""
+    members = []
+    for m, member in enumerate(found.members):
+        own = [net for net, place in zip(networks, places, strict=True) if place[0] == m]
+        members.append(replace(member, networks=tuple(own)))
+    tried = [_as_tried(at, member, material, sums) for at, member in enumerate(members)]
+    sharpness, loss, scores = calibrate(tried, material)
+    report = found.report.model_copy(
+        update={"validation_loss": loss, "scores": scores, "temperature": 1 / sharpness}
+    )
+    return replace(
+        found, members=tuple(members), sharpness=sharpness, report=report, record=None
+    )  # fmt: skip
 
 
 def _as_tried(

@@ -8,9 +8,11 @@ from pydantic import BaseModel, Field
 
 import fathom
 from fathom.deployment.server.answering import Desk, find_place
+from fathom.deployment.server.shelf import Shelf
 from fathom.deployment.server.tensors import TensorKind
 
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+ABOUT: dict[str, Any] = {"tags": ["v2"], "response_model_exclude_none": True}
 
 
 class Live(BaseModel):
@@ -112,6 +114,26 @@ def add_metadata(app: FastAPI, desk: Desk) -> None:
         extensions = ["binary_tensor_data", "model_repository"]
         return {"name": "fathom", "version": fathom.__version__, "extensions": extensions}
 
+    for path in ("/v2", "/v2/"):
+        app.add_api_route(
+            path, server, response_model=ServerMetadata, summary="What the server is",
+            include_in_schema=path == "/v2", **ABOUT,
+        )  # fmt: skip
+    _add_models(app, shelf)
+
+    @app.post(
+        "/v2/repository/index", response_model=list[ModelState], tags=["v2"],
+        summary="All models",
+    )  # fmt: skip
+    async def index() -> Any:
+        return [
+            {"name": name, "version": "1", "state": "READY", "reason": ""} for name in shelf.places
+        ]
+
+
+def _add_models(app: FastAPI, shelf: Shelf) -> None:
+    """Add what is said of one model, of whichever version."""
+
     async def model_ready(name: str, version: str = "1") -> Any:
         place = find_place({"path_params": {"name": name, "version": version}}, shelf)
         return {"name": place.name, "ready": True}
@@ -129,33 +151,18 @@ def add_metadata(app: FastAPI, desk: Desk) -> None:
             inputs=[_tensor(kind) for kind in served.intake.kinds], outputs=outputs,
         )  # fmt: skip
 
-    about: dict[str, Any] = {"tags": ["v2"], "response_model_exclude_none": True}
     unknown: dict[int | str, Any] = {404: {"model": Refused}}
-    for path in ("/v2", "/v2/"):
-        app.add_api_route(
-            path, server, response_model=ServerMetadata, summary="What the server is",
-            include_in_schema=path == "/v2", **about,
-        )  # fmt: skip
     for middle in ("", "/versions/{version}"):
         app.add_api_route(
             f"/v2/models/{{name}}{middle}/ready", model_ready, response_model=ModelReady,
             summary="Does the model take requests?", responses=unknown,
-            operation_id=f"model_ready{'_version' * bool(middle)}", **about,
+            operation_id=f"model_ready{'_version' * bool(middle)}", **ABOUT,
         )  # fmt: skip
         app.add_api_route(
             f"/v2/models/{{name}}{middle}", model, response_model=ModelMetadata,
             summary="What the model takes and gives", responses=unknown,
-            operation_id=f"model{'_version' * bool(middle)}", **about,
+            operation_id=f"model{'_version' * bool(middle)}", **ABOUT,
         )  # fmt: skip
-
-    @app.post(
-        "/v2/repository/index", response_model=list[ModelState], tags=["v2"],
-        summary="All models",
-    )  # fmt: skip
-    async def index() -> Any:
-        return [
-            {"name": name, "version": "1", "state": "READY", "reason": ""} for name in shelf.places
-        ]
 
 
 def add_descriptions(app: FastAPI, desk: Desk) -> None:

@@ -105,39 +105,27 @@ def gather_report(
     check_is_fitted(model, "networks_")
     asked = model.schema_.target
     target = judged_target(asked)
-    truth, known = _read_truth(y, asked)
-    if len(truth) != len(X):
-        raise InputError(
-            f"a target for each of {len(X):,} rows", got=f"{len(truth):,}",
-            hint="give X and y of the same rows",
-        )  # fmt: skip
-    rows = np.flatnonzero(known)
-    if not len(rows):
-        raise InputError(
-            "a row whose target the model knows", got="none",
-            hint="give rows of classes it was trained on",
-        )  # fmt: skip
-    n_known = len(rows)
+    truth, known = _read_truth(y, asked, len(X))
+    rows, n_known = known, len(known)
     if most_rows is not None:
-        rows = rows[draw_rows(n_known, most_rows, seed)]
+        rows = known[draw_rows(n_known, most_rows, seed)]
     asker = read_rows(model, take(X, rows))
     answers, guess = _answer(asker, truth[rows], rows + 1, target, target_name)
-    n_before = getattr(getattr(model, "design_", None), "n_rows", 0)
     if is_training is None:
-        is_training = n_known == n_before
+        is_training = n_known == _count_learned(model)
     parts = _on_answers(answers, target)
     if asked.factors:
         prior = getattr(model, "prior", "training")
         parts |= on_factors(asker.raw(), answers.said, answers.y, asked, prior)
-    about = _on_rows(asker, len(known) - n_known, len(rows), n_known, target_name)
+    about = _on_rows(asker, len(X) - n_known, len(rows), n_known, target_name)
+    shown_target = target_name or ", ".join(target.names)
     importance, dependence, of = look_at_columns(answers, target, seed)
     return ReportContents(
         model=model_name, data=data_name, task=target.task,
-        target=target_name or ", ".join(target.names), classes=target.classes,
-        n_rows=len(rows), n_all=len(known),
+        target=shown_target, classes=target.classes, n_rows=len(rows), n_all=len(X),
         verdict=tuple(
             find_verdict(
-                model, answers.evaluation, guess, target_name or ", ".join(target.names),
+                model, answers.evaluation, guess, shown_target,
                 _most_frequent(target, truth[rows]), is_training=is_training,
             )
         ),
@@ -153,7 +141,30 @@ def gather_report(
     )  # fmt: skip
 
 
-def _read_truth(y: Any, target: Target) -> tuple[np.ndarray, np.ndarray]:
+def _count_learned(model: FathomEstimator) -> int:
+    """Return how many rows a search was given; 0 where there was none."""
+    found = getattr(model, "design_", None)
+    return 0 if found is None else found.n_rows
+
+
+def _read_truth(y: Any, target: Target, n_rows: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return what is right for each row, and the rows of which it is known, one at least."""
+    truth, is_known = _read_target(y, target)
+    if len(truth) != n_rows:
+        raise InputError(
+            f"a target for each of {n_rows:,} rows", got=f"{len(truth):,}",
+            hint="give X and y of the same rows",
+        )  # fmt: skip
+    known = np.flatnonzero(is_known)
+    if not len(known):
+        raise InputError(
+            "a row whose target the model knows", got="none",
+            hint="give rows of classes it was trained on",
+        )  # fmt: skip
+    return truth, known
+
+
+def _read_target(y: Any, target: Target) -> tuple[np.ndarray, np.ndarray]:
     """Return class numbers (n,), or labels or numbers (n, outputs), and which rows have them.
 
     Of factors the numbers are places among all combinations.
