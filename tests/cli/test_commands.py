@@ -207,3 +207,20 @@ def test_help_and_version(tmp_path):
     assert process("--version", cwd=tmp_path).stdout.startswith("fathom 0.")
     assert process("digits", "--help", cwd=tmp_path).returncode == 0
     assert process("nonsense", cwd=tmp_path).returncode == 2
+
+
+@pytest.mark.parametrize("name", ["fathom-depth", "other"])
+def test_what_a_thread_of_ours_still_compiles_is_left_behind(name):
+    code = f"""
+import atexit, threading, time
+from fathom.cli import _leave
+threading.Thread(target=time.sleep, args=(600,), name={name!r}, daemon=True).start()
+atexit.register(print, "the interpreter ends")
+print("said")
+_leave(2)
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE_S
+    )
+    said = ["said"] if name.startswith("fathom-") else ["said", "the interpreter ends"]
+    assert (run.returncode, run.stdout.splitlines()) == (2, said)

@@ -384,11 +384,15 @@ app.add_typer(inside)
 
 
 def _leave(code: object) -> None:
-    """End the process; a program still compiling in a thread of a search is not waited for."""
+    """End the process; what a thread of ours still loads or compiles is not waited for.
+
+    Nor may the interpreter end under it: a thread that comes back from compiled code then ends the
+    process with an error.
+    """
     import os
     import threading
 
-    if any(thread.name.startswith("fathom-population") for thread in threading.enumerate()):
+    if any(one.daemon and one.name.startswith("fathom-") for one in threading.enumerate()):
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code if isinstance(code, int) else 0)

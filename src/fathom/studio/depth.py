@@ -1,5 +1,6 @@
 """The depth page: tall against fat networks, trained while one looks on, one study at a time."""
 
+import atexit
 import threading
 import time
 from collections.abc import Sequence
@@ -133,7 +134,8 @@ class _Study:
         }
         self.study: DepthStudy | None = None
         self.problem, self.began, self.ended = "", time.monotonic(), 0.0
-        self.thread = threading.Thread(target=self._run, name="depth", daemon=True)
+        self.thread = threading.Thread(target=self._run, name="fathom-depth", daemon=True)
+        atexit.register(self._leave)
         self.thread.start()
 
     @property
@@ -155,6 +157,12 @@ class _Study:
             self.problem = "something went wrong; the terminal says what"
         finally:
             self.ended = time.monotonic()
+            atexit.unregister(self._leave)
+
+    def _leave(self) -> None:
+        """Give up: the interpreter must not end under a compilation."""
+        self.monitor.is_unwanted = True
+        self.thread.join()
 
     def news(self) -> DepthNews:
         state = "running" if self.is_running else "failed" if self.problem else "done"

@@ -1,6 +1,7 @@
 """The entrance: the page and the key to it at once, its first network next, the engine after."""
 
 import asyncio
+import atexit
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -28,7 +29,6 @@ from fathom.studio.wire import application_of, read, say
 
 WELCOME = "/api/welcome"
 NETWORK = "/api/network/"
-ENGINE = frozenset(f"{NETWORK}{name}" for name in ("along", "page", "reshape"))  # answered by it
 PAUSE_S = 0.5  # from the first network to the engine: what a browser asks for and draws by then
 
 
@@ -54,6 +54,7 @@ class Room:
             if not self.is_begun:
                 self.is_begun = True
                 self._thread.start()
+                atexit.register(self._thread.join)  # the interpreter must not end under its loading
 
     def _load(self, load: Callable[[], App]) -> None:
         try:
@@ -114,8 +115,8 @@ class Entrance:
                 *(Route(address, self.page) for address in self._files),
             ]
         )
-        self._first = Room("studio-first", lambda: application_of(load_first()))
-        self._behind = Room("studio-loading", lambda: self._load_behind(load))
+        self._behind = Room("fathom-loading", lambda: self._load_behind(load))
+        self._first = Room("fathom-first", lambda: application_of(load_first(), self._behind))
         self._first.begin()
 
     def _load_behind(self, load: Callable[[], App]) -> App:
@@ -126,7 +127,7 @@ class Entrance:
         """Answer at once, or pass on."""
         if scope["type"] != "http" or scope["path"] in self._own:
             await self._door(scope, receive, send)
-        elif scope["path"].startswith(NETWORK) and scope["path"] not in ENGINE:
+        elif scope["path"].startswith(NETWORK):
             await self._first(scope, receive, send)
             if not self._behind.is_begun:
                 asyncio.get_running_loop().call_later(PAUSE_S, self._behind.begin)

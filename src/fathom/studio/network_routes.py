@@ -8,7 +8,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from fathom.errors import InputError
-from fathom.studio.entrance import ENGINE, NETWORK
+from fathom.studio.entrance import NETWORK
 from fathom.studio.messages import Ask, Descend, NetworkState, PageWish, Reshape, TapeRequest
 from fathom.studio.wire import read, say
 from fathom.values import Value
@@ -18,8 +18,7 @@ TASKS: dict[str, tuple[type[Value], str]] = {
     "tape": (TapeRequest, "tape"),
 }  # fmt: skip
 ENGINE_TASKS: dict[str, tuple[type[Value], str]] = {
-    f"{NETWORK}along": (Ask, "look_along"), f"{NETWORK}reshape": (Reshape, "reshape"),
-    f"{NETWORK}page": (PageWish, "unfold"),
+    "along": (Ask, "look_along"), "reshape": (Reshape, "reshape"), "page": (PageWish, "unfold"),
 }  # fmt: skip
 
 
@@ -34,7 +33,9 @@ def network_routes() -> list[Route]:
 
 def engine_routes() -> list[Route]:
     """Return the routes of what the engine computes."""
-    return [Route(address, _compute_by_engine, methods=["POST"]) for address in ENGINE]
+    return [
+        Route(f"{NETWORK}{name}", _compute_by_engine, methods=["POST"]) for name in ENGINE_TASKS
+    ]
 
 
 async def _example(request: Request) -> Response:
@@ -68,7 +69,7 @@ async def _compute_by_engine(request: Request) -> Response:
     """Answer a question of the network page that NumPy alone does not."""
     from fathom.studio import reshaping
 
-    kind, task = ENGINE_TASKS[request.url.path]
+    kind, task = ENGINE_TASKS[request.url.path.removeprefix(NETWORK)]
     return await _answer(request, kind, getattr(reshaping, task))
 
 

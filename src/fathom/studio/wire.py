@@ -53,14 +53,19 @@ def say_json(text: str, status: int = 200) -> Response:
     )
 
 
-def application_of(routes: Sequence[Route]) -> App:
-    """Return an application of routes; what goes wrong in one is said without an inside."""
+def application_of(routes: Sequence[Route], otherwise: App | None = None) -> App:
+    """Return an application of routes; what goes wrong in one is said without an inside.
+
+    Another may answer at all other addresses.
+    """
     handlers: dict[Any, Callable[..., Any]] = {
         FathomError: _unusable, HTTPException: _absent, RefusedError: _refused,
         Exception: _broken,
     }  # fmt: skip
     inner = Starlette(routes=routes, exception_handlers=handlers)
     inner.router.redirect_slashes = False
+    if otherwise is not None:
+        inner.router.default = otherwise
     return inner
 
 
