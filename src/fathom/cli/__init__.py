@@ -141,7 +141,7 @@ def train(
     seed: Seed = 0,
     json: Json = False,
 ) -> None:
-    """Train on a table, pictures, sounds or texts: the network designs itself in that time."""
+    """Train on a table, pictures, sounds or texts. The network designs itself in that time."""
     from fathom.cli.streaming import read_memory
     from fathom.cli.tables import TableOptions, parse_kinds
     from fathom.cli.train import run_train
@@ -200,7 +200,7 @@ def predict(
     reading: Reading,
     json: Json = False,
 ) -> None:
-    """Predict the rows of a table, or read pictures, with a trained model."""
+    """Predict rows of a table, or read pictures, with a trained model."""
     from fathom.cli.predict import run_predict
     from fathom.cli.tables import TableOptions
 
@@ -220,7 +220,7 @@ def evaluate(
     reading: Reading,
     json: Json = False,
 ) -> None:
-    """Say how good a model's predictions are for rows whose target is known."""
+    """Say how good a model is on rows whose target is known."""
     from fathom.cli.evaluate import run_evaluate
     from fathom.cli.tables import TableOptions
 
@@ -248,7 +248,7 @@ def compare(
     seed: Seed = 0,
     json: Json = False,
 ) -> None:
-    """Train Fathom and what you would otherwise pick on the same rows; test all on the same."""
+    """Compare Fathom with what you would otherwise pick. All get the same rows."""
     from fathom.cli.compare import run_compare
     from fathom.cli.tables import TableOptions
 
@@ -271,7 +271,7 @@ def export(
     ] = False,
     json: Json = False,
 ) -> None:
-    """Write a model as an ONNX graph, or as a program that needs nothing but NumPy."""
+    """Write a model as an ONNX graph, or as a program of NumPy alone."""
     from fathom.cli.export import run_export
 
     run_export(model, output, encoded, json)
@@ -312,7 +312,7 @@ def compress(
     seed: Seed = 0,
     json: Json = False,
 ) -> None:
-    """Make a model smaller or faster, and say what that cost; exit code 1 where it fell short."""
+    """Make a model smaller or faster, and say what that cost. Exit code 1 where it fell short."""
     from fathom.cli.compress import run_compress
     from fathom.cli.tables import TableOptions
 
@@ -354,7 +354,7 @@ def serve(
     ] = 30.0,
     json: Json = False,
 ) -> None:
-    """Serve models over HTTP: plain JSON, and the Open Inference Protocol."""
+    """Serve models over HTTP. In plain JSON, and by the Open Inference Protocol."""
     from fathom.cli.serve import run_serve
 
     run_serve(models, host, port, token, allow_host or [], max_body, timeout, queue, drain, json)
@@ -374,7 +374,7 @@ def studio(
     opens: Annotated[bool, typer.Option("--open/--no-open", help="Open it in the browser.")] = True,
     json: Json = False,
 ) -> None:
-    """Open a local page: see a network compute and learn, and train on your own table."""
+    """Open the studio in the browser. See a network compute and learn; train on your own table."""
     from fathom.cli.studio import run_studio
 
     run_studio(port, folder, opens, json)

@@ -69,7 +69,7 @@ def depth(
     seed: Seed = 0,
     json: Json = False,
 ) -> None:
-    """Find out whether more hidden layers pay: networks of 1 to 8 of them on the same rows."""
+    """Find out whether more hidden layers pay. With networks of 1 to 8 of them on the same rows."""
     from fathom.cli.depth import DepthOptions, run_depth
     from fathom.cli.tables import TableOptions, parse_kinds
 
@@ -111,7 +111,7 @@ def report(
     seed: Seed = 0,
     json: Json = False,
 ) -> None:
-    """Write one HTML page on a model: how good it is, where it fails, why, and what is inside."""
+    """Write a page on a model for whoever decides. How good it is, where it fails, and why."""
     from fathom.cli.report import ReportOptions, run_report
     from fathom.cli.tables import TableOptions
 
@@ -156,7 +156,7 @@ def inspect(
     reading: Reading,
     json: Json = False,
 ) -> None:
-    """Show every number of a network for one row, forward and backward, and why it is so."""
+    """Show every number of a network for one row, and why it is so. Forward and backward."""
     from fathom.cli.inspect import InspectOptions, run_example, run_inspect
     from fathom.cli.tables import TableOptions
 
@@ -209,7 +209,7 @@ def descent(
     seed: Seed = 0,
     json: Json = False,
 ) -> None:
-    """Show a network's error surface, and how networks descend it: valleys, steps, fog."""
+    """Show a network's error surface, and how networks descend it. Valleys, steps, fog."""
     from fathom.cli.descent import DescentOptions, run_descent, run_example
     from fathom.cli.tables import TableOptions
 
@@ -253,7 +253,7 @@ def space(
     seed: Seed = 0,
     json: Json = False,
 ) -> None:
-    """Show what each layer does to the space of the rows, beside fixed kernels and boosting."""
+    """Show what each layer does to the space of the rows. Beside fixed kernels and boosting."""
     from fathom.cli.space import SpaceOptions, run_space
     from fathom.cli.tables import TableOptions
 

@@ -328,9 +328,9 @@ def evaluate_numbers(
     >>> print(evaluate_numbers([3.0, 5.0, 7.0, 9.0], [3.0, 5.0, 7.0, 10.0], n_resamples=0))
     4 rows; in brackets the 95 % bootstrap interval
     <BLANKLINE>
-    RMSE                     0.5
-    MAE                     0.25
-    R²                      0.95
+    RMSE                  0.5000
+    MAE                   0.2500
+    R²                    0.9500
     """
     y, a = (np.asarray(part, np.float64) for part in (y_true, predictions))
     if y.shape != a.shape or y.ndim not in (1, 2) or y.size == 0:
@@ -450,13 +450,23 @@ def _shown(value: float | None) -> str:
 
 def _metric_table(metrics: tuple[Metric, ...]) -> str:
     width = max(18, *(len(metric.name) for metric in metrics))
+    rows = [_aligned(metric) for metric in metrics]
+    bound = max((len(part) for row in rows for part in row[1:]), default=0)
     lines = []
-    for metric in metrics:
-        line = f"{metric.name:<{width}} {_shown(metric.value):>9}"
-        if metric.low is not None:
-            line += f"  [{_shown(metric.low):>9}, {_shown(metric.high):>9}]"
+    for metric, (value, *bounds) in zip(metrics, rows, strict=True):
+        line = f"{metric.name:<{width}} {value:>9}"
+        if bounds:
+            line += f"  [{', '.join(part.rjust(bound) for part in bounds)}]"
         lines.append(f"{line}  {metric.note}".rstrip())
     return "\n".join(lines)
+
+
+def _aligned(metric: Metric) -> list[str]:
+    """Return a metric and its interval with 4 decimals, which are below each other, if they do."""
+    values = [metric.value] if metric.low is None else [metric.value, metric.low, metric.high]
+    known = [abs(value) for value in values if value is not None]
+    is_usual = all(size < 10 for size in known) and (not known or not 0 < known[0] < 1e-3)
+    return [f"{v:.4f}" if is_usual and v is not None else _shown(v) for v in values]
 
 
 def _class_table(reports: tuple[ClassReport, ...], task: Task) -> str:
@@ -467,7 +477,7 @@ def _class_table(reports: tuple[ClassReport, ...], task: Task) -> str:
     lines = [f"{title:<{width}} precision    recall        F1      rows"]
     for name, report in zip(names, shown, strict=True):
         numbers = [
-            f"{_shown(None if part is None else round(part, 4)):>9}"
+            f"{'—' if part is None else format(part, '.4f'):>9}"
             for part in (report.precision, report.recall, report.f1)
         ]
         lines.append(f"{name:<{width}} {' '.join(numbers)} {report.support:>9,}")
