@@ -55,6 +55,13 @@ def test_another_language_takes_the_same_numbers():
     assert write(found, {}) == "no mistakes: n_rows 12"
 
 
+def test_large_numbers_are_written_out():
+    large = {"mean": 2648.7, "low": 1840.2, "high": 3471.9}
+    assert "by 2650 on average (1840 to 3470)" in str(find("residual_low", "warning", **large))
+    assert "+2650 on average" in str(find("residual_centered", "good", **large))
+    assert "9e+12" in str(find("residual_low", "warning", **large | {"high": 9e12}))
+
+
 def test_what_is_no_finding_is_refused():
     for given in ({"code": "No code"}, {"code": "x", "level": "bad"}):
         with pytest.raises(InputError):

@@ -12,6 +12,7 @@ from fathom.values import Value
 Level: TypeAlias = Literal["good", "note", "warning"]
 Code: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=100)]
 Fact: TypeAlias = int | FiniteFloat | Annotated[str, StringConstraints(max_length=10_000)]
+LARGEST = 1e7  # numbers that are written out, without a power of ten
 
 ENGLISH: MappingProxyType[str, str] = MappingProxyType(
     {
@@ -263,7 +264,10 @@ class _Writer(string.Formatter):
         if "/" in format_spec:
             one, many = format_spec.split("/", 1)
             return one if value == 1 else many
-        return str(super().format_field(value, format_spec))
+        said = str(super().format_field(value, format_spec))
+        if "e+" in said and abs(value) < LARGEST:
+            said = f"{float(said):{'+' if '+' in format_spec else ''}.0f}"  # 2650, not 2.65e+03
+        return said
 
 
 class Finding(Value):
