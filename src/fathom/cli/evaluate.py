@@ -141,7 +141,7 @@ def target_names(
     if len(names) != wanted or len(set(names)) != wanted:
         what = "the column" if wanted == 1 else f"the {wanted} columns"
         raise InputError(
-            f"--target with {what} that hold the right answers", got=listing(names) or "none",
+            f"--target with {what} of right answers", got=listing(names) or "none",
             hint="name as many columns as in training",
         )  # fmt: skip
     for name in names:

@@ -19,7 +19,7 @@ from fathom.cli.pictures import as_levels, list_given, read_for
 from fathom.cli.predict import collect_pictures
 from fathom.cli.rows import choose_columns, parse_network
 from fathom.cli.screen import Screen
-from fathom.cli.tables import TableOptions, read_more, recall_run, shown_path, started_at
+from fathom.cli.tables import TableOptions, read_more, shown_path, started_at, table_of_training
 from fathom.cli.texts import require_no_questions, show_words
 from fathom.data.cells import quoted
 from fathom.data.combinations import combinations_of
@@ -135,7 +135,7 @@ def _show_illustrated(
     require_no_questions(questions, "rows with pictures", "what each part of a row spoke for")
     described = model.schema_.input
     assert isinstance(described, TableInput)
-    options = _find_table(model_path, options)
+    options = table_of_training(model_path, options, "the rows to look at")
     example = _read_example(model, model_path, options, asked.row)
     usual = usual_rows(model_path, described, options)
     row = placed(example.x, described, options)[0]
@@ -232,24 +232,11 @@ def _read_picture(described: ImageInput, target: Target, path: str, row: int) ->
     return _Example(pictures[row - 1 : row], y, origin, picture=picture)
 
 
-def _find_table(model_path: Path, options: TableOptions) -> TableOptions:
-    """Return the options with the table the model was trained on, where none is named."""
-    if options.path:
-        return options
-    known = recall_run(model_path)
-    if known is None or not Path(known.path).exists():
-        raise InputError(
-            "--data FILE with the rows to look at", got="none",
-            hint="the table the model was trained on is not known on this machine",
-        )  # fmt: skip
-    return known
-
-
 def _read_table_row(
     target: Target, described: TableInput, model_path: Path, options: TableOptions, row: int
 ) -> _Example:
     """Read one row of a table, and its target where the table has it."""
-    options = _find_table(model_path, options)
+    options = table_of_training(model_path, options, "the rows to look at")
     frame = read_more(options, model_path, described).frame
     where = shown_path(options.path)
     _require_row(row, frame.height, where)
@@ -283,7 +270,7 @@ def _read_numbers(
 ) -> _Example:
     """Read one row for a model of plain numbers."""
     columns = tuple(described.names) or tuple(f"x{n}" for n in range(described.n_features))
-    options = _find_table(model_path, options)
+    options = table_of_training(model_path, options, "the rows to look at")
     frame = read_more(options, model_path, _as_table(columns, bool(described.names))).frame
     where = shown_path(options.path)
     _require_row(row, frame.height, where)

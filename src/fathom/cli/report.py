@@ -23,6 +23,7 @@ from fathom.cli.tables import (
     refuse_overwriting,
     shown_path,
     started_at,
+    table_of_training,
 )
 from fathom.data.datasets import NAMES, load_digits
 from fathom.data.schema import ImageInput, NumbersInput, TableInput, Target
@@ -132,7 +133,7 @@ def _read(
         if described.is_photo:
             return _read_files(model, model_path, described, options)
         return _read_pictures(described, options.path)
-    options = _find_table(model_path, options)
+    options = _table_of(model_path, options)
     if isinstance(described, NumbersInput):
         columns = tuple(described.names) or tuple(f"x{n}" for n in range(described.n_features))
         known = TableInput.model_validate({
@@ -160,17 +161,10 @@ def _called(path: str) -> str:
     return shown_path(path) if is_address(path) else Path(path).name
 
 
-def _find_table(model_path: Path, options: TableOptions) -> TableOptions:
+def _table_of(model_path: Path, options: TableOptions) -> TableOptions:
     """Return the options with the table of training where none is named."""
-    if options.path:
-        return options
-    known = recall_run(model_path)
-    if known is None or not Path(known.path).exists():
-        raise InputError(
-            "--data FILE with rows whose target is known", got="none",
-            hint="best rows the model was not trained on",
-        )  # fmt: skip
-    return replace(known, seed=options.seed)
+    found = table_of_training(model_path, options, "rows whose target is known")
+    return replace(found, seed=options.seed)
 
 
 def _is_training(model_path: Path, options: TableOptions) -> bool | None:
@@ -211,7 +205,7 @@ def _read_files(
     options: TableOptions,
 ) -> _Given:
     """Read pictures, or recordings as pictures of what is heard, with their target."""
-    options = _find_table(model_path, options)
+    options = _table_of(model_path, options)
     judged = read_judged(model, options)
     levels = as_levels(judged.x, described)
     y = _truth(judged.truth, model.schema_.target)

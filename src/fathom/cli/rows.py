@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from fathom.cli.evaluate import right_numbers
-from fathom.cli.tables import TableOptions, read_more, recall_run, shown_path, split_names
-from fathom.data.cells import listing, nearest, quoted
+from fathom.cli.evaluate import right_numbers, target_names
+from fathom.cli.tables import TableOptions, read_more, shown_path, table_of_training
+from fathom.data.cells import listing, quoted
 from fathom.data.combinations import combinations_of
 from fathom.data.datasets import load_digits
 from fathom.data.schema import ImageInput, NumbersInput, TableInput, Target
@@ -120,18 +120,12 @@ def read_known_rows(
     described = model.schema_.input
     if isinstance(described, ImageInput):
         return _read_pictures(described, model.schema_.target, options, most, is_fresh=is_fresh)
-    if not options.path:
-        known = recall_run(model_path)
-        if known is None or not Path(known.path).is_file():
-            raise InputError(
-                "--data FILE with rows and their target", got="none",
-                hint="the table the model was trained on is not known on this machine",
-            )  # fmt: skip
-        options = replace(known, seed=options.seed)
+    found = table_of_training(model_path, options, "rows and their target")
+    options = replace(found, seed=options.seed)
     as_table = described if isinstance(described, TableInput) else _as_table(described)
     frame = read_more(options, model_path, as_table).frame
     target = model.schema_.target
-    names = _target_names(frame, target, options)
+    names = target_names(frame, target, options, ())
     rows, y = _known_targets(frame.select(names), target)
     chosen = _draw(len(rows), most, options.seed)
     features = frame.drop(names)[rows[chosen]]
@@ -146,24 +140,6 @@ def _draw(n: int, most: int, seed: int) -> np.ndarray:
     if n <= most:
         return np.arange(n)
     return np.sort(np.random.default_rng(seed).choice(n, most, replace=False))
-
-
-def _target_names(frame: pl.DataFrame, target: Target, options: TableOptions) -> list[str]:
-    names = list(split_names(options.target, frame.columns) or target.names)
-    wanted = len(target.factors) or (1 if target.task == "classes" else target.n_outputs)
-    if len(names) != wanted:
-        columns = "column" if wanted == 1 else f"{wanted} columns"
-        raise InputError(
-            f"--target with the {columns} of right answers", got=listing(names),
-            hint="name as many columns as in training",
-        )  # fmt: skip
-    for name in names:
-        if name not in frame.columns:
-            raise InputError(
-                f"the target {quoted(name)} in the table", got="no such column",
-                hint=nearest(name, frame.columns) or "name it with --target COLUMN",
-            )  # fmt: skip
-    return names
 
 
 def _known_targets(truth: pl.DataFrame, target: Target) -> tuple[np.ndarray, Any]:

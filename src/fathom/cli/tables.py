@@ -363,6 +363,25 @@ def recall_run(model_path: Path) -> TableOptions | None:
         return None
 
 
+def table_of_training(model_path: Path, options: TableOptions, wanted: str) -> TableOptions:
+    """Return the options, or those of the model's training where they name no table.
+
+    Raises
+    ------
+    InputError
+        If that table is not known on this machine, or no longer there.
+    """
+    if options.path:
+        return options
+    known = recall_run(model_path)
+    if known is None or not Path(known.path).exists():
+        raise InputError(
+            f"--data FILE with {wanted}", got="none",
+            hint="the table the model was trained on is not known on this machine",
+        )  # fmt: skip
+    return known
+
+
 def join_run(known: TableOptions, asked: TableOptions) -> TableOptions:
     """Return the options of a run that goes on: as it began, except how the table is read.
 

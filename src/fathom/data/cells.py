@@ -87,8 +87,12 @@ def nearest(name: object, names: Iterable[str]) -> str:
     --------
     >>> nearest("agee", ["age", "sex"])
     'did you mean age?'
+    >>> nearest("age", ["Age", "Wage"])  # the very word but for capitals
+    'did you mean Age?'
     """
-    near = difflib.get_close_matches(str(name), list(names), n=3, cutoff=0.5)
+    names, word = list(names), str(name)
+    near = [one for one in names if one.casefold() == word.casefold()]
+    near = near or difflib.get_close_matches(word, names, n=3, cutoff=0.5)
     return f"did you mean {' or '.join(map(quoted, near))}?" if near else ""
 
 
