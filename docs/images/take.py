@@ -1,4 +1,4 @@
-"""Take the README's pictures of the studio: ``python docs/images/take.py --data DIR``."""
+"""Take the studio's pictures for README and tutorial: ``python docs/images/take.py --data DIR``."""
 
 import argparse
 import tempfile

@@ -79,7 +79,7 @@ def test_the_target_under_another_name(evaluate, customers):
 def test_a_wrong_target_is_refused(evaluate, customers, fathom, model):
     assert "from which the model predicts" in evaluate(customers, "--target", "age").refusal
     assert "one of leaves, stays as target" in evaluate(customers, "--target", "ticket").refusal
-    assert "the column that hold" in evaluate(customers, "--target", "churn,city").refusal
+    assert "the column of right answers" in evaluate(customers, "--target", "churn,city").refusal
     said = evaluate(customers.rename({"churn": "chrun"})).refusal
     assert "the target churn in the table" in said
     assert "did you mean chrun?" in said
