@@ -240,21 +240,25 @@ def _contest(
     for training, held_out in divisions:
         mark = time.monotonic()
         prepared = prepare(training)
+        prepare_s = time.monotonic() - mark
         judges = Examples(*(part[held_out] for part in prepared.examples))
         ground = Ground(prepared.examples, training, judges)
         entries = describe(prepared, len(training))
         running = tuple(one for one in entries if not first or _kind(one) in losses)
-        for one in _judge(running, len(starts), ground, deadline, monitor):
+        judged = _judge(running, len(starts), ground, deadline, monitor)
+        starts += [one.history for one in judged]
+        if first and len(judged) < len(losses):  # means over other texts would say nothing
+            break
+        for one in judged:
             first.setdefault(_kind(one.entry), one)
             losses.setdefault(_kind(one.entry), []).append(one.loss)
-            starts.append(one.history)
         n_judging += len(held_out)
         means = {kind: float(np.mean(each)) for kind, each in losses.items()}
         least = min(means.values())
         losses = {kind: losses[kind] for kind, mean in means.items() if mean <= NEAR * least}
         longest = max(first[kind].seconds for kind in losses)
         took = time.monotonic() - mark
-        enough_s = 2 * took + SLOWER * longest * MOST_STARTS / n_workers()
+        enough_s = took + prepare_s + SLOWER * longest * MOST_STARTS / n_workers()
         is_told = len(losses) == 1 or n_judging >= ENOUGH_JUDGING
         if is_told or deadline.remaining() < enough_s or monitor.should_stop():
             break
