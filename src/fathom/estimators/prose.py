@@ -37,6 +37,7 @@ from fathom.training.program import Examples
 from fathom.training.recipe import Recipe
 
 HELD_OUT = 0.1
+MOST_DIVISIONS = 3  # into texts to learn from and texts that judge
 END_S = 0.3  # kept back for what follows the last step
 LOOKED_AT = 200  # rows that tell whether a table may be nothing but text
 STEPS = 32  # of the way from no text to the text, in integrated gradients
@@ -132,7 +133,8 @@ def search_texts(
     schema = Schema(input=table, target=target)
     output, loss = output_layer(schema)
     classes = y if target.task == "classes" else None
-    training, held_out = hold_out(len(texts), HELD_OUT, seed, classes)
+    drawn = [hold_out(len(texts), HELD_OUT, seed + n, classes) for n in range(MOST_DIVISIONS)]
+    divisions = [(training, judges) for training, judges in drawn if judges is not None]
     encodings: list[TextEncoding] = []
     scales: list[Standardization | None] = []
 
@@ -155,11 +157,12 @@ def search_texts(
     remaining = deadline.remaining()
     last = Deadline(max(remaining - END_S, 0.1)) if np.isfinite(remaining) else deadline
     found = find_for_texts(
-        prepare, describe, training, held_out, deadline=last, monitor=monitor or Monitor()
+        prepare, describe, divisions, deadline=last, monitor=monitor or Monitor()
     )
+    learned_last = -1 if found.is_whole else 0  # of all texts, or of those of the first division
     return FoundForTexts(
         schema, found.entry.architecture, found.entry.recipe, found.history, found.networks,
-        encodings[-1], scales[-1],
+        encodings[learned_last], scales[learned_last],
     )  # fmt: skip
 
 

@@ -23,9 +23,9 @@ from fathom.estimators.photographs import END_S, END_SHARE, time_for
 from fathom.estimators.spelling import error_rate
 from fathom.nn.architecture import Architecture
 from fathom.nn.network import Network
-from fathom.search.contest import Entry, Ground
+from fathom.search.contest import Entry, Ground, loss_of
 from fathom.search.everything import learn_side_by_side
-from fathom.search.transcribing import STRIDE, choose_sequence, sequence_entry
+from fathom.search.transcribing import STRIDES, choose_sequence, sequence_entry
 from fathom.training.history import History
 from fathom.training.monitor import Deadline, Monitor
 from fathom.training.program import Examples
@@ -37,6 +37,7 @@ LENGTHS = 64  # recordings are filled up to a multiple of so many moments: few s
 AT_ONCE = 32  # recordings that go through the network together
 AFTER = 32  # moments of silence behind a recording, in which a network may say the last sign
 TOGETHER_S = 480.0  # from which each core trains a network; before, one that is trained enough pays
+WORSE = 1.5  # times the least loss of a network beside it, with which one ended in a poor valley
 FEWEST = 20  # recordings to learn from
 MANY = 200  # recordings, from which on the longest are left out, to whose length all are filled up
 LONG_SHARE = 0.02  # of them: so many are
@@ -112,6 +113,7 @@ class FathomTranscriber(BaseEstimator):
         deadline = deadline or _begin(self.time_limit)
         texts = [tidy(text) for text in y]
         _require_texts(X, texts)
+        texts = between_silences(texts)
         seed = 0 if self.random_state is None else int(self.random_state)
         hearing = hear_at(X.rate)
         pictures = hear(X.waves, hearing)
@@ -173,12 +175,14 @@ class FathomTranscriber(BaseEstimator):
             entry, Ground(examples, training, judges), n_starts, deadline=last, monitor=monitor
         )  # fmt: skip
         seconds = began - deadline.remaining() if np.isfinite(began) else 0.0
-        history = History(
-            starts=found.starts, kept=found.kept, score_name="accuracy", seconds=seconds
-        )
+        losses = [loss_of(found.starts[number]) for number in found.kept]
+        chosen = [place for place, loss in enumerate(losses) if loss <= WORSE * min(losses)]
+        networks = tuple(found.networks[place] for place in chosen)
+        kept = tuple(found.kept[place] for place in chosen)
+        history = History(starts=found.starts, kept=kept, score_name="accuracy", seconds=seconds)
         plain = Standardization(np.zeros(1), np.ones(1))
         return self.restore(
-            schema, entry.architecture, found.entry.recipe, history, found.networks, plain, None
+            schema, entry.architecture, found.entry.recipe, history, networks, plain, None
         )
 
     def restore(
@@ -281,6 +285,25 @@ def tidy(text: object) -> str:
     return " ".join(unicodedata.normalize("NFC", str(text)).split())
 
 
+def between_silences(texts: Sequence[str]) -> list[str]:
+    """Return tidy texts as they are learned: where words are parted, a blank around each text too.
+
+    Between words there is silence, and a blank is written; before the first and after the last
+    there is silence as well. A network told only of the former writes blanks to the end of all that
+    it hears, and no last word: a valley that it leaves late, or never.
+
+    Examples
+    --------
+    >>> between_silences(["one two", "three"])
+    [' one two ', ' three ']
+    >>> between_silences(["一二", "三"])
+    ['一二', '三']
+    """
+    if not any(" " in text for text in texts):
+        return list(texts)
+    return [f" {text} " if text else text for text in texts]
+
+
 def to_numbers(texts: Sequence[str], signs: Sequence[str]) -> np.ndarray:
     """Return texts as numbers of signs from 1 on, filled up with 0."""
     number = {sign: place for place, sign in enumerate(signs, start=1)}
@@ -320,12 +343,13 @@ def _moments_for(text: str) -> int:
 
 
 def _stride(pictures: Sequence[np.ndarray], texts: Sequence[str]) -> int:
-    """Return how many moments may become one: 4, or 2 where many texts need more."""
-    is_tight = [
-        1.5 * _moments_for(text) > len(picture) / STRIDE
+    """Return how many moments may become one, so that nearly all texts have room."""
+    room = [
+        len(picture) / (1.5 * max(1, _moments_for(text)))
         for picture, text in zip(pictures, texts, strict=True)
     ]
-    return STRIDE if np.mean(is_tight) < 0.02 else 2
+    allowed = float(np.quantile(room, 0.02))
+    return next((stride for stride in STRIDES if stride <= allowed), STRIDES[-1])
 
 
 def _starts_for(deadline: Deadline) -> int:

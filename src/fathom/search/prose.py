@@ -2,9 +2,10 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
@@ -38,7 +39,13 @@ MOST_STARTS = 4  # networks trained on all texts, whose outputs are averaged
 LEAST_SHARE = 0.7  # of the time a trial took, in which a training on all texts is worth while
 MOST_TOGETHER = 16  # networks of a model that was trained on, whose outputs are averaged
 LEAST_TRAINED = 0.5  # of its epochs, with which a network that the clock cut short still counts
+NEAR = 1.5  # times the least loss, up to which a network is judged again by other texts
+ENOUGH_JUDGING = 1500  # texts that have judged, after which no others are asked
 SLOWER = 1.4  # how much longer than the trial a network trained beside others may take
+
+
+Division: TypeAlias = tuple[np.ndarray, np.ndarray]
+"""Rows that train, and rows that judge."""
 
 
 @dataclass(frozen=True)
@@ -133,8 +140,7 @@ def text_entries(
 def find_for_texts(
     prepare: Callable[[np.ndarray | None], Prepared],
     describe: Callable[[Prepared, int], tuple[Entry, ...]],
-    training: np.ndarray,
-    held_out: np.ndarray | None,
+    divisions: Sequence[Division],
     *,
     deadline: Deadline,
     monitor: Monitor,
@@ -147,8 +153,10 @@ def find_for_texts(
         Takes the rows that codes are learned from, or None for all, and returns the texts so.
     describe : callable
         Takes texts as prepared and how many are trained on, and returns the entries.
-    training, held_out : numpy.ndarray
-        Rows that train and rows that judge; None for the latter where there are too few.
+    divisions : sequence of Division
+        Rows that train and rows that judge, drawn anew each time. Networks that the first division
+        does not tell apart are judged on the next too, where there is time; no division at all
+        where there are too few texts.
     deadline : Deadline
         When to be done.
     monitor : Monitor
@@ -158,22 +166,17 @@ def find_for_texts(
     starts: list[StartHistory] = []
     chosen: Entry | None = None
     epochs, n_starts = 0, 1
-    if held_out is not None:
-        prepared = prepare(training)
-        judges = Examples(*(part[held_out] for part in prepared.examples))
-        ground = Ground(prepared.examples, training, judges)
-        judged = _judge(describe(prepared, len(training)), ground, deadline, monitor)
-        starts = [one.history for one in judged]
-        best = min(judged, key=lambda one: one.loss)
+    if divisions:
+        starts, best = _contest(prepare, describe, divisions, deadline, monitor)
         if best.network is None:
             raise TrainingError("a network with a finite loss", got=starts[0].events[-1].text)
-        number, chosen = judged.index(best), best.entry
+        chosen = best.entry
         if len(best.history.epochs) == chosen.recipe.epochs:  # the clock did not cut it short
             # The rate falls within them, so that very few would end before anything is learned.
             epochs = max(best.history.best_epoch, math.ceil(chosen.recipe.epochs / 2))
         n_starts = _affordable(deadline, best.seconds)
         if n_starts == 0 or monitor.should_stop():
-            judges_only = _history((*starts,), (number,), chosen, began)
+            judges_only = _history((*starts,), (best.number,), chosen, began)
             return Written(chosen, (best.network,), judges_only, is_whole=False)
     whole = prepare(None)
     entry = _same_kind(describe(whole, len(whole.examples.weight)), chosen)
@@ -192,15 +195,20 @@ def find_for_texts(
     return Written(chosen, networks, whole_history, is_whole=True)
 
 
+def _kind(entry: Entry) -> str:
+    """Return what an entry is, whatever texts it is described for."""
+    return entry.name.partition(OF_NGRAMS)[2]
+
+
 def _same_kind(entries: tuple[Entry, ...], chosen: Entry | None) -> Entry:
     """Return the one that was chosen, described for all texts; the surest where none is."""
-    kind = "" if chosen is None else chosen.name.partition(OF_NGRAMS)[2]
-    alike = (one for one in entries if one.name.partition(OF_NGRAMS)[2] == kind)
-    return next(alike, entries[0])
+    kind = "" if chosen is None else _kind(chosen)
+    return next((one for one in entries if _kind(one) == kind), entries[0])
 
 
 @dataclass(frozen=True)
 class _Judged:
+    number: int
     entry: Entry
     network: Network | None  # None where no loss was finite
     history: StartHistory
@@ -211,19 +219,66 @@ class _Judged:
         return math.inf if self.network is None else loss_of(self.history)
 
 
+def _contest(
+    prepare: Callable[[np.ndarray | None], Prepared],
+    describe: Callable[[Prepared, int], tuple[Entry, ...]],
+    divisions: Sequence[Division],
+    deadline: Deadline,
+    monitor: Monitor,
+) -> tuple[list[StartHistory], _Judged]:
+    """Judge entries on one division after another, and find the one with the least mean loss.
+
+    Returns
+    -------
+    list of StartHistory, _Judged
+        Every training, and the winner's on the first division.
+    """
+    starts: list[StartHistory] = []
+    first: dict[str, _Judged] = {}
+    losses: dict[str, list[float]] = {}
+    n_judging = 0
+    for training, held_out in divisions:
+        mark = time.monotonic()
+        prepared = prepare(training)
+        prepare_s = time.monotonic() - mark
+        judges = Examples(*(part[held_out] for part in prepared.examples))
+        ground = Ground(prepared.examples, training, judges)
+        entries = describe(prepared, len(training))
+        running = tuple(one for one in entries if not first or _kind(one) in losses)
+        judged = _judge(running, len(starts), ground, deadline, monitor)
+        starts += [one.history for one in judged]
+        if first and len(judged) < len(losses):  # means over other texts would say nothing
+            break
+        for one in judged:
+            first.setdefault(_kind(one.entry), one)
+            losses.setdefault(_kind(one.entry), []).append(one.loss)
+        n_judging += len(held_out)
+        means = {kind: float(np.mean(each)) for kind, each in losses.items()}
+        least = min(means.values())
+        losses = {kind: losses[kind] for kind, mean in means.items() if mean <= NEAR * least}
+        longest = max(first[kind].seconds for kind in losses)
+        took = time.monotonic() - mark
+        enough_s = took + prepare_s + SLOWER * longest * MOST_STARTS / n_workers()
+        is_told = len(losses) == 1 or n_judging >= ENOUGH_JUDGING
+        if is_told or deadline.remaining() < enough_s or monitor.should_stop():
+            break
+    return starts, first[min(losses, key=lambda kind: float(np.mean(losses[kind])))]
+
+
 def _judge(
-    entries: tuple[Entry, ...], ground: Ground, deadline: Deadline, monitor: Monitor
+    entries: tuple[Entry, ...], n_before: int, ground: Ground, deadline: Deadline, monitor: Monitor
 ) -> list[_Judged]:
     """Train the entries a core each, as many rounds of them as leave time to train on all texts."""
 
-    def attempt(number: int) -> _Judged:
-        entry, mark = entries[number], time.monotonic()
+    def attempt(place: int) -> _Judged:
+        number, entry, mark = n_before + place, entries[place], time.monotonic()
         share = deadline.share(TRIAL_SHARE)
         try:
             network, history = run_entry(number, entry, None, ground, share, monitor)
         except TrainingError as error:
-            return _Judged(entry, None, left_out(entry, error), time.monotonic() - mark)
-        return _Judged(entry, network, history, time.monotonic() - mark)
+            seconds = time.monotonic() - mark
+            return _Judged(number, entry, None, left_out(entry, error), seconds)
+        return _Judged(number, entry, network, history, time.monotonic() - mark)
 
     workers = min(len(entries), n_workers())
     judged: list[_Judged] = []

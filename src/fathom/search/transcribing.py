@@ -12,20 +12,27 @@ from fathom.search.contest import Entry
 from fathom.search.picturing import USABLE
 from fathom.training.recipe import Augmentation, Recipe
 
-SIZES = ((48, 1), (64, 2), (96, 2), (128, 3), (160, 3))
+SIZES = ((48, 2), (64, 3), (96, 3), (128, 3), (160, 4))
 """Neurons of every layer, and residual blocks, from the cheapest on."""
 
-TRAINED, TRAINED_S = 30_000, 150.0  # recordings a training should see with so many seconds of cores
+STEPS = {8: (4, 2), 4: (2, 2), 2: (2, 1)}
+"""Strides of the first two layers, by how many moments become one."""
+
+TRAINED, TRAINED_S = 60_000, 150.0  # recordings a training should see with so many seconds of cores
 SPEED = 22e9  # operations a second of one core, training convolutions over time by XLA
 FEWEST_PASSES, MOST_PASSES = 6, 60
-STRIDE = 4  # moments that become one, where texts leave room for it
-KERNEL = 5
+STRIDES = (8, 4, 2)  # moments that become one: the first for which texts leave room
+KERNEL = 5  # moments seen by a neuron of the first two layers
+REACH = 16  # moments that a neuron of a block sees beside its own, whatever the stride
 
 
 def sequence_network(
-    shape: Shape, width: int, n_blocks: int, n_signs: int, stride: int = STRIDE
+    shape: Shape, width: int, n_blocks: int, n_signs: int, stride: int = STRIDES[0]
 ) -> Architecture:
     """Describe a convolutional network over time that gives a sign, or the blank, at each moment.
+
+    What a sign is, is told by what stands around it: however many moments become one, the blocks
+    see as far.
 
     Parameters
     ----------
@@ -37,30 +44,29 @@ def sequence_network(
         Residual blocks, of two layers each.
     n_signs : int
         Signs there are, the blank not counted.
-    stride : {2, 4}, default 4
+    stride : {2, 4, 8}, default 8
         Moments that become one.
 
     Examples
     --------
     >>> sequence_network((96, 40), 48, 1, 11).shapes[-1]
-    (24, 12)
+    (12, 12)
     """
     layers: list[Layer] = [BatchNorm(momentum=0.8)]
-    for step in (2, stride // 2):
-        layers += [*_convolution(width, step), Activation(activation="relu")]
+    for step in STEPS[stride]:
+        layers += [*_convolution(width, KERNEL, step), Activation(activation="relu")]
     for _ in range(n_blocks):
-        inner = (
-            *_convolution(width, 1), Activation(activation="relu"), *_convolution(width, 1),
-        )  # fmt: skip
+        one, other = (_convolution(width, 1 + REACH // stride) for _ in range(2))
+        inner = (*one, Activation(activation="relu"), *other)
         layers += [Residual(layers=inner), Activation(activation="relu")]
     output = Dense(units=n_signs + 1, activation="softmax")
     layers += [Dropout(rate=0.2), output]
     return Architecture(input_shape=shape, layers=tuple(layers), loss="ctc")
 
 
-def _convolution(width: int, stride: int) -> tuple[Conv1D, BatchNorm]:
+def _convolution(width: int, kernel: int, stride: int = 1) -> tuple[Conv1D, BatchNorm]:
     described = Conv1D(
-        channels=width, kernel=KERNEL, stride=stride, activation="identity", has_bias=False
+        channels=width, kernel=kernel, stride=stride, activation="identity", has_bias=False
     )
     return described, BatchNorm()
 
@@ -95,7 +101,7 @@ def choose_sequence(
 
     Examples
     --------
-    >>> few, more = (choose_sequence(3000, (448, 40), 11, 75 * n, 2, 4) for n in (1, 8))
+    >>> few, more = (choose_sequence(3000, (448, 40), 11, 75 * n, 2, 8) for n in (2, 8))
     >>> few.layers[1].channels, more.layers[1].channels
     (64, 96)
 
