@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 import fathom as library
+from fathom.cli.tables import TableOptions, record_run, table_of_training
+from fathom.errors import InputError
 
 
 def make_rows(n=120):
@@ -64,3 +66,19 @@ def test_row_75_an_array_of_another_width_is_refused(fathom, from_array, tmp_pat
     (tmp_path / "wide.csv").write_text("a,b,c\n1,2,3\n")
     said = fathom("predict", from_array[0], "wide.csv").refusal
     assert "a table of 2 columns, as in training" in said
+
+
+def test_the_table_of_training_is_looked_at_where_none_is_named_and_it_is_there(tmp_path):
+    model, table = tmp_path / "m.fathom", tmp_path / "t.csv"
+    model.write_bytes(str(tmp_path).encode())
+    table.write_text("a,y\n1,2\n")
+    named, nothing = TableOptions("other.csv", seed=3), TableOptions("", seed=3)
+    assert table_of_training(model, named, "rows") is named
+    with pytest.raises(InputError, match="--data FILE with rows — got none"):
+        table_of_training(model, nothing, "rows")
+    trained_on = TableOptions(str(table), target=("y",), seed=7)
+    record_run(model, trained_on, ".")
+    assert table_of_training(model, nothing, "rows") == trained_on
+    table.unlink()
+    with pytest.raises(InputError, match="not known on this machine"):
+        table_of_training(model, nothing, "rows")
