@@ -164,6 +164,7 @@ def design(
     deadline: Deadline,
     monitor: Monitor | None = None,
     keep: Callable[[Design], None] | None = None,
+    at_first_epoch: Callable[[], None] = lambda: None,
 ) -> tuple[Design, Strategy]:
     """Find networks for a table within a time.
 
@@ -185,6 +186,8 @@ def design(
         Told of every epoch under the candidate's number, and asked whether to stop.
     keep : callable, optional
         Given the model as it stands now and then, to keep it safe; the search waits for it.
+    at_first_epoch : callable
+        Called once a network has had an epoch; the search waits for it.
 
     Returns
     -------
@@ -222,6 +225,7 @@ def design(
         for tried in earlier:
             _reopen(tried, len(folds))
         strategy = Strategy(material, training, plan.seed, workers, earlier, monitor)
+        strategy.at_first_epoch = at_first_epoch
         obstacle = find_obstacle(before) if earlier else ""
         obstacle = obstacle or ("" if is_on_processor else STEPS_TOGETHER)
         if keep is not None:
