@@ -34,7 +34,6 @@ POOL = 40  # candidates the ensemble is chosen from
 MIN_PATIENCE = 16  # candidates without a better ensemble after which the search ends
 LEAST_PROGRESS_MADE = 5e-4  # relative gain of the ensemble that counts as better
 SOUND_EPOCHS = 12  # that candidates are given where there is time for any
-OPENING_S = 2.0  # in which the first network has Python to itself until it has had an epoch
 WANTED = 8  # candidates the time should be enough for, for their epochs to be planned
 
 
@@ -78,6 +77,7 @@ class Strategy:
         self._has_numbers = material.layout(False).n_numbers > 0
         self.after_each: Callable[[], None] = lambda: None  # that is complete
         self.at_first_epoch: Callable[[], None] = lambda: None
+        self.opening_s = 0.0  # the first network has Python to itself until it has had an epoch
         self._is_opening, self._opens = not earlier, -math.inf
         self._compiled: set[object] = set()
         self._compiling: set[object] = set()
@@ -115,8 +115,8 @@ class Strategy:
                 self._finished = True
                 self.stopped = reason or self.stopped or "the time that was given is used"
             return None
-        if not self.tried and are_loops_ready():  # XLA's compiler leaves room for others
-            self._opens = time.monotonic() + OPENING_S
+        if not self.tried:
+            self._opens = time.monotonic() + self.opening_s
         self.tried.append(candidate)
         self.news.tell(candidate, "begun", reason=candidate.origin, epoch=0)
         return self._start(candidate, 0)
