@@ -17,7 +17,7 @@ from fathom.training import monitor
 
 VERBS = (
     "digits", "train", "replay", "predict", "evaluate", "compare", "compress", "depth", "descent",
-    "export", "illustrated", "inspect", "report", "space",
+    "export", "files", "illustrated", "inspect", "report", "space",
 )  # fmt: skip
 
 

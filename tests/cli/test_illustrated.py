@@ -15,7 +15,8 @@ import pytest
 from PIL import Image
 
 from fathom import BatchNorm, Conv2D, GlobalAveragePool, load, save
-from fathom.cli.illustrated import note_absent_pictures, take_illustrated
+from fathom.cli.illustrated import take_illustrated
+from fathom.cli.senses import note_absent_pictures
 from fathom.cli.tables import TableOptions, read, take_apart
 from fathom.deployment.server.refusals import Refusal
 from fathom.deployment.server.served import Served

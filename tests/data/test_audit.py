@@ -3,14 +3,20 @@
 import numpy as np
 import polars as pl
 import pytest
+from scipy.stats import rankdata
 
-from fathom.data.audit import audit, find_leaks
+from fathom.data.audit import _ranks, audit, find_leaks
 from fathom.data.columns import infer_columns
 from fathom.data.parsing import parse_table
 from fathom.data.schema import Target
 from fathom.data.target import choose_target, parse_target
 
 NUMBERS = Target(task="numbers")
+
+
+def test_ranks_are_scipys(rng):
+    for values in (rng.normal(size=50), rng.integers(0, 9, 50).astype(float), np.zeros(3)):
+        np.testing.assert_array_equal(_ranks(values), rankdata(values))
 
 
 def parsed(frame):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.model_selection import StratifiedKFold
+from sklearn.model_selection import KFold, StratifiedKFold
 
 from fathom.data.splitting import hold_out, make_folds
 from fathom.errors import InputError
@@ -42,10 +42,19 @@ def test_every_division_is_one_whatever_the_rows(labels, n_folds, has_classes, h
     assert len(np.unique(held_out)) == len(held_out)
 
 
-def test_several_folds_hold_every_row_out_once_and_are_scikit_learns():
-    classes = RNG.integers(0, 3, 100)
-    folds = make_folds(100, 5, 0.2, 3, classes=classes)
-    theirs = StratifiedKFold(5, shuffle=True, random_state=3).split(np.zeros(100), classes)
+@settings(deadline=None, max_examples=100)
+@given(
+    st.integers(2, 5), st.integers(1, 4), st.integers(10, 70), st.booleans(),
+    st.integers(0, 2**32 - 1),
+)  # fmt: skip
+def test_folds_are_scikit_learns_row_by_row(n_folds, n_classes, n, has_classes, seed):
+    # at least twice as many of each class as folds, so that no row is the only one of its class
+    rng = np.random.default_rng(seed)
+    present = np.repeat(rng.permutation(9)[:n_classes], 2 * n_folds)
+    classes = rng.permutation(np.concatenate([present, rng.choice(present, n)]))
+    folds = make_folds(len(classes), n_folds, 0.2, seed, classes=classes if has_classes else None)
+    kind = StratifiedKFold if has_classes else KFold
+    theirs = kind(n_folds, shuffle=True, random_state=seed).split(classes, classes)
     for fold, (training, held_out) in zip(folds, theirs, strict=True):
         np.testing.assert_array_equal(fold.training, training)
         np.testing.assert_array_equal(fold.held_out, held_out)

@@ -47,6 +47,36 @@ def test_the_first_network_of_the_studio_waits_for_no_engine():
     assert not engine & loaded_after(f"{first}; {compute}")
 
 
+def test_the_first_epoch_of_a_search_waits_for_no_library_of_trees(tmp_path):
+    # 60 rows of noise and one column that tells the target so well that it is looked into
+    lines = [
+        f"{row * 37 % 60},{row * 7 % 60},{'yes' if row * 7 % 60 > 30 else 'no'}\n"
+        for row in range(60)
+    ]
+    (tmp_path / "t.csv").write_text("a,b,bought\n" + "".join(lines))
+    code = """
+import math, os, sys
+import fathom.search.design
+from fathom.cli.watching import SearchView
+
+def say(self, start, epoch):
+    print("at the first epoch", *sorted({m.split(".")[0] for m in sys.modules}), flush=True)
+    os._exit(0)
+
+SearchView.on_epoch = say
+fathom.search.design.OPENING_S = math.inf  # however busy the machine is
+import fathom.cli
+sys.argv = "fathom train t.csv --target bought --time-limit 5 --seed 1".split()
+fathom.cli.main()
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+    (line,) = [one for one in run.stdout.splitlines() if one.startswith("at the first epoch")]
+    assert "numpy" in line.split()
+    assert not {"sklearn", "pandas", "joblib"} & set(line.split())
+
+
 def test_importing_changes_nothing():
     before = "import os, warnings, signal; e = dict(os.environ); f = list(warnings.filters)"
     after = "import fathom; assert e == dict(os.environ) and f == list(warnings.filters)"

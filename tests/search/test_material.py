@@ -13,6 +13,7 @@ from fathom.data.columns import infer_columns
 from fathom.data.parsing import parse_table
 from fathom.data.schema import Target
 from fathom.data.splitting import make_folds
+from fathom.data.views import TreeSample
 from fathom.search.material import Material, TargetScale, log_offset
 
 RNG = np.random.default_rng(0)
@@ -109,6 +110,22 @@ def test_examples_are_made_once_and_are_what_the_encoding_says():
     held_out = material.held_out(0, "bins", False, False)
     np.testing.assert_array_equal(held_out.x, first.x[rows])
     np.testing.assert_array_equal(held_out.weight, WEIGHT[rows])
+
+
+def test_thresholds_are_grown_for_the_second_network_and_the_same_whoever_asks_first(monkeypatch):
+    grown, grow = [], TreeSample.grow
+    monkeypatch.setattr(TreeSample, "grow", lambda self: grown.append(self) or grow(self))
+    material, asked = make(), make().encoding(0)
+    del grown[:]
+    material.examples(0, "robust", False, False)
+    assert not grown
+    shown = np.asarray(material.held_out(0, "tree_bins", False, False).x)
+    assert len(grown) == len(asked.numbers)
+    rows = material.parsed.take(material.folds[0].held_out)
+    np.testing.assert_array_equal(shown, asked.encode(rows, "tree_bins"))
+    for ours, theirs in zip(material.encoding(0).numbers, asked.numbers, strict=True):
+        assert isinstance(ours.tree, np.ndarray)
+        np.testing.assert_array_equal(ours.thresholds, theirs.thresholds)
 
 
 def test_columns_of_trees_for_held_out_rows_are_those_shown_in_prediction():

@@ -1,5 +1,7 @@
 """The strategy by itself: networks are made up, and what it asks for next is looked at."""
 
+import math
+
 import jax
 import numpy as np
 import polars as pl
@@ -200,6 +202,23 @@ def test_one_that_has_long_been_at_its_best_is_stopped():
     epochs = [epoch(k, loss) for k, loss in enumerate(losses, start=1)]
     assert strategy.on_epoch(job, epochs[:16]) is None
     assert "best at epoch 3" in strategy.on_epoch(job, epochs)
+
+
+@pytest.mark.parametrize("has_failed", [False, True])
+def test_the_first_network_is_alone_until_it_has_shown_something(has_failed):
+    strategy, told = make(n_folds=1), []
+    strategy.opening_s, strategy.at_first_epoch = math.inf, lambda: told.append("now")
+    first = strategy.next_job()()
+    assert strategy.next_job() is None
+    assert not strategy.is_done
+    assert not told
+    if has_failed:
+        finish(strategy, first, error=None)
+    else:
+        strategy.on_epoch(first, [epoch(1, 0.5)])
+    assert strategy.next_job() is not None
+    strategy.on_epoch(first, [epoch(1, 0.5), epoch(2, 0.5)])
+    assert told == ["now"]
 
 
 def test_it_ends_when_nothing_makes_the_model_better():

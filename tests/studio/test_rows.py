@@ -20,9 +20,9 @@ from fathom.data.tables import read_table
 from fathom.data.text import TextEncoding
 from fathom.errors import InputError
 from fathom.estimators.defaults import output_layer
+from fathom.estimators.designing import read_prose
 from fathom.estimators.naming import sources_of
 from fathom.estimators.opening import open_model
-from fathom.estimators.prose import read_prose
 from fathom.estimators.reporting.effects import column_effects
 from fathom.inspection.arithmetic import evaluate
 from fathom.search.prediction import predict, say_each

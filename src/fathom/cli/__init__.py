@@ -142,7 +142,6 @@ def train(
     json: Json = False,
 ) -> None:
     """Train on a table, pictures, sounds or texts. The network designs itself in that time."""
-    from fathom.cli.streaming import read_memory
     from fathom.cli.tables import TableOptions, parse_kinds
     from fathom.cli.train import run_train
     from fathom.cli.workers import choose_rounds
@@ -172,7 +171,11 @@ def train(
     workers = choose_rounds(cluster, rounds, round_size, journal, output)
     if time_limit is None:
         time_limit = 60.0 if workers is None else 3600.0
-    bound = read_memory(memory)
+    bound = None
+    if memory is not None:
+        from fathom.cli.streaming import read_memory
+
+        bound = read_memory(memory)
     raise typer.Exit(run_train(options, time_limit, output, continued, json, workers, bound))
 
 

@@ -11,8 +11,8 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from fathom.cli.engine import prepare_engine
-from fathom.cli.illustrated import folder_of
 from fathom.cli.screen import STOPPED, Screen, StopRequest, printable
+from fathom.cli.senses import folder_of
 from fathom.cli.tables import (
     TableOptions,
     TrainingTable,

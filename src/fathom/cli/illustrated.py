@@ -3,7 +3,6 @@
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -12,10 +11,10 @@ from fathom.cli.engine import prepare_engine
 from fathom.cli.introducing import introduce, show_columns, warn_of_little_time
 from fathom.cli.pictures import conclude_files
 from fathom.cli.screen import STOPPED, Screen, StopRequest
+from fathom.cli.senses import folder_of, kinds_with_pictures
 from fathom.cli.tables import (
     TableOptions,
     TrainingTable,
-    is_address,
     record_run,
     shown_notes,
     take_apart,
@@ -24,7 +23,7 @@ from fathom.cli.watching import SearchView
 from fathom.data.cells import quoted
 from fathom.data.parsing import ParsedTable
 from fathom.data.pictures import find_picture_columns, place_paths
-from fathom.data.schema import ColumnKind, TableInput
+from fathom.data.schema import TableInput
 from fathom.data.tables import Table
 from fathom.deployment.archive import save
 from fathom.estimators import FathomClassifier, FathomRegressor
@@ -63,11 +62,6 @@ class TakenRows:
         return self.parsed.take(rows)
 
 
-def folder_of(path: str) -> Path:
-    """Return the folder from which the paths in a table go."""
-    return Path() if is_address(path) else Path(path).parent
-
-
 def take_illustrated(table: Table, options: TableOptions) -> IllustratedTable | None:
     """Take a table apart that names pictures and has something else besides; None for others.
 
@@ -80,28 +74,16 @@ def take_illustrated(table: Table, options: TableOptions) -> IllustratedTable | 
     options : TableOptions
         How it is read, and what its columns are for.
     """
-    kinds: dict[str, Any] = dict(options.kinds)
-    if options.names is not None or options.sound_column is not None:
-        return None
-    folder, chosen = folder_of(options.path), options.image_column
-    if chosen is not None:
-        if chosen not in table.frame.columns:
-            return None
-        found: tuple[str, ...] = (chosen,)
-    else:
-        found = find_picture_columns(table.frame, {*options.target, *kinds}, folder)[0]
-    beside = {options.group, options.time, options.weight}
-    given: dict[str, ColumnKind] = {
-        **dict.fromkeys((name for name in found if name not in beside), "picture"), **kinds
-    }  # fmt: skip
+    given = kinds_with_pictures(table, options)
     names = [name for name, kind in given.items() if kind == "picture"]
     if not names:
         return None
+    folder, kinds = folder_of(options.path), dict(options.kinds)
     taken = take_apart(table, options)
     if taken.target.factors:
         return None
     features, notes = place_paths(taken.features, names, folder)
-    if chosen is not None:  # no other column is taken for pictures
+    if options.image_column is not None:  # no other column is taken for pictures
         others = find_picture_columns(features, given)[0]
         given |= dict.fromkeys(others, "identifier")
     known = find_illustrated(features, given)
@@ -109,20 +91,6 @@ def take_illustrated(table: Table, options: TableOptions) -> IllustratedTable | 
     if known is None or (n_used < 2 and "picture" not in kinds.values()):
         return None
     return IllustratedTable(replace(taken, features=features, notes=taken.notes + notes), known)
-
-
-def note_absent_pictures(table: TrainingTable, options: TableOptions) -> TrainingTable:
-    """Note which columns look like names of pictures though none of them is there."""
-    if options.names is not None:
-        return table
-    folder = folder_of(options.path)
-    absent = find_picture_columns(table.features, options.kinds, folder)[1]
-    notes = tuple(
-        f"column {quoted(name)} looks like names of pictures, but none is there; paths go from the "
-        f"folder of the table ({quoted(folder.resolve(), 200)})"
-        for name in absent
-    )
-    return replace(table, notes=table.notes + notes) if notes else table
 
 
 def train_illustrated(

@@ -11,9 +11,9 @@ import numpy as np
 import polars as pl
 
 from fathom.cli.screen import Screen
+from fathom.cli.senses import file_column
 from fathom.cli.tables import (
     TableOptions,
-    is_folder,
     read,
     say_saved,
     shown_notes,
@@ -23,18 +23,13 @@ from fathom.cli.tables import (
 from fathom.data.audio import Recordings
 from fathom.data.cells import listing, quoted
 from fathom.data.folders import (
-    AUDIO_SUFFIXES,
     LabeledFiles,
-    Sense,
     find_contradictions,
     list_classes,
     list_files,
-    sense_of,
 )
-from fathom.data.images import IMAGE_SUFFIXES
 from fathom.data.pictures import (
     LEAST_SIDE,
-    find_file_column,
     paths_in,
     read_pictures_of,
     survey,
@@ -45,8 +40,7 @@ from fathom.data.target import read_target
 from fathom.data.textfiles import CLASS_COLUMN
 from fathom.errors import InputError
 from fathom.estimators import FathomClassifier, FathomRegressor
-from fathom.estimators.base import unit_mean
-from fathom.estimators.designing import class_weights
+from fathom.estimators.designing import class_weights, unit_mean
 from fathom.estimators.listening import sound_rows
 from fathom.estimators.photographs import Earlier, scaled, search_levels, search_photographs
 from fathom.search.picturing import choose_size
@@ -78,32 +72,6 @@ class KnownFiles:
     weight: np.ndarray
     notes: tuple[str, ...]
     groups: np.ndarray | None = None
-
-
-def sense_of_folder(options: TableOptions) -> Sense | None:
-    """Return what a folder with one sub-folder for each class holds; None for another path."""
-    folder = Path(options.path)
-    if not is_folder(options.path) or options.names is not None:
-        return None
-    return sense_of(list_classes(folder), folder)
-
-
-def file_column(table: Table, options: TableOptions) -> tuple[str, Sense] | None:
-    """Return the column of a table with paths of pictures or recordings, and which; or None."""
-    if options.image_column is not None:
-        return options.image_column, "images"
-    if options.sound_column is not None:
-        return options.sound_column, "sounds"
-    folder = Path(options.path).parent
-    kinds: tuple[tuple[Sense, frozenset[str]], ...] = (
-        ("images", IMAGE_SUFFIXES), ("sounds", AUDIO_SUFFIXES),
-    )  # fmt: skip
-    for sense, suffixes in kinds:
-        others = [name for name, kind in options.kinds.items() if kind != "picture"]
-        column = find_file_column(table.frame, [*options.target, *others], folder, suffixes)
-        if column is not None:
-            return column, sense
-    return None
 
 
 def from_folder(options: TableOptions) -> KnownFiles:

@@ -14,10 +14,11 @@ from fathom.cli.tables import (
     read_with_target,
     record_run,
     refuse_overwriting,
+    require_table,
     started_at,
     take_apart,
 )
-from fathom.cli.train import earlier, require_table, to_given
+from fathom.cli.train import earlier, to_given
 from fathom.deployment.archive import save
 from fathom.deployment.comparison import find_differences
 from fathom.deployment.container import require_writable

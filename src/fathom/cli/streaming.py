@@ -23,8 +23,7 @@ from fathom.data.streams import RowFile, open_rows, parse_bytes
 from fathom.data.survey import Survey, survey
 from fathom.data.target import parse_target, read_target
 from fathom.errors import InputError
-from fathom.estimators.base import unit_mean
-from fathom.estimators.designing import Given, class_weights, search_anew
+from fathom.estimators.designing import Given, class_weights, search_anew, unit_mean
 from fathom.search.onward import Onward, Window, train_onward
 from fathom.search.rounds import Rounds
 from fathom.training.monitor import Deadline, Monitor
@@ -39,7 +38,7 @@ MOST_UNKNOWN = 1000  # classes beside those of the sample that are counted
 SURVEY_SHARE = 0.2  # of the time at most in which they are read once before; part of the search's
 
 
-def read_memory(text: str | None) -> int | None:
+def read_memory(text: str) -> int:
     """Return a memory bound in bytes.
 
     Raises
@@ -47,8 +46,6 @@ def read_memory(text: str | None) -> int | None:
     InputError
         If it is no size, or too small to train anything.
     """
-    if text is None:
-        return None
     n_bytes = parse_bytes(text)
     if n_bytes < LEAST_MEMORY:
         raise InputError(f"--memory of {LEAST_MEMORY / 1e9:g}GB or more", got=text)
@@ -82,11 +79,8 @@ class LargeRows:
 
 
 @contextmanager
-def large_rows(options: TableOptions, memory: int | None) -> Iterator[LargeRows | None]:
+def large_rows(options: TableOptions, memory: int) -> Iterator[LargeRows | None]:
     """Give a table as a file to take rows from, where it does not fit into the memory allowed."""
-    if memory is None:
-        yield None
-        return
     with tempfile.TemporaryDirectory(prefix="fathom-rows-") as scratch:
         rows = LargeRows(open_rows(options.path, Path(scratch), options.separator), memory)
         yield rows if rows.file.n_rows > rows.room else None

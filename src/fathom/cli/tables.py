@@ -201,6 +201,22 @@ def say_saved(
         screen.say("  " + line.replace("{name}", name))
 
 
+def require_table(options: TableOptions) -> None:
+    """Refuse to learn without a table or a target.
+
+    Raises
+    ------
+    InputError
+        If either is not named.
+    """
+    if not options.path:
+        hint = "fathom train TABLE.csv --target COLUMN"
+        raise InputError("a table to learn from", got="none", hint=hint)
+    if not options.target:
+        hint = "name a column of the table: --target COLUMN"
+        raise InputError("--target, the column to predict", got="none", hint=hint)
+
+
 def refuse_overwriting(output: str | Path, *inputs: str) -> None:
     """Refuse to write over a file that is read.
 

@@ -6,17 +6,53 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 
+from fathom.cli.concluding import model_for
+from fathom.cli.introducing import show_columns
+from fathom.cli.pictures import require_same_target
 from fathom.cli.screen import Screen
-from fathom.cli.tables import TableOptions, say_saved
+from fathom.cli.tables import TableOptions, TrainingTable, say_saved
 from fathom.data.cells import quoted
 from fathom.data.parsing import ParsedTable, join_texts
+from fathom.data.schema import TableInput
 from fathom.errors import InputError
 from fathom.estimators import FathomClassifier, FathomRegressor
+from fathom.estimators.designing import Given
 from fathom.estimators.explaining import explain_row
-from fathom.estimators.prose import WordShare
+from fathom.estimators.prose import FoundForTexts, WordShare, go_on_with_texts, search_texts
 from fathom.inspection.aligned import align
+from fathom.training.monitor import Deadline, Monitor
 
 MOST_WORDS = 15  # listed one by one
+
+
+def train_texts(
+    screen: Screen,
+    table: TrainingTable,
+    given: Given,
+    options: TableOptions,
+    before: Any,
+    prose: tuple[TableInput, ParsedTable] | None,
+    view: Monitor,
+    deadline: Deadline,
+) -> FathomClassifier | FathomRegressor:
+    """Find networks for texts, or train those of an earlier model on; return their model."""
+    model = model_for(given.target, options.seed)
+    if prose is None:
+        require_same_target(before, given.target)
+        texts = join_texts(before._parse_rows(table.features))
+        return model.restore(
+            *go_on_with_texts(
+                FoundForTexts.of(before), texts, given.y, given.weight,
+                monitor=view, deadline=deadline,
+            )
+        )  # fmt: skip
+    show_columns(screen, prose[0], options.time, is_new=True)
+    return model.restore(
+        *search_texts(
+            join_texts(prose[1]), given.y, prose[0], given.target, given.weight, options.seed,
+            monitor=view, deadline=deadline,
+        )
+    )  # fmt: skip
 
 
 def conclude_texts(

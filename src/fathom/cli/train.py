@@ -1,35 +1,27 @@
-"""The verb ``train``: from a table to a model, within the time that was promised."""
+"""The verb ``train``: from a table to a model, within the time that was promised.
 
+What is needed only once a first network has learned is loaded then, and what is needed for
+pictures, recordings, texts and files larger than the memory is loaded for those alone: see
+docs/decisions/0033-the-first-epoch.md.
+"""
+
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fathom.cli.combinations import say_held_out
 from fathom.cli.engine import prepare_engine, prepare_training
-from fathom.cli.illustrated import note_absent_pictures, take_illustrated, train_illustrated
 from fathom.cli.introducing import introduce, show_columns, warn_of_little_time
-from fathom.cli.pictures import (
-    conclude_files,
-    file_column,
-    from_folder,
-    from_table,
-    introduce_files,
-    require_same_target,
-    sense_of_folder,
-    train_pictures,
-)
 from fathom.cli.screen import STOPPED, Screen, StopRequest, report_error
-from fathom.cli.sounds import train_sounds
-from fathom.cli.streaming import (
-    LargeRows,
-    large_rows,
-    require_streamable,
-    sample_rows,
-    say_onward,
-    search_and_go_on,
+from fathom.cli.senses import (
+    NOUNS,
+    file_column,
+    kinds_with_pictures,
+    note_absent_pictures,
+    sense_of_folder,
 )
 from fathom.cli.tables import (
     TableOptions,
@@ -40,43 +32,39 @@ from fathom.cli.tables import (
     recall_run,
     record_run,
     refuse_overwriting,
-    say_saved,
-    shown_notes,
+    require_table,
     started_at,
     take_apart,
 )
-from fathom.cli.texts import conclude_texts
-from fathom.cli.transcripts import conclude_transcriber, is_transcript, train_transcriber
 from fathom.cli.unfinished import Unfinished
 from fathom.cli.watching import SearchView
 from fathom.cli.workers import conclude_rounds, require_searchable, say_rounds
-from fathom.data.folders import Sense
-from fathom.data.parsing import ParsedTable, join_texts
+from fathom.data.parsing import ParsedTable
 from fathom.data.schema import ImageInput, TableInput
 from fathom.data.tables import Table
 from fathom.data.text import TextEncoding
 from fathom.data.textfiles import CLASS_COLUMN
-from fathom.deployment.archive import load, save
 from fathom.deployment.container import require_writable
 from fathom.errors import InputError, TrainingError
-from fathom.estimators import FathomClassifier, FathomRegressor
-from fathom.estimators.base import unit_mean
 from fathom.estimators.designing import (
     Given,
     Searched,
     class_weights,
+    read_prose,
     refuse_compressed,
     search_anew,
     search_on,
+    unit_mean,
 )
-from fathom.estimators.prose import FoundForTexts, go_on_with_texts, read_prose, search_texts
-from fathom.search.report import Report
+from fathom.loading import load
 from fathom.search.rounds import Rounds
 from fathom.training.monitor import Deadline, Monitor
 
+if TYPE_CHECKING:
+    from fathom.estimators import FathomClassifier, FathomRegressor
+
 SAVE_S, SAVE_S_PER_CELL = 0.5, 2e-8  # kept back for saving and leaving
 LEAST_S = 1.0  # of training, whatever is left
-NOUNS: dict[Sense, str] = {"images": "pictures", "sounds": "recordings"}
 
 
 def run_train(
@@ -92,6 +80,8 @@ def run_train(
     began = started_at()
     check_numbers(time_limit, options.seed)
     if memory is not None:
+        from fathom.cli.streaming import require_streamable
+
         require_streamable(options, continued, rounds)
     before = None
     if continued is not None:
@@ -99,40 +89,75 @@ def run_train(
         before, options = earlier(Path(continued), options, "--continue")
         output = output or continued
         if isinstance(before.schema_.input, ImageInput):
-            return _go_on_with_files(before, options, time_limit, output, is_json, began)
+            from fathom.cli.files import go_on_with_files
+
+            return go_on_with_files(before, options, time_limit, output, is_json, began)
     sense = sense_of_folder(options)
     if sense is not None and sense in NOUNS:
         require_searchable(rounds, f"for {NOUNS[sense]}")
-        return _train_on_files(None, sense, options, time_limit, output, is_json, began)
-    if not options.target and is_folder(options.path):
-        options = replace(options, target=(CLASS_COLUMN,))
-        if options.names is not None and options.task == "auto":
-            options = replace(options, task="classes")  # 0 to 9 in names of files are no amounts
+        from fathom.cli.files import train_on_files
+
+        return train_on_files(None, sense, options, time_limit, output, is_json, began)
+    options = _with_target_of_folder(options)
     require_table(options)
     place = Path(output or "model.fathom")
     refuse_overwriting(place, options.path)
     require_writable(place)
     screen = Screen(is_json)
-    prepare_engine()
-    with large_rows(options, memory) as rows:
-        if rows is not None:
-            return _train_from_disk(screen, rows, options, place, time_limit, began)
+    if memory is not None:
+        done = _train_from_disk(screen, memory, options, place, time_limit, began)
+        if done is not None:
+            return done
     whole, options = read_with_target(options)
-    beside = None if before is not None else take_illustrated(whole, options)
-    if beside is not None:
-        require_searchable(rounds, "for pictures in a table")
-        given = to_given(beside.table, options)
-        return train_illustrated(
-            screen, given, beside, options, place, time_limit, began, whole.decimal
-        )  # fmt: skip
-    named = None if before is not None else file_column(whole, options)
-    if named is not None:
-        require_searchable(rounds, f"for {NOUNS[named[1]]}")
-        return _train_on_files(whole, named[1], options, time_limit, output, is_json, began)
+    if before is None:
+        limits = time_limit, began
+        done = _train_on_what_is_named(screen, whole, options, rounds, output, place, *limits)
+        if done is not None:
+            return done
     table = note_absent_pictures(take_apart(whole, options), options)
     return _train_on_table(
         screen, table, options, before, rounds, place, time_limit, began, whole.decimal
     )
+
+
+def _with_target_of_folder(options: TableOptions) -> TableOptions:
+    """Predict the classes of a folder of texts, where no target is named."""
+    if options.target or not is_folder(options.path):
+        return options
+    # 0 to 9 in names of files are no amounts.
+    is_by_name = options.names is not None and options.task == "auto"
+    task = "classes" if is_by_name else options.task
+    return replace(options, target=(CLASS_COLUMN,), task=task)
+
+
+def _train_on_what_is_named(
+    screen: Screen,
+    whole: Table,
+    options: TableOptions,
+    rounds: Rounds | None,
+    output: str | None,
+    place: Path,
+    time_limit: float,
+    began: float,
+) -> int | None:
+    """Learn from pictures or recordings a table names; return the exit code, None without any."""
+    if "picture" in kinds_with_pictures(whole, options).values():
+        from fathom.cli.illustrated import take_illustrated, train_illustrated
+
+        beside = take_illustrated(whole, options)
+        if beside is not None:
+            require_searchable(rounds, "for pictures in a table")
+            given = to_given(beside.table, options)
+            return train_illustrated(
+                screen, given, beside, options, place, time_limit, began, whole.decimal
+            )  # fmt: skip
+    named = file_column(whole, options)
+    if named is None:
+        return None
+    from fathom.cli.files import train_on_files
+
+    require_searchable(rounds, f"for {NOUNS[named[1]]}")
+    return train_on_files(whole, named[1], options, time_limit, output, screen.is_json, began)
 
 
 def _train_on_table(
@@ -153,8 +178,9 @@ def _train_on_table(
     is_of_texts = prose is not None or is_model_of_texts(before)
     if is_of_texts:
         require_searchable(rounds, "for texts")
+        prepare_engine()  # alone: loops are of no use for texts, and would hold up the first steps
     else:
-        prepare_training("rows")  # of no use for texts, whose first steps they would hold up
+        prepare_training("rows")
     introduce(screen, table, options)
     if rounds is not None:
         say_rounds(screen, rounds)
@@ -165,7 +191,7 @@ def _train_on_table(
     stop = StopRequest(screen)
     safe = Unfinished(screen, place, options, decimal)
     with stop.listening():  # from here on there may be something to keep
-        view, deadline = SearchView(screen, time_limit, stop, spent), Deadline(left)
+        view, deadline = SearchView(screen, time_limit, stop, spent, _load_rest), Deadline(left)
         try:
             with view.shown():
                 model = _find(
@@ -177,6 +203,10 @@ def _train_on_table(
             text = "stopped before any network was trained; nothing is saved"
             report_error(text, screen.is_json)
             return STOPPED
+        from fathom.cli.concluding import conclude_search
+        from fathom.cli.texts import conclude_texts
+        from fathom.deployment.archive import save
+
         is_cut = stop.is_asked or deadline.remaining() <= 0
         model.time_limit = time_limit
         path = save(model, place)
@@ -186,7 +216,7 @@ def _train_on_table(
         if is_of_texts:
             conclude_texts(screen, model, path, options, seconds)
         else:
-            _conclude(screen, model, path, seconds, options)
+            conclude_search(screen, model, path, seconds, options)
         if rounds is not None:
             conclude_rounds(screen, rounds, is_cut=is_cut)
     return STOPPED if stop.is_asked else 0
@@ -194,140 +224,45 @@ def _train_on_table(
 
 def _train_from_disk(
     screen: Screen,
-    rows: LargeRows,
+    memory: int,
     options: TableOptions,
     place: Path,
     time_limit: float,
     began: float,
-) -> int:
-    """Search on a sample, train on over the whole file; return the exit code."""
-    prepare_training("rows")
-    table, options, places = sample_rows(screen, rows, options)
-    given = to_given(table, options)
-    introduce(screen, table, options)
-    spent = time.monotonic() - began
-    left = max(time_limit - spent - SAVE_S, LEAST_S)
-    warn_of_little_time(screen, time_limit, spent, left + SAVE_S)
-    stop = StopRequest(screen)
-    with stop.listening():
-        view, deadline = SearchView(screen, time_limit, stop, spent), Deadline(left)
-        with view.shown():
-            schema, onward = search_and_go_on(
-                screen, table, given, rows, places, options, view, deadline,
-                lambda columns: show_columns(screen, columns, None, is_new=True),
-            )  # fmt: skip
-        kind = FathomRegressor if given.target.task == "numbers" else FathomClassifier
-        model = kind(random_state=options.seed, time_limit=time_limit)
-        path = save(model.restore_design(schema, onward.design), place)
-        say_onward(screen, onward, rows)
-        seconds = time.monotonic() - began
-        _conclude(screen, model, path, seconds, options, can_go_on=False)
-    return STOPPED if stop.is_asked else 0
+) -> int | None:
+    """Search on a sample of a file that does not fit into memory, train on over all of it.
 
-
-def _go_on_with_files(
-    before: FathomClassifier | FathomRegressor,
-    options: TableOptions,
-    time_limit: float,
-    output: str,
-    is_json: bool,
-    began: float,
-) -> int:
-    """Train a network of pictures or recordings on; return the exit code."""
-    described = before.schema_.input
-    assert isinstance(described, ImageInput)
-    sense: Sense = "images" if described.hearing is None else "sounds"
-    table = None
-    if sense_of_folder(options) is None:
-        require_table(options)
-        table, options = read_with_target(options)
-    return _train_on_files(table, sense, options, time_limit, output, is_json, began, before)
-
-
-def _train_on_files(
-    table: Table | None,
-    sense: Sense,
-    options: TableOptions,
-    time_limit: float,
-    output: str | None,
-    is_json: bool,
-    began: float,
-    before: FathomClassifier | FathomRegressor | None = None,
-) -> int:
-    """Find a network for files in a folder or named by a table; return the exit code."""
-    screen, place = Screen(is_json), Path(output or "model.fathom")
-    require_writable(place)
-    if table is None:
-        prepare_training("pictures")
-        files = from_folder(options)
-    else:
-        column = file_column(table, options)
-        assert column is not None
-        if sense == "sounds" and is_transcript(table, options):
-            prepare_engine()
-            return _train_on_texts(screen, table, column[0], options, time_limit, place, began)
-        prepare_training("pictures")
-        files = from_table(table, column[0], options)
-    if before is not None:
-        require_same_target(before, files.target)
-    introduce_files(screen, files, options, NOUNS[sense])
-    spent = time.monotonic() - began
-    left = max(time_limit - spent - SAVE_S, LEAST_S)
-    stop = StopRequest(screen)
-    with stop.listening():
-        view, deadline = SearchView(screen, time_limit, stop, spent), Deadline(left)
-        with view.shown():
-            if sense == "sounds":
-                model = train_sounds(
-                    screen, files, options.seed, time_limit, view, deadline, before
-                )
-            else:
-                model = train_pictures(
-                    screen, files, options, time_limit, view, deadline, before
-                )  # fmt: skip
-        path = save(model, place)
-        record_run(path, options, ".")
-        seconds = time.monotonic() - began
-        conclude_files(screen, model, path, options, seconds, NOUNS[sense])
-    return STOPPED if stop.is_asked else 0
-
-
-def _train_on_texts(
-    screen: Screen,
-    table: Table,
-    column: str,
-    options: TableOptions,
-    time_limit: float,
-    place: Path,
-    began: float,
-) -> int:
-    """Find a network that writes down recordings; return the exit code."""
-    spent = time.monotonic() - began
-    stop = StopRequest(screen)
-    with stop.listening():
-        view = SearchView(screen, time_limit, stop, spent)
-        deadline = Deadline(max(time_limit - spent - SAVE_S, LEAST_S))
-        with view.shown():
-            model = train_transcriber(screen, table, column, options, time_limit, view, deadline)
-        path = save(model, place)
-        conclude_transcriber(screen, model, path, options, time.monotonic() - began)
-    return STOPPED if stop.is_asked else 0
-
-
-def require_table(options: TableOptions) -> None:
-    """Refuse to learn without a table or a target.
-
-    Raises
-    ------
-    InputError
-        If either is not named.
+    Return the exit code, None where the file does fit.
     """
-    if not options.path:
-        hint = "fathom train TABLE.csv --target COLUMN"
-        raise InputError("a table to learn from", got="none", hint=hint)
-    if not options.target:
-        hint = "name a column of the table: --target COLUMN"
-        raise InputError("--target, the column to predict", got="none", hint=hint)
+    from fathom.cli.concluding import conclude_search, model_for
+    from fathom.cli.streaming import large_rows, sample_rows, say_onward, search_and_go_on
+    from fathom.deployment.archive import save
+
+    with large_rows(options, memory) as rows:
+        if rows is None:
+            return None
+        prepare_training("rows")
+        table, options, places = sample_rows(screen, rows, options)
+        given = to_given(table, options)
+        introduce(screen, table, options)
+        spent = time.monotonic() - began
+        left = max(time_limit - spent - SAVE_S, LEAST_S)
+        warn_of_little_time(screen, time_limit, spent, left + SAVE_S)
+        stop = StopRequest(screen)
+        with stop.listening():
+            view, deadline = SearchView(screen, time_limit, stop, spent), Deadline(left)
+            with view.shown():
+                schema, onward = search_and_go_on(
+                    screen, table, given, rows, places, options, view, deadline,
+                    lambda columns: show_columns(screen, columns, None, is_new=True),
+                )  # fmt: skip
+            model = model_for(given.target, options.seed).restore_design(schema, onward.design)
+            model.time_limit = time_limit
+            path = save(model, place)
+            say_onward(screen, onward, rows)
+            seconds = time.monotonic() - began
+            conclude_search(screen, model, path, seconds, options, can_go_on=False)
+        return STOPPED if stop.is_asked else 0
 
 
 def check_numbers(time_limit: float, seed: int) -> None:
@@ -354,7 +289,9 @@ def earlier(path: Path, options: TableOptions, flag: str) -> tuple[Any, TableOpt
         If it is no model of a table, of pictures, recordings or texts, or what it was trained on is
         not known.
     """
-    model = load(path)
+    from fathom.deployment.archive import load as load_model
+
+    model = load_model(path)
     described = model.schema_.input
     is_of_files = isinstance(described, ImageInput) and described.is_photo
     is_apart = is_of_files or is_model_of_texts(model)
@@ -440,56 +377,18 @@ def _find(
     deadline: Deadline,
     safe: Unfinished,
     rounds: Rounds | None,
-) -> FathomClassifier | FathomRegressor:
+) -> "FathomClassifier | FathomRegressor":
     """Find networks for a table, and return the model they make."""
-    kind = FathomRegressor if given.target.task == "numbers" else FathomClassifier
-    model = kind(random_state=options.seed)
-    if is_model_of_texts(before):
-        require_same_target(before, given.target)
-        texts = join_texts(before._parse_rows(table.features))
-        watch: dict[str, Any] = {"monitor": view, "deadline": deadline}
-        found_so_far = FoundForTexts.of(before)
-        return model.restore(
-            *go_on_with_texts(found_so_far, texts, given.y, given.weight, **watch)
-        )  # fmt: skip
-    if prose is None:
-        found = _search(screen, table, given, options, before, view, deadline, safe, rounds)
-        return model.restore_design(found.schema, found.design)
-    show_columns(screen, prose[0], options.time, is_new=True)
-    return model.restore(
-        *search_texts(
-            join_texts(prose[1]), given.y, prose[0], given.target, given.weight, options.seed,
-            monitor=view, deadline=deadline,
-        )
-    )  # fmt: skip
+    if prose is not None or is_model_of_texts(before):
+        from fathom.cli.texts import train_texts
+
+        return train_texts(screen, table, given, options, before, prose, view, deadline)
+    found = _search(screen, table, given, options, before, view, deadline, safe, rounds)
+    from fathom.cli.concluding import model_for
+
+    return model_for(given.target, options.seed).restore_design(found.schema, found.design)
 
 
-def _conclude(
-    screen: Screen,
-    model: FathomClassifier | FathomRegressor,
-    path: Path,
-    seconds: float,
-    options: TableOptions,
-    *,
-    can_go_on: bool = True,
-) -> None:
-    report: Report = model.report_
-    if report.notes:
-        screen.say()
-        screen.say("Worth knowing:")
-        for line in shown_notes(report.notes):
-            screen.say(line)
-    screen.say()
-    for line in report.words():
-        screen.say(line)
-    say_held_out(screen, model)
-    screen.say(f"The search ended: {report.stopped}.")
-    further = ("fathom train --continue {name} --time-limit 60",) if can_go_on else ()
-    say_saved(screen, path, options.path, seconds, "NEW_ROWS.csv", *further)
-    screen.emit("report", **report.model_dump(mode="json"), words=list(report.words()))
-    metric, score = report.headline
-    each = {one.output: one.value for one in report.scores if one.output}
-    screen.emit(
-        "done", metric=metric, score=score, **({"rmse": each} if each else {}),
-        seconds=round(seconds, 3), output=str(path),
-    )  # fmt: skip
+def _load_rest() -> None:
+    """Load what saving and saying takes while networks train, so that the end need not wait."""
+    threading.Thread(target=lambda: load("fathom.cli.concluding"), daemon=True).start()

@@ -6,9 +6,7 @@ from pathlib import Path
 
 from fathom.cli.screen import Screen
 from fathom.cli.tables import TableOptions, forget_run, record_run
-from fathom.deployment.archive import save
 from fathom.errors import ModelFileError
-from fathom.estimators import FathomClassifier, FathomRegressor
 from fathom.estimators.designing import Searching
 
 
@@ -51,9 +49,11 @@ class Unfinished:
         """Save the model as it stands; where that fails, say so once and loudly."""
         if self._has_failed:
             return
-        is_numbers = found.schema.target.task == "numbers"
-        kind = FathomRegressor if is_numbers else FathomClassifier
-        model = kind(random_state=self._options.seed).restore_design(found.schema, found.design)
+        from fathom.cli.concluding import model_for
+        from fathom.deployment.archive import save
+
+        model = model_for(found.schema.target, self._options.seed)
+        model.restore_design(found.schema, found.design)
         try:
             if self._is_kept:
                 forget_run(self.path)

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Group
@@ -34,12 +34,20 @@ class SearchView(Monitor):
         Asked whether to go on.
     spent : float
         Seconds of the limit that are used already.
+    at_first_epoch : callable
+        Called once, when a network has had its first epoch.
     """
 
     def __init__(
-        self, screen: Screen, seconds: float, stop: StopRequest, spent: float = 0.0
+        self,
+        screen: Screen,
+        seconds: float,
+        stop: StopRequest,
+        spent: float = 0.0,
+        at_first_epoch: Callable[[], None] = lambda: None,
     ) -> None:
         self._screen, self._stop, self._seconds = screen, stop, seconds
+        self._at_first_epoch: Callable[[], None] | None = at_first_epoch
         self._lock, self._over, self._is_over = threading.Lock(), threading.Event(), False
         now = time.monotonic()
         self._began, self._spoke, self._has_spoken_of_loss = now - spent, now, False
@@ -80,6 +88,9 @@ class SearchView(Monitor):
             if self._is_over:
                 return
             self._screen.emit("epoch", network=start + 1, **epoch.model_dump())
+            if self._at_first_epoch is not None:
+                self._at_first_epoch()
+                self._at_first_epoch = None
             if self._best is None:  # there is no other news yet
                 given = self._planned.get(start)
                 of = f" of {given}" if given else ""

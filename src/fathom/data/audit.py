@@ -4,12 +4,12 @@ import math
 
 import numpy as np
 import polars as pl
-from scipy.stats import rankdata
 
 from fathom.data.cells import counted, listing, quoted
 from fathom.data.columns import ID_NAME
 from fathom.data.parsing import ParsedTable
 from fathom.data.schema import Column, Target
+from fathom.loading import load
 
 LEAK = 0.99  # held-out AUC or R² of one column alone
 FEWEST_ROWS = 40  # with fewer, one column may look perfect by chance
@@ -105,7 +105,14 @@ def _number_rows(
     if len(y) < FEWEST_ROWS:
         return None
     rows = rng.permutation(len(y))[:rows_at_most]
-    return rows, rankdata(y[rows]) / len(rows)
+    return rows, _ranks(y[rows]) / len(rows)
+
+
+def _ranks(y: np.ndarray) -> np.ndarray:
+    """Return the ranks of numbers from 1, equal ones at their mean rank."""
+    _, which, counts = np.unique(y, return_inverse=True, return_counts=True)
+    last = np.cumsum(counts)
+    return np.asarray((last - (counts - 1) / 2)[which])
 
 
 def _candidates(
@@ -179,6 +186,8 @@ def _category_means(codes: np.ndarray, outputs: np.ndarray, half: int) -> np.nda
 
 
 def _tree(x: np.ndarray, goal: np.ndarray, half: int, is_classes: bool) -> np.ndarray:
+    load("scipy.stats", "sklearn.tree")
+    from scipy.stats import rankdata
     from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
     # ranks, since the tree works in float32, where near or huge numbers become one
@@ -196,6 +205,8 @@ def _tree(x: np.ndarray, goal: np.ndarray, half: int, is_classes: bool) -> np.nd
 
 def _mean_auc(predicted: np.ndarray, goal: np.ndarray) -> float:
     """Return the mean over classes of the area under the ROC curve of one against the rest."""
+    from scipy.stats import rankdata
+
     is_class = np.arange(predicted.shape[1]) == goal[:, None]
     n_in = is_class.sum(axis=0)
     has_both = (n_in > 0) & (n_in < len(goal))
@@ -342,7 +353,7 @@ def _are_neighbours_alike(target: Target, y: np.ndarray) -> bool:
             return False
         likeness = (float(is_same.mean()) - chance) / (1 - chance)
     else:
-        ranks = rankdata(y[:, 0])
+        ranks = _ranks(y[:, 0])
         steps = np.diff(ranks)
         if (steps >= 0).all() or (steps <= 0).all():
             return False

@@ -1,20 +1,20 @@
 """Features: a parsed table as one matrix that a network's first layer takes apart again."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import NamedTuple, Self
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
-from scipy.sparse import csr_matrix, diags
-from sklearn.decomposition import TruncatedSVD
-from sklearn.feature_extraction.text import HashingVectorizer
-from sklearn.model_selection import KFold
 
 from fathom.data.parsing import ParsedTable, lacks_picture
 from fathom.data.schema import Column
 from fathom.data.sketches import QuantileSketch
+from fathom.data.splitting import folds_at, place_by_chance
 from fathom.data.views import NumberViews, View
 from fathom.errors import InputError
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
 
 FEW_CODES = 10  # codes up to which a category is told by one-hot alone
 MOST_CODES = 1001  # codes a category may have in the network: missing and the 1000 most frequent
@@ -146,6 +146,10 @@ class TableEncoding:
                 hint="overrule a kind, for example --kind column=category",
             )
         return cls(parsed.columns, numbers, means, texts, layout), others
+
+    def with_thresholds(self) -> Self:
+        """Return the encoding with the thresholds of all trees worked out, see `NumberViews`."""
+        return replace(self, numbers=tuple(one.with_thresholds() for one in self.numbers))
 
     def encode(
         self, parsed: ParsedTable, view: View, means: np.ndarray | None = None
@@ -313,12 +317,16 @@ def _inner_means(codes: np.ndarray, y: np.ndarray, n: int, seed: int) -> np.ndar
     means = np.tile(y.mean(axis=0), (len(y), 1))
     if len(y) < 2 * INNER_FOLDS:
         return means
-    for others, rows in KFold(INNER_FOLDS, shuffle=True, random_state=seed).split(codes):
+    for fold in folds_at(place_by_chance(len(y), INNER_FOLDS, seed)):
+        others, rows = fold.training, fold.held_out
         means[rows] = _target_means(codes[others], y[others], n)[codes[rows]]
     return means
 
 
-def _hashed(texts: np.ndarray) -> csr_matrix:
+def _hashed(texts: np.ndarray) -> "csr_matrix":
+    from scipy.sparse import csr_matrix
+    from sklearn.feature_extraction.text import HashingVectorizer
+
     vectorizer = HashingVectorizer(
         n_features=TEXT_HASHES, analyzer="char_wb", ngram_range=(2, 4), alternate_sign=False
     )
@@ -326,6 +334,9 @@ def _hashed(texts: np.ndarray) -> csr_matrix:
 
 
 def _fit_text(texts: np.ndarray, seed: int) -> TextParts:
+    from scipy.sparse import diags
+    from sklearn.decomposition import TruncatedSVD
+
     rows = np.random.default_rng(seed).permutation(len(texts))[:TEXT_ROWS]
     counts = _hashed(texts[rows])
     occurs = np.asarray((counts > 0).sum(axis=0)).ravel()

@@ -73,7 +73,7 @@ class RowEncoding:
         if has_columns(plain.columns):
             table, own = TableEncoding.fit(plain.take(rows), y[rows], n_classes, seed)
             means = table.target_means(plain)
-            means[rows] = own
+            means[rows], table = own, table.with_thresholds()
         text = None
         if has_texts(parsed.columns):
             texts = join_texts(parsed)

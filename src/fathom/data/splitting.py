@@ -1,17 +1,14 @@
-"""Splitting: which rows train, and which are held out to judge."""
+"""Splitting: which rows train, and which are held out to judge.
+
+Rows are divided as scikit-learn divides them. What the first network of a search needs of that is
+written out here, since loading scikit-learn takes longer than training that network
+(docs/decisions/0033-the-first-epoch.md); whoever needs more loads it.
+"""
 
 import warnings
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.model_selection import (
-    BaseCrossValidator,
-    GroupKFold,
-    KFold,
-    StratifiedGroupKFold,
-    StratifiedKFold,
-    train_test_split,
-)
 
 from fathom.errors import InputError
 
@@ -58,6 +55,8 @@ def hold_out(
     n_held_out = round(fraction * len(rows))
     if n_held_out < max(FEWEST_HELD_OUT, n_classes) or len(rows) - n_held_out < n_classes:
         return np.arange(n), None
+    from sklearn.model_selection import train_test_split
+
     training, held_out = train_test_split(
         rows, test_size=n_held_out, random_state=seed, stratify=classes
     )
@@ -125,23 +124,74 @@ def make_folds(
         what = "rows" if groups is None else "groups"
         raise InputError(f"at least 2 {what}", got=f"{distinct}", hint="add data")
     parts = n_folds if n_folds > 1 else max(2, round(1 / fraction))
-    splitter = _splitter(min(parts, distinct), seed, classes, groups)
-    with warnings.catch_warnings():  # a class of few rows is told of elsewhere
-        warnings.simplefilter("ignore", UserWarning)
-        found = _divide(splitter, n, classes, groups)
-        if not all(len(fold.held_out) for fold in found):  # for the shares of classes' sake
-            whole_groups = GroupKFold(len(found), shuffle=True, random_state=seed)
-            found = _divide(whole_groups, n, classes, groups)
+    parts = min(parts, distinct)
+    can_stratify = classes is not None and np.bincount(classes).max() >= parts
+    if groups is not None:
+        found = _divide_groups(parts, seed, classes if can_stratify else None, groups)
+    elif classes is not None and can_stratify:
+        found = folds_at(place_by_class(classes, parts, seed))
+    else:
+        found = folds_at(place_by_chance(n, parts, seed))
     if classes is not None and groups is None:
         found = [_with_single_rows(fold, classes) for fold in found]
     return tuple(found if n_folds > 1 else found[:1])
 
 
-def _divide(
-    splitter: BaseCrossValidator, n: int, classes: np.ndarray | None, groups: np.ndarray | None
+def place_by_chance(n: int, n_folds: int, seed: int) -> np.ndarray:
+    """Return the number of the fold that holds out each row, as `KFold` shuffles rows."""
+    order = np.arange(n)
+    np.random.RandomState(seed).shuffle(order)
+    sizes = np.full(n_folds, n // n_folds)
+    sizes[: n % n_folds] += 1
+    places = np.empty(n, int)
+    places[order] = np.repeat(np.arange(n_folds), sizes)
+    return places
+
+
+def place_by_class(classes: np.ndarray, n_folds: int, seed: int) -> np.ndarray:
+    """Return the number of the fold that holds out each row, as `StratifiedKFold` deals them out.
+
+    Rows that lie sorted by class, the class that appears first in front, are dealt to the folds in
+    turn: so many of a class each fold gets. Which rows those are is drawn.
+    """
+    rng = np.random.RandomState(seed)
+    present, first = np.unique(classes, return_index=True)
+    by_appearance = present[np.argsort(first)]
+    counts = np.bincount(classes)[by_appearance]
+    dealt = np.repeat(np.arange(len(present)), counts)
+    places = np.empty(len(classes), int)
+    shares = [np.bincount(dealt[fold::n_folds], minlength=len(present)) for fold in range(n_folds)]
+    for number, shares_of_one in zip(by_appearance, np.transpose(shares), strict=True):
+        own = np.repeat(np.arange(n_folds), shares_of_one)
+        rng.shuffle(own)
+        places[classes == number] = own
+    return places
+
+
+def folds_at(places: np.ndarray) -> list[Fold]:
+    """Return the folds, given the number of the one that holds out each row."""
+    each = range(int(places.max()) + 1)
+    return [Fold(np.flatnonzero(places != fold), np.flatnonzero(places == fold)) for fold in each]
+
+
+def _divide_groups(
+    n_folds: int, seed: int, classes: np.ndarray | None, groups: np.ndarray
 ) -> list[Fold]:
-    folds = splitter.split(np.zeros((n, 1)), classes, groups)
-    return [Fold(np.sort(training), np.sort(held_out)) for training, held_out in folds]
+    """Divide whole groups, each part with its share of every class where classes are given."""
+    from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
+
+    def divide(splitter: GroupKFold | StratifiedGroupKFold) -> list[Fold]:
+        folds = splitter.split(np.zeros((len(groups), 1)), classes, groups)
+        return [Fold(np.sort(training), np.sort(held_out)) for training, held_out in folds]
+
+    whole_groups = GroupKFold(n_folds, shuffle=True, random_state=seed)
+    if classes is None:
+        return divide(whole_groups)
+    with warnings.catch_warnings():  # a class of few rows is told of elsewhere
+        warnings.simplefilter("ignore", UserWarning)
+        found = divide(StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed))
+    is_whole = all(len(fold.held_out) for fold in found)  # or shares of classes left one empty
+    return found if is_whole else divide(whole_groups)
 
 
 def _with_single_rows(fold: Fold, classes: np.ndarray) -> Fold:
@@ -151,17 +201,6 @@ def _with_single_rows(fold: Fold, classes: np.ndarray) -> Fold:
         return fold
     training = np.concatenate([fold.training, fold.held_out[is_single]])
     return Fold(np.sort(training), fold.held_out[~is_single])
-
-
-def _splitter(
-    n_folds: int, seed: int, classes: np.ndarray | None, groups: np.ndarray | None
-) -> BaseCrossValidator:
-    can_stratify = classes is not None and np.bincount(classes).max() >= n_folds
-    if groups is not None:
-        kind = StratifiedGroupKFold if can_stratify else GroupKFold
-    else:
-        kind = StratifiedKFold if can_stratify else KFold
-    return kind(n_folds, shuffle=True, random_state=seed)
 
 
 def _latest(order: np.ndarray, fraction: float) -> Fold:

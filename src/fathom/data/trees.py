@@ -7,14 +7,9 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 from scipy.special import logsumexp
-from sklearn.ensemble import (
-    HistGradientBoostingClassifier,
-    HistGradientBoostingRegressor,
-    RandomForestClassifier,
-    RandomForestRegressor,
-)
-from sklearn.model_selection import KFold, StratifiedKFold
 from threadpoolctl import threadpool_limits
+
+from fathom.loading import load
 
 N_FOREST = 100  # trees, at most
 N_ROUNDS = {True: 250, False: 600}  # of boosting, at most: for classes, and for numbers
@@ -203,6 +198,7 @@ class TreeView:
             The trees, and what they say of the training rows themselves, shape (n, columns): each
             row judged only by trees that have not seen it.
         """
+        load("sklearn.ensemble")  # first: else its threads are not limited, nor is this timed right
         ranks = tuple(
             _code_ranks(codes, y, n_classes, n)
             for codes, n in zip(x.T[x.shape[1] - len(n_codes) :], n_codes, strict=True)
@@ -290,6 +286,8 @@ def _grow_forest(
         "min_samples_leaf": LEAF_ROWS, "random_state": seed % 2**32,
         "max_samples": min(1.0, TREE_ROWS / len(x)),
     }  # fmt: skip
+    from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+
     kind = RandomForestClassifier if n_classes else RandomForestRegressor
     grown = kind(**settings, **({} if n_classes else {"max_features": 0.5}))
     began = time.monotonic()
@@ -346,6 +344,8 @@ def _grow_boosted(
 
     The folds also tell after how many rounds more of them only learn the rows by heart.
     """
+    from sklearn.model_selection import KFold, StratifiedKFold
+
     fewest = np.bincount(y)[np.unique(y)].min() if n_classes else len(y)
     splitter = StratifiedKFold if n_classes and fewest >= n_folds else KFold
     folds = splitter(n_folds, shuffle=True, random_state=seed % 2**32)
@@ -394,6 +394,8 @@ def _boosting_loss(shown: np.ndarray, y: np.ndarray, n_classes: int) -> float:
 def _boost(
     x: np.ndarray, y: np.ndarray, n_classes: int, seed: int, rounds: int, rate: float
 ) -> Trees:
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+
     if n_classes and (y == y[0]).all():
         return _no_trees(1 if n_classes == 2 else n_classes)
     kind = HistGradientBoostingClassifier if n_classes else HistGradientBoostingRegressor

@@ -1,15 +1,15 @@
 """Views: the ways in which one column of numbers can be shown to a network."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from typing import Literal, Self, TypeAlias
 
 import numpy as np
-from scipy.stats import norm
-from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+from scipy.special import ndtri
 
 from fathom.data.sketches import QuantileSketch
+from fathom.loading import load
 
 View: TypeAlias = Literal["robust", "quantile", "bins", "tree_bins"]
 N_BINS = 16
@@ -45,8 +45,8 @@ class NumberViews:
         Values at evenly spaced shares of the training rows, ascending.
     edges : numpy.ndarray
         Edges of the quantile bins, ascending, at most 17.
-    thresholds : numpy.ndarray
-        Thresholds of the tree, ascending, at most 15.
+    tree : numpy.ndarray or TreeSample
+        Thresholds of the tree, ascending, at most 15; or what to grow it on.
 
     References
     ----------
@@ -59,7 +59,12 @@ class NumberViews:
     scale: float
     quantiles: np.ndarray
     edges: np.ndarray
-    thresholds: np.ndarray
+    tree: "np.ndarray | TreeSample"
+
+    @cached_property
+    def thresholds(self) -> np.ndarray:
+        """Thresholds of the tree, ascending; it is grown when they are first asked for."""
+        return self.tree if isinstance(self.tree, np.ndarray) else self.tree.grow()
 
     @classmethod
     def fit(
@@ -111,8 +116,12 @@ class NumberViews:
             quantiles = quantiles_at(shares) + noise * rng.standard_normal(n_quantiles)
         edges = np.unique(quantiles_at(np.linspace(0, 1, N_BINS + 1)))
         filled = np.where(np.isnan(x), middle, x)
-        thresholds = np.zeros(0) if y is None else _tree_thresholds(filled, y, is_classes, rng)
-        return cls(float(middle), scale, np.sort(quantiles), edges, thresholds)
+        tree = np.zeros(0) if y is None else TreeSample.draw(filled, y, is_classes, rng)
+        return cls(float(middle), scale, np.sort(quantiles), edges, tree)
+
+    def with_thresholds(self) -> Self:
+        """Return the same with the thresholds in place of what the tree is grown on."""
+        return self if isinstance(self.tree, np.ndarray) else replace(self, tree=self.thresholds)
 
     def show(self, x: np.ndarray, view: View) -> np.ndarray:
         """Return the values in a view, as float64 of the same shape; missing ones are filled."""
@@ -137,7 +146,7 @@ class NumberViews:
         from_below = np.interp(x, self.quantiles, shares)
         from_above = 1 - np.interp(-x, -self.quantiles[::-1], shares)
         share = np.clip((from_below + from_above) / 2, LEAST_SHARE, 1 - LEAST_SHARE)
-        return np.asarray(norm.ppf(share))
+        return np.asarray(ndtri(share))
 
 
 def bounded(x: np.ndarray) -> np.ndarray:
@@ -145,13 +154,39 @@ def bounded(x: np.ndarray) -> np.ndarray:
     return np.where(np.abs(x) < SMALLEST, 0.0, np.clip(x, -LARGEST, LARGEST))
 
 
-def _tree_thresholds(
-    x: np.ndarray, y: np.ndarray, is_classes: bool, rng: np.random.Generator
-) -> np.ndarray:
-    rows = rng.permutation(len(x))[:TREE_ROWS]
-    x = np.clip(x[rows], -TREE_LARGEST, TREE_LARGEST).astype(np.float32)
-    kind = DecisionTreeClassifier if is_classes else DecisionTreeRegressor
-    leaf = max(5, len(rows) // 200)
-    tree = kind(max_leaf_nodes=N_BINS, min_samples_leaf=leaf, random_state=0)
-    grown = tree.fit(x[:, None], y[rows]).tree_
-    return np.unique(grown.threshold[grown.feature >= 0])
+@dataclass(frozen=True)
+class TreeSample:
+    """Rows of one column that a tree is grown on later, by those who look at its thresholds.
+
+    The first network of a search does not, and scikit-learn takes longer to load than that network
+    to train.
+
+    Attributes
+    ----------
+    x, y : numpy.ndarray
+        Values, float32, and the target of the same rows.
+    is_classes : bool
+        Whether y are classes.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    is_classes: bool
+
+    @classmethod
+    def draw(cls, x: np.ndarray, y: np.ndarray, is_classes: bool, rng: np.random.Generator) -> Self:
+        """Draw the rows, of which none may be missing."""
+        rows = rng.permutation(len(x))[:TREE_ROWS]
+        x = np.clip(x[rows], -TREE_LARGEST, TREE_LARGEST).astype(np.float32)
+        return cls(x, y[rows], is_classes)
+
+    def grow(self) -> np.ndarray:
+        """Return the thresholds of the tree, ascending."""
+        load("sklearn.tree")
+        from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+
+        kind = DecisionTreeClassifier if self.is_classes else DecisionTreeRegressor
+        leaf = max(5, len(self.x) // 200)
+        tree = kind(max_leaf_nodes=N_BINS, min_samples_leaf=leaf, random_state=0)
+        grown = tree.fit(self.x[:, None], self.y).tree_
+        return np.unique(grown.threshold[grown.feature >= 0])

@@ -1,7 +1,26 @@
-"""Fit and predict, as scikit-learn speaks."""
+"""Fit and predict, as scikit-learn speaks.
 
-from fathom.estimators.classifier import FathomClassifier
-from fathom.estimators.regressor import FathomRegressor
-from fathom.estimators.transcriber import FathomTranscriber
+An estimator is loaded when its name is used: a search can begin without one.
+"""
 
-__all__ = ["FathomClassifier", "FathomRegressor", "FathomTranscriber"]
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fathom.estimators.classifier import FathomClassifier as FathomClassifier
+    from fathom.estimators.regressor import FathomRegressor as FathomRegressor
+    from fathom.estimators.transcriber import FathomTranscriber as FathomTranscriber
+
+_HOMES = {
+    "FathomClassifier": "fathom.estimators.classifier",
+    "FathomRegressor": "fathom.estimators.regressor",
+    "FathomTranscriber": "fathom.estimators.transcriber",
+}
+
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'fathom.estimators' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

@@ -1,18 +1,10 @@
 """Aims: what the outputs of a network should be, from what is predicted."""
 
-from typing import Any
-
 import numpy as np
-from scipy.sparse import issparse
 
 from fathom.data.encoding import Standardization
 from fathom.data.schema import Target
 from fathom.nn.architecture import Architecture
-
-
-def dense_target(y: Any) -> np.ndarray:
-    """Return a target that may have come as a sparse matrix as an array."""
-    return np.asarray(y.toarray() if issparse(y) else y)
 
 
 def fit_target_encoding(

@@ -27,16 +27,16 @@ from fathom.data.schema import (
 from fathom.data.splitting import hold_out
 from fathom.errors import InputError
 from fathom.estimators.aims import aim_of, fit_target_encoding
+from fathom.estimators.checking import is_table, read_features
 from fathom.estimators.choosing import AnyEncoding, AnyPredictor, predictor_of, search_apart
 from fathom.estimators.defaults import default_architecture, default_recipe
 from fathom.estimators.designing import (
     Given,
     Searched,
-    is_table,
-    read_features,
     refuse_compressed,
     search_anew,
     search_on,
+    unit_mean,
 )
 from fathom.estimators.factoring import combine_trained, likelihoods_of
 from fathom.estimators.illustrated import RowPredictor
@@ -422,12 +422,6 @@ class FathomEstimator(BaseEstimator):
         if self.random_state is None and given is not None:
             return recipe
         return recipe.model_copy(update={"seed": self._seed()})
-
-
-def unit_mean(weight: np.ndarray) -> np.ndarray:
-    """Return weights with mean 1 over the rows that have any, as float32."""
-    weight = weight / weight.max()  # so that no sum overflows
-    return np.asarray(weight / weight[weight > 0].mean(), np.float32)
 
 
 def _has_names(estimator: BaseEstimator, frame: pl.DataFrame) -> bool:

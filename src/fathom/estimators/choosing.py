@@ -10,7 +10,7 @@ from fathom.data.illustrated import RowEncoding
 from fathom.data.parsing import join_texts
 from fathom.data.schema import ColumnKind, Schema
 from fathom.data.text import TextEncoding
-from fathom.estimators.designing import Given
+from fathom.estimators.designing import Given, read_prose
 from fathom.estimators.illustrated import (
     FoundForRows,
     RowPredictor,
@@ -18,7 +18,7 @@ from fathom.estimators.illustrated import (
     search_illustrated,
 )
 from fathom.estimators.predicting import Predictor
-from fathom.estimators.prose import FoundForTexts, TextPredictor, read_prose, search_texts
+from fathom.estimators.prose import FoundForTexts, TextPredictor, search_texts
 from fathom.nn.architecture import Architecture
 from fathom.nn.network import Network
 from fathom.training.monitor import Deadline, Monitor

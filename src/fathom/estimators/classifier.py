@@ -21,15 +21,14 @@ from fathom.data.combinations import (
 )
 from fathom.data.schema import ColumnKind, Target
 from fathom.errors import InputError
-from fathom.estimators.aims import dense_target
 from fathom.estimators.base import (
     FathomEstimator,
     describe_input,
     lay_out,
     picture_shape,
-    unit_mean,
 )
-from fathom.estimators.designing import class_weights, read_rows
+from fathom.estimators.checking import dense_target, read_rows
+from fathom.estimators.designing import class_weights, unit_mean
 from fathom.estimators.factoring import read_factors
 from fathom.estimators.listening import require_recordings, search_sounds
 from fathom.nn.architecture import Architecture

@@ -1,29 +1,21 @@
 """Estimators that design their own networks: from any table to a fitted ensemble."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
-from scipy.sparse import issparse
-from sklearn.base import BaseEstimator
-from sklearn.utils.validation import (
-    _check_feature_names,
-    _check_y,
-    check_consistent_length,
-    validate_data,
-)
 
 from fathom.data.audit import audit
-from fathom.data.cells import first_row, is_nothing, quoted
+from fathom.data.cells import quoted
 from fathom.data.columns import infer_columns
-from fathom.data.frames import to_frame
 from fathom.data.parsing import ParsedTable, parse_table
 from fathom.data.schema import Column, ColumnKind, Schema, TableInput, Target
 from fathom.data.splitting import Fold
 from fathom.data.survey import Survey
 from fathom.errors import InputError
+from fathom.loading import Later
 from fathom.search.design import Design, Plan, design
 from fathom.search.material import Grown
 from fathom.search.replay import replay
@@ -31,51 +23,10 @@ from fathom.search.rounds import Rounds, as_rounds, design_in_rounds
 from fathom.search.tried import Tried
 from fathom.training.monitor import Deadline, Monitor
 
-
-def is_table(x: object) -> bool:
-    """Tell whether x is a data frame, of whatever library."""
-    return hasattr(x, "columns") or hasattr(x, "__dataframe__")
+LOOKED_AT = 200  # rows that tell whether a table may be nothing but text
 
 
-def is_mixed(x: object) -> bool:
-    """Tell whether x holds words among its values, so that it is no array of numbers."""
-    if is_table(x) or issparse(x):
-        return False
-    array = np.asarray(x, dtype=object) if isinstance(x, list) else np.asarray(x)
-    if array.dtype.kind in "US":
-        return array.ndim == 2
-    if array.dtype != object or array.ndim != 2:
-        return False
-    return any(isinstance(value, str) for value in array.flat)
-
-
-def read_features(estimator: BaseEstimator, x: Any, *, reset: bool) -> pl.DataFrame:
-    """Return features as a frame, checked as scikit-learn asks.
-
-    Parameters
-    ----------
-    estimator : estimator
-        Whose ``n_features_in_`` and ``feature_names_in_`` are set, or are to be met.
-    x : data frame, array or list
-        Rows; values may be missing.
-    reset : bool
-        Whether this is training.
-    """
-    if not is_table(x) and not is_mixed(x):
-        array = validate_data(estimator, x, reset=reset, dtype="numeric", ensure_all_finite=False)
-        return to_frame(array)
-    frame = to_frame(x)
-    if reset:
-        if frame.height == 0 or frame.width == 0:
-            raise InputError(
-                "a table with rows and columns", got=f"{frame.height} rows, {frame.width} columns"
-            )
-        _check_feature_names(estimator, x, reset=True)
-        estimator.n_features_in_ = frame.width
-    return frame
-
-
-def refuse_compressed(estimator: BaseEstimator, purpose: str) -> None:
+def refuse_compressed(estimator: object, purpose: str) -> None:
     """Refuse a model that was made smaller, whose networks are no longer those of its search.
 
     Raises
@@ -88,83 +39,6 @@ def refuse_compressed(estimator: BaseEstimator, purpose: str) -> None:
             f"a model as its search left it, {purpose}", got="one that was compressed afterwards",
             hint="give the model it was made from",
         )  # fmt: skip
-
-
-def refuse_unfit_target(y: Any) -> None:
-    """Refuse a target that is missing or infinite in some rows, as the command does.
-
-    Raises
-    ------
-    InputError
-        Names how many rows, and the first. What is no target at all is left to scikit-learn.
-    """
-    try:
-        array = np.asarray(y, dtype=object if isinstance(y, list | tuple) else None)
-    except ValueError:
-        return
-    if array.size == 0 or array.ndim not in (1, 2) or array.dtype.kind not in "fO":
-        return
-    is_missing, is_infinite = _missing_and_infinite(array.reshape(len(array), -1))
-    rows = np.flatnonzero(is_missing.any(axis=1))
-    if len(rows):
-        raise InputError(
-            "a target in every row of y",
-            got=f"{len(rows):,} of {len(array):,} rows without (NaN or None), the first "
-            f"{first_row(rows)}",
-            hint="leave those rows out",
-        )
-    rows = np.flatnonzero(is_infinite.any(axis=1))
-    if len(rows):
-        value = "-inf" if (array[rows[0]] == -np.inf).any() else "inf"
-        got = f"{value} {first_row(rows)} ({len(rows):,} such rows)"
-        raise InputError("a finite target y", got=got, hint="correct or remove them")
-
-
-def _missing_and_infinite(array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    if array.dtype.kind == "f":
-        return np.isnan(array), np.isinf(array)
-    found = [
-        (is_nothing(v), isinstance(v, float | np.floating) and np.isinf(v)) for v in array.flat
-    ]
-    is_missing, is_infinite = np.array(found, bool).reshape(-1, 2).T
-    return is_missing.reshape(array.shape), is_infinite.reshape(array.shape)
-
-
-def refuse_constant_target(y: np.ndarray, weight: np.ndarray) -> None:
-    """Refuse numbers that are the same in every row that counts, as the command does.
-
-    Raises
-    ------
-    InputError
-        If a column of them never changes.
-    """
-    y = y[weight > 0]
-    is_constant = (y == y[:1]).all(axis=0)
-    if len(y) > 1 and is_constant.any():
-        column = int(is_constant.argmax())
-        name = "y" if y.shape[1] == 1 else f"y, column {column},"
-        raise InputError(
-            f"a target {name} that differs from row to row",
-            got=f"{y[0, column]:.6g} in all {len(y):,} rows",
-            hint="choose another target, or more rows",
-        )
-
-
-def read_rows(
-    estimator: BaseEstimator, x: Any, y: Any, *, y_numeric: bool = False
-) -> tuple[pl.DataFrame, np.ndarray]:
-    """Return features as a frame and the target as an array, checked as scikit-learn asks."""
-    refuse_unfit_target(y)
-    if not is_table(x) and not is_mixed(x):
-        array, y = validate_data(
-            estimator, x, y, dtype="numeric", ensure_all_finite=False, multi_output=True,
-            y_numeric=y_numeric,
-        )  # fmt: skip
-        return to_frame(array), y
-    y = _check_y(y, multi_output=True, y_numeric=y_numeric, estimator=estimator)
-    frame = read_features(estimator, x, reset=True)
-    check_consistent_length(frame, y)
-    return frame, y
 
 
 def describe_table(
@@ -186,6 +60,38 @@ def describe_table(
         )
     parsed = parse_table(frame, columns, is_named=has_names)
     return TableInput(columns=columns, is_named=has_names), parsed, notes
+
+
+def is_prose(columns: Sequence[Column]) -> bool:
+    """Tell whether all that is used of a table is text."""
+    used = [column.kind for column in columns if column.is_used]
+    return bool(used) and set(used) == {"text"}
+
+
+def read_prose(
+    frame: pl.DataFrame, kinds: Mapping[str, ColumnKind] | None, *, has_names: bool
+) -> tuple[TableInput, ParsedTable] | None:
+    """Return what a table is and its rows where all that is used of it is text, else None.
+
+    Parameters
+    ----------
+    frame : polars.DataFrame
+        The table.
+    kinds : mapping of str to str, or None
+        Overrules what columns are taken for.
+    has_names : bool
+        Whether its columns have names of their own.
+    """
+    if frame.width == 0 or pl.String not in frame.dtypes:
+        return None
+    try:
+        some = infer_columns(frame.head(LOOKED_AT), dict(kinds or {}))[0]
+    except InputError:  # a few rows may be all alike where the others are not
+        return None
+    if not is_prose(some):  # which is quickly seen of most tables
+        return None
+    table, parsed, _ = describe_table(frame, kinds, has_names=has_names)
+    return (table, parsed) if is_prose(table.columns) else None
 
 
 class Searched(NamedTuple):
@@ -375,23 +281,24 @@ def _search(
     if len(rows) < n_rows:
         parsed, y, weight = parsed.take(rows), y[rows], weight[rows]
     plan = replace(plan, groups=_rows_of(given.groups, rows), order=_rows_of(given.order, rows))
-    if not plan.earlier:
-        notes += audit(
-            parsed, schema.target, y,
-            is_grouped=plan.groups is not None, is_ordered=plan.order is not None,
-        )  # fmt: skip
+    warnings = Later(lambda: () if plan.earlier else audit(
+        parsed, schema.target, y,
+        is_grouped=plan.groups is not None, is_ordered=plan.order is not None,
+    ))  # fmt: skip
 
     def noted(found: Design) -> Design:
-        report = found.report.model_copy(update={"notes": (*notes, *found.report.notes)})
+        every = (*notes, *warnings.result(), *found.report.notes)
+        report = found.report.model_copy(update={"notes": every})
         return replace(found, report=report, n_rows=n_rows)
 
     rows_given = parsed, schema.target, y, weight.astype(np.float32), plan
     if rounds is None:
         found, strategy = design(
-            *rows_given, deadline=deadline, monitor=monitor,
+            *rows_given, deadline=deadline, monitor=monitor, at_first_epoch=warnings.begin,
             keep=None if keep is None else lambda found: keep(Searching(schema, noted(found))),
         )  # fmt: skip
     else:
+        warnings.begin()
         found, strategy = design_in_rounds(
             *rows_given, rounds, deadline=deadline, monitor=monitor
         )  # fmt: skip
@@ -414,6 +321,12 @@ def _rows_that_count(weight: np.ndarray) -> np.ndarray:
 
 def _rows_of(array: np.ndarray | None, rows: np.ndarray) -> np.ndarray | None:
     return None if array is None else array[rows]
+
+
+def unit_mean(weight: np.ndarray) -> np.ndarray:
+    """Return weights with mean 1 over the rows that have any, as float32."""
+    weight = weight / weight.max()  # so that no sum overflows
+    return np.asarray(weight / weight[weight > 0].mean(), np.float32)
 
 
 def class_weights(y: np.ndarray, classes: tuple[object, ...], asked: Any) -> np.ndarray:

@@ -11,7 +11,7 @@ from fathom.data.frames import to_frame
 from fathom.data.schema import Target
 from fathom.data.target import ParsedTarget, parse_target, read_target
 from fathom.errors import InputError
-from fathom.estimators.designing import is_table, refuse_unfit_target
+from fathom.estimators.checking import is_table, refuse_unfit_target
 from fathom.estimators.predicting import Predictor
 from fathom.search.factors import centered, offsets_of
 

@@ -15,8 +15,9 @@ from fathom.data.schema import ImageInput, NumbersInput, TableInput, Target
 from fathom.data.target import read_target
 from fathom.data.text import TextEncoding
 from fathom.errors import InputError
-from fathom.estimators.aims import aim_of, dense_target
+from fathom.estimators.aims import aim_of
 from fathom.estimators.base import FathomEstimator
+from fathom.estimators.checking import dense_target
 from fathom.estimators.factoring import read_combinations
 from fathom.estimators.illustrated import refuse_illustrated
 from fathom.estimators.naming import embedded_names, name_columns, output_names, sources_of

@@ -1,24 +1,21 @@
 """Estimators that design their own networks for texts, and what words decide."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import polars as pl
 from scipy.sparse import csr_matrix
 
-from fathom.data.columns import infer_columns
 from fathom.data.encoding import Standardization
 from fathom.data.parsing import ParsedTable, join_texts
-from fathom.data.schema import Column, ColumnKind, Schema, TableInput, Target
+from fathom.data.schema import Schema, TableInput, Target
 from fathom.data.splitting import hold_out
 from fathom.data.text import TextEncoding, find_grams, normalize
 from fathom.errors import InputError
 from fathom.estimators.aims import aim_of, fit_target_encoding
 from fathom.estimators.defaults import output_layer
-from fathom.estimators.designing import describe_table
 from fathom.nn.architecture import Architecture
 from fathom.nn.bag import BagLayer
 from fathom.nn.forward import Forward
@@ -39,7 +36,6 @@ from fathom.training.recipe import Recipe
 HELD_OUT = 0.1
 MOST_DIVISIONS = 3  # into texts to learn from and texts that judge
 END_S = 0.3  # kept back for what follows the last step
-LOOKED_AT = 200  # rows that tell whether a table may be nothing but text
 STEPS = 32  # of the way from no text to the text, in integrated gradients
 
 
@@ -61,38 +57,6 @@ class FoundForTexts(NamedTuple):
             model.schema_, model.architecture_, model.recipe_, model.history_, model.networks_,
             model.encoding_, model.target_encoding_,
         )  # fmt: skip
-
-
-def is_prose(columns: Sequence[Column]) -> bool:
-    """Tell whether all that is used of a table is text."""
-    used = [column.kind for column in columns if column.is_used]
-    return bool(used) and set(used) == {"text"}
-
-
-def read_prose(
-    frame: pl.DataFrame, kinds: Mapping[str, ColumnKind] | None, *, has_names: bool
-) -> tuple[TableInput, ParsedTable] | None:
-    """Return what a table is and its rows where all that is used of it is text, else None.
-
-    Parameters
-    ----------
-    frame : polars.DataFrame
-        The table.
-    kinds : mapping of str to str, or None
-        Overrules what columns are taken for.
-    has_names : bool
-        Whether its columns have names of their own.
-    """
-    if frame.width == 0 or pl.String not in frame.dtypes:
-        return None
-    try:
-        some = infer_columns(frame.head(LOOKED_AT), dict(kinds or {}))[0]
-    except InputError:  # a few rows may be all alike where the others are not
-        return None
-    if not is_prose(some):  # which is quickly seen of most tables
-        return None
-    table, parsed, _ = describe_table(frame, kinds, has_names=has_names)
-    return (table, parsed) if is_prose(table.columns) else None
 
 
 def search_texts(

@@ -10,14 +10,13 @@ from sklearn.utils.validation import validate_data
 
 from fathom.data.audio import Recordings
 from fathom.data.schema import Target
-from fathom.estimators.aims import dense_target
 from fathom.estimators.base import (
     FathomEstimator,
     describe_input,
     lay_out,
     picture_shape,
 )
-from fathom.estimators.designing import read_rows, refuse_constant_target
+from fathom.estimators.checking import dense_target, read_rows, refuse_constant_target
 from fathom.estimators.listening import require_recordings, search_sounds
 from fathom.search.rounds import Rounds
 from fathom.training.devices import DataParallel

@@ -48,6 +48,7 @@ from fathom.training.population import train_population
 from fathom.training.together import MOST
 
 FOLDS, FEW_FOLDS = 5, 3
+OPENING_S = 2.0  # at most that a first network is alone, as long as it has shown nothing
 FOLD_SECONDS = 4e-3  # seconds of one core that one row in one fold costs, over all candidates
 TEXT_COST = 3  # what a column of text costs beside all others, for its encoding in every fold
 LEAST_HELD_OUT, MOST_SHARE, LEAST_SHARE = 500, 0.2, 0.1
@@ -164,6 +165,7 @@ def design(
     deadline: Deadline,
     monitor: Monitor | None = None,
     keep: Callable[[Design], None] | None = None,
+    at_first_epoch: Callable[[], None] = lambda: None,
 ) -> tuple[Design, Strategy]:
     """Find networks for a table within a time.
 
@@ -185,6 +187,8 @@ def design(
         Told of every epoch under the candidate's number, and asked whether to stop.
     keep : callable, optional
         Given the model as it stands now and then, to keep it safe; the search waits for it.
+    at_first_epoch : callable
+        Called once a network has had an epoch; the search waits for it.
 
     Returns
     -------
@@ -222,6 +226,7 @@ def design(
         for tried in earlier:
             _reopen(tried, len(folds))
         strategy = Strategy(material, training, plan.seed, workers, earlier, monitor)
+        strategy.at_first_epoch, strategy.opening_s = at_first_epoch, OPENING_S
         obstacle = find_obstacle(before) if earlier else ""
         obstacle = obstacle or ("" if is_on_processor else STEPS_TOGETHER)
         if keep is not None:

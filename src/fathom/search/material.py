@@ -191,7 +191,11 @@ class Material:
 
     def encoding(self, fold: int) -> TableEncoding:
         """Return the encoding learned from a fold's training rows."""
-        return self._fitted(fold)[0]
+        with self._lock:
+            encoding, every = self._fitted(fold)
+            whole = encoding.with_thresholds()
+            self._encodings[fold] = whole, every
+            return whole
 
     def _fitted(self, fold: int) -> tuple[TableEncoding, np.ndarray]:
         with self._lock:
@@ -216,7 +220,7 @@ class Material:
 
     def layout(self, has_trees: bool) -> Layout:
         """Return the columns of a matrix, with or without those of the trees."""
-        return with_trees(self.encoding(0).layout, self.n_tree_columns if has_trees else 0)
+        return with_trees(self._fitted(0)[0].layout, self.n_tree_columns if has_trees else 0)
 
     def trees(self, fold: int) -> TreeView:
         """Return the trees grown on a fold's training rows."""
@@ -268,6 +272,8 @@ class Material:
         with self._lock:
             key = (fold, view, has_trees)
             if key not in self._matrices:
+                if self._matrices:  # the first network is not kept waiting for thresholds
+                    self.encoding(fold)
                 encoding, means = self._fitted(fold)
                 matrix = encoding.encode(self.parsed, view, means)
                 if columns is not None:

@@ -1,6 +1,7 @@
 """The strategy: what to train next, what to cut, and when nothing more is worth its time."""
 
 import math
+import time
 from collections.abc import Callable
 
 import numpy as np
@@ -73,8 +74,11 @@ class Strategy:
         self._rng, self.seed = np.random.default_rng([seed, len(earlier)]), seed
         self.tried: list[Tried] = list(earlier)
         self.news = News(monitor, material)
-        self._has_numbers = material.encoding(0).layout.n_numbers > 0
+        self._has_numbers = material.layout(False).n_numbers > 0
         self.after_each: Callable[[], None] = lambda: None  # that is complete
+        self.at_first_epoch: Callable[[], None] = lambda: None
+        self.opening_s = 0.0  # the first network has Python to itself until it has had an epoch
+        self._is_opening, self._opens = not earlier, -math.inf
         self._compiled: set[object] = set()
         self._compiling: set[object] = set()
         self._compile_s, self._running, self._finished = COMPILE_S, 0, False
@@ -96,6 +100,8 @@ class Strategy:
 
     def next_job(self) -> Callable[[], Job] | None:
         """Return how to make the next job, or None where there is none just now."""
+        if self._is_opening and self.tried and time.monotonic() < self._opens:
+            return None
         remaining = self.deadline.remaining()
         for tried in sorted(self.tried, key=lambda t: t.losses.get(0, math.inf)):
             if tried.is_promoted:
@@ -109,6 +115,8 @@ class Strategy:
                 self._finished = True
                 self.stopped = reason or self.stopped or "the time that was given is used"
             return None
+        if not self.tried:
+            self._opens = time.monotonic() + self.opening_s
         self.tried.append(candidate)
         self.news.tell(candidate, "begun", reason=candidate.origin, epoch=0)
         return self._start(candidate, 0)
@@ -249,6 +257,7 @@ class Strategy:
     def on_epoch(self, job: Job, epochs: list[Epoch]) -> str | None:
         """Hear of an epoch; return a reason to cut the network, or None."""
         tried = self.tried[job.number]
+        self._open()
         self._settle(tried.genes)
         best, reason = best_so_far(epochs)
         if reason is not None:
@@ -274,6 +283,12 @@ class Strategy:
         self.news.tell(tried, "cut", reason=reason, epoch=n, loss=best, behind=behind)
         return reason
 
+    def _open(self) -> None:
+        """Let everything else begin, now that the first network has shown something."""
+        if self._is_opening:
+            self._is_opening = False
+            self.at_first_epoch()
+
     def _settle(self, genes: Genes) -> None:
         self._compiled.add(genes.structure)
         self._compiling.discard(genes.structure)
@@ -282,6 +297,7 @@ class Strategy:
         """Hear of a network that is trained; promote, cut or complete its candidate."""
         tried = self.tried[trained.job.number]
         self._running -= 1
+        self._open()
         self._settle(tried.genes)
         tried.seconds += trained.seconds
         stops = [e.text for e in trained.history.events if e.kind == "stopped"]

@@ -17,6 +17,7 @@ import numpy as np
 import threadpoolctl
 from filelock import BaseFileLock, FileLock, Timeout
 
+from fathom.loading import load
 from fathom.nn.architecture import Architecture
 from fathom.nn.blocks import Flatten
 from fathom.nn.dense import Dense
@@ -266,5 +267,6 @@ def cores_each(cores: int) -> Iterator[None]:
     With one, networks that train side by side do not get in each other's way; how many there are
     decides the order of its sums, and so the last bits of everything.
     """
+    load("scipy.linalg.cython_blas")  # which the loops call; what is not there cannot be limited
     with threadpoolctl.threadpool_limits(cores, user_api="blas"):
         yield

@@ -10,8 +10,8 @@ from sklearn.utils.validation import check_is_fitted
 from fathom.data.schema import ImageInput, Target
 from fathom.data.target import read_target
 from fathom.errors import InputError
-from fathom.estimators.aims import dense_target
 from fathom.estimators.base import FathomEstimator
+from fathom.estimators.checking import dense_target
 from fathom.estimators.evaluation import Evaluation
 from fathom.estimators.factoring import read_combinations
 from fathom.estimators.reporting.answering import Answers, take
