@@ -12,7 +12,7 @@ from fathom.loops.activations import ACTIVATION_CODES
 from fathom.loops.chain import combine, room_aside
 from fathom.loops.descent import Known, Learner, Room, Rules, advance
 from fathom.loops.losses import compare
-from fathom.loops.moving import room
+from fathom.loops.moving import LINE, room
 from fathom.loops.pictures import advance_pictures, combine_pictures
 from fathom.loops.records import BINARY_CROSS_ENTROPY, CROSS_ENTROPY, SQUARED_ERROR
 from fathom.nn.layer import Shape
@@ -27,7 +27,7 @@ from fathom.training.packing import (
     pack_parameters,
 )
 from fathom.training.program import Examples, Knobs, Plan, Sums
-from fathom.training.sharing import advance_together
+from fathom.training.sharing import advance_side_by_side, advance_together, is_wide
 
 _LOSSES = {
     "cross_entropy": CROSS_ENTROPY, "binary_cross_entropy": BINARY_CROSS_ENTROPY,
@@ -148,6 +148,14 @@ class LoopProgram:
     ) -> None:
         """Take steps on one core, or with the batch shared among several where that pays."""
         packing, batch = state.packing, rows.shape[1]
+        if is_wide(packing, batch):
+            if not state.rooms or len(state.rooms[0].error) < batch * packing.chain.widest:
+                state.rooms = (_make_room(packing, batch, self.cores),)
+            advance_side_by_side(
+                packing, rules, state.learner, state.rooms[0], self.cores, known, rows, rates,
+                seeds, state.n_steps, sums,
+            )  # fmt: skip
+            return
         is_shared = is_divisible(packing.others) and packing.statistics is not None
         n_parts = min(self.cores, batch) if is_shared else 1
         size = -(-batch // n_parts)
@@ -281,9 +289,13 @@ def _fixed(values: Any, kind: type) -> np.ndarray:
     return fixed
 
 
-def _make_room(packing: Packing, batch: int) -> Room:
+def _make_room(packing: Packing, batch: int, n_shares: int = 0) -> Room:
+    """Make room for steps; where neurons are shared, for each share aside, and for no gradient."""
     chain = packing.chain
     wide = batch * chain.widest
     beside = room_aside(chain.layers, packing.statistics, chain.widest, batch)
-    sizes = (batch * chain.places, beside, wide, wide, wide, int(chain.layers[-1]["end"]))
+    if n_shares:
+        beside = n_shares * -(-beside // LINE) * LINE
+    n = 0 if n_shares else int(chain.layers[-1]["end"])
+    sizes = (batch * chain.places, beside, wide, wide, wide, n)
     return Room(*(room(size) for size in sizes))
