@@ -117,12 +117,14 @@ def test_any_number_of_cores_takes_the_same_steps_to_the_bit(wide):
     network = build(WITH_DROPOUT, jax.random.key(0))
     known, rows = examples(NUMBERS, CLASSES), RNG.integers(0, ROWS, (3, BATCH)).astype(np.int32)
     rates, knobs = np.full(3, 0.01, np.float32), Knobs(jnp.float32(0.1), jnp.float32(0.1))
-    found = []
+    found, z = [], []
     for cores in (1, 2, 3):
         loops = make_loop_program(make_plan(WITH_DROPOUT, Recipe()), (9,), cores)
         state, sums, _ = loops.advance(loops.start(network), known, rows, 5, rates, knobs)
         found.append((state.learner.parameters.tobytes(), float(sums.loss)))
+        z.append(loops.combine(loops.weights(state), NUMBERS))
     assert found == [found[0]] * 3
+    np.testing.assert_allclose(z[1:], [z[0]] * 2, rtol=1e-4, atol=1e-5)
 
 
 HIDDEN = [name for name in ACTIVATIONS if name != "softmax"]

@@ -15,16 +15,14 @@ from fathom.loops.tiles import LANES, VECTORS, Lay, multiply, turn
 
 FEWEST = 8  # inputs or neurons of a layer that is worked out in tiles
 PANEL = LANES * VECTORS  # neurons whose weights are turned, and multiplied, at once
-FEW = 32  # neurons whose gradient is worked out at once, and stays near the core
 DEEP = 64  # neurons whose errors are passed back at once, so that their weights stay near it
 PART = 128  # examples whose inputs stay in the nearest memory
 
 
 @loop
 def room_for_dense(layer):  # type: ignore[no-untyped-def]
-    """Return how many numbers a layer needs aside: a panel, or a few neurons' gradient; zeros."""
-    whole = (max(PANEL, FEW) + 1) * layer.n_in + PANEL
-    return (max(whole, layer.n_out) + LANES - 1) // LANES * LANES
+    """Return how many numbers a layer needs aside: zeros, and a panel of weights."""
+    return PANEL + layer.n_in * PANEL
 
 
 @loop

@@ -11,11 +11,27 @@ import numpy as np
 from fathom.loops.activations import activate
 from fathom.loops.chain import drop, gather, values_of
 from fathom.loops.compiling import loop
-from fathom.loops.dense import FEW, PANEL, add_errors, add_inputs, add_products, pass_back
+from fathom.loops.dense import PANEL, add_errors, add_inputs, pass_back, room_for_dense
 from fathom.loops.descent import compare_chosen, update_piece
 from fathom.loops.meeting import meet
-from fathom.loops.moving import copy, scale
+from fathom.loops.moving import LINE, copy, fill, scale
+from fathom.loops.numerics import ZERO
 from fathom.loops.records import DENSE, DROPOUT
+from fathom.loops.tiles import Lay, multiply
+
+FEW = 32  # neurons whose gradient is worked out at once, and stays near the core
+
+
+@loop
+def room_for_share(layers, batch):  # type: ignore[no-untyped-def]
+    """Return how many numbers a share needs aside, one layer at a time and at most."""
+    most = 0
+    for k in range(len(layers)):
+        if layers[k].kind == DENSE:
+            n_in = layers[k].n_in
+            descending = batch * (n_in + PANEL) + (FEW + 1) * n_in
+            most = max(most, room_for_dense(layers[k]), descending, layers[k].n_out)
+    return (most + LINE - 1) // LINE * LINE
 
 
 @loop
@@ -136,17 +152,47 @@ def _descend(  # type: ignore[no-untyped-def]
     layer, x = chain.layers[k], _inputs(chain, k, room, batch)
     delta = values_of(room.work, layer.slope, batch, layer.n_out)
     begin, end = _own(layer.n_out, share, n_shares)
-    n_in = layer.n_in
     for p in range(len(pieces)):
-        piece = pieces[p]
-        if piece.begin == layer.weight:
-            for j in range(begin, end, FEW):
-                n = min(FEW, end - j)
-                gradient = aside[n_in : n_in + n * n_in]
-                add_products(x, delta, j, aside, gradient)
-                first = layer.weight + j * n_in
-                update_piece(piece, rules, learner, gradient, first, rate, n_steps)
-        elif piece.begin == layer.bias:
+        if pieces[p].begin == layer.bias:
             gradient = aside[: end - begin]
             add_errors(delta, begin, gradient)
-            update_piece(piece, rules, learner, gradient, layer.bias + begin, rate, n_steps)
+            first = layer.bias + begin
+            update_piece(pieces[p], rules, learner, gradient, first, rate, n_steps)
+        elif pieces[p].begin == layer.weight:
+            n_in = layer.n_in
+            laid = _lay_out(x, aside)
+            zeros, few = aside[laid : laid + n_in], aside[laid + n_in :]
+            fill(zeros, ZERO)
+            for j in range(begin, end, FEW):
+                gradient = few[: min(FEW, end - j) * n_in]
+                _add_products(aside, delta, j, zeros, gradient)
+                first = layer.weight + j * n_in
+                update_piece(pieces[p], rules, learner, gradient, first, rate, n_steps)
+
+
+@loop
+def _lay_out(x, laid):  # type: ignore[no-untyped-def]
+    """Write inputs panel by panel, as wide as a tile; return how many numbers that takes.
+
+    All gradients need them, and long rows, many of which begin amid a line, are slower to read.
+    """
+    batch, n_in = x.shape
+    for i in range(0, n_in, PANEL):
+        n = min(PANEL, n_in - i)
+        for r in range(batch):
+            place = i * batch + r * PANEL
+            copy(x[r][i : i + n], laid[place : place + n])
+    return (n_in + PANEL - 1) // PANEL * PANEL * batch
+
+
+@loop
+def _add_products(laid, delta, begin, zeros, total):  # type: ignore[no-untyped-def]
+    """Write δᵀ x of the neurons from `begin`, as many as there is room for."""
+    batch, n_out = delta.shape
+    n_in = len(zeros)
+    lay = Lay(1, 0, n_out, PANEL, 0, n_in, batch, batch)
+    for i in range(0, n_in, PANEL):
+        inputs = laid.ctypes.data + 4 * i * batch
+        errors, found = delta.ctypes.data + 4 * begin, total.ctypes.data + 4 * i
+        n = min(PANEL, n_in - i)
+        multiply(lay, errors, inputs, zeros.ctypes.data, found, len(total) // n_in, n)

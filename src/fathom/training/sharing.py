@@ -1,7 +1,9 @@
 """Steps that several cores take together: each has some of the examples, or of the neurons."""
 
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from typing import Any
 
 import numpy as np
 import threadpoolctl
@@ -88,12 +90,15 @@ def advance_side_by_side(
         n_shares, counter, packing.chain, packing.pieces, rules, learner, room, known, rows, rates,
         seeds, n_before, sums,
     )  # fmt: skip
-    if n_shares == 1:
-        advance_share(0, *given)
-        return
-    with ThreadPoolExecutor(n_shares) as pool:
-        for share in [pool.submit(advance_share, share, *given) for share in range(n_shares)]:
-            share.result()
+    for_each(lambda share: advance_share(share, *given), range(n_shares), n_shares)
+
+
+def for_each(work: Callable[[Any], Any], tasks: Sequence[Any], n_threads: int) -> list[Any]:
+    """Return what comes of every task, on several threads where there are several of both."""
+    if min(n_threads, len(tasks)) <= 1:
+        return [work(task) for task in tasks]
+    with ThreadPoolExecutor(n_threads) as pool:
+        return list(pool.map(work, tasks))
 
 
 @cache
