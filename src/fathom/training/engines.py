@@ -207,7 +207,7 @@ def _drop_older() -> None:
 def prepare(name: LoopsName = "rows") -> None:
     """See to it that loops are compiled, by a process of its own where they are not.
 
-    Compiling takes 15 (rows) to 65 seconds (pictures) of one core, once a machine. A process of its
+    Compiling takes 45 (rows) to 65 seconds (pictures) of one core, once a machine. A process of its
     own neither holds up this one nor ends with it. It stands behind nothing: what trains meanwhile
     is several times slower than it will be.
     """
