@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from fathom.loops.dense import FEWEST, MOST, backward_dense, forward_dense, room_for_dense
+from fathom.loops.dense import DEEP, FEWEST, PANEL, backward_dense, forward_dense, room_for_dense
 from fathom.loops.moving import room
 from fathom.loops.records import DENSE, LAYER
 
 RNG = np.random.default_rng(0)
 SIZES = {
     "few inputs": (FEWEST - 1, 40), "few neurons": (40, FEWEST - 1), "narrowest": (FEWEST, FEWEST),
-    "odd": (30, 65), "the largest": (MOST // 160, 160), "too large": (MOST // 160 + 1, 160),
+    "odd": (30, 65), "some panels": (2 * PANEL + 3, 2 * DEEP + 9), "wide": (401, 3 * PANEL),
 }  # fmt: skip
 
 

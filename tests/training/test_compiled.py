@@ -15,6 +15,7 @@ from fathom.nn.dense import Dense
 from fathom.nn.embedding import Columns, Gain
 from fathom.nn.network import build
 from fathom.nn.normalization import BatchNorm, LayerNorm
+from fathom.training import sharing
 from fathom.training.compiled import can_loop, make_loop_program
 from fathom.training.loop import make_plan, pad_for_evaluation, train
 from fathom.training.program import Examples, Knobs, make_program
@@ -90,6 +91,40 @@ def assert_same_steps(architecture, recipe, x, y, atol=2e-5, *, hurries=True):
     np.testing.assert_allclose(found.loss, judged.loss, rtol=1e-3)
     np.testing.assert_allclose(found.score, judged.score, rtol=1e-3, atol=1e-2)
     np.testing.assert_allclose(found.weight, judged.weight, rtol=1e-5)
+
+
+@pytest.fixture
+def wide(monkeypatch):
+    """Have every network of dense layers taken for one whose neurons are shared among cores."""
+    monkeypatch.setattr(sharing, "WIDE", 0)
+
+
+WIDE_ONE = described(
+    Dropout(rate=0.0), Dense(units=70, activation="selu"), Activation(activation="tanh"),
+    Dense(units=45, activation="mish", has_bias=False), SOFTMAX,
+)  # fmt: skip
+
+
+WITH_DROPOUT = described(Dense(units=70), Dropout(rate=0.3), Dense(units=45), SOFTMAX)
+
+
+def test_neurons_shared_among_cores_take_xlas_steps(wide):
+    recipe = Recipe(optimizer="adamw", weight_decay=0.1, label_smoothing=0.05)
+    assert_same_steps(WIDE_ONE, recipe, NUMBERS, CLASSES)
+
+
+def test_any_number_of_cores_takes_the_same_steps_to_the_bit(wide):
+    network = build(WITH_DROPOUT, jax.random.key(0))
+    known, rows = examples(NUMBERS, CLASSES), RNG.integers(0, ROWS, (3, BATCH)).astype(np.int32)
+    rates, knobs = np.full(3, 0.01, np.float32), Knobs(jnp.float32(0.1), jnp.float32(0.1))
+    found, z = [], []
+    for cores in (1, 2, 3):
+        loops = make_loop_program(make_plan(WITH_DROPOUT, Recipe()), (9,), cores)
+        state, sums, _ = loops.advance(loops.start(network), known, rows, 5, rates, knobs)
+        found.append((state.learner.parameters.tobytes(), float(sums.loss)))
+        z.append(loops.combine(loops.weights(state), NUMBERS))
+    assert found == [found[0]] * 3
+    np.testing.assert_allclose(z[1:], [z[0]] * 2, rtol=1e-4, atol=1e-5)
 
 
 HIDDEN = [name for name in ACTIVATIONS if name != "softmax"]

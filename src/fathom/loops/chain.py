@@ -56,7 +56,7 @@ class Chain(NamedTuple):
 
 
 @loop
-def _room(work, place, batch, n):  # type: ignore[no-untyped-def]
+def values_of(work, place, batch, n):  # type: ignore[no-untyped-def]
     """Return the part of the working row that a layer's values for a batch lie in."""
     return work[place * batch : (place + n) * batch].reshape(batch, n)
 
@@ -66,7 +66,7 @@ def _source(layer, inputs, work, batch):  # type: ignore[no-untyped-def]
     """Return what the block that a join ends took."""
     if layer.source < 0:
         return inputs[: batch * layer.n_source].reshape(batch, layer.n_source)
-    return _room(work, layer.source, batch, layer.n_source)
+    return values_of(work, layer.source, batch, layer.n_source)
 
 
 @loop
@@ -112,8 +112,8 @@ def forward(chain, parameters, statistics, inputs, batch, work, aside, seed, is_
     a = inputs[: batch * chain.layers[0].n_in].reshape(batch, chain.layers[0].n_in)
     for k in range(len(chain.layers)):
         layer, x = chain.layers[k], a
-        a = _room(work, layer.a, batch, layer.n_out)
-        slope = _room(work, layer.slope, batch, layer.n_out)
+        a = values_of(work, layer.a, batch, layer.n_out)
+        slope = values_of(work, layer.slope, batch, layer.n_out)
         if layer.kind == DENSE:
             is_output = k == len(chain.layers) - 1
             forward_dense(layer, parameters, x, a if is_output else slope, aside)
@@ -130,7 +130,7 @@ def forward(chain, parameters, statistics, inputs, batch, work, aside, seed, is_
             activate(layer.activation, slope.reshape(-1), a.reshape(-1))
         elif layer.kind == DROPOUT:
             if is_learning:
-                _drop(layer.keep, np.uint32(seed + np.uint32(k)), x, a, slope)
+                drop(layer.keep, np.uint32(seed + np.uint32(k)), x, a, slope, 0, layer.n_out)
             else:
                 copy(x.reshape(-1), a.reshape(-1))
         elif statistics is not None:
@@ -157,12 +157,12 @@ def _forward_of_pictures(  # type: ignore[no-untyped-def]
 
 
 @loop
-def _drop(keep, seed, x, a, slope):  # type: ignore[no-untyped-def]
-    """Keep each value with a probability, and divide it by that."""
+def drop(keep, seed, x, a, slope, begin, end):  # type: ignore[no-untyped-def]
+    """Keep each value from column `begin` to `end` with a probability, and divide it by that."""
     border = np.uint32(min(keep * 4294967296.0, 4294967295.0))
     kept, n = np.float32(1.0 / keep), x.shape[1]
     for r in range(len(x)):
-        for i in range(n):
+        for i in range(begin, end):
             factor = kept if random_bits(seed, np.uint32(r * n + i)) < border else ZERO
             slope[r, i] = factor
             a[r, i] = x[r, i] * factor
@@ -189,7 +189,7 @@ def backward_layer(  # type: ignore[no-untyped-def]
         Gradient of all parameters, of which this layer's part is written.
     """
     layer = chain.layers[k]
-    slope = _room(work, layer.slope, batch, layer.n_out)
+    slope = values_of(work, layer.slope, batch, layer.n_out)
     if layer.kind == COLUMNS:
         columns = inputs[: batch * layer.n_in].reshape(layer.n_in, batch)
         turned = aside[: layer.n_out * batch].reshape(layer.n_out, batch)
@@ -197,7 +197,7 @@ def backward_layer(  # type: ignore[no-untyped-def]
         backward_columns(layer, chain.embedded, parameters, columns, turned, gradient)
         return
     if k > 0:
-        x = _room(work, chain.layers[k - 1].a, batch, layer.n_in)
+        x = values_of(work, chain.layers[k - 1].a, batch, layer.n_in)
     else:
         x = inputs[: batch * layer.n_in].reshape(batch, layer.n_in)
     if layer.kind == DENSE:
@@ -214,7 +214,10 @@ def backward_layer(  # type: ignore[no-untyped-def]
     elif layer.kind in (DROPOUT, ACTIVATION):
         _times(error, slope, back)
     elif statistics is not None:
-        source, a = _source(layer, inputs, work, batch), _room(work, layer.a, batch, layer.n_out)
+        source, a = (
+            _source(layer, inputs, work, batch),
+            values_of(work, layer.a, batch, layer.n_out),
+        )
         _backward_of_pictures(
             layer, parameters, statistics, source, x, a, slope, error, back, aside, gradient
         )
@@ -225,7 +228,7 @@ def add_shortcut(chain, k, parameters, statistics, batch, work, aside, back):  #
     """Add to ∂E/∂x of a layer that begins a block what came by the block's shortcut."""
     if statistics is not None and chain.layers[k].join > 0:
         join = chain.layers[chain.layers[k].join]
-        kept = _room(work, join.slope, batch, join.n_out)
+        kept = values_of(work, join.slope, batch, join.n_out)
         backward_shortcut(join, parameters, kept, aside, back)
 
 

@@ -1,8 +1,9 @@
-"""Dense layers: what the library of matrix products is slow at is worked out in tiles.
+"""Dense layers in tiles, which take inputs, errors and weights as they lie.
 
-A library lays both matrices out anew before it multiplies them, which takes a small product as long
-as the product itself, and leaves the nearest memory to its copies. Tiles take small matrices as
-they lie. Large ones, of which each number is needed many times, are better laid out.
+A library of matrix products lays both matrices out anew before it multiplies them, which takes as
+long as a small product itself, and its copies push out of the nearest memory what comes next.
+Here only z = W x asks for that, and only for as many neurons at once as a tile is wide. Layers
+narrower than a tile are left to the library.
 """
 
 import numpy as np
@@ -10,30 +11,18 @@ import numpy as np
 from fathom.loops.compiling import loop
 from fathom.loops.moving import fill
 from fathom.loops.numerics import ZERO
-from fathom.loops.tiles import LANES, Lay, multiply, turn
+from fathom.loops.tiles import LANES, VECTORS, Lay, multiply, turn
 
-FEWEST, MOST = 8, 40_000  # inputs or neurons, and weights, of a layer that is worked out in tiles
+FEWEST = 8  # inputs or neurons of a layer that is worked out in tiles
+PANEL = LANES * VECTORS  # neurons whose weights are turned, and multiplied, at once
+DEEP = 64  # neurons whose errors are passed back at once, so that their weights stay near it
 PART = 128  # examples whose inputs stay in the nearest memory
 
 
 @loop
-def _suits_tiles(layer):  # type: ignore[no-untyped-def]
-    is_wide = min(layer.n_in, layer.n_out) >= FEWEST
-    return is_wide and layer.n_in * layer.n_out <= MOST
-
-
-@loop
-def _stride(n):  # type: ignore[no-untyped-def]
-    """Return numbers from row to row: an odd number of lines, so that rows do not share places."""
-    return LANES * ((n + LANES - 1) // LANES | 1)
-
-
-@loop
 def room_for_dense(layer):  # type: ignore[no-untyped-def]
-    """Return how many numbers a layer needs aside: its weights turned, and a row of zeros."""
-    if not _suits_tiles(layer):
-        return 0
-    return layer.n_in * _stride(layer.n_out) + max(layer.n_in, layer.n_out)
+    """Return how many numbers a layer needs aside: zeros, and a panel of weights."""
+    return PANEL + layer.n_in * PANEL
 
 
 @loop
@@ -54,19 +43,10 @@ def forward_dense(layer, parameters, x, z, aside):  # type: ignore[no-untyped-de
         Room to work in.
     """
     n_in, n_out = layer.n_in, layer.n_out
-    weight = parameters[layer.weight : layer.weight + n_out * n_in]
-    if _suits_tiles(layer):
-        stride = _stride(n_out)
-        zeros = aside[n_in * stride : n_in * stride + n_out]
-        turn(weight.ctypes.data, n_out, n_in, aside.ctypes.data, stride)
-        if layer.bias >= 0:
-            first = parameters[layer.bias : layer.bias + n_out].ctypes.data
-        else:
-            fill(zeros, ZERO)
-            first = zeros.ctypes.data
-        lay = Lay(n_in, 0, 1, stride, 0, n_out, n_in, n_in)
-        multiply(lay, x.ctypes.data, aside.ctypes.data, first, z.ctypes.data, len(x), n_out)
+    if min(n_in, n_out) >= FEWEST:
+        add_inputs(layer, parameters, x, z, 0, n_out, aside)
         return
+    weight = parameters[layer.weight : layer.weight + n_out * n_in]
     np.dot(x, weight.reshape(n_out, n_in).T, z)
     if layer.bias >= 0:
         bias = parameters[layer.bias : layer.bias + n_out]
@@ -92,34 +72,81 @@ def backward_dense(layer, parameters, x, delta, back, aside, gradient):  # type:
     """
     n_in, n_out = layer.n_in, layer.n_out
     of_weight = gradient[layer.weight : layer.weight + n_out * n_in]
-    weight = parameters[layer.weight : layer.weight + n_out * n_in]
     if layer.bias >= 0:
-        of_bias = gradient[layer.bias : layer.bias + n_out]
-        fill(of_bias, ZERO)
-        for r in range(len(delta)):
-            for j in range(n_out):
-                of_bias[j] += delta[r, j]
-    if _suits_tiles(layer):
-        zeros = aside[:n_in]
-        fill(zeros, ZERO)
-        _products(delta, x, zeros, of_weight)
+        add_errors(delta, 0, gradient[layer.bias : layer.bias + n_out])
+    if min(n_in, n_out) < FEWEST:
+        np.dot(delta.T, x, of_weight.reshape(n_out, n_in))
         if layer.passes_back:
-            lay = Lay(n_out, 0, 1, n_in, 0, n_in, n_out, n_out)
-            ends = zeros.ctypes.data, back.ctypes.data
-            multiply(lay, delta.ctypes.data, weight.ctypes.data, *ends, len(delta), n_in)
+            weight = parameters[layer.weight : layer.weight + n_out * n_in]
+            np.dot(delta, weight.reshape(n_out, n_in), back)
         return
-    np.dot(delta.T, x, of_weight.reshape(n_out, n_in))
+    for j in range(0, n_out, DEEP):
+        add_products(x, delta, j, aside, of_weight[j * n_in : min(j + DEEP, n_out) * n_in])
     if layer.passes_back:
-        np.dot(delta, weight.reshape(n_out, n_in), back)
+        pass_back(layer, parameters, delta, back, 0, n_in, aside)
 
 
 @loop
-def _products(delta, x, zeros, total):  # type: ignore[no-untyped-def]
-    """Write δᵀ x, the sum over all examples of what each error makes of each input."""
-    n_out, n_in = delta.shape[1], x.shape[1]
-    for begin in range(0, len(delta), PART):
-        n = min(PART, len(delta) - begin)
-        start, stride = (total, n_in) if begin else (zeros, 0)
+def add_inputs(layer, parameters, x, z, begin, end, aside):  # type: ignore[no-untyped-def]
+    """Form the weighted sums of the neurons from `begin` to `end`; see `forward_dense`."""
+    n_in = layer.n_in
+    zeros, panel = aside[:PANEL], aside[PANEL:].ctypes.data
+    fill(zeros, ZERO)
+    lay = Lay(n_in, 0, 1, PANEL, 0, layer.n_out, n_in, n_in)
+    weight = parameters[layer.weight :].ctypes.data
+    for j in range(begin, end, PANEL):
+        n = min(PANEL, end - j)
+        turn(weight + 4 * j * n_in, n, n_in, panel, PANEL)
+        start = parameters[layer.bias + j :].ctypes.data if layer.bias >= 0 else zeros.ctypes.data
+        multiply(lay, x.ctypes.data, panel, start, z.ctypes.data + 4 * j, len(x), n)
+
+
+@loop
+def pass_back(layer, parameters, delta, back, begin, end, aside):  # type: ignore[no-untyped-def]
+    """Work out ∂E/∂x = δ W for the inputs from `begin` to `end`; see `backward_dense`."""
+    n_in, n_out = layer.n_in, layer.n_out
+    zeros = aside[:n_in]
+    fill(zeros, ZERO)
+    weight = parameters[layer.weight + begin :].ctypes.data
+    found = back.ctypes.data + 4 * begin
+    for j in range(0, n_out, DEEP):
+        n = min(DEEP, n_out - j)
+        start, stride = (found, n_in) if j else (zeros.ctypes.data, 0)
+        lay = Lay(n_out, 0, 1, n_in, stride, n_in, n, n)
+        errors = delta.ctypes.data + 4 * j
+        multiply(lay, errors, weight + 4 * j * n_in, start, found, len(delta), end - begin)
+
+
+@loop
+def add_products(x, delta, begin, aside, total):  # type: ignore[no-untyped-def]
+    """Write δᵀ x, the sum over examples of what each error makes of each input.
+
+    Parameters
+    ----------
+    x, delta, aside
+        As for `backward_dense`.
+    begin : int
+        The first neuron; `total` says how many.
+    total : numpy.ndarray
+        Room for ∂E/∂W of these neurons, in one row.
+    """
+    n_in, n_out = x.shape[1], delta.shape[1]
+    zeros = aside[:n_in]
+    fill(zeros, ZERO)
+    for first in range(0, len(delta), PART):
+        n = min(PART, len(delta) - first)
+        start, stride = (total, n_in) if first else (zeros, 0)
         lay = Lay(1, 0, n_out, n_in, stride, n_in, n, n)
-        errors, inputs = delta[begin:].ctypes.data, x[begin:].ctypes.data
-        multiply(lay, errors, inputs, start.ctypes.data, total.ctypes.data, n_out, n_in)
+        errors = delta.ctypes.data + 4 * (first * n_out + begin)
+        inputs = x.ctypes.data + 4 * first * n_in
+        place, rows = total.ctypes.data, len(total) // n_in
+        multiply(lay, errors, inputs, start.ctypes.data, place, rows, n_in)
+
+
+@loop
+def add_errors(delta, begin, total):  # type: ignore[no-untyped-def]
+    """Write ∂E/∂b = Σ δ of the neurons from `begin`, as many as there is room for."""
+    fill(total, ZERO)
+    for r in range(len(delta)):
+        for j in range(len(total)):
+            total[j] += delta[r, begin + j]

@@ -145,15 +145,6 @@ def find_gradient(chain, rules, learner, room, known, chosen, share, seed, sums)
     """
     batch = len(chosen)
     n_outputs = chain.layers[len(chain.layers) - 1].n_out
-    classes = np.zeros(batch, np.int32)
-    values = np.zeros((batch, known.values.shape[1]), np.float32)
-    weight = np.empty(batch, np.float32)
-    for r in range(batch):
-        weight[r] = known.weight[chosen[r]]
-        if len(known.classes):
-            classes[r] = known.classes[chosen[r]]
-        else:
-            copy(known.values[chosen[r]], values[r])
     gather(chain, known.x, chosen, room.inputs[: batch * known.x.shape[1]])
     z = forward(
         chain,
@@ -167,7 +158,7 @@ def find_gradient(chain, rules, learner, room, known, chosen, share, seed, sums)
         LEARNING,
     )
     error = room.error[: batch * n_outputs].reshape(batch, n_outputs)
-    compare(rules, z, classes, values, weight, share, error, sums)
+    compare_chosen(rules, z, known, chosen, share, error, sums)
     spare, other = room.back, room.error
     for k in range(len(chain.layers) - 1, -1, -1):
         layer = chain.layers[k]
@@ -194,15 +185,35 @@ def find_gradient(chain, rules, learner, room, known, chosen, share, seed, sums)
 
 
 @loop
-def update(pieces, rules, learner, gradient, rate, n_steps):  # type: ignore[no-untyped-def]
-    """Take Adam's step with all parameters, piece by piece."""
-    for k in range(len(pieces)):
-        _update(pieces[k], rules, learner, gradient, rate, n_steps)
+def compare_chosen(rules, z, known, chosen, share, error, sums):  # type: ignore[no-untyped-def]
+    """Compare the sums of the output layer with what is known of the chosen examples."""
+    batch = len(chosen)
+    classes = np.zeros(batch, np.int32)
+    values = np.zeros((batch, known.values.shape[1]), np.float32)
+    weight = np.empty(batch, np.float32)
+    for r in range(batch):
+        weight[r] = known.weight[chosen[r]]
+        if len(known.classes):
+            classes[r] = known.classes[chosen[r]]
+        else:
+            copy(known.values[chosen[r]], values[r])
+    compare(rules, z, classes, values, weight, share, error, sums)
 
 
 @loop
-def _update(piece, rules, learner, gradient, rate, n_steps):  # type: ignore[no-untyped-def]
-    """Take Adam's step: m ← β₁ m + (1-β₁) g, v ← β₂ v + (1-β₂) g², W ← W - η m̂ / (√v̂ + ε)."""
+def update(pieces, rules, learner, gradient, rate, n_steps):  # type: ignore[no-untyped-def]
+    """Take Adam's step with all parameters, piece by piece."""
+    for k in range(len(pieces)):
+        begin, end = pieces[k].begin, pieces[k].end
+        update_piece(pieces[k], rules, learner, gradient[begin:end], begin, rate, n_steps)
+
+
+@loop
+def update_piece(piece, rules, learner, g, begin, rate, n_steps):  # type: ignore[no-untyped-def]
+    """Take Adam's step: m ← β₁ m + (1-β₁) g, v ← β₂ v + (1-β₂) g², W ← W - η m̂ / (√v̂ + ε).
+
+    Of a piece, or of the part of it from `begin` that `g` is the gradient of.
+    """
     one = np.float32(1.0)
     beta_1, beta_2 = np.float32(BETA_1), np.float32(rules.beta_2)
     new_1, new_2 = one - beta_1, one - beta_2
@@ -212,8 +223,9 @@ def _update(piece, rules, learner, gradient, rate, n_steps):  # type: ignore[no-
     decay = np.float32(rules.decay * piece.decays)
     through = np.float32(0.0) if rules.is_decoupled else decay
     beside = np.float32(rate) * decay if rules.is_decoupled else np.float32(0.0)
-    parameters, g = learner.parameters[piece.begin : piece.end], gradient[piece.begin : piece.end]
-    mean, square = learner.mean[piece.begin : piece.end], learner.square[piece.begin : piece.end]
+    end = begin + len(g)
+    parameters = learner.parameters[begin:end]
+    mean, square = learner.mean[begin:end], learner.square[begin:end]
     for i in range(len(parameters)):
         slope = g[i] + through * parameters[i]
         mean[i] = beta_1 * mean[i] + new_1 * slope

@@ -12,9 +12,10 @@ from fathom.loops.activations import ACTIVATION_CODES
 from fathom.loops.chain import combine, room_aside
 from fathom.loops.descent import Known, Learner, Room, Rules, advance
 from fathom.loops.losses import compare
-from fathom.loops.moving import room
+from fathom.loops.moving import LINE
 from fathom.loops.pictures import advance_pictures, combine_pictures
 from fathom.loops.records import BINARY_CROSS_ENTROPY, CROSS_ENTROPY, SQUARED_ERROR
+from fathom.loops.wide import room_for_share
 from fathom.nn.layer import Shape
 from fathom.nn.network import Network
 from fathom.training.augmentation import augment
@@ -27,7 +28,7 @@ from fathom.training.packing import (
     pack_parameters,
 )
 from fathom.training.program import Examples, Knobs, Plan, Sums
-from fathom.training.sharing import advance_together
+from fathom.training.sharing import advance_side_by_side, advance_together, for_each, is_wide
 
 _LOSSES = {
     "cross_entropy": CROSS_ENTROPY, "binary_cross_entropy": BINARY_CROSS_ENTROPY,
@@ -36,6 +37,7 @@ _LOSSES = {
 _OPTIMIZERS = ("adam", "adamw")
 EVALUATION_ROWS = 256  # examples evaluated at once: their activations stay near the core
 EVALUATION_PICTURES = 32
+LARGE = 2**20  # parameters from which several cores copy them sooner than one
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,15 @@ class Walker:
     learner: Learner
     n_steps: int
     rooms: tuple[Room, ...] = ()
+    rooms_are_for: tuple[int, int, int] = (0, 0, 0)
+
+    def rooms_for(self, n_rooms: int, batch: int, n_shares: int) -> tuple[Room, ...]:
+        """Return so many rooms, each for so many examples and shares of neurons; they are kept."""
+        wanted = n_rooms, batch, n_shares
+        if self.rooms_are_for != wanted:
+            self.rooms = tuple(_make_room(self.packing, batch, n_shares) for _ in range(n_rooms))
+            self.rooms_are_for = wanted
+        return self.rooms
 
 
 def can_loop(plan: Plan, network: Network, x: Any) -> bool:
@@ -93,7 +104,8 @@ class LoopProgram:
 
     def fresh(self, state: Walker) -> Walker:
         """Return a copy that `advance` may overwrite."""
-        learner = Learner(*map(_copy, state.learner))
+        n_threads = self.cores if len(state.learner.parameters) >= LARGE else 1
+        learner = Learner(*for_each(_copy, state.learner, n_threads))
         return replace(state, learner=learner)
 
     def weights(self, state: Walker) -> Row:
@@ -148,21 +160,22 @@ class LoopProgram:
     ) -> None:
         """Take steps on one core, or with the batch shared among several where that pays."""
         packing, batch = state.packing, rows.shape[1]
+        chain, where = packing.chain, (rules, state.learner)
+        if is_wide(packing, batch):
+            (room,) = state.rooms_for(1, batch, self.cores)
+            advance_side_by_side(
+                packing, *where, room, self.cores, known, rows, rates, seeds, state.n_steps, sums
+            )
+            return
         is_shared = is_divisible(packing.others) and packing.statistics is not None
         n_parts = min(self.cores, batch) if is_shared else 1
-        size = -(-batch // n_parts)
-        chain = packing.chain
-        if len(state.rooms) != n_parts or len(state.rooms[0].error) < size * chain.widest:
-            state.rooms = tuple(_make_room(packing, size) for _ in range(n_parts))
-        where = rules, state.learner
+        rooms = state.rooms_for(n_parts, -(-batch // n_parts), 0)
         if n_parts > 1:
-            advance_together(
-                packing, *where, state.rooms, known, rows, rates, seeds, state.n_steps, sums
-            )
+            advance_together(packing, *where, rooms, known, rows, rates, seeds, state.n_steps, sums)
         else:
             go = advance if packing.statistics is None else advance_pictures
             go(
-                chain, packing.pieces, *where, state.rooms[0], known, rows, rates, seeds,
+                chain, packing.pieces, *where, rooms[0], known, rows, rates, seeds,
                 state.n_steps, sums,
             )  # fmt: skip
 
@@ -185,9 +198,14 @@ class LoopProgram:
         at_once = EVALUATION_ROWS if x.ndim == 2 else EVALUATION_PICTURES
         part = len(x) if x.dtype == np.float32 else EVALUATION_ROWS  # as float32 all at once?
         go = combine if weights.statistics is None else combine_pictures
-        for begin in range(0, len(x), max(1, part)):
+        n_threads = self.cores if is_wide(weights.packing, len(x)) else 1
+        part = min(part, -(-len(x) // n_threads))
+
+        def combine_part(begin: int) -> None:
             rows, sums = _as_rows(x[begin : begin + part]), z[begin : begin + part]
             go(chain, weights.parameters, weights.statistics, rows, at_once, sums)
+
+        for_each(combine_part, range(0, len(x), max(1, part)), n_threads)
         return z
 
     def evaluate(self, weights: Row, examples: Examples) -> Sums:
@@ -243,9 +261,19 @@ def _copy(part: np.ndarray | None) -> Any:
 
 def _at_line(numbers: np.ndarray) -> np.ndarray:
     """Return a copy that begins a line of memory."""
-    copied = room(len(numbers))
+    copied = _large_room(len(numbers))
     copied[:] = numbers
     return copied
+
+
+def _large_room(n: int) -> np.ndarray:
+    """Return room as `fathom.loops.moving.room` does, but in NumPy's memory.
+
+    NumPy asks for large pages, which are some hundred times fewer to be provided one by one.
+    """
+    whole = np.empty(n + LINE, np.float32)
+    skip = (-whole.ctypes.data // 4) % LINE
+    return whole[skip : skip + n]
 
 
 @partial(jax.jit, static_argnames="augmentation")
@@ -281,9 +309,14 @@ def _fixed(values: Any, kind: type) -> np.ndarray:
     return fixed
 
 
-def _make_room(packing: Packing, batch: int) -> Room:
+def _make_room(packing: Packing, batch: int, n_shares: int = 0) -> Room:
+    """Make room for steps; where neurons are shared, for each share aside, and for no gradient."""
     chain = packing.chain
     wide = batch * chain.widest
-    beside = room_aside(chain.layers, packing.statistics, chain.widest, batch)
-    sizes = (batch * chain.places, beside, wide, wide, wide, int(chain.layers[-1]["end"]))
-    return Room(*(room(size) for size in sizes))
+    if n_shares:
+        beside, n = n_shares * room_for_share(chain.layers, batch), 0
+    else:
+        beside = room_aside(chain.layers, packing.statistics, chain.widest, batch)
+        n = int(chain.layers[-1]["end"])
+    sizes = (batch * chain.places, beside, wide, wide, wide, n)
+    return Room(*(_large_room(size) for size in sizes))

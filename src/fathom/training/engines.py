@@ -18,9 +18,10 @@ import threadpoolctl
 from filelock import BaseFileLock, FileLock, Timeout
 
 from fathom.loading import load
-from fathom.nn.architecture import Architecture
+from fathom.nn.architecture import Architecture, Layer
 from fathom.nn.blocks import Flatten
 from fathom.nn.dense import Dense
+from fathom.nn.layer import Shape
 from fathom.nn.network import Network, build
 from fathom.nn.normalization import BatchNorm
 from fathom.training.history import EngineName
@@ -207,7 +208,7 @@ def _drop_older() -> None:
 def prepare(name: LoopsName = "rows") -> None:
     """See to it that loops are compiled, by a process of its own where they are not.
 
-    Compiling takes 15 (rows) to 65 seconds (pictures) of one core, once a machine. A process of its
+    Compiling takes 45 (rows) to 65 seconds (pictures) of one core, once a machine. A process of its
     own neither holds up this one nor ends with it. It stands behind nothing: what trains meanwhile
     is several times slower than it will be.
     """
@@ -229,6 +230,9 @@ def compile_alone(name: LoopsName) -> None:
     """Compile loops, unless another process is at it."""
     with contextlib.suppress(Timeout), _lock(name, timeout=0.0):
         warm_up(name)
+        if name == "rows":  # who finds what is above need not wait for what few networks ask for
+            hidden = Dense(units=512)
+            _take_a_step((2,), (hidden, hidden, Dense(units=2, activation="softmax")), batch=32)
 
 
 def _lock(name: LoopsName, timeout: float) -> BaseFileLock:
@@ -238,13 +242,19 @@ def _lock(name: LoopsName, timeout: float) -> BaseFileLock:
 
 def warm_up(name: LoopsName = "rows") -> None:
     """Compile loops, or read them, by training a network of two neurons for a step."""
-    from fathom.training.compiled import make_loop_program
-
     if not _is_compiled(name):
         _drop_older()
     shape = (2,) if name == "rows" else (2, 2, 1)
     softmax = Dense(units=2, activation="softmax")
-    layers = (softmax,) if name == "rows" else (Flatten(), BatchNorm(), softmax)
+    _take_a_step(shape, (softmax,) if name == "rows" else (Flatten(), BatchNorm(), softmax))
+    found = _PREPARATIONS[name]
+    found.is_ready = found.were_ready = True
+
+
+def _take_a_step(shape: Shape, layers: tuple[Layer, ...], batch: int = 2) -> None:
+    """Train a network for a step by loops, which compiles what that takes."""
+    from fathom.training.compiled import make_loop_program
+
     described = Architecture(input_shape=shape, layers=layers, loss="cross_entropy")
     plan = Plan("cross_entropy", "mean", "softmax", "adam", 0.9, 0.999, "equal", None, None, True)
     program = make_loop_program(plan, shape)
@@ -253,11 +263,9 @@ def warm_up(name: LoopsName = "rows") -> None:
         jnp.zeros((2, *shape), jnp.float32), jnp.zeros(2, jnp.int32), jnp.ones(2, jnp.float32)
     )
     knobs = Knobs(jnp.float32(0), jnp.float32(0))
-    rows = np.zeros((1, 2), np.int32)
+    rows = np.zeros((1, batch), np.int32)
     program.evaluate(program.weights(state), examples)  # first: who finds steps has all
     program.advance(state, examples, rows, 0, np.zeros(1, np.float32), knobs)
-    found = _PREPARATIONS[name]
-    found.is_ready = found.were_ready = True
 
 
 @contextlib.contextmanager

@@ -1,15 +1,21 @@
-"""Steps whose batch is shared among cores: each finds the gradient of its part."""
+"""Steps that several cores take together: each has some of the examples, or of the neurons."""
 
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from typing import Any
 
 import numpy as np
 import threadpoolctl
 
 from fathom.loops.descent import Known, Learner, Room, Rules, find_gradient, update
+from fathom.loops.moving import LINE
+from fathom.loops.records import ACTIVATION, DENSE, DROPOUT
+from fathom.loops.wide import advance_share
 from fathom.training.packing import Packing
 
 AT_ONCE = 32  # examples whose activations stay near the core
+WIDE = 2**23  # weights times examples of a step from which neurons are shared among cores
 _STRIDE = np.uint32(0x9E3779B9)  # from the seed of one part to that of the next
 
 
@@ -52,6 +58,47 @@ def advance_together(
             total = sum(pool.map(find, range(len(rooms)), parts, own_seeds))
             update(packing.pieces, rules, learner, total, rates[step], n_before + step + 1)
     sums += np.sum(own, axis=0)
+
+
+def is_wide(packing: Packing, batch: int) -> bool:
+    """Tell whether a network is of dense layers alone, and worth dividing its neurons."""
+    layers = packing.chain.layers
+    is_dense = set(layers["kind"].tolist()) <= {DENSE, DROPOUT, ACTIVATION}
+    return is_dense and batch * int(layers[-1]["end"]) >= WIDE
+
+
+def advance_side_by_side(
+    packing: Packing,
+    rules: Rules,
+    learner: Learner,
+    room: Room,
+    cores: int,
+    known: Known,
+    rows: np.ndarray,
+    rates: np.ndarray,
+    seeds: np.ndarray,
+    n_before: int,
+    sums: np.ndarray,
+) -> None:
+    """Take steps as `fathom.loops.descent.advance` does, with some of the neurons for each core.
+
+    How many cores there are changes no result: each number comes of the same sums.
+    """
+    n_shares = max(1, min(cores, rows.shape[1]))
+    counter = np.zeros(LINE, np.int64)
+    given = (
+        n_shares, counter, packing.chain, packing.pieces, rules, learner, room, known, rows, rates,
+        seeds, n_before, sums,
+    )  # fmt: skip
+    for_each(lambda share: advance_share(share, *given), range(n_shares), n_shares)
+
+
+def for_each(work: Callable[[Any], Any], tasks: Sequence[Any], n_threads: int) -> list[Any]:
+    """Return what comes of every task, on several threads where there are several of both."""
+    if min(n_threads, len(tasks)) <= 1:
+        return [work(task) for task in tasks]
+    with ThreadPoolExecutor(n_threads) as pool:
+        return list(pool.map(work, tasks))
 
 
 @cache

@@ -1,0 +1,71 @@
+"""Where threads wait for each other, between loops that no lock of Python holds up."""
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+from fathom.loops.compiling import loop
+
+PATIENCE = 10_000  # looks at the others, some microseconds, before the core is offered to them
+_OFFER = "SwitchToThread" if sys.platform == "win32" else "sched_yield"
+_WHOLE = ir.IntType(64)
+
+
+def _make_arrive(context, counter):  # type: ignore[no-untyped-def]
+    """Describe how a count goes up by one, whoever else counts."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        place = builder.inttoptr(arguments[0], _WHOLE.as_pointer())
+        builder.atomic_rmw("add", place, ir.Constant(_WHOLE, 1), "seq_cst")
+        return context.get_dummy_value()
+
+    return types.void(types.int64), generate
+
+
+def _make_look(context, counter):  # type: ignore[no-untyped-def]
+    """Describe how a count is read that others change."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        place = builder.inttoptr(arguments[0], _WHOLE.as_pointer())
+        return builder.load_atomic(place, "seq_cst", 8)
+
+    return types.int64(types.int64), generate
+
+
+def _make_offer(context):  # type: ignore[no-untyped-def]
+    """Describe how the core is offered to whoever waits for one."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        module, kind = builder.module, ir.FunctionType(ir.IntType(32), [])
+        builder.call(module.globals.get(_OFFER) or ir.Function(module, kind, _OFFER), [])
+        return context.get_dummy_value()
+
+    return types.void(), generate
+
+
+_arrive: Callable[..., None] = intrinsic(_make_arrive)
+_look: Callable[..., int] = intrinsic(_make_look)
+_offer: Callable[..., None] = intrinsic(_make_offer)
+
+
+@loop
+def meet(counter, goal):  # type: ignore[no-untyped-def]
+    """Wait until so many arrivals have been counted, this one among them.
+
+    Parameters
+    ----------
+    counter : numpy.ndarray
+        A whole number of 64 bits, 0 at first, that all who meet share; it only ever grows.
+    goal : int
+        Arrivals there are when the last one is here: how many meet, times how often until now.
+    """
+    _arrive(counter.ctypes.data)
+    looks = 0
+    while _look(counter.ctypes.data) < goal:
+        looks += 1
+        if looks > PATIENCE:
+            _offer()

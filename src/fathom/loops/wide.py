@@ -1,0 +1,198 @@
+"""Steps of wide dense networks: each layer's neurons are shared among cores.
+
+Every core has neurons of its own in every layer: it forms their sums, and updates their weights.
+After each layer all wait for each other, as each neuron looks at all those of the layer before.
+The gradient of the weights is never whole: that of a few neurons is worked out, and Adam's step
+taken with it, before it leaves the nearest memory; there weights and means would not fit.
+"""
+
+import numpy as np
+
+from fathom.loops.activations import activate
+from fathom.loops.chain import drop, gather, values_of
+from fathom.loops.compiling import loop
+from fathom.loops.dense import PANEL, add_errors, add_inputs, pass_back, room_for_dense
+from fathom.loops.descent import compare_chosen, update_piece
+from fathom.loops.meeting import meet
+from fathom.loops.moving import LINE, copy, fill, scale
+from fathom.loops.numerics import ZERO
+from fathom.loops.records import DENSE, DROPOUT
+from fathom.loops.tiles import Lay, multiply
+
+FEW = 32  # neurons whose gradient is worked out at once, and stays near the core
+
+
+@loop
+def room_for_share(layers, batch):  # type: ignore[no-untyped-def]
+    """Return how many numbers a share needs aside, one layer at a time and at most."""
+    most = 0
+    for k in range(len(layers)):
+        if layers[k].kind == DENSE:
+            n_in = layers[k].n_in
+            descending = batch * (n_in + PANEL) + (FEW + 1) * n_in
+            most = max(most, room_for_dense(layers[k]), descending, layers[k].n_out)
+    return (most + LINE - 1) // LINE * LINE
+
+
+@loop
+def advance_share(  # type: ignore[no-untyped-def]
+    share, n_shares, counter, chain, pieces, rules, learner, room, known, rows, rates, seeds,
+    n_before, sums,
+):  # fmt: skip
+    """Take one core's share of steps; all shares have to be taken at the same time.
+
+    Parameters
+    ----------
+    share, n_shares : int
+        Which share this is, from 0, and how many there are.
+    counter : numpy.ndarray
+        Where they meet, see `fathom.loops.meeting.meet`.
+    chain, pieces, rules, learner, room, known, rows, rates, seeds, n_before, sums
+        As for `fathom.loops.descent.advance`, the same for all; with room aside for each, and none
+        for a gradient.
+    """
+    batch, n_features = rows.shape[1], known.x.shape[1]
+    size, n_met = len(room.aside) // n_shares, 0
+    aside = room.aside[share * size : (share + 1) * size]
+    first, last = batch * share // n_shares, batch * (share + 1) // n_shares
+    inputs = room.inputs[first * n_features : last * n_features]
+    part = np.float32(1.0 / batch if rules.is_mean else 1.0)
+    for step in range(len(rows)):
+        gather(chain, known.x, rows[step][first:last], inputs)
+        n_met += n_shares
+        meet(counter, n_met)
+        for k in range(len(chain.layers)):
+            _forward(share, n_shares, chain, k, learner.parameters, room, batch, aside, seeds[step])
+            n_met += n_shares
+            meet(counter, n_met)
+        if share == 0:
+            layer = chain.layers[len(chain.layers) - 1]
+            z = values_of(room.work, layer.a, batch, layer.n_out)
+            delta = values_of(room.work, layer.slope, batch, layer.n_out)
+            compare_chosen(rules, z, known, rows[step], part, delta, sums)
+        n_met += n_shares
+        meet(counter, n_met)
+        for k in range(len(chain.layers) - 1, -1, -1):
+            layer = chain.layers[k]
+            if layer.passes_back:
+                _backward(share, n_shares, chain, k, learner.parameters, room, batch, aside)
+            n_met += n_shares
+            meet(counter, n_met)  # the weights have been used by all, and all errors are known
+            if layer.kind == DENSE:
+                _descend(
+                    share, n_shares, chain, k, pieces, rules, learner, room, batch, aside,
+                    rates[step], n_before + step + 1,
+                )  # fmt: skip
+            if not layer.passes_back:
+                break
+        n_met += n_shares
+        meet(counter, n_met)
+
+
+@loop
+def _own(n, share, n_shares):  # type: ignore[no-untyped-def]
+    """Return the first of n neurons that are a share's, and the one after its last."""
+    n_panels = (n + PANEL - 1) // PANEL
+    return (
+        min(n, n_panels * share // n_shares * PANEL),
+        min(n, n_panels * (share + 1) // n_shares * PANEL),
+    )
+
+
+@loop
+def _inputs(chain, k, room, batch):  # type: ignore[no-untyped-def]
+    """Return what a layer takes."""
+    n_in = chain.layers[k].n_in
+    if k == 0:
+        return room.inputs[: batch * n_in].reshape(batch, n_in)
+    return values_of(room.work, chain.layers[k - 1].a, batch, n_in)
+
+
+@loop
+def _forward(share, n_shares, chain, k, parameters, room, batch, aside, seed):  # type: ignore[no-untyped-def]
+    """Compute the activations and slopes of a layer's neurons that are a share's."""
+    layer, x = chain.layers[k], _inputs(chain, k, room, batch)
+    begin, end = _own(layer.n_out, share, n_shares)
+    a = values_of(room.work, layer.a, batch, layer.n_out)
+    slope = values_of(room.work, layer.slope, batch, layer.n_out)
+    is_output = k == len(chain.layers) - 1
+    if layer.kind == DROPOUT:
+        drop(layer.keep, np.uint32(seed + np.uint32(k)), x, a, slope, begin, end)
+        return
+    if layer.kind == DENSE:
+        add_inputs(layer, parameters, x, a if is_output else slope, begin, end, aside)
+    else:
+        for r in range(batch):
+            copy(x[r][begin:end], slope[r][begin:end])
+    if not is_output:
+        for r in range(batch):
+            activate(layer.activation, slope[r][begin:end], a[r][begin:end])
+
+
+@loop
+def _backward(share, n_shares, chain, k, parameters, room, batch, aside):  # type: ignore[no-untyped-def]
+    """Write the errors of those neurons before a layer that are a share's over their slopes."""
+    layer, before = chain.layers[k], chain.layers[k - 1]
+    begin, end = _own(layer.n_in, share, n_shares)
+    delta = values_of(room.work, layer.slope, batch, layer.n_out)
+    slope = values_of(room.work, before.slope, batch, layer.n_in)
+    back = delta
+    if layer.kind == DENSE:
+        back = room.back[: batch * layer.n_in].reshape(batch, layer.n_in)
+        pass_back(layer, parameters, delta, back, begin, end, aside)
+    for r in range(batch):
+        scale(slope[r][begin:end], back[r][begin:end])
+
+
+@loop
+def _descend(  # type: ignore[no-untyped-def]
+    share, n_shares, chain, k, pieces, rules, learner, room, batch, aside, rate, n_steps
+):
+    """Take Adam's step with the weights and biases of a layer's neurons that are a share's."""
+    layer, x = chain.layers[k], _inputs(chain, k, room, batch)
+    delta = values_of(room.work, layer.slope, batch, layer.n_out)
+    begin, end = _own(layer.n_out, share, n_shares)
+    for p in range(len(pieces)):
+        if pieces[p].begin == layer.bias:
+            gradient = aside[: end - begin]
+            add_errors(delta, begin, gradient)
+            first = layer.bias + begin
+            update_piece(pieces[p], rules, learner, gradient, first, rate, n_steps)
+        elif pieces[p].begin == layer.weight:
+            n_in = layer.n_in
+            laid = _lay_out(x, aside)
+            zeros, few = aside[laid : laid + n_in], aside[laid + n_in :]
+            fill(zeros, ZERO)
+            for j in range(begin, end, FEW):
+                gradient = few[: min(FEW, end - j) * n_in]
+                _add_products(aside, delta, j, zeros, gradient)
+                first = layer.weight + j * n_in
+                update_piece(pieces[p], rules, learner, gradient, first, rate, n_steps)
+
+
+@loop
+def _lay_out(x, laid):  # type: ignore[no-untyped-def]
+    """Write inputs panel by panel, as wide as a tile; return how many numbers that takes.
+
+    All gradients need them, and long rows, many of which begin amid a line, are slower to read.
+    """
+    batch, n_in = x.shape
+    for i in range(0, n_in, PANEL):
+        n = min(PANEL, n_in - i)
+        for r in range(batch):
+            place = i * batch + r * PANEL
+            copy(x[r][i : i + n], laid[place : place + n])
+    return (n_in + PANEL - 1) // PANEL * PANEL * batch
+
+
+@loop
+def _add_products(laid, delta, begin, zeros, total):  # type: ignore[no-untyped-def]
+    """Write δᵀ x of the neurons from `begin`, as many as there is room for."""
+    batch, n_out = delta.shape
+    n_in = len(zeros)
+    lay = Lay(1, 0, n_out, PANEL, 0, n_in, batch, batch)
+    for i in range(0, n_in, PANEL):
+        inputs = laid.ctypes.data + 4 * i * batch
+        errors, found = delta.ctypes.data + 4 * begin, total.ctypes.data + 4 * i
+        n = min(PANEL, n_in - i)
+        multiply(lay, errors, inputs, zeros.ctypes.data, found, len(total) // n_in, n)
