@@ -66,7 +66,7 @@ def say(self, start, epoch):
 SearchView.on_epoch = say
 fathom.search.design.OPENING_S = math.inf  # however busy the machine is
 import fathom.cli
-sys.argv = "fathom train t.csv --target bought --time-limit 5 --seed 1".split()
+sys.argv = "fathom train t.csv --target bought --time-limit 600".split()
 fathom.cli.main()
 """
     run = subprocess.run(

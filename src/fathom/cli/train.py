@@ -65,6 +65,8 @@ if TYPE_CHECKING:
 
 SAVE_S, SAVE_S_PER_CELL = 0.5, 2e-8  # kept back for saving and leaving
 LEAST_S = 1.0  # of training, whatever is left
+AMPLE = 3.0  # times what starting took: with less, a search plans with what loading the rest leaves
+REST = ("fathom.cli.concluding", "sklearn.ensemble")  # what comes after the first epoch
 
 
 def run_train(
@@ -185,6 +187,8 @@ def _train_on_table(
     if rounds is not None:
         say_rounds(screen, rounds)
     reserve = SAVE_S + SAVE_S_PER_CELL * table.features.height * table.features.width
+    if time_limit < AMPLE * (time.monotonic() - began):
+        load(*REST)
     spent = time.monotonic() - began
     left = max(time_limit - spent - reserve, LEAST_S)
     warn_of_little_time(screen, time_limit, spent, left + reserve)
@@ -391,4 +395,4 @@ def _find(
 
 def _load_rest() -> None:
     """Load what saving and saying takes while networks train, so that the end need not wait."""
-    threading.Thread(target=lambda: load("fathom.cli.concluding"), daemon=True).start()
+    threading.Thread(target=load, args=REST, daemon=True).start()
