@@ -119,7 +119,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--device", choices=("cpu", "gpu"), default="cpu", help="where to train")
     parser.add_argument("--rounds", type=int, help="of measurements, of which the shortest counts")
     given = parser.parse_args()
-    given.seconds = given.seconds or (0.2 if given.quick else 0.6)
+    given.seconds = given.seconds or (0.15 if given.quick else 0.6)
     given.rounds = given.rounds or (2 if given.quick else 3)
     usual = QUICK_CASES if given.quick else tuple(CASES)
     given.cases = given.cases.split(",") if given.cases else usual
