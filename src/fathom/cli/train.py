@@ -204,26 +204,40 @@ def _train_on_table(
         except TrainingError:
             if not stop.is_asked:
                 raise
-            text = "stopped before any network was trained; nothing is saved"
-            report_error(text, screen.is_json)
+            report_error("stopped before any network was trained; nothing is saved", screen.is_json)
             return STOPPED
-        from fathom.cli.concluding import conclude_search
-        from fathom.cli.texts import conclude_texts
-        from fathom.deployment.archive import save
-
         is_cut = stop.is_asked or deadline.remaining() <= 0
         model.time_limit = time_limit
-        path = save(model, place)
-        record_run(path, options, decimal)
-        safe.remove()
-        seconds = time.monotonic() - began
-        if is_of_texts:
-            conclude_texts(screen, model, path, options, seconds)
-        else:
-            conclude_search(screen, model, path, seconds, options)
+        _conclude(screen, model, place, options, decimal, began, safe, is_of_texts=is_of_texts)
         if rounds is not None:
             conclude_rounds(screen, rounds, is_cut=is_cut)
     return STOPPED if stop.is_asked else 0
+
+
+def _conclude(
+    screen: Screen,
+    model: "FathomClassifier | FathomRegressor",
+    place: Path,
+    options: TableOptions,
+    decimal: str,
+    began: float,
+    safe: Unfinished,
+    *,
+    is_of_texts: bool,
+) -> None:
+    """Save a model in place of what was kept meanwhile, and say what it is."""
+    from fathom.cli.concluding import conclude_search
+    from fathom.cli.texts import conclude_texts
+    from fathom.deployment.archive import save
+
+    path = save(model, place)
+    record_run(path, options, decimal)
+    safe.remove()
+    seconds = time.monotonic() - began
+    if is_of_texts:
+        conclude_texts(screen, model, path, options, seconds)
+    else:
+        conclude_search(screen, model, path, seconds, options)
 
 
 def _train_from_disk(
