@@ -112,14 +112,13 @@ def main() -> None:
         began = time.process_time()
         model = learn(WAYS[name], asked.epochs, *learned)
         took = time.process_time() - began
-        wrong = []
-        for heard, right in (some, judging):
-            said = model.predict(heard).tolist()
-            wrong.append(error_rate(right, said))
-            pairs = list(zip(right, said, strict=True))
+        of_learned = error_rate(some[1], model.predict(some[0]).tolist())
+        said = model.predict(judging[0]).tolist()
+        of_judging = error_rate(judging[1], said)
+        pairs = zip(judging[1], said, strict=True)
         n_cut = sum(one.rpartition(" ")[0] == other for one, other in pairs)
         print(
-            f"{name:<36} words wrong: learned {wrong[0]:6.2%}, judging {wrong[1]:6.2%}; "
+            f"{name:<36} words wrong: learned {of_learned:6.2%}, judging {of_judging:6.2%}; "
             f"right but for the last word left out: {n_cut} of {N_JUDGING} ({took:.0f} s)",
             flush=True,
         )

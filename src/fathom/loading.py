@@ -55,7 +55,7 @@ class Later(Generic[Found]):
         with self._lock:
             if not self._has_begun:
                 self._has_begun = True
-                threading.Thread(target=self._do, daemon=True).start()
+                threading.Thread(target=self._do, name="fathom-later", daemon=True).start()
 
     def _do(self) -> None:
         try:

@@ -17,7 +17,7 @@ from fathom.cli.senses import NOUNS, file_column, sense_of_folder
 from fathom.cli.sounds import train_sounds
 from fathom.cli.tables import TableOptions, read_with_target, record_run, require_table
 from fathom.cli.transcripts import conclude_transcriber, is_transcript, train_transcriber
-from fathom.cli.watching import SearchView
+from fathom.cli.watching import SearchView, time_left
 from fathom.data.folders import Sense
 from fathom.data.schema import ImageInput
 from fathom.data.tables import Table
@@ -25,9 +25,6 @@ from fathom.deployment.archive import save
 from fathom.deployment.container import require_writable
 from fathom.estimators import FathomClassifier, FathomRegressor
 from fathom.training.monitor import Deadline
-
-SAVE_S = 0.5  # kept back for saving and leaving
-LEAST_S = 1.0  # of training, whatever is left
 
 
 def go_on_with_files(
@@ -77,7 +74,7 @@ def train_on_files(
         require_same_target(before, files.target)
     introduce_files(screen, files, options, NOUNS[sense])
     spent = time.monotonic() - began
-    left = max(time_limit - spent - SAVE_S, LEAST_S)
+    left = time_left(time_limit, spent)
     stop = StopRequest(screen)
     with stop.listening():
         view, deadline = SearchView(screen, time_limit, stop, spent), Deadline(left)
@@ -111,7 +108,7 @@ def _train_on_texts(
     stop = StopRequest(screen)
     with stop.listening():
         view = SearchView(screen, time_limit, stop, spent)
-        deadline = Deadline(max(time_limit - spent - SAVE_S, LEAST_S))
+        deadline = Deadline(time_left(time_limit, spent))
         with view.shown():
             model = train_transcriber(screen, table, column, options, time_limit, view, deadline)
         path = save(model, place)

@@ -19,7 +19,7 @@ from fathom.cli.tables import (
     shown_notes,
     take_apart,
 )
-from fathom.cli.watching import SearchView
+from fathom.cli.watching import SAVE_S, SearchView, time_left
 from fathom.data.cells import quoted
 from fathom.data.parsing import ParsedTable
 from fathom.data.pictures import find_picture_columns, place_paths
@@ -30,9 +30,6 @@ from fathom.estimators import FathomClassifier, FathomRegressor
 from fathom.estimators.designing import Given
 from fathom.estimators.illustrated import Illustrated, find_illustrated, search_illustrated
 from fathom.training.monitor import Deadline
-
-SAVE_S = 0.5  # kept back for saving and leaving
-LEAST_S = 1.0  # of training, whatever is left
 
 
 @dataclass(frozen=True)
@@ -108,7 +105,7 @@ def train_illustrated(
     table = taken.table
     introduce(screen, table, options)
     spent = time.monotonic() - began
-    left = max(time_limit - spent - SAVE_S, LEAST_S)
+    left = time_left(time_limit, spent)
     warn_of_little_time(screen, time_limit, spent, left + SAVE_S)
 
     def tell(described: TableInput, notes: tuple[str, ...]) -> None:

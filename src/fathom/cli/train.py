@@ -37,7 +37,7 @@ from fathom.cli.tables import (
     take_apart,
 )
 from fathom.cli.unfinished import Unfinished
-from fathom.cli.watching import SearchView
+from fathom.cli.watching import SAVE_S, SearchView, time_left
 from fathom.cli.workers import conclude_rounds, require_searchable, say_rounds
 from fathom.data.parsing import ParsedTable
 from fathom.data.schema import ImageInput, TableInput
@@ -63,8 +63,7 @@ from fathom.training.monitor import Deadline, Monitor
 if TYPE_CHECKING:
     from fathom.estimators import FathomClassifier, FathomRegressor
 
-SAVE_S, SAVE_S_PER_CELL = 0.5, 2e-8  # kept back for saving and leaving
-LEAST_S = 1.0  # of training, whatever is left
+SAVE_S_PER_CELL = 2e-8  # kept back for saving a table's model, beside what all need
 AMPLE = 3.0  # times what starting took: with less, a search plans with what loading the rest leaves
 REST = ("fathom.cli.concluding", "sklearn.ensemble")  # what comes after the first epoch
 
@@ -190,7 +189,7 @@ def _train_on_table(
     if time_limit < AMPLE * (time.monotonic() - began):
         load(*REST)
     spent = time.monotonic() - began
-    left = max(time_limit - spent - reserve, LEAST_S)
+    left = time_left(time_limit, spent, reserve)
     warn_of_little_time(screen, time_limit, spent, left + reserve)
     stop = StopRequest(screen)
     safe = Unfinished(screen, place, options, decimal)
@@ -264,7 +263,7 @@ def _train_from_disk(
         given = to_given(table, options)
         introduce(screen, table, options)
         spent = time.monotonic() - began
-        left = max(time_limit - spent - SAVE_S, LEAST_S)
+        left = time_left(time_limit, spent)
         warn_of_little_time(screen, time_limit, spent, left + SAVE_S)
         stop = StopRequest(screen)
         with stop.listening():
@@ -409,4 +408,4 @@ def _find(
 
 def _load_rest() -> None:
     """Load what saving and saying takes while networks train, so that the end need not wait."""
-    threading.Thread(target=load, args=REST, daemon=True).start()
+    threading.Thread(target=load, args=REST, name="fathom-loading", daemon=True).start()

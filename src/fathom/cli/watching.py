@@ -20,6 +20,14 @@ SEARCH_LINE_SECONDS = 5 * LINE_SECONDS  # between two plain lines of a search
 BAR_WIDTH = 24
 REFRESHED = 8  # times a second, on a terminal
 
+SAVE_S = 0.5  # kept back for saving and leaving
+LEAST_S = 1.0  # of training, whatever is left
+
+
+def time_left(limit: float, spent: float, reserve: float = SAVE_S) -> float:
+    """Return the seconds of a limit that are left to train in."""
+    return max(limit - spent - reserve, LEAST_S)
+
 
 class SearchView(Monitor):
     """Shows a search as it goes on.

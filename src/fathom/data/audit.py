@@ -109,7 +109,7 @@ def _number_rows(
 
 
 def _ranks(y: np.ndarray) -> np.ndarray:
-    """Return the ranks of numbers from 1, equal ones at their mean rank."""
+    """Return the ranks of numbers from 1, equal ones at their mean rank, none (NaN) last."""
     _, which, counts = np.unique(y, return_inverse=True, return_counts=True)
     last = np.cumsum(counts)
     return np.asarray((last - (counts - 1) / 2)[which])
@@ -186,12 +186,11 @@ def _category_means(codes: np.ndarray, outputs: np.ndarray, half: int) -> np.nda
 
 
 def _tree(x: np.ndarray, goal: np.ndarray, half: int, is_classes: bool) -> np.ndarray:
-    load("scipy.stats", "sklearn.tree")
-    from scipy.stats import rankdata
+    load("sklearn.tree")
     from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
     # ranks, since the tree works in float32, where near or huge numbers become one
-    ranks = np.where(np.isnan(x), np.nan, rankdata(x, axis=0, nan_policy="omit"))
+    ranks = np.where(np.isnan(x), np.nan, np.apply_along_axis(_ranks, 0, x))
     if not is_classes:
         tree = DecisionTreeRegressor(max_depth=12, min_samples_leaf=2, random_state=0)
         return tree.fit(ranks[:half], goal[:half]).predict(ranks[half:])[:, None]
@@ -205,12 +204,10 @@ def _tree(x: np.ndarray, goal: np.ndarray, half: int, is_classes: bool) -> np.nd
 
 def _mean_auc(predicted: np.ndarray, goal: np.ndarray) -> float:
     """Return the mean over classes of the area under the ROC curve of one against the rest."""
-    from scipy.stats import rankdata
-
     is_class = np.arange(predicted.shape[1]) == goal[:, None]
     n_in = is_class.sum(axis=0)
     has_both = (n_in > 0) & (n_in < len(goal))
-    ranks = rankdata(predicted, axis=0)
+    ranks = np.apply_along_axis(_ranks, 0, predicted)
     sums = np.where(is_class, ranks, 0).sum(axis=0)
     with np.errstate(invalid="ignore", divide="ignore"):
         areas = (sums - n_in * (n_in + 1) / 2) / (n_in * (len(goal) - n_in))

@@ -21,7 +21,7 @@ STEPS = {8: (4, 2), 4: (2, 2), 2: (2, 1)}
 TRAINED, TRAINED_S = 60_000, 150.0  # recordings a training should see with so many seconds of cores
 SPEED = 22e9  # operations a second of one core, training convolutions over time by XLA
 FEWEST_PASSES, MOST_PASSES = 6, 60
-STRIDES = (8, 4, 2)  # moments that become one: the first for which texts leave room
+STRIDES = tuple(STEPS)  # moments that become one: the first for which texts leave room
 KERNEL = 5  # moments seen by a neuron of the first two layers
 REACH = 16  # moments that a neuron of a block sees beside its own, whatever the stride
 

@@ -231,8 +231,10 @@ def compile_alone(name: LoopsName) -> None:
     with contextlib.suppress(Timeout), _lock(name, timeout=0.0):
         warm_up(name)
         if name == "rows":  # who finds what is above need not wait for what few networks ask for
-            hidden = Dense(units=512)
-            _take_a_step((2,), (hidden, hidden, Dense(units=2, activation="softmax")), batch=32)
+            from fathom.training.sharing import WIDE
+
+            hidden, softmax = Dense(units=512), Dense(units=2, activation="softmax")
+            _take_a_step((2,), (hidden, hidden, softmax), batch=-(-WIDE // 512**2))
 
 
 def _lock(name: LoopsName, timeout: float) -> BaseFileLock:
