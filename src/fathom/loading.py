@@ -6,7 +6,8 @@ from concurrent.futures import Future
 from importlib import import_module
 from typing import Generic, TypeVar
 
-_ONE_AT_A_TIME = threading.RLock()
+ONE_AT_A_TIME = threading.RLock()
+"""Held by who loads what others may ask for at the same time."""
 Found = TypeVar("Found")
 
 
@@ -25,7 +26,7 @@ def load(*names: str) -> None:
     --------
     >>> load("json")
     """
-    with _ONE_AT_A_TIME:
+    with ONE_AT_A_TIME:
         for name in names:
             import_module(name)
 

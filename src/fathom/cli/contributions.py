@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 import polars as pl
 
@@ -27,6 +26,7 @@ from fathom.inspection.attribution import (
     find_neighbors,
     typical_row,
 )
+from fathom.nn.xla import jnp
 
 MOST_KNOWN = 2000  # rows among which the like are looked for
 MOST_INPUTS = 15  # listed one by one

@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from fathom.nn.xla import jax, when_loaded
+
 if TYPE_CHECKING:
     from fathom.training.engines import LoopsName
 
@@ -10,8 +12,10 @@ XLA_CACHE_BYTES = 256 * 2**20
 
 def prepare_engine() -> None:
     """Let compiled programs be found again by the next command, in the user's cache folder."""
-    import jax
+    when_loaded(_keep_programs)
 
+
+def _keep_programs() -> None:
     from fathom.data.cache import cache_folder
 
     folder = cache_folder() / "xla"

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
-import jax.numpy as jnp
 import numpy as np
 
 from fathom.compression.sites import Check, Described, inputs_of, nothing
 from fathom.nn.dense import Dense, DenseLayer
 from fathom.nn.network import Network
+from fathom.nn.xla import jnp
 
 RIDGE = 1e-6  # of the inputs' mean square, so that what a batch leaves open counts a little
 

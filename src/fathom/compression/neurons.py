@@ -1,11 +1,9 @@
 """Pruning of whole neurons: a network that is really smaller, its next layer fitted anew."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-import equinox as eqx
-import jax.numpy as jnp
 import numpy as np
 
 from fathom.compression.sites import (
@@ -27,9 +25,11 @@ from fathom.nn.blocks import Residual, ResidualLayer
 from fathom.nn.convolution import Conv2D, Conv2DLayer
 from fathom.nn.dense import Dense, DenseLayer
 from fathom.nn.embedding import GainLayer
-from fathom.nn.layer import AbstractLayer
+from fathom.nn.layer import AbstractLayer, Statistic
 from fathom.nn.network import Network
 from fathom.nn.normalization import BatchNormLayer
+from fathom.nn.tree import changed, transform
+from fathom.nn.xla import Array, jnp
 
 RIDGE = 1e-6  # of the features' mean square, so that what a batch leaves open stays as it was
 FEWEST = 2  # neurons a layer keeps
@@ -239,15 +239,12 @@ def _with_constant(network: Network, place: Place, shift: np.ndarray) -> Network
     assert isinstance(layer, DenseLayer | Conv2DLayer)
     added = jnp.asarray(shift, jnp.float32)
     if layer.bias is not None:
-        changed = eqx.tree_at(lambda one: one.bias, layer, layer.bias + added)
-        return _with_layer(network, place, changed)
+        return _with_layer(network, place, changed(layer, bias=layer.bias + added))
     after = (*place[:-1], place[-1] + 1)
     norm = layer_at(network, after)
     assert isinstance(norm, BatchNormLayer)
     mean = norm.running_mean.value - added
-    return _with_layer(
-        network, after, eqx.tree_at(lambda one: one.running_mean.value, norm, mean)
-    )  # fmt: skip
+    return _with_layer(network, after, changed(norm, running_mean=Statistic(mean)))
 
 
 def _with_layer(network: Network, place: Place, layer: AbstractLayer) -> Network:
@@ -268,17 +265,17 @@ def _reshaped(layer: AbstractLayer, weight: np.ndarray) -> AbstractLayer:
     shaped = jnp.asarray(shape_weight(layer, weight))
     assert isinstance(layer, DenseLayer | Conv2DLayer)
     where = "weight" if isinstance(layer, DenseLayer) else "kernel"
-    return eqx.tree_at(lambda one: getattr(one, where), layer, shaped)
+    return changed(layer, **{where: shaped})
 
 
 def _cut_producer(network: Network, site: Site, kept: np.ndarray) -> Network:
     """Return a network with some neurons of a layer alone, and of what stands behind it."""
     layer = layer_at(network, site.producer)
     if isinstance(layer, DenseLayer):
-        layer = replace(layer, weight=layer.weight[kept], bias=_picked(layer.bias, kept))
+        layer = changed(layer, weight=layer.weight[kept], bias=_picked(layer.bias, kept))
     else:
         assert isinstance(layer, Conv2DLayer)
-        layer = replace(layer, kernel=layer.kernel[..., kept], bias=_picked(layer.bias, kept))
+        layer = changed(layer, kernel=layer.kernel[..., kept], bias=_picked(layer.bias, kept))
     network = _with_layer(network, site.producer, layer)
     for position in range(site.producer[-1] + 1, site.consumer[-1]):
         place = (*site.producer[:-1], position)
@@ -286,15 +283,12 @@ def _cut_producer(network: Network, site: Site, kept: np.ndarray) -> Network:
         if isinstance(between, GainLayer):
             between = GainLayer(between.gain[kept])
         elif isinstance(between, BatchNormLayer):
-            arrays = lambda one: (  # noqa: E731
-                one.scale, one.shift, one.running_mean.value, one.running_variance.value
-            )  # fmt: skip
-            between = eqx.tree_at(arrays, between, [array[kept] for array in arrays(between)])
+            between = transform(lambda array: array[kept], between)
         network = _with_layer(network, place, between)
     return network
 
 
-def _picked(bias: jnp.ndarray | None, kept: np.ndarray) -> jnp.ndarray | None:
+def _picked(bias: Array | None, kept: np.ndarray) -> Array | None:
     return None if bias is None else bias[kept]
 
 

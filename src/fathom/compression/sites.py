@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-import jax.numpy as jnp
 import numpy as np
 
 from fathom.nn.architecture import Architecture
@@ -15,6 +14,7 @@ from fathom.nn.embedding import GainLayer
 from fathom.nn.layer import AbstractLayer
 from fathom.nn.network import Network
 from fathom.nn.normalization import BatchNormLayer
+from fathom.nn.xla import jnp
 
 Check: TypeAlias = Callable[[], None]
 """Called now and then within long work; what it raises ends the work."""

@@ -8,8 +8,6 @@ is float32 again, and so is the arithmetic: fewer bits make a file smaller, not 
 from collections.abc import Mapping
 from typing import Literal, NamedTuple, TypeAlias
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from fathom.compression.sites import Place, inputs_of
@@ -17,6 +15,7 @@ from fathom.nn.blocks import ResidualLayer
 from fathom.nn.convolution import Conv2DLayer
 from fathom.nn.dense import DenseLayer
 from fathom.nn.network import Network
+from fathom.nn.tree import leaves, named_leaves, rebuild
 
 Storage: TypeAlias = Literal["float32", "float16", "int8"]
 
@@ -57,8 +56,7 @@ class _Leaf(NamedTuple):
 
 def _leaves(network: Network) -> list[_Leaf]:
     found = []
-    for path, leaf in jax.tree_util.tree_flatten_with_path(network)[0]:
-        name = jax.tree_util.keystr(path, simple=True, separator=".")
+    for name, leaf in named_leaves(network):
         axis = OUTPUT_AXIS.get(name.rpartition(".")[2])
         found.append(_Leaf(name, leaf.shape, axis if len(leaf.shape) > 1 else None))
     return found
@@ -89,7 +87,7 @@ def stored_sizes(outline: Network, storage: Storage) -> Stored:
 def store(network: Network, storage: Storage) -> Stored:
     """Return a network as it is stored; weights from `narrow` come back exactly."""
     values, scales, rest = [], [], []
-    for leaf, array in zip(_leaves(network), jax.tree.leaves(network), strict=True):
+    for leaf, array in zip(_leaves(network), leaves(network), strict=True):
         plain = np.asarray(array, np.float32)
         if leaf.axis is None:
             rest.append(plain.ravel())
@@ -130,8 +128,9 @@ def unstore(outline: Network, stored: Stored) -> Network:
             n = leaf.shape[leaf.axis]
             array = array * _along(stored.scales[at_scale : at_scale + n], leaf.axis, array.ndim)
             at_scale += n
-        arrays.append(jnp.asarray(array))
-    return jax.tree.unflatten(jax.tree.structure(outline), arrays)
+        arrays.append(array)
+    found: Network = rebuild(outline, iter(arrays))
+    return found
 
 
 def narrow(
@@ -153,22 +152,23 @@ def narrow(
         return network
     squares = squares or {}
     arrays = []
-    for leaf, array in zip(_leaves(network), jax.tree.leaves(network), strict=True):
+    for leaf, array in zip(_leaves(network), leaves(network), strict=True):
         plain = np.asarray(array, np.float32)
         if leaf.axis is not None and storage == "int8":
             whole, scale = quantize(plain, leaf.axis, squares.get(leaf.name))
             plain = whole * _along(scale, leaf.axis, plain.ndim)
         elif leaf.axis is not None:
             plain = plain.astype(np.float16).astype(np.float32)
-        arrays.append(jnp.asarray(plain))
-    return jax.tree.unflatten(jax.tree.structure(network), arrays)
+        arrays.append(plain)
+    found: Network = rebuild(network, iter(arrays))
+    return found
 
 
 def can_store(network: Network, storage: Storage) -> bool:
     """Tell whether every weight is within what is stored: float16 ends at 65,504."""
     if storage != "float16":
         return True
-    pairs = zip(_leaves(network), jax.tree.leaves(network), strict=True)
+    pairs = zip(_leaves(network), leaves(network), strict=True)
     return all(
         float(np.abs(np.asarray(array)).max(initial=0)) <= LARGEST_FLOAT16
         for leaf, array in pairs if leaf.axis is not None

@@ -5,8 +5,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from fathom.compression.storage import Storage
@@ -37,7 +35,6 @@ from fathom.deployment.illustrated import illustrated_tensors, restore_illustrat
 from fathom.deployment.texts import require_texts, restore_texts, text_shapes, text_tensors
 from fathom.deployment.weights import (
     fill,
-    outline_of,
     take_weights,
     weight_shapes,
     weight_tensors,
@@ -49,6 +46,8 @@ from fathom.estimators.matching import require_match
 from fathom.estimators.transcriber import FathomTranscriber
 from fathom.nn.network import Network
 from fathom.nn.stems import Stems
+from fathom.nn.tree import named_leaves, rebuild
+from fathom.nn.vectors import outline_of
 
 Loaded = TypeVar("Loaded")
 Model: TypeAlias = FathomClassifier | FathomRegressor
@@ -258,7 +257,7 @@ def _tensors_of(model: Any, storage: Storage) -> dict[str, np.ndarray]:
         if storage != "float32":
             tensors |= weight_tensors(network, f"network.{number}", storage)
             continue
-        for name, leaf in _named_leaves(network):
+        for name, leaf in named_leaves(network):
             tensors[f"network.{number}.{name}"] = np.asarray(leaf, np.float32)
     assert model.encoding_ is not None
     if isinstance(model.encoding_, TextEncoding):
@@ -276,11 +275,6 @@ def _encodings(
     if target_encoding is not None:
         found["target_encoding"] = target_encoding
     return found
-
-
-def _named_leaves(network: Network) -> list[tuple[str, Any]]:
-    leaves, _ = jax.tree_util.tree_flatten_with_path(network)
-    return [(jax.tree_util.keystr(path, simple=True, separator="."), leaf) for path, leaf in leaves]
 
 
 def _restore(card: Card, tensors: dict[str, np.ndarray]) -> Any:
@@ -389,7 +383,7 @@ def _network_shapes(
 ) -> dict[str, tuple[tuple[int, ...], type]]:
     if storage != "float32":
         return weight_shapes(outline, prefix, storage)
-    return {f"{prefix}.{name}": (leaf.shape, np.float32) for name, leaf in _named_leaves(outline)}
+    return {f"{prefix}.{name}": (leaf.shape, np.float32) for name, leaf in named_leaves(outline)}
 
 
 def _restore_network(
@@ -397,8 +391,9 @@ def _restore_network(
 ) -> Network:
     if storage != "float32":
         return fill(outline, take_weights(Tensors(tensors), prefix, outline, storage), storage)
-    leaves = [jnp.asarray(tensors[f"{prefix}.{name}"]) for name, _ in _named_leaves(outline)]
-    return jax.tree.unflatten(jax.tree.structure(outline), leaves)
+    found = (tensors[f"{prefix}.{name}"] for name, _ in named_leaves(outline))
+    network: Network = rebuild(outline, found)
+    return network
 
 
 def _require_shapes(

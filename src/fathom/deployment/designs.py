@@ -28,11 +28,12 @@ from fathom.data.trees import Growth
 from fathom.deployment.container import Tensors
 from fathom.deployment.encodings import encoding_tensors, restore_encodings
 from fathom.deployment.trees import count_tree_columns, restore_trees, tree_tensors
-from fathom.deployment.weights import fill, outline_of, take_weights, weight_tensors
+from fathom.deployment.weights import fill, take_weights, weight_tensors
 from fathom.errors import ModelFileError
 from fathom.estimators.base import FathomEstimator
 from fathom.nn.architecture import Architecture
 from fathom.nn.dense import Dense
+from fathom.nn.vectors import outline_of
 from fathom.search.design import Design, Member
 from fathom.search.material import TargetScale
 from fathom.search.record import Record

@@ -22,7 +22,7 @@ from fathom.deployment.container import Tensors
 from fathom.deployment.designs import require_usable
 from fathom.deployment.encodings import encoding_tensors, restore_encodings
 from fathom.deployment.texts import require_outputs, restore_grams, text_tensors
-from fathom.deployment.weights import fill, outline_of, take_weights, weight_tensors
+from fathom.deployment.weights import fill, take_weights, weight_tensors
 from fathom.errors import ModelFileError
 from fathom.estimators.aims import has_target_encoding
 from fathom.nn.architecture import Architecture
@@ -30,6 +30,7 @@ from fathom.nn.bag import Bag
 from fathom.nn.embedding import Columns
 from fathom.nn.network import Network
 from fathom.nn.stems import Stem, Stems
+from fathom.nn.vectors import outline_of
 
 
 class RestoredRows(NamedTuple):

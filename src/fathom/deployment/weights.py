@@ -10,10 +10,6 @@ rest   biases, gains and statistics in one row of float32
 ====== ===========================================================================================
 """
 
-from functools import lru_cache
-
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from fathom.compression.storage import (
@@ -27,16 +23,10 @@ from fathom.compression.storage import (
 )
 from fathom.deployment.container import Tensors
 from fathom.errors import ModelFileError
-from fathom.nn.architecture import Architecture
-from fathom.nn.network import Network, draw
+from fathom.nn.network import Network
+from fathom.nn.vectors import count_numbers, from_vector, to_vector
 
 LARGEST_SCALE = 1e30  # far from where 127 times it is infinite in float32
-
-
-@lru_cache(maxsize=64)  # tracing is most of what loading a small file takes, and members are alike
-def outline_of(architecture: Architecture) -> Network:
-    """Return a network of shapes without any values."""
-    return jax.eval_shape(lambda key: draw(architecture, key), jax.random.key(0))
 
 
 def weight_tensors(network: Network, prefix: str, storage: Storage) -> dict[str, np.ndarray]:
@@ -52,8 +42,7 @@ def weight_tensors(network: Network, prefix: str, storage: Storage) -> dict[str,
         How its weights are kept.
     """
     if storage == "float32":
-        leaves = [np.asarray(leaf, np.float32).ravel() for leaf in jax.tree.leaves(network)]
-        return {prefix: np.concatenate(leaves)}
+        return {prefix: to_vector(network)}
     return _named(store(network, storage), prefix)
 
 
@@ -79,10 +68,8 @@ def take_weights(tensors: Tensors, prefix: str, outline: Network, storage: Stora
         If one is absent or another than the outline needs.
     """
     if storage == "float32":
-        size = sum(leaf.size for leaf in jax.tree.leaves(outline))
-        return stored_sizes(outline, "float16")._replace(
-            rest=tensors.take(prefix, size, dtype=np.float32)
-        )
+        rest = tensors.take(prefix, count_numbers(outline), dtype=np.float32)
+        return stored_sizes(outline, "float16")._replace(rest=rest)
     empty = stored_sizes(outline, storage)
     return Stored(*(
         tensors.take(f"{prefix}.{name}", len(array), dtype=array.dtype.type)
@@ -100,14 +87,7 @@ def fill(outline: Network, stored: Stored, storage: Storage) -> Network:
         If scales are none, or whole numbers are not what such a network is stored as.
     """
     if storage == "float32":
-        leaves, structure = jax.tree.flatten(outline)
-        ends = np.cumsum([leaf.size for leaf in leaves])
-        parts = np.split(stored.rest, ends[:-1])
-        shaped = [
-            jnp.asarray(part.reshape(leaf.shape))
-            for part, leaf in zip(parts, leaves, strict=True)
-        ]  # fmt: skip
-        return jax.tree.unflatten(structure, shaped)
+        return from_vector(outline, stored.rest)
     if storage == "int8":
         if not ((stored.scales > 0) & (stored.scales < LARGEST_SCALE)).all():
             raise ModelFileError("scales of weights above 0", got="a scale of 0 or less, or huge")

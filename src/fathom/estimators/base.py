@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping
 from numbers import Integral, Real
 from typing import Any, Self
 
-import jax.numpy as jnp
 import numpy as np
 import polars as pl
 from sklearn.base import BaseEstimator
@@ -49,6 +48,7 @@ from fathom.estimators.showing import in_one_unit, summarize
 from fathom.nn.architecture import Architecture
 from fathom.nn.layer import Shape
 from fathom.nn.network import Network
+from fathom.nn.xla import jnp
 from fathom.search.design import Design
 from fathom.search.factors import with_factors
 from fathom.search.prediction import predict

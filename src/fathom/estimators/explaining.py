@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-import jax.numpy as jnp
 import numpy as np
 
 from fathom.data.illustrated import RowEncoding, stack_pictures
@@ -22,6 +21,7 @@ from fathom.inspection.attribution import (
 )
 from fathom.inspection.stems import Way, ways_in
 from fathom.nn.stems import Stems
+from fathom.nn.xla import jnp
 
 PartKind: TypeAlias = Literal["columns", "text", "picture"]
 

@@ -6,8 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import polars as pl
 
@@ -27,6 +25,7 @@ from fathom.estimators.photographs import scaled, time_for
 from fathom.estimators.predicting import average_outputs, sums_in_parts
 from fathom.nn.architecture import Architecture
 from fathom.nn.network import Network
+from fathom.nn.xla import jax, jnp
 from fathom.search.contest import Entry, Ground, Outcome, challenge, contest
 from fathom.search.everything import LEAST_S, Learned, judge_and_learn, learn_side_by_side
 from fathom.search.illustrating import VALIDATION, blind_entry, illustrated_entries

@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from fathom.data.encoding import Standardization
@@ -17,6 +15,7 @@ from fathom.estimators.aims import aim_of, fit_target_encoding
 from fathom.estimators.defaults import output_layer
 from fathom.nn.architecture import Architecture
 from fathom.nn.network import Network
+from fathom.nn.xla import jax, jnp
 from fathom.search.contest import Entry, Ground, contest, go_on
 from fathom.search.everything import LEAST_S, Learned, judge_and_learn, learn_more, pick
 from fathom.search.factors import with_factors

@@ -4,9 +4,8 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from fathom.data.encoding import NearStandardization, Standardization
@@ -15,6 +14,7 @@ from fathom.nn.architecture import Architecture
 from fathom.nn.forward import SPACE, Forward, activate_outputs
 from fathom.nn.network import Network
 from fathom.nn.spread import over_rows
+from fathom.nn.xla import Array, jitted, jnp
 
 COMPILED_ROWS = 256  # rows of one call; fewer are filled up, so that nothing is recompiled
 FEW_ROWS = 16  # likewise of a call for the last rows; many such cost no more than a large one
@@ -34,8 +34,8 @@ class RowsInOrder:
     values: np.ndarray
 
 
-@jax.jit
-def _combine(network: Network, x: jax.Array) -> jax.Array:
+@jitted()
+def _combine(network: Network, x: Any) -> Array:
     return network.combine(x.astype(jnp.float32))
 
 

@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from scipy.sparse import csr_matrix
 
@@ -20,6 +18,7 @@ from fathom.nn.architecture import Architecture
 from fathom.nn.bag import BagLayer
 from fathom.nn.forward import Forward
 from fathom.nn.network import Network
+from fathom.nn.xla import Array, jax, jitted, jnp
 from fathom.search.contest import Entry
 from fathom.search.prose import (
     MOST_TOGETHER,
@@ -295,15 +294,13 @@ def explain_text(
     return words, float(one), float(none)
 
 
-@jax.jit
-def _integrate(
-    network: Network, row: jax.Array, output: jax.Array
-) -> tuple[jax.Array, jax.Array, jax.Array]:
+@jitted()
+def _integrate(network: Network, row: Array, output: Array) -> tuple[Array, Array, Array]:
     """Return the integrated gradients of an output's z by the weights, and z at both ends."""
     length = row.shape[1] // 2
     codes, weights = row[:, :length], row[:, length:]
 
-    def z(given: jax.Array) -> jax.Array:
+    def z(given: Array) -> Array:
         sums = network.combine(jnp.concatenate([codes, given], axis=1))
         return jnp.take(sums[0], output)
 

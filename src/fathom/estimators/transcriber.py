@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, Self
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
@@ -23,6 +21,7 @@ from fathom.estimators.photographs import END_S, END_SHARE, time_for
 from fathom.estimators.spelling import error_rate
 from fathom.nn.architecture import Architecture
 from fathom.nn.network import Network
+from fathom.nn.xla import jax, jitted, jnp
 from fathom.search.contest import Entry, Ground, loss_of
 from fathom.search.everything import learn_side_by_side
 from fathom.search.transcribing import STRIDES, choose_sequence, sequence_entry
@@ -275,7 +274,7 @@ class FathomTranscriber(BaseEstimator):
         return 1.0 - error_rate([tidy(text) for text in y], said)
 
 
-@jax.jit
+@jitted()
 def _combine(network: Network, x: Any) -> Any:
     return network.combine(x.astype(jnp.float32))
 

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import jax
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
@@ -18,10 +17,11 @@ from fathom.nn.architecture import Architecture
 from fathom.nn.layer import AbstractLayer
 from fathom.nn.network import Network
 from fathom.nn.stems import Stems
+from fathom.nn.xla import Array, jitted
 
 
-@jax.jit
-def _come_in(layer: AbstractLayer, x: jax.Array) -> jax.Array:
+@jitted()
+def _come_in(layer: AbstractLayer, x: Array) -> Array:
     return layer(x)
 
 

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from pydantic import Field, FiniteFloat
 from sklearn.neighbors import NearestNeighbors
@@ -17,6 +15,7 @@ from fathom.inspection.pictures import picture_grid
 from fathom.inspection.representations import as_rows, label, last_hidden, run_in_batches
 from fathom.nn.embedding import ColumnsLayer
 from fathom.nn.network import Network
+from fathom.nn.xla import Array, jax, jitted, jnp
 from fathom.values import Value
 
 PIECES = 32  # of the way from the baseline to a row, before any is halved
@@ -300,13 +299,13 @@ def _sums(network: Network, x: np.ndarray, output: int) -> np.ndarray:
     return sums.astype(np.float64)
 
 
-@jax.jit
-def _combine(network: Network, x: jax.Array) -> jax.Array:
+@jitted()
+def _combine(network: Network, x: Array) -> Array:
     return network.combine(x)
 
 
-@jax.jit
-def _gradient(network: Network, x: jax.Array, output: jax.Array) -> jax.Array:
+@jitted()
+def _gradient(network: Network, x: Array, output: Array) -> Array:
     total = lambda at: jnp.sum(jnp.take(network.combine(at), output, axis=1))  # noqa: E731
     return jax.grad(total)(x)
 

@@ -4,11 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import PyTree
 
 from fathom.errors import InputError
 from fathom.inspection.layers import LayerKind
@@ -21,6 +17,8 @@ from fathom.nn.dense import DenseLayer
 from fathom.nn.embedding import ColumnsLayer, GainLayer
 from fathom.nn.layer import AbstractLayer, partition
 from fathom.nn.normalization import BatchNormLayer, LayerNormLayer
+from fathom.nn.tree import changed, join
+from fathom.nn.xla import Array, PyTree, jax, jnp
 
 KINDS: dict[type[AbstractLayer], LayerKind] = {
     DenseLayer: "dense",
@@ -103,7 +101,7 @@ def _run_one(layer: AbstractLayer, x: np.ndarray, key: Any) -> Passage:
     return Passage(layer, kind, x, y, y, "identity", key=key)
 
 
-def _compute(layer: AbstractLayer, x: jax.Array, key: Any) -> jax.Array:
+def _compute(layer: AbstractLayer, x: Array, key: Any) -> Array:
     return layer(x) if key is None else layer.train(x, key)[0]
 
 
@@ -142,24 +140,20 @@ def flow_back(passage: Passage, delta: np.ndarray) -> np.ndarray:
 
 def _with_weights(layer: DenseLayer, weight: np.ndarray, bias: np.ndarray) -> PyTree:
     trainable = partition(layer)[0]
-    changed = eqx.tree_at(lambda part: part.weight, trainable, jnp.asarray(weight))
-    if layer.bias is None:
-        return changed
-    return eqx.tree_at(lambda part: part.bias, changed, jnp.asarray(bias))
+    gradient = changed(trainable, weight=jnp.asarray(weight))
+    return gradient if layer.bias is None else changed(gradient, bias=jnp.asarray(bias))
 
 
 def _back_through_block(passage: Passage, block: ResidualLayer, delta: np.ndarray) -> np.ndarray:
     """Carry node errors back through both ways of a residual block, y = S x + f(x)."""
     through_inner = run_backward(passage.inner, delta)
     inner = tuple(part.gradient for part in passage.inner)
-    gradient = eqx.tree_at(lambda part: part.layers, partition(block)[0], inner)
+    gradient = changed(partition(block)[0], layers=inner)
     if block.projection is None:
         passage.gradient = gradient
         return delta + through_inner
     rows, columns = (part.reshape(-1, part.shape[-1]) for part in (delta, passage.x))
-    passage.gradient = eqx.tree_at(
-        lambda part: part.projection, gradient, jnp.asarray(rows.T @ columns)
-    )
+    passage.gradient = changed(gradient, projection=jnp.asarray(rows.T @ columns))
     return delta @ np.asarray(block.projection) + through_inner
 
 
@@ -167,8 +161,8 @@ def _pull_back(passage: Passage, delta: np.ndarray) -> tuple[PyTree, np.ndarray]
     """Carry node errors back by the layer's own vector-Jacobian product."""
     parameters, others = partition(passage.layer)
 
-    def combine(parameters: PyTree, x: jax.Array) -> jax.Array:
-        layer: Any = eqx.combine(parameters, others)
+    def combine(parameters: PyTree, x: Array) -> Array:
+        layer: Any = join(parameters, others)
         if isinstance(layer, Conv2DLayer | CombinationLayer):
             return layer.combine(x)
         return _compute(layer, x, passage.key)

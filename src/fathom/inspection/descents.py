@@ -6,10 +6,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jax.flatten_util import ravel_pytree
 
 from fathom.errors import InputError
 from fathom.inspection.arrays import Measured, Numbers
@@ -20,7 +17,9 @@ from fathom.inspection.svg import Say
 from fathom.nn.architecture import Architecture
 from fathom.nn.layer import partition
 from fathom.nn.network import Network, build
+from fathom.nn.xla import jax, jitted, jnp
 from fathom.training.loop import CALL_BYTES, make_plan, pad_for_evaluation
+from fathom.training.machine import platform
 from fathom.training.program import Examples, Knobs, Plan, State, make_program
 from fathom.training.recipe import OptimizerName, Recipe
 from fathom.training.rows import RowStream
@@ -273,7 +272,7 @@ class _Group:
     ) -> None:
         self.recipe, self.walkers, self.examples = recipe, walkers, examples
         network = walkers[0].network
-        is_scanned = not (network.has_convolution and jax.default_backend() == "cpu")
+        is_scanned = not (network.has_convolution and platform() == "cpu")
         self.plan = make_plan(architecture, recipe, is_scanned)
         self.n = len(examples.weight)
         self.batch = min(recipe.batch_size, self.n)
@@ -371,9 +370,11 @@ def _evaluation(plan: Plan) -> Any:
     return jax.jit(jax.vmap(make_program(plan).evaluate, in_axes=(0, None)))
 
 
-@jax.jit
+@jitted()
 def _rows_of(networks: Network) -> Any:
-    return jax.vmap(lambda network: ravel_pytree(partition(network)[0])[0])(networks)
+    return jax.vmap(lambda network: jax.flatten_util.ravel_pytree(partition(network)[0])[0])(
+        networks
+    )
 
 
 def _stride(n_steps: int, n_looks: int) -> int:

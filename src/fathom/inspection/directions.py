@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-import jax
 import numpy as np
 
 from fathom.nn.layer import partition
 from fathom.nn.network import Network
+from fathom.nn.xla import jax
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,8 @@
 """Features: what a neuron answers to."""
 
 from collections.abc import Iterator
-from functools import partial
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 from pydantic import Field, FiniteFloat
@@ -31,6 +28,7 @@ from fathom.nn.convolution import Conv2DLayer
 from fathom.nn.dense import DenseLayer
 from fathom.nn.embedding import ColumnsLayer
 from fathom.nn.network import Network
+from fathom.nn.xla import Array, jax, jitted, jnp
 
 N_STARTS = 4  # rows that an ascent begins at, besides the mean of all
 N_STEPS = 300
@@ -275,13 +273,13 @@ def neuron_sums(network: Network, x: Any, stage: Stage) -> np.ndarray:
     return sums
 
 
-@partial(jax.jit, static_argnums=2)
-def _peaks(network: Network, x: jax.Array, stage: Stage) -> jax.Array:
+@jitted(static_argnums=2)
+def _peaks(network: Network, x: Array, stage: Stage) -> Array:
     z = sums_of(network, x, stage)
     return jnp.max(z, axis=tuple(range(1, z.ndim - 1))) if z.ndim > 2 else z
 
 
-def sums_of(network: Network, x: jax.Array, stage: Stage) -> jax.Array:
+def sums_of(network: Network, x: Array, stage: Stage) -> Array:
     """Run rows through a network up to the sums of a stage's neurons."""
     for layer in network.layers[: stage.first]:
         x = layer(x)
@@ -339,31 +337,31 @@ def excite(
     return best, float(sums[0, neuron - 1])
 
 
-@partial(jax.jit, static_argnums=7)
+@jitted(static_argnums=7)
 def _ascend(
     network: Network,
-    starts: jax.Array,
-    low: jax.Array,
-    high: jax.Array,
-    center: jax.Array,
-    decay: jax.Array,
-    neuron: jax.Array,
+    starts: Array,
+    low: Array,
+    high: Array,
+    center: Array,
+    decay: Array,
+    neuron: Array,
     stage: Stage,
-) -> tuple[jax.Array, jax.Array]:
+) -> tuple[Array, Array]:
     low, high, center = low[None], high[None], center[None]
     span = high - low
 
-    def heights(x: jax.Array) -> jax.Array:
+    def heights(x: Array) -> Array:
         away = jnp.sum(jnp.square(x - center), axis=tuple(range(1, x.ndim)))
         return jnp.take(_peaks(network, x, stage), neuron, axis=1) - 0.5 * decay * away
 
-    def total(x: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def total(x: Array) -> tuple[Array, Array]:
         values = heights(x)
         return jnp.sum(values), values
 
     rule = optax.scale_by_adam()
 
-    def step(carry: Any, now: jax.Array) -> tuple[Any, None]:
+    def step(carry: Any, now: Array) -> tuple[Any, None]:
         x, memory, best, best_value = carry
         (_, values), slope = jax.value_and_grad(total, has_aux=True)(x)
         is_better = values > best_value

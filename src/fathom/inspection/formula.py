@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, TypeAlias
 
-import jax
 import numpy as np
 
 from fathom.errors import InputError
@@ -13,7 +12,8 @@ from fathom.nn.architecture import Architecture
 from fathom.nn.blocks import ResidualLayer
 from fathom.nn.combination import CombinationLayer
 from fathom.nn.layer import AbstractLayer
-from fathom.nn.network import Network, draw
+from fathom.nn.network import Network
+from fathom.nn.vectors import outline_of
 
 Style: TypeAlias = Literal["text", "latex"]
 MOST_ENTRIES = 16  # of a matrix whose numbers are written out
@@ -124,8 +124,7 @@ def _layers_of(network: Network | Architecture, *, numbers: bool) -> tuple[Abstr
             "a network, whose weights are numbers", got="an Architecture",
             hint="build it, or leave numbers out",
         )  # fmt: skip
-    outline: Network = jax.eval_shape(lambda key: draw(network, key), jax.random.key(0))
-    return outline.layers
+    return outline_of(network).layers
 
 
 @dataclass

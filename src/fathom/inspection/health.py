@@ -1,14 +1,9 @@
 """Health: neurons that never fire, errors that fade on their way back, steps too small or large."""
 
 from collections.abc import Iterator, Sequence
-from functools import partial
 from typing import Any
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import PyTree
 from pydantic import Field, FiniteFloat
 
 from fathom.errors import InputError
@@ -24,6 +19,8 @@ from fathom.nn.architecture import Architecture
 from fathom.nn.layer import partition
 from fathom.nn.losses import LOSSES
 from fathom.nn.network import Network
+from fathom.nn.tree import join
+from fathom.nn.xla import Array, PyTree, jax, jitted, jnp
 from fathom.training.recipe import Recipe
 from fathom.values import Value
 
@@ -278,17 +275,17 @@ def _read_aim(y: Any, architecture: Architecture, n: int) -> np.ndarray:
     return aim
 
 
-@partial(jax.jit, static_argnums=2)
-def _shapes(network: Network, x: jax.Array, ends: tuple[int, ...]) -> list[jax.Array]:
+@jitted(static_argnums=2)
+def _shapes(network: Network, x: Array, ends: tuple[int, ...]) -> list[Array]:
     """Return zeros of the shape of what comes out of every stage."""
     return [jnp.zeros_like(a) for a in _forward(network, None, x, ends)]
 
 
 def _forward(
-    network: Network, added: list[jax.Array] | None, x: jax.Array, ends: tuple[int, ...]
-) -> list[jax.Array]:
+    network: Network, added: list[Array] | None, x: Array, ends: tuple[int, ...]
+) -> list[Array]:
     """Return what comes out of every stage, something being added there on the way."""
-    found: list[jax.Array] = []
+    found: list[Array] = []
     last = len(network.layers) - 1
     for position, layer in enumerate(network.layers):
         x = network.output.combine(x) if position == last else layer(x)
@@ -298,21 +295,21 @@ def _forward(
     return found
 
 
-@partial(jax.jit, static_argnums=(4, 5, 6))
+@jitted(static_argnums=(4, 5, 6))
 def _backward(
     network: Network,
-    nothing: list[jax.Array],
-    x: jax.Array,
-    target: jax.Array,
+    nothing: list[Array],
+    x: Array,
+    target: Array,
     ends: tuple[int, ...],
     loss: str,
     activation: str,
-) -> tuple[jax.Array, tuple[list[jax.Array], PyTree]]:
+) -> tuple[Array, tuple[list[Array], PyTree]]:
     """Return the total loss, ∂L/∂a of every stage for each row, and the gradient of the mean."""
     parameters, others = partition(network)
 
-    def total(added: list[jax.Array], parameters: PyTree) -> jax.Array:
-        whole: Any = eqx.combine(parameters, others)
+    def total(added: list[Array], parameters: PyTree) -> Array:
+        whole: Any = join(parameters, others)
         z = _forward(whole, added, x, ends)[-1]
         return jnp.sum(LOSSES[loss](z, target, activation))
 

@@ -1,21 +1,18 @@
 """The error surface of a network: its loss as a function of all its weights, on given data."""
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any, NamedTuple
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jax.flatten_util import ravel_pytree
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Float
 
 from fathom.errors import InputError
 from fathom.nn.architecture import Architecture
 from fathom.nn.layer import partition
 from fathom.nn.losses import LOSSES, reduce_loss
 from fathom.nn.network import Network
+from fathom.nn.tree import join
+from fathom.nn.xla import Array, PyTree, jax, jitted, jnp
 from fathom.training.optimizers import make_optimizer
 from fathom.training.program import Examples
 from fathom.training.recipe import OptimizerName
@@ -69,7 +66,7 @@ class Landscape:
         self.network, self.architecture = network, architecture
         self.goal = Goal(architecture.loss, architecture.output_activation, architecture.reduction)
         self.parameters, self.others = partition(network)
-        flat, unpack = ravel_pytree(self.parameters)
+        flat, unpack = jax.flatten_util.ravel_pytree(self.parameters)
         self.weights: np.ndarray = np.asarray(flat)
         self._unpack: Callable[[Any], PyTree] = unpack
         self.examples = as_examples(architecture, x, y, weight, self.weights.dtype)
@@ -88,7 +85,7 @@ class Landscape:
     def at(self, weights: np.ndarray) -> Network:
         """Return the network with all its parameters given as one row."""
         parameters = self._unpack(jnp.asarray(weights, self.weights.dtype))
-        network: Network = eqx.combine(parameters, self.others)
+        network: Network = join(parameters, self.others)
         return network
 
     def losses_at(self, weights: np.ndarray) -> np.ndarray:
@@ -243,11 +240,11 @@ def _packed_loss(
     parameters: PyTree, others: PyTree, examples: Examples, goal: Goal
 ) -> tuple[Float[Array, " weights"], Callable[[Float[Array, " weights"]], Float[Array, ""]]]:
     """Return the row of all parameters, and the loss as a function of it."""
-    flat, unpack = ravel_pytree(parameters)
-    return flat, lambda row: _loss(eqx.combine(unpack(row), others), examples, goal)
+    flat, unpack = jax.flatten_util.ravel_pytree(parameters)
+    return flat, lambda row: _loss(join(unpack(row), others), examples, goal)
 
 
-@partial(jax.jit, static_argnums=(4,))
+@jitted(static_argnums=(4,))
 def _losses_at(
     parameters: PyTree,
     others: PyTree,
@@ -259,7 +256,7 @@ def _losses_at(
     return jax.lax.map(loss, rows)
 
 
-@partial(jax.jit, static_argnums=(5,))
+@jitted(static_argnums=(5,))
 def _losses_on(
     parameters: PyTree,
     others: PyTree,
@@ -272,7 +269,7 @@ def _losses_on(
     return jax.lax.map(lambda step: loss(flat + step @ directions), steps)
 
 
-@partial(jax.jit, static_argnums=(3,))
+@jitted(static_argnums=(3,))
 def _gradient(
     parameters: PyTree, others: PyTree, examples: Examples, goal: Goal
 ) -> Float[Array, " weights"]:
@@ -280,18 +277,18 @@ def _gradient(
     return jax.grad(loss)(flat)
 
 
-@jax.jit
+@jitted()
 def _outputs_at(
     parameters: PyTree,
     others: PyTree,
     rows: Float[Array, "places weights"],
-    x: Float[Array, "rows *shape"],
+    x: Any,
 ) -> Float[Array, "places rows out"]:
-    _, unpack = ravel_pytree(parameters)
-    return jax.lax.map(lambda row: eqx.combine(unpack(row), others)(x), rows)
+    _, unpack = jax.flatten_util.ravel_pytree(parameters)
+    return jax.lax.map(lambda row: join(unpack(row), others)(x), rows)
 
 
-@partial(jax.jit, static_argnums=(6, 7))
+@jitted(static_argnums=(6, 7))
 def _walk_along(
     parameters: PyTree,
     others: PyTree,
@@ -313,7 +310,7 @@ def _walk_along(
     return walked
 
 
-@partial(jax.jit, static_argnums=(6, 7, 8))
+@jitted(static_argnums=(6, 7, 8))
 def _race_along(
     parameters: PyTree,
     others: PyTree,

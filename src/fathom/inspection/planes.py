@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-import jax.numpy as jnp
 import numpy as np
 from pydantic import FiniteFloat
 from sklearn.ensemble import AdaBoostClassifier, GradientBoostingClassifier
@@ -20,6 +19,7 @@ from fathom.nn.architecture import Architecture
 from fathom.nn.dense import Dense
 from fathom.nn.named import ActivationName
 from fathom.nn.network import Network
+from fathom.nn.xla import jnp
 from fathom.training.recipe import Recipe
 from fathom.values import Value
 

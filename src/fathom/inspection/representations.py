@@ -1,11 +1,8 @@
 """Representations: what every layer makes of the same rows."""
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from fathom.errors import FathomError, InputError
@@ -17,6 +14,7 @@ from fathom.nn.embedding import ColumnsLayer, GainLayer
 from fathom.nn.layer import AbstractLayer
 from fathom.nn.network import Network
 from fathom.nn.normalization import BatchNormLayer, LayerNormLayer
+from fathom.nn.xla import Array, jitted, jnp
 
 BATCH_ROWS = 256  # rows run at once; fewer are filled up, so that nothing is recompiled
 SILENT = (DropoutLayer, FlattenLayer)
@@ -272,8 +270,8 @@ def require_finite(values: np.ndarray, what: str) -> None:
         )
 
 
-@partial(jax.jit, static_argnums=2)
-def _run(network: Network, x: jax.Array, ends: tuple[int, ...]) -> list[jax.Array]:
+@jitted(static_argnums=2)
+def _run(network: Network, x: Array, ends: tuple[int, ...]) -> list[Array]:
     found = []
     for position, layer in enumerate(network.layers):
         is_output = position == len(network.layers) - 1

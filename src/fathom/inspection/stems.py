@@ -3,14 +3,14 @@
 import math
 from typing import NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
 from fathom.errors import InputError
 from fathom.nn.layer import AbstractLayer
 from fathom.nn.network import Network
 from fathom.nn.stems import StemsLayer
+from fathom.nn.xla import Array, jnp
 
 
 class BesideLayer(AbstractLayer):

@@ -3,10 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import PyTree
 
 from fathom.errors import InputError
 from fathom.inspection.backward import (
@@ -26,6 +23,7 @@ from fathom.nn.layer import partition
 from fathom.nn.losses import LOSSES
 from fathom.nn.named import LossName, ReductionName
 from fathom.nn.network import Network
+from fathom.nn.xla import PyTree, jax, jnp
 from fathom.training.recipe import Recipe
 
 LEARNING_RATE = 0.1  # of plain gradient descent, where no recipe is given

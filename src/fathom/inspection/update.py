@@ -2,10 +2,7 @@
 
 from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
-from jaxtyping import PyTree
-
+from fathom.nn.xla import PyTree, jax, jnp
 from fathom.training.optimizers import make_optimizer, rate_factors
 from fathom.training.recipe import DECOUPLED, Recipe
 

@@ -3,7 +3,6 @@
 import math
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 
 from fathom.errors import InputError
@@ -23,6 +22,7 @@ from fathom.inspection.descents import (
 from fathom.inspection.landscape import Landscape
 from fathom.inspection.svg import Say
 from fathom.nn.architecture import Architecture
+from fathom.nn.xla import jnp
 from fathom.training.recipe import Recipe
 
 SAME_OUTPUTS = 0.1  # root mean square difference of outputs, in spreads of the target

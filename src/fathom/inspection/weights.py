@@ -3,11 +3,10 @@
 import math
 import re
 
-import jax
-
 from fathom.errors import InputError
 from fathom.nn.layer import partition
 from fathom.nn.network import Network
+from fathom.nn.xla import jax
 
 
 def position_of(network: Network, name: str) -> int:

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from types import MappingProxyType
 from typing import TypeAlias
 
-import jax
-import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Float
+
+from fathom.nn.xla import Array, jax, jnp
 
 ActivationFunction: TypeAlias = Callable[[Float[Array, "..."]], Float[Array, "..."]]
 
@@ -38,16 +38,16 @@ def softmax(z: Float[Array, "... classes"]) -> Float[Array, "... classes"]:
 ACTIVATIONS: MappingProxyType[str, ActivationFunction] = MappingProxyType(
     {
         "identity": identity,  # f(z) = z
-        "sigmoid": jax.nn.sigmoid,  # f(z) = 1 / (1 + exp(-z))
-        "tanh": jnp.tanh,  # f(z) = (exp(z) - exp(-z)) / (exp(z) + exp(-z))
-        "relu": jax.nn.relu,  # f(z) = max(0, z)
-        "leaky_relu": jax.nn.leaky_relu,  # f(z) = max(0.01 z, z)
-        "elu": jax.nn.elu,  # f(z) = z where z > 0, else exp(z) - 1
-        "selu": jax.nn.selu,  # f(z) = 1.0507 (z where z > 0, else 1.6733 (exp(z) - 1))
+        "sigmoid": lambda z: jax.nn.sigmoid(z),  # f(z) = 1 / (1 + exp(-z))
+        "tanh": lambda z: jnp.tanh(z),  # f(z) = (exp(z) - exp(-z)) / (exp(z) + exp(-z))
+        "relu": lambda z: jax.nn.relu(z),  # f(z) = max(0, z)
+        "leaky_relu": lambda z: jax.nn.leaky_relu(z),  # f(z) = max(0.01 z, z)
+        "elu": lambda z: jax.nn.elu(z),  # f(z) = z where z > 0, else exp(z) - 1
+        "selu": lambda z: jax.nn.selu(z),  # f(z) = 1.0507 (z where z > 0, else 1.6733 (exp(z) - 1))
         "gelu": gelu,  # f(z) = z Φ(z)
-        "silu": jax.nn.silu,  # f(z) = z sigmoid(z)
-        "mish": jax.nn.mish,  # f(z) = z tanh(softplus(z))
-        "softplus": jax.nn.softplus,  # f(z) = ln(1 + exp(z))
+        "silu": lambda z: jax.nn.silu(z),  # f(z) = z sigmoid(z)
+        "mish": lambda z: jax.nn.mish(z),  # f(z) = z tanh(softplus(z))
+        "softplus": lambda z: jax.nn.softplus(z),  # f(z) = ln(1 + exp(z))
         "softmax": softmax,  # over the whole layer
     }
 )

@@ -2,14 +2,14 @@
 
 from typing import Literal
 
-import jax
-import jax.numpy as jnp
-from jaxtyping import Array, Float, Key
+from jaxtyping import Float, Key
 from pydantic import Field
 
 from fathom.errors import ArchitectureError
 from fathom.nn.initializers import draw_normal
+from fathom.nn.keys import RandomKey, lay
 from fathom.nn.layer import AbstractLayer, LayerDescription, Shape, Statistic
+from fathom.nn.xla import Array, jax, jnp
 
 SPREAD = 0.03  # of the first vectors: small, so that what is learned soon outweighs it
 
@@ -88,10 +88,10 @@ class Bag(LayerDescription):
         """Return one vector for each code."""
         return self.codes * self.units
 
-    def build(self, input_shape: Shape, key: Key[Array, ""]) -> BagLayer:
+    def build(self, input_shape: Shape, key: RandomKey) -> BagLayer:
         """Draw the vectors."""
         table = draw_normal(key, (self.codes, self.units), SPREAD)
-        return BagLayer(table, Statistic(jnp.asarray(self.dropout, jnp.float32)))
+        return BagLayer(table, Statistic(lay(key, self.dropout)))
 
     def __str__(self) -> str:
         dropped = f" dropping {self.dropout:g}" if self.dropout else ""

@@ -3,10 +3,7 @@
 import math
 from typing import Annotated, Literal, TypeAlias
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
-from jaxtyping import Array, Float, Key
+from jaxtyping import Float, Key
 from pydantic import Field
 
 from fathom.errors import ArchitectureError
@@ -15,16 +12,19 @@ from fathom.nn.convolution import AveragePool, Conv2D, GlobalAveragePool, MaxPoo
 from fathom.nn.dense import Dense
 from fathom.nn.embedding import Gain
 from fathom.nn.initializers import Initializer
+from fathom.nn.keys import RandomKey, fold_in, lay
 from fathom.nn.layer import AbstractLayer, LayerDescription, Shape, Statistic, require_bounded
 from fathom.nn.named import ActivationName
 from fathom.nn.normalization import BatchNorm, LayerNorm
 from fathom.nn.sequence import Conv1D
+from fathom.nn.tree import changed, fixed
+from fathom.nn.xla import Array, jax, jnp
 
 
 class ActivationLayer(AbstractLayer):
     """An activation function on its own: a = f(z)."""
 
-    activation: str = eqx.field(static=True)
+    activation: str = fixed()
 
     def __call__(self, x: Float[Array, "batch *shape"]) -> Float[Array, "batch *shape"]:
         """Apply the activation function."""
@@ -85,12 +85,12 @@ class ResidualLayer(AbstractLayer):
     ) -> tuple[Float[Array, "batch *shape_out"], AbstractLayer]:
         """Compute S x + f(x) while learning."""
         y, layers = train_through(self.layers, x, key)
-        return self._shortcut(x) + y, eqx.tree_at(lambda block: block.layers, self, layers)
+        return self._shortcut(x) + y, changed(self, layers=layers)
 
     def scaled_on(self, x: Float[Array, "batch *shape"]) -> AbstractLayer:
         """Scale the inner layers one after another."""
         layers, _ = scale_through(self.layers, x)
-        return eqx.tree_at(lambda block: block.layers, self, layers)
+        return changed(self, layers=layers)
 
 
 def train_through(
@@ -142,7 +142,7 @@ class Activation(LayerDescription):
         """Return 0."""
         return 0
 
-    def build(self, input_shape: Shape, key: Key[Array, ""]) -> ActivationLayer:
+    def build(self, input_shape: Shape, key: RandomKey) -> ActivationLayer:
         """Make the layer; there is nothing to draw."""
         return ActivationLayer(self.activation)
 
@@ -180,9 +180,9 @@ class Dropout(LayerDescription):
         """Return 0."""
         return 0
 
-    def build(self, input_shape: Shape, key: Key[Array, ""]) -> DropoutLayer:
+    def build(self, input_shape: Shape, key: RandomKey) -> DropoutLayer:
         """Make the layer; there is nothing to draw."""
-        return DropoutLayer(Statistic(jnp.asarray(self.rate, jnp.float32)))
+        return DropoutLayer(Statistic(lay(key, self.rate)))
 
     def __str__(self) -> str:
         return f"dropout {self.rate:g}"
@@ -201,7 +201,7 @@ class Flatten(LayerDescription):
         """Return 0."""
         return 0
 
-    def build(self, input_shape: Shape, key: Key[Array, ""]) -> FlattenLayer:
+    def build(self, input_shape: Shape, key: RandomKey) -> FlattenLayer:
         """Make the layer; there is nothing to draw."""
         return FlattenLayer()
 
@@ -277,18 +277,18 @@ class Residual(LayerDescription):
         is_projected = shapes[-1] != input_shape
         return inner + is_projected * shapes[-1][-1] * input_shape[-1]
 
-    def build(self, input_shape: Shape, key: Key[Array, ""]) -> ResidualLayer:
+    def build(self, input_shape: Shape, key: RandomKey) -> ResidualLayer:
         """Draw the inner layers, and the projection where one is needed."""
         shapes = self.shapes(input_shape)
         layers = tuple(
-            layer.build(shape, jax.random.fold_in(key, position))
+            layer.build(shape, fold_in(key, position))
             for position, (layer, shape) in enumerate(zip(self.layers, shapes[:-1], strict=True))
         )
         projection = None
         if shapes[-1] != input_shape:
             n_out, n_in = shapes[-1][-1], input_shape[-1]
             draw = Initializer(name="glorot_uniform").draw
-            projection = draw(jax.random.fold_in(key, len(layers)), (n_out, n_in), n_in, n_out)
+            projection = draw(fold_in(key, len(layers)), (n_out, n_in), n_in, n_out)
         return ResidualLayer(layers, projection)
 
     def __str__(self) -> str:

@@ -2,16 +2,16 @@
 
 from typing import Annotated, Literal
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Key
+from jaxtyping import Float
 from pydantic import Field, FiniteFloat, model_validator
 
 from fathom.errors import ArchitectureError
+from fathom.nn.keys import RandomKey, lay
 from fathom.nn.layer import AbstractLayer, LayerDescription, Shape
 from fathom.nn.named import ActivationName
+from fathom.nn.tree import fixed
+from fathom.nn.xla import Array, jax, jnp
 
 MAX_COMBINATIONS = 1024
 Size = Annotated[int, Field(ge=2, le=MAX_COMBINATIONS)]
@@ -24,8 +24,8 @@ class CombinationLayer(AbstractLayer):
     """
 
     bias: Float[Array, " out"]
-    parts: tuple[tuple[int, ...], ...] = eqx.field(static=True)
-    n_inputs: int = eqx.field(static=True)
+    parts: tuple[tuple[int, ...], ...] = fixed()
+    n_inputs: int = fixed()
 
     @property
     def activation(self) -> ActivationName:
@@ -119,14 +119,14 @@ class Combination(LayerDescription):
         """Return one offset for each combination."""
         return len(self.seen)
 
-    def build(self, input_shape: Shape, key: Key[Array, ""]) -> CombinationLayer:
+    def build(self, input_shape: Shape, key: RandomKey) -> CombinationLayer:
         """Make the layer; nothing of it is drawn."""
         begins = np.cumsum((0, *self.factors[:-1])).tolist()
         parts = tuple(
             tuple(begin + number for begin, number in zip(begins, one, strict=True))
             for one in self.seen
         )
-        return CombinationLayer(jnp.array(self.offsets, jnp.float32), parts, sum(self.factors))
+        return CombinationLayer(lay(key, self.offsets), parts, sum(self.factors))
 
     def __str__(self) -> str:
         return f"combination of {' × '.join(map(str, self.factors))} softmax"

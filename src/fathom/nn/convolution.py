@@ -2,18 +2,18 @@
 
 from typing import Literal
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
-from jaxtyping import Array, Float, Key
+from jaxtyping import Float
 from pydantic import Field, field_validator
 
 from fathom.errors import ArchitectureError
 from fathom.nn.activations import ACTIVATIONS
 from fathom.nn.dense import data_scale, draw_parameters, resolve_initializer, scale_to_spread
 from fathom.nn.initializers import BiasInitializer, Initializer
+from fathom.nn.keys import RandomKey
 from fathom.nn.layer import AbstractLayer, LayerDescription, Shape
 from fathom.nn.named import ActivationName
+from fathom.nn.tree import changed, fixed
+from fathom.nn.xla import Array, jax, jnp
 
 _LAYOUT = ("NHWC", "HWIO", "NHWC")  # channels last: twice as fast as channels first on CPU
 
@@ -23,10 +23,10 @@ class Conv2DLayer(AbstractLayer):
 
     kernel: Float[Array, "kernel_height kernel_width in out"]
     bias: Float[Array, " out"] | None
-    activation: str = eqx.field(static=True)
-    stride: int = eqx.field(static=True)
-    padding: str = eqx.field(static=True)
-    data_scale: float | None = eqx.field(static=True, default=None)
+    activation: str = fixed()
+    stride: int = fixed()
+    padding: str = fixed()
+    data_scale: float | None = fixed(default=None)
 
     @property
     def is_convolution(self) -> bool:
@@ -57,9 +57,7 @@ class Conv2DLayer(AbstractLayer):
         if self.data_scale is None:
             return self
         factor = scale_to_spread(jnp.std(self.combine(x), axis=(0, 1, 2)), self.data_scale)
-        return eqx.tree_at(
-            lambda layer: layer.kernel, self, self.kernel * factor[None, None, None, :]
-        )
+        return changed(self, kernel=self.kernel * factor[None, None, None, :])
 
 
 class Conv2D(LayerDescription):
@@ -135,7 +133,7 @@ class Conv2D(LayerDescription):
         area = self.kernel[0] * self.kernel[1]
         return self.channels * (area * input_shape[2] + self.has_bias)
 
-    def build(self, input_shape: Shape, key: Key[Array, ""]) -> Conv2DLayer:
+    def build(self, input_shape: Shape, key: RandomKey) -> Conv2DLayer:
         """Draw the kernels and biases."""
         area = self.kernel[0] * self.kernel[1]
         initializer = resolve_initializer(self.initializer, self.activation)
@@ -157,8 +155,8 @@ class Conv2D(LayerDescription):
 class PoolLayer(AbstractLayer):
     """Pooling over squares that do not overlap; rows and columns left over are dropped."""
 
-    size: int = eqx.field(static=True)
-    is_max: bool = eqx.field(static=True)
+    size: int = fixed()
+    is_max: bool = fixed()
 
     def __call__(
         self, x: Float[Array, "batch height width channels"]
@@ -190,7 +188,7 @@ class _Pool(LayerDescription):
         """Return 0."""
         return 0
 
-    def build(self, input_shape: Shape, key: Key[Array, ""]) -> PoolLayer:
+    def build(self, input_shape: Shape, key: RandomKey) -> PoolLayer:
         """Make the layer; there is nothing to draw."""
         return PoolLayer(self.size, self.kind == "max_pool")
 
@@ -246,7 +244,7 @@ class GlobalAveragePool(LayerDescription):
         """Return 0."""
         return 0
 
-    def build(self, input_shape: Shape, key: Key[Array, ""]) -> GlobalAveragePoolLayer:
+    def build(self, input_shape: Shape, key: RandomKey) -> GlobalAveragePoolLayer:
         """Make the layer; there is nothing to draw."""
         return GlobalAveragePoolLayer()
 

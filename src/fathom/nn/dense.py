@@ -2,17 +2,17 @@
 
 from typing import Literal
 
-import equinox as eqx
-import jax.numpy as jnp
-from jaxtyping import Array, Float, Key
+from jaxtyping import Float
 from pydantic import Field
 
 from fathom.errors import ArchitectureError
 from fathom.nn.activations import ACTIVATIONS, default_initializer
 from fathom.nn.initializers import BiasInitializer, Initializer
-from fathom.nn.keys import split
+from fathom.nn.keys import RandomKey, split
 from fathom.nn.layer import AbstractLayer, LayerDescription, Shape
 from fathom.nn.named import ActivationName
+from fathom.nn.tree import changed, fixed
+from fathom.nn.xla import Array, jnp
 
 
 class DenseLayer(AbstractLayer):
@@ -23,8 +23,8 @@ class DenseLayer(AbstractLayer):
 
     weight: Float[Array, "out in"]
     bias: Float[Array, " out"] | None
-    activation: str = eqx.field(static=True)
-    data_scale: float | None = eqx.field(static=True, default=None)
+    activation: str = fixed()
+    data_scale: float | None = fixed(default=None)
 
     def combine(self, x: Float[Array, "batch *time in"]) -> Float[Array, "batch *time out"]:
         """Form each neuron's weighted sum: z = W x + b; of a sequence, at every moment."""
@@ -40,7 +40,7 @@ class DenseLayer(AbstractLayer):
         if self.data_scale is None:
             return self
         factor = scale_to_spread(jnp.std(self.combine(x), axis=0), self.data_scale)
-        return eqx.tree_at(lambda layer: layer.weight, self, self.weight * factor[:, None])
+        return changed(self, weight=self.weight * factor[:, None])
 
 
 def scale_to_spread(spread: Float[Array, " out"], wanted: float) -> Float[Array, " out"]:
@@ -91,7 +91,7 @@ class Dense(LayerDescription):
         """Return units · inputs, and one bias for each unit."""
         return self.units * (input_shape[-1] + self.has_bias)
 
-    def build(self, input_shape: Shape, key: Key[Array, ""]) -> DenseLayer:
+    def build(self, input_shape: Shape, key: RandomKey) -> DenseLayer:
         """Draw W and b."""
         n_in = input_shape[-1]
         initializer = resolve_initializer(self.initializer, self.activation)
@@ -116,7 +116,7 @@ def data_scale(initializer: Initializer) -> float | None:
 
 
 def draw_parameters(
-    key: Key[Array, ""],
+    key: RandomKey,
     shape: tuple[int, ...],
     n_in: int,
     n_out: int,

@@ -3,17 +3,16 @@
 import math
 from typing import Literal, TypeAlias
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, Key
+from jaxtyping import Float, Int
 from pydantic import Field, model_validator
 
 from fathom.errors import ArchitectureError
 from fathom.nn.initializers import draw_normal, draw_uniform
-from fathom.nn.keys import split
+from fathom.nn.keys import RandomKey, lay, split
 from fathom.nn.layer import AbstractLayer, LayerDescription, Shape
+from fathom.nn.tree import fixed
+from fathom.nn.xla import Array, jnp
 
 NumberForm: TypeAlias = Literal["as_is", "piecewise", "thermometer", "periodic"]
 PERIODIC_SPREAD = 0.25  # bounds of the first weights behind the waves
@@ -22,12 +21,12 @@ PERIODIC_SPREAD = 0.25  # bounds of the first weights behind the waves
 class ColumnsLayer(AbstractLayer):
     """Numbers in one of four forms, other columns as they are, categories as vectors."""
 
-    form: str = eqx.field(static=True)
-    bins: int = eqx.field(static=True)
-    n_numbers: int = eqx.field(static=True)
-    n_plain: int = eqx.field(static=True)
-    one_hot: tuple[tuple[int, int], ...] = eqx.field(static=True)  # column and code of each output
-    embedded: tuple[tuple[int, int], ...] = eqx.field(static=True)  # column and first table row
+    form: str = fixed()
+    bins: int = fixed()
+    n_numbers: int = fixed()
+    n_plain: int = fixed()
+    one_hot: tuple[tuple[int, int], ...] = fixed()  # column and code of each output
+    embedded: tuple[tuple[int, int], ...] = fixed()  # column and first table row
     frequency: Float[Array, "numbers waves"] | None
     phase: Float[Array, "numbers waves"] | None
     mix: Float[Array, "numbers parts units"] | None
@@ -178,7 +177,7 @@ class Columns(LayerDescription):
             return self.n_numbers * (2 * self.waves + (self.waves + 1) * (self.units - 1)) + table
         return table
 
-    def build(self, input_shape: Shape, key: Key[Array, ""]) -> ColumnsLayer:
+    def build(self, input_shape: Shape, key: RandomKey) -> ColumnsLayer:
         """Draw frequencies, phases, mixtures and vectors."""
         keys = split(key, 5)
         n, units = self.n_numbers, self.units
@@ -190,7 +189,7 @@ class Columns(LayerDescription):
             shift = draw_uniform(keys[3], (n, units - 1), PERIODIC_SPREAD)
         if self.form == "piecewise":
             mix = draw_normal(keys[2], (n, self.bins, units), 2 * self.bins**-0.5)
-            shift = jnp.zeros((n, units), jnp.float32)
+            shift = lay(key, np.zeros((n, units)))
         embedded = self._embedded()
         if embedded:
             n_rows = sum(n for n in self.codes if n > self.most_one_hot)
@@ -237,9 +236,9 @@ class Gain(LayerDescription):
         """Return one gain for each input."""
         return input_shape[0]
 
-    def build(self, input_shape: Shape, key: Key[Array, ""]) -> GainLayer:
+    def build(self, input_shape: Shape, key: RandomKey) -> GainLayer:
         """Start with gains of 1."""
-        return GainLayer(jax.device_put(np.ones(input_shape, np.float32)))
+        return GainLayer(lay(key, np.ones(input_shape)))
 
     def __str__(self) -> str:
         return self.kind

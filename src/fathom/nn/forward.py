@@ -4,7 +4,6 @@ import math
 from collections.abc import Callable
 from typing import TypeAlias
 
-import jax.numpy as jnp
 import numpy as np
 
 from fathom.nn.blocks import ActivationLayer, DropoutLayer, FlattenLayer, ResidualLayer
@@ -16,6 +15,7 @@ from fathom.nn.network import Network
 from fathom.nn.normalization import BatchNormLayer, LayerNormLayer
 from fathom.nn.pointwise import IN_PLACE, N_SLOTS, SCRATCH, Space, softmax_of_few
 from fathom.nn.spread import TILE, over_rows
+from fathom.nn.xla import jnp
 
 Step: TypeAlias = Callable[[np.ndarray, Space], np.ndarray]
 

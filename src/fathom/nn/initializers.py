@@ -1,16 +1,15 @@
 """Initializers: where on the error surface the walk begins."""
 
 from collections.abc import Callable
-from typing import Annotated, ClassVar, Literal, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jax.typing import ArrayLike
-from jaxtyping import Array, Float, Key
+from jaxtyping import Float
 from pydantic import AfterValidator, Field, model_validator
 
 from fathom.errors import ArchitectureError, FathomError
+from fathom.nn.keys import RandomKey, hollow, lay
+from fathom.nn.xla import Array, jax, jnp
 from fathom.values import Value
 
 InitializerName: TypeAlias = Literal[
@@ -91,14 +90,14 @@ class Initializer(Value):
         return {"name": data} if isinstance(data, str) else data
 
     def draw(
-        self, key: Key[Array, ""], shape: tuple[int, ...], n_in: int, n_out: int
+        self, key: RandomKey, shape: tuple[int, ...], n_in: int, n_out: int
     ) -> Float[Array, "..."]:
         """Draw weights.
 
         Parameters
         ----------
-        key : jax.Array
-            Random key.
+        key : jax.Array, numpy.ndarray or None
+            Random key, its numbers, or nothing for an outline; see `fathom.nn.keys`.
         shape : tuple of int
             Shape of the weights; for ``orthogonal`` its last axis against all the others.
         n_in, n_out : int
@@ -106,16 +105,15 @@ class Initializer(Value):
 
         Returns
         -------
-        jax.Array
-            Float32 weights of the given shape.
+        jax.Array or numpy.ndarray
+            Float32 weights of the given shape, of JAX where the key is.
         """
         scale = 1.0 if self.scale is None else self.scale
         if self.name in ("zeros", "constant"):
             value = self.value if self.name == "constant" else 0.0
-            return jax.device_put(np.full(shape, value, np.float32))
+            return hollow(shape) if key is None else lay(key, np.full(shape, value, np.float32))
         if self.name == "orthogonal":
-            orthogonal = jax.nn.initializers.orthogonal(scale, column_axis=-1)
-            return orthogonal(key, shape, jnp.float32)
+            return _draw_orthogonal(key, shape, scale)
         if self.name in ("uniform", "normal"):
             spread = RANDOM_SCALE if self.scale is None else self.scale
             is_uniform = self.name == "uniform"
@@ -126,29 +124,43 @@ class Initializer(Value):
         return draw_uniform(key, shape, spread) if is_uniform else draw_normal(key, shape, spread)
 
 
-def draw_uniform(key: Key[Array, ""], shape: tuple[int, ...], spread: float) -> Float[Array, "..."]:
+def draw_uniform(key: RandomKey, shape: tuple[int, ...], spread: float) -> Float[Array, "..."]:
     """Draw float32 numbers from U(-spread, spread)."""
     return _draw(key, shape, lambda rng: rng.random(shape, np.float32) * (2 * spread) - spread)
 
 
-def draw_normal(key: Key[Array, ""], shape: tuple[int, ...], spread: float) -> Float[Array, "..."]:
+def draw_normal(key: RandomKey, shape: tuple[int, ...], spread: float) -> Float[Array, "..."]:
     """Draw float32 numbers from N(0, spread²)."""
     return _draw(key, shape, lambda rng: rng.standard_normal(shape, np.float32) * spread)
 
 
-def _draw(
-    key: Key[Array, ""], shape: tuple[int, ...], draw: Callable[[np.random.Generator], np.ndarray]
-) -> Float[Array, "..."]:
-    """Draw on the host, where nothing is compiled for each new shape, seeded by a key."""
+def _draw_orthogonal(key: RandomKey, shape: tuple[int, ...], scale: float) -> Any:
+    if key is None:
+        return hollow(shape)
+    is_ours = isinstance(key, np.ndarray)
+    theirs: Any = jax.random.wrap_key_data(jnp.asarray(key)) if is_ours else key
+    draw = jax.nn.initializers.orthogonal(scale, column_axis=-1)
+    drawn = draw(theirs, shape, jnp.float32)
+    return np.asarray(drawn) if is_ours else drawn
 
-    def on_host(data: ArrayLike) -> np.ndarray:
+
+def _draw(
+    key: RandomKey, shape: tuple[int, ...], draw: Callable[[np.random.Generator], np.ndarray]
+) -> Any:
+    """Draw on the host, where nothing is compiled for each new shape, seeded by a key."""
+    if key is None:
+        return hollow(shape)
+
+    def on_host(data: Any) -> np.ndarray:
         return draw(np.random.default_rng(np.asarray(data))).astype(np.float32)
 
+    if isinstance(key, np.ndarray):
+        return on_host(key)
     data = jax.random.key_data(key)
     if not isinstance(data, jax.core.Tracer):
         return jax.device_put(on_host(data))
-    outline = jax.ShapeDtypeStruct(shape, jnp.float32)
-    return jax.pure_callback(on_host, outline, data, vmap_method="sequential")
+    described = jax.ShapeDtypeStruct(shape, jnp.float32)
+    return jax.pure_callback(on_host, described, data, vmap_method="sequential")
 
 
 def _require_bias_initializer(initializer: Initializer) -> Initializer:

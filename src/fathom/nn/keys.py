@@ -1,53 +1,97 @@
 """Random keys from random keys: those of `jax.random`, with nothing compiled to draw them.
 
 JAX compiles a small program for each sort of derivation anew in every process, which takes longer
-than drawing the weights of a small network.
+than drawing the weights of a small network; and it would have to be loaded for it.
 """
 
-import jax
+from typing import Any, TypeAlias
+
 import numpy as np
-from jaxtyping import Array, Key
+from jaxtyping import Key, UInt32
+
+from fathom.nn.xla import Array, jax
 
 ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 PARITY = 0x1BD11BDA
 MASK = 0xFFFFFFFF  # numbers are of 32 bits
 
+RandomKey: TypeAlias = Key[Array, ""] | UInt32[np.ndarray, "2"] | None
+"""What weights are drawn by: a key of JAX for arrays of JAX, its two numbers for the same values as
+arrays of NumPy; None for the outline of a network, whose arrays have shapes and take no memory."""
 
-def fold_in(key: Key[Array, ""], number: int) -> Key[Array, ""]:
-    """Return the key of a number under a key, that of `jax.random.fold_in`.
+
+def host_key(seed: int) -> UInt32[np.ndarray, "2"]:
+    """Return the numbers of `jax.random.key`.
 
     Examples
     --------
-    >>> key = jax.random.key(3)
-    >>> bool(fold_in(key, 5) == jax.random.fold_in(key, 5))
-    True
+    >>> host_key(3)
+    array([0, 3], dtype=uint32)
     """
-    return _child(key, number) if _is_known(key) else jax.random.fold_in(key, number)
+    return np.array([0, seed & MASK], np.uint32)
 
 
-def split(key: Key[Array, ""], n: int = 2) -> tuple[Key[Array, ""], ...]:
+def fold_in(key: Any, number: int) -> Any:
+    """Return the key of a number under a key, that of `jax.random.fold_in`; of the same sort.
+
+    Examples
+    --------
+    >>> import jax
+    >>> bool(fold_in(jax.random.key(3), 5) == jax.random.fold_in(jax.random.key(3), 5))
+    True
+    >>> fold_in(host_key(3), 5)
+    array([1242957886, 3707413605], dtype=uint32)
+    """
+    if key is None or _is_known(key):
+        return _child(key, number)
+    return jax.random.fold_in(key, number)
+
+
+def split(key: Any, n: int = 2) -> tuple[Any, ...]:
     """Return keys that have nothing to do with each other, those of `jax.random.split`.
 
     Examples
     --------
+    >>> import jax
     >>> key = jax.random.key(3)
     >>> [bool(one == other) for one, other in zip(split(key, 3), jax.random.split(key, 3))]
     [True, True, True]
     """
-    if _is_known(key) and jax.threefry_partitionable.value:
+    is_ours = key is None or isinstance(key, np.ndarray)
+    if is_ours or (_is_known(key) and jax.threefry_partitionable.value):
         return tuple(_child(key, number) for number in range(n))
     keys = jax.random.split(key, n)
     return tuple(keys[number] for number in range(n))
 
 
-def _is_known(key: Key[Array, ""]) -> bool:
+def lay(key: RandomKey, numbers: Any) -> Any:
+    """Return numbers as float32 where what is drawn by the key is: an array of JAX or of NumPy."""
+    laid = np.asarray(numbers, np.float32)
+    if isinstance(key, np.ndarray):
+        return laid
+    return hollow(laid.shape) if key is None else jax.device_put(laid)
+
+
+def hollow(shape: tuple[int, ...]) -> Any:
+    """Return an array that has a shape and takes no memory, float32."""
+    return np.broadcast_to(np.float32(0), shape)
+
+
+def _is_known(key: Any) -> bool:
     """Tell whether a key's numbers are there to see, and are of the sort that is drawn here."""
+    if isinstance(key, np.ndarray):
+        return True
     return not isinstance(key, jax.core.Tracer) and str(jax.random.key_impl(key)) == "threefry2x32"
 
 
-def _child(key: Key[Array, ""], number: int) -> Key[Array, ""]:
-    first, second = (int(part) for part in np.asarray(jax.random.key_data(key)))
+def _child(key: Any, number: int) -> Any:
+    if key is None:
+        return None
+    is_ours = isinstance(key, np.ndarray)
+    first, second = np.asarray(key if is_ours else jax.random.key_data(key)).tolist()
     drawn = np.array(_threefry(first, second, 0, number & MASK), np.uint32)
+    if is_ours:
+        return drawn
     return jax.random.wrap_key_data(jax.device_put(drawn), impl="threefry2x32")
 
 

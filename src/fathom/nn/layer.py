@@ -1,20 +1,22 @@
 """What every layer is: a description, which is data, and a module, which computes."""
 
 import math
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
-from typing import ClassVar, TypeAlias
+from typing import Any, ClassVar, TypeAlias, TypeVar
 
-import equinox as eqx
-import jax
-from jaxtyping import Array, Float, Key
+from jaxtyping import Float, Key
 
 from fathom.errors import ArchitectureError, FathomError
+from fathom.nn.keys import RandomKey
+from fathom.nn.tree import Module, divide
+from fathom.nn.xla import Array
 from fathom.values import Value
 
 Shape: TypeAlias = tuple[int, ...]
 """The shape of one example: ``(features,)`` or ``(height, width, channels)``."""
 
+M = TypeVar("M", bound=Module)
 InsideLine: TypeAlias = tuple[str, Shape, int]
 """A layer inside another one as tables show it: its name, the shape it makes, its parameters."""
 
@@ -59,7 +61,7 @@ class LayerDescription(Value):
         """Return the number of trainable parameters."""
 
     @abstractmethod
-    def build(self, input_shape: Shape, key: Key[Array, ""]) -> "AbstractLayer":
+    def build(self, input_shape: Shape, key: RandomKey) -> "AbstractLayer":
         """Make the module that computes this layer."""
 
     def inside(self) -> tuple[InsideLine, ...]:
@@ -78,13 +80,13 @@ def every_layer(layers: Iterable[LayerDescription]) -> Iterator[LayerDescription
         yield from every_layer(getattr(layer, "layers", ()))
 
 
-class Statistic(eqx.Module):
+class Statistic(Module):
     """An array a layer keeps but no optimizer may touch, such as a running mean."""
 
     value: Array
 
 
-class AbstractLayer(eqx.Module):
+class AbstractLayer(Module, ABC):
     """A layer that computes: batches in, batches out."""
 
     @property
@@ -110,19 +112,18 @@ class AbstractLayer(eqx.Module):
         return self
 
 
-def is_trainable(leaf: object) -> bool:
+def is_trainable(leaf: Any) -> bool:
     """Tell whether a leaf of a network is changed by the optimizer."""
-    return not isinstance(leaf, Statistic) and eqx.is_inexact_array(leaf)
+    return getattr(getattr(leaf, "dtype", None), "kind", None) == "f"
 
 
-def partition(module: eqx.Module) -> tuple[eqx.Module, eqx.Module]:
+def partition(module: M) -> tuple[M, M]:
     """Split a module into what the optimizer changes and everything else.
 
     Returns
     -------
-    tuple of eqx.Module
-        The trainable part and the rest; ``eqx.combine`` joins them again.
+    tuple of Module
+        The trainable part and the rest, each with None where the other has an array or a
+        `Statistic`; `fathom.nn.tree.join` joins them again.
     """
-    is_statistic = lambda leaf: isinstance(leaf, Statistic)  # noqa: E731
-    mask = jax.tree.map(is_trainable, module, is_leaf=is_statistic)
-    return eqx.partition(module, mask, is_leaf=is_statistic)
+    return divide(module, is_trainable, Statistic)

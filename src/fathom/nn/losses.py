@@ -4,11 +4,10 @@ from collections.abc import Callable
 from types import MappingProxyType
 from typing import TypeAlias
 
-import jax
-import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Float, Int
 
 from fathom.nn.activations import ACTIVATIONS
+from fathom.nn.xla import Array, jax, jnp
 
 Loss: TypeAlias = Callable[..., Float[Array, " batch"]]
 """Sums of the output layer, the truth, the output's activation → the loss of each example."""

@@ -1,18 +1,19 @@
 """The network: one function, a chain of layers."""
 
-import equinox as eqx
-from jaxtyping import Array, Float, Key
+from jaxtyping import Float, Key
 
 from fathom.errors import ArchitectureError
 from fathom.nn.architecture import Architecture
 from fathom.nn.blocks import scale_through, train_through
 from fathom.nn.combination import CombinationLayer
 from fathom.nn.dense import DenseLayer
-from fathom.nn.keys import fold_in
+from fathom.nn.keys import RandomKey, fold_in
 from fathom.nn.layer import AbstractLayer, every_layer
+from fathom.nn.tree import Module
+from fathom.nn.xla import Array
 
 
-class Network(eqx.Module):
+class Network(Module):
     """A network: the chain of its layers, y = f_L(... f_2(f_1(x))).
 
     The last layer is the output layer. Losses are worked out from its sums z rather than from its
@@ -55,7 +56,7 @@ class Network(eqx.Module):
 
 def build(
     architecture: Architecture,
-    key: Key[Array, ""],
+    key: RandomKey,
     data: Float[Array, "batch *shape"] | None = None,
 ) -> Network:
     """Make the network an architecture describes.
@@ -64,8 +65,9 @@ def build(
     ----------
     architecture : Architecture
         The description.
-    key : jax.Array
-        Random key; the same key gives the same weights.
+    key : jax.Array or numpy.ndarray
+        Random key; the same key gives the same weights. The numbers of a key, as
+        `fathom.nn.keys.host_key` has them, give them as arrays of NumPy, with no JAX to load.
     data : jax.Array, optional
         Examples for layers whose initializer is ``data_scaled``.
 
@@ -101,7 +103,7 @@ def build(
     return Network(scale_through(network.layers, data)[0])
 
 
-def draw(architecture: Architecture, key: Key[Array, ""]) -> Network:
+def draw(architecture: Architecture, key: RandomKey) -> Network:
     """Make the network with its weights as drawn, not yet scaled on any data."""
     layers = tuple(
         layer.build(shape, fold_in(key, number))

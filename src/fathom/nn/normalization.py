@@ -2,12 +2,14 @@
 
 from typing import Literal
 
-import equinox as eqx
-import jax.numpy as jnp
-from jaxtyping import Array, Float, Key
+import numpy as np
+from jaxtyping import Float, Key
 from pydantic import Field
 
+from fathom.nn.keys import RandomKey, lay
 from fathom.nn.layer import AbstractLayer, LayerDescription, Shape, Statistic
+from fathom.nn.tree import changed, fixed
+from fathom.nn.xla import Array, jnp
 
 
 class BatchNormLayer(AbstractLayer):
@@ -17,8 +19,8 @@ class BatchNormLayer(AbstractLayer):
     shift: Float[Array, " features"]
     running_mean: Statistic
     running_variance: Statistic
-    momentum: float = eqx.field(static=True)
-    epsilon: float = eqx.field(static=True)
+    momentum: float = fixed()
+    epsilon: float = fixed()
 
     def __call__(self, x: Float[Array, "batch *shape"]) -> Float[Array, "batch *shape"]:
         """Normalize by the running mean and variance."""
@@ -30,14 +32,13 @@ class BatchNormLayer(AbstractLayer):
         """Normalize by the batch's own mean and variance, and let the running ones follow."""
         axes = tuple(range(x.ndim - 1))
         mean, variance = x.mean(axis=axes), x.var(axis=axes)
-        running = (self.running_mean.value, self.running_variance.value)
-        follow = [
-            self.momentum * old + (1 - self.momentum) * new
-            for old, new in zip(running, (mean, variance), strict=True)
-        ]
-        updated = eqx.tree_at(
-            lambda layer: (layer.running_mean.value, layer.running_variance.value), self, follow
+        follow = lambda running, now: Statistic(  # noqa: E731
+            self.momentum * running.value + (1 - self.momentum) * now
         )
+        updated = changed(
+            self, running_mean=follow(self.running_mean, mean),
+            running_variance=follow(self.running_variance, variance),
+        )  # fmt: skip
         return self._normalize(x, mean, variance), updated
 
     def _normalize(
@@ -55,7 +56,7 @@ class LayerNormLayer(AbstractLayer):
 
     scale: Float[Array, " features"]
     shift: Float[Array, " features"]
-    epsilon: float = eqx.field(static=True)
+    epsilon: float = fixed()
 
     def __call__(self, x: Float[Array, "batch *shape"]) -> Float[Array, "batch *shape"]:
         """Normalize each example by itself."""
@@ -109,9 +110,9 @@ class BatchNorm(_Normalization):
     kind: Literal["batch_norm"] = "batch_norm"
     momentum: float = Field(default=0.9, ge=0, lt=1)
 
-    def build(self, input_shape: Shape, key: Key[Array, ""]) -> BatchNormLayer:
+    def build(self, input_shape: Shape, key: RandomKey) -> BatchNormLayer:
         """Start with γ = 1, β = 0, running mean 0 and variance 1."""
-        ones, zeros = _ones_and_zeros(input_shape)
+        ones, zeros = _ones_and_zeros(input_shape, key)
         return BatchNormLayer(
             ones, zeros, Statistic(zeros), Statistic(ones), self.momentum, self.epsilon
         )
@@ -134,13 +135,13 @@ class LayerNorm(_Normalization):
 
     kind: Literal["layer_norm"] = "layer_norm"
 
-    def build(self, input_shape: Shape, key: Key[Array, ""]) -> LayerNormLayer:
+    def build(self, input_shape: Shape, key: RandomKey) -> LayerNormLayer:
         """Start with γ = 1 and β = 0."""
-        return LayerNormLayer(*_ones_and_zeros(input_shape), self.epsilon)
+        return LayerNormLayer(*_ones_and_zeros(input_shape, key), self.epsilon)
 
 
 def _ones_and_zeros(
-    shape: Shape,
+    shape: Shape, key: RandomKey
 ) -> tuple[Float[Array, " features"], Float[Array, " features"]]:
-    features = (shape[-1],)
-    return jnp.ones(features, jnp.float32), jnp.zeros(features, jnp.float32)
+    n_features = shape[-1]
+    return lay(key, np.ones(n_features)), lay(key, np.zeros(n_features))

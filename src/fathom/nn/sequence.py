@@ -2,17 +2,18 @@
 
 from typing import Literal
 
-import equinox as eqx
-import jax.numpy as jnp
-from jaxtyping import Array, Float, Key
+from jaxtyping import Float
 from pydantic import Field
 
 from fathom.errors import ArchitectureError
 from fathom.nn.activations import ACTIVATIONS
 from fathom.nn.dense import draw_parameters, resolve_initializer
 from fathom.nn.initializers import BiasInitializer, Initializer
+from fathom.nn.keys import RandomKey
 from fathom.nn.layer import AbstractLayer, LayerDescription, Shape
 from fathom.nn.named import ActivationName
+from fathom.nn.tree import fixed
+from fathom.nn.xla import Array, jnp
 
 
 class Conv1DLayer(AbstractLayer):
@@ -20,8 +21,8 @@ class Conv1DLayer(AbstractLayer):
 
     kernel: Float[Array, "taps in out"]
     bias: Float[Array, " out"] | None
-    activation: str = eqx.field(static=True)
-    stride: int = eqx.field(static=True)
+    activation: str = fixed()
+    stride: int = fixed()
 
     def combine(self, x: Float[Array, "batch time in"]) -> Float[Array, "batch time_out out"]:
         """Form each neuron's weighted sum over the moments it sees; outside there are zeros."""
@@ -96,7 +97,7 @@ class Conv1D(LayerDescription):
         """Return taps · input features · channels, and one bias for each channel."""
         return self.channels * (self.kernel * input_shape[1] + self.has_bias)
 
-    def build(self, input_shape: Shape, key: Key[Array, ""]) -> Conv1DLayer:
+    def build(self, input_shape: Shape, key: RandomKey) -> Conv1DLayer:
         """Draw the kernel and the biases."""
         n_in = input_shape[1]
         initializer = resolve_initializer(self.initializer, self.activation)

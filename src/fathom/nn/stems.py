@@ -4,17 +4,17 @@ import math
 from collections.abc import Iterator
 from typing import Annotated, ClassVar, Literal, TypeAlias
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
-from jaxtyping import Array, Float, Key
+from jaxtyping import Float, Key
 from pydantic import Field, StringConstraints, field_validator
 
 from fathom.errors import ArchitectureError, FathomError
 from fathom.nn.bag import Bag
 from fathom.nn.blocks import InnerLayer, Residual, scale_through, train_through
 from fathom.nn.embedding import Columns
+from fathom.nn.keys import RandomKey, fold_in
 from fathom.nn.layer import AbstractLayer, InsideLine, LayerDescription, Shape, require_bounded
+from fathom.nn.tree import fixed
+from fathom.nn.xla import Array, jax, jnp
 from fathom.values import Value
 
 StemLayer: TypeAlias = Annotated[
@@ -26,7 +26,7 @@ class StemsLayer(AbstractLayer):
     """Chains side by side, each of which reads its part of a row: y = (f₁(x₁), f₂(x₂), ...)."""
 
     stems: tuple[tuple[AbstractLayer, ...], ...]
-    parts: tuple[tuple[int, Shape], ...] = eqx.field(static=True)  # where each begins, its shape
+    parts: tuple[tuple[int, Shape], ...] = fixed()  # where each begins, its shape
 
     @property
     def is_convolution(self) -> bool:
@@ -133,10 +133,10 @@ class Stem(Value):
         pairs = zip(self.layers, self.shapes()[:-1], strict=True)
         return [layer.n_parameters(shape) for layer, shape in pairs]
 
-    def build(self, key: Key[Array, ""]) -> tuple[AbstractLayer, ...]:
+    def build(self, key: RandomKey) -> tuple[AbstractLayer, ...]:
         """Draw the layers."""
         return tuple(
-            layer.build(shape, jax.random.fold_in(key, position))
+            layer.build(shape, fold_in(key, position))
             for position, (layer, shape) in enumerate(
                 zip(self.layers, self.shapes()[:-1], strict=True)
             )
@@ -201,11 +201,9 @@ class Stems(LayerDescription):
         """Return the parameters of all stems."""
         return sum(sum(stem.counts()) for stem in self.stems)
 
-    def build(self, input_shape: Shape, key: Key[Array, ""]) -> StemsLayer:
+    def build(self, input_shape: Shape, key: RandomKey) -> StemsLayer:
         """Draw every stem."""
-        stems = tuple(
-            stem.build(jax.random.fold_in(key, number)) for number, stem in enumerate(self.stems)
-        )
+        stems = tuple(stem.build(fold_in(key, number)) for number, stem in enumerate(self.stems))
         return StemsLayer(stems, tuple((stem.first, stem.shape) for stem in self.stems))
 
     def inside(self) -> tuple[InsideLine, ...]:

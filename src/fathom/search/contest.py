@@ -4,12 +4,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import jax
 import numpy as np
 
 from fathom.errors import TrainingError
 from fathom.nn.architecture import Architecture
 from fathom.nn.network import Network, build
+from fathom.nn.xla import jax
 from fathom.training.history import Event, NetworkEvent, NetworkStatus, StartHistory
 from fathom.training.loop import make_plan, pad_for_evaluation, train
 from fathom.training.monitor import Deadline, Monitor

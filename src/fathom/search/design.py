@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-import jax
 import numpy as np
 
 from fathom.data.combinations import Combined
@@ -42,7 +41,7 @@ from fathom.search.tried import Tried, retrace
 from fathom.training.calibration import fit_sharpness, sharpen
 from fathom.training.engines import cores_each
 from fathom.training.history import History, StartHistory
-from fathom.training.machine import n_cores
+from fathom.training.machine import n_cores, platform
 from fathom.training.monitor import Deadline, Monitor
 from fathom.training.population import train_population
 from fathom.training.together import MOST
@@ -203,7 +202,7 @@ def design(
         If no network found a finite loss.
     """
     began = time.monotonic()
-    is_on_processor = jax.default_backend() == "cpu"
+    is_on_processor = platform() == "cpu"
     workers = n_cores() if is_on_processor else MOST  # which there take their steps together
     with cores_each(1):  # which also decides the last bits of what encodings learn
         classes = y if target.task == "classes" else None

@@ -6,11 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-import jax
 import numpy as np
 
 from fathom.errors import TrainingError
 from fathom.nn.network import Network
+from fathom.nn.xla import jax
 from fathom.search.contest import (
     Entry,
     Ground,

@@ -3,10 +3,8 @@
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from fathom.data.features import Layout, TableEncoding, join_trees, with_trees
@@ -16,6 +14,7 @@ from fathom.data.sketches import QuantileSketch
 from fathom.data.splitting import Fold
 from fathom.data.trees import Growth, TreeView, n_tree_columns
 from fathom.data.views import View
+from fathom.nn.xla import Array, jax
 from fathom.training.calibration import (
     binary_log_loss,
     calibrated_log_loss,
@@ -23,6 +22,7 @@ from fathom.training.calibration import (
     softmax,
 )
 from fathom.training.loop import Judge
+from fathom.training.machine import platform
 from fathom.training.program import Examples
 
 LARGEST_LOG = 1e300  # target of whose logarithm there is a way back
@@ -150,7 +150,7 @@ class Material:
         self.parsed, self.target, self.y, self.weight = parsed, target, y, weight
         self.folds, self._seed = folds, seed
         self._encodings: dict[int, tuple[TableEncoding, np.ndarray]] = {}
-        self._matrices: dict[tuple[int, View, bool], jnp.ndarray] = {}
+        self._matrices: dict[tuple[int, View, bool], Array] = {}
         self.tree_seconds = 60.0  # that growing the trees of one fold may take
         self.grown: Grown = {}
         self._growth, self._beyond = dict(growth or {}), beyond
@@ -165,7 +165,7 @@ class Material:
         # Brought to spread 1 for what learns from it with squares, which would overflow otherwise.
         self._learned = self.scales[False].encode(y) if self.scales else y
         self._aims = {is_log: self._aim(is_log) for is_log in list(self.scales) or [False]}
-        self._weight = jax.device_put(weight)
+        self._weight = self._place(weight)
 
     @property
     def held_out_rows(self) -> np.ndarray:
@@ -182,12 +182,16 @@ class Material:
         """Number of classes, 0 where numbers or labels are predicted."""
         return len(self.target.classes)
 
-    def _aim(self, is_log: bool) -> jnp.ndarray:
+    def _place(self, numbers: np.ndarray) -> Any:
+        """Return numbers where networks train: an accelerator keeps them for all of them."""
+        return numbers if platform() == "cpu" else jax.device_put(numbers)
+
+    def _aim(self, is_log: bool) -> Array:
         if self.target.task == "classes":
-            return jax.device_put(self.y.astype(np.int32))
+            return self._place(self.y.astype(np.int32))
         if self.target.task == "labels":
-            return jax.device_put(self.y.astype(np.float32))
-        return jax.device_put(self.scales[is_log].encode(self.y))
+            return self._place(self.y.astype(np.float32))
+        return self._place(self.scales[is_log].encode(self.y))
 
     def encoding(self, fold: int) -> TableEncoding:
         """Return the encoding learned from a fold's training rows."""
@@ -278,17 +282,17 @@ class Material:
                 matrix = encoding.encode(self.parsed, view, means)
                 if columns is not None:
                     matrix = join_trees(matrix, encoding.layout, columns)
-                self._matrices[key] = jax.device_put(matrix)
+                self._matrices[key] = self._place(matrix)
             return Examples(self._matrices[key], self._aims[is_log], self._weight)
 
     def held_out(self, fold: int, view: View, is_log: bool, has_trees: bool) -> Examples:
         """Return the rows a fold holds out."""
         rows = self.folds[fold].held_out
         every = self.examples(fold, view, is_log, has_trees)
-        if jax.default_backend() != "cpu":
+        if platform() != "cpu":
             return Examples(*(part[rows] for part in every))
         # by NumPy, so that nothing is compiled for their number
-        return Examples(*(jax.device_put(np.asarray(part)[rows]) for part in every))
+        return Examples(*(self._place(np.asarray(part)[rows]) for part in every))
 
     def predict(self, z: np.ndarray, is_log: bool) -> np.ndarray:
         """Return probabilities, or numbers as the user has them, from sums z."""

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
-import jax.numpy as jnp
 import numpy as np
 
 from fathom.data.parsing import ParsedTable
@@ -13,6 +12,7 @@ from fathom.data.splitting import Fold
 from fathom.errors import TrainingError
 from fathom.nn.forward import Forward
 from fathom.nn.network import Network
+from fathom.nn.xla import jnp
 from fathom.search.design import Design, Member, calibrate
 from fathom.search.material import Material, TargetScale
 from fathom.search.prediction import to_matrix

@@ -5,13 +5,13 @@ import platform
 from importlib.metadata import version
 from typing import Annotated, TypeAlias
 
-import jax
 import numpy as np
 from pydantic import Field, StringConstraints
 
 from fathom.data.parsing import ParsedTable
 from fathom.data.trees import Growth
 from fathom.errors import InputError
+from fathom.nn.xla import jax
 from fathom.training.machine import n_cores
 from fathom.values import Value
 

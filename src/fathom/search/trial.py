@@ -6,7 +6,6 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 from pydantic import Field, FiniteFloat
 
@@ -15,7 +14,8 @@ from fathom.data.schema import Target
 from fathom.data.splitting import Fold
 from fathom.data.trees import Growth
 from fathom.errors import ExecutorError
-from fathom.nn.vectors import count_numbers, from_vector, outline, to_vector
+from fathom.nn.vectors import count_numbers, from_vector, outline_of, to_vector
+from fathom.nn.xla import jnp
 from fathom.parallel.executor import Placed, Result, Task
 from fathom.search.material import Material
 from fathom.search.record import PACKAGES, digest_rows, made_with
@@ -218,7 +218,7 @@ def restore_trained(result: Result, tried: Tried, fold: int, material: Material)
     job = _job_without_rows(tried, fold, material)
     if not facts["numbers"]:
         return Trained(job, None, None, history, times.seconds)
-    shapes = outline(job.architecture)
+    shapes = outline_of(job.architecture)
     vector, z = np.split(numbers, [count_numbers(shapes)])
     network = from_vector(shapes, vector)
     return Trained(job, network, z.reshape(facts["z"]), history, times.seconds)

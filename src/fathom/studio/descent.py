@@ -4,7 +4,6 @@ import math
 from collections.abc import Callable, Sequence
 from functools import partial
 
-import jax
 import numpy as np
 
 from fathom.errors import InputError
@@ -18,6 +17,7 @@ from fathom.inspection.racing import Race, Run, Runner, Tried, race, try_rates
 from fathom.inspection.stepping import judge_steps, suit_rates
 from fathom.inspection.surface import LossSurface, surface_over_weights
 from fathom.inspection.weights import name_of, position_of
+from fathom.nn.xla import jax
 from fathom.studio.descent_messages import (
     Band,
     CurveAnswer,

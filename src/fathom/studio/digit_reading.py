@@ -2,11 +2,8 @@
 
 import threading
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from fathom.data.datasets import Digits, load_digits
@@ -19,6 +16,7 @@ from fathom.inspection.tongues import name_layer, say
 from fathom.nn.convolution import Conv2DLayer
 from fathom.nn.dense import DenseLayer
 from fathom.nn.network import Network
+from fathom.nn.xla import Array, jitted, jnp
 from fathom.studio.digit_messages import (
     SIDE,
     DigitReading,
@@ -152,8 +150,8 @@ def neuron_count(network: Network, layer: int) -> int:
     return found.kernel.shape[-1] if isinstance(found, Conv2DLayer) else 0
 
 
-@partial(jax.jit, static_argnums=2)
-def flow(network: Network, x: jax.Array, ends: tuple[int, ...]) -> list[jax.Array]:
+@jitted(static_argnums=2)
+def flow(network: Network, x: Array, ends: tuple[int, ...]) -> list[Array]:
     """Return what comes out of each of the layers that end a stage, the probabilities last.
 
     Parameters

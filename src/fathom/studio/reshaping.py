@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from fathom.errors import InputError
@@ -14,6 +12,7 @@ from fathom.nn.architecture import Architecture
 from fathom.nn.dense import Dense, DenseLayer
 from fathom.nn.named import REQUIRED_ACTIVATIONS
 from fathom.nn.network import Network, draw
+from fathom.nn.xla import jax, jnp
 from fathom.studio.messages import (
     Ask,
     Example,

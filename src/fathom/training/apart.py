@@ -13,17 +13,16 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, ClassVar
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Key, PyTree
+from jaxtyping import Key
 
 from fathom.errors import ExecutorError, InputError
 from fathom.nn.architecture import Architecture
 from fathom.nn.layer import partition
 from fathom.nn.network import Network
 from fathom.nn.normalization import BatchNormLayer
-from fathom.nn.vectors import outline
+from fathom.nn.vectors import outline_of
+from fathom.nn.xla import Array, PyTree, jax, jnp
 from fathom.parallel.controller import MOST_ATTEMPTS, Controller
 from fathom.parallel.executor import Executor, Placed, Result, Task
 from fathom.parallel.journal import Journal
@@ -102,7 +101,7 @@ def find_part(value: tuple[Given, Step], config: str, _: int) -> Result:
 
 @lru_cache(maxsize=4)
 def _structure(architecture: Architecture) -> Any:
-    return jax.tree.structure(outline(architecture))
+    return jax.tree.structure(outline_of(architecture))
 
 
 class ApartProgram:
@@ -223,7 +222,7 @@ class ApartProgram:
 def _refuse_batch_norm(architecture: Architecture) -> None:
     """Refuse networks whose layers look at a whole batch, of which each worker sees a part."""
     layers = jax.tree.leaves(
-        outline(architecture), is_leaf=lambda one: isinstance(one, BatchNormLayer)
+        outline_of(architecture), is_leaf=lambda one: isinstance(one, BatchNormLayer)
     )
     if any(isinstance(layer, BatchNormLayer) for layer in layers):
         raise InputError(

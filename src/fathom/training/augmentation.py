@@ -2,10 +2,9 @@
 
 import math
 
-import jax
-import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, Key
+from jaxtyping import Float, Int, Key
 
+from fathom.nn.xla import Array, jax, jnp
 from fathom.training.recipe import Augmentation
 
 _GRID = 4  # control points along each axis of the smooth deformation

@@ -1,11 +1,9 @@
 """Training by loops that are compiled once for all networks, behind the interface of a program."""
 
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache, partial
+from functools import cached_property, lru_cache
 from typing import Any, ClassVar
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from fathom.loops.activations import ACTIVATION_CODES
@@ -18,6 +16,7 @@ from fathom.loops.records import BINARY_CROSS_ENTROPY, CROSS_ENTROPY, SQUARED_ER
 from fathom.loops.wide import room_for_share
 from fathom.nn.layer import Shape
 from fathom.nn.network import Network
+from fathom.nn.xla import jax, jitted, jnp
 from fathom.training.augmentation import augment
 from fathom.training.history import EngineName
 from fathom.training.packing import (
@@ -246,7 +245,7 @@ class LoopProgram:
 
     def _as_sums(self, sums: np.ndarray) -> Sums:
         score = sums[2:3] if self._counts_right else sums[2:]
-        return Sums(sums[0], score, sums[1])  # type: ignore[arg-type]
+        return Sums(sums[0], score, sums[1])
 
 
 @lru_cache(maxsize=128)
@@ -276,7 +275,7 @@ def _large_room(n: int) -> np.ndarray:
     return whole[skip : skip + n]
 
 
-@partial(jax.jit, static_argnames="augmentation")
+@jitted(static_argnames="augmentation")
 def _augmented(x: Any, key: Any, augmentation: Any) -> Any:
     return augment(x.astype(jnp.float32), key, augmentation)
 

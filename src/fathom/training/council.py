@@ -2,10 +2,10 @@
 
 import time
 
-import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
+from fathom.nn.xla import jax
 from fathom.training.monitor import Deadline
 
 

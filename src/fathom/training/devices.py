@@ -1,16 +1,16 @@
 """On how many devices one network is trained, as data."""
 
 import re
-from typing import Annotated, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AfterValidator, Field, model_validator
 
 from fathom.errors import InputError
 from fathom.parallel.opening import MOST_PROCESSES, require_address
 from fathom.parallel.processes import own_cores
-from fathom.training.mesh import Sharded
 from fathom.values import Value
 
+Sharded: TypeAlias = Literal["nothing", "optimizer", "weights"]
 _HINT = (
     "devices or devices:4 for those of this process; processes or processes:4 of this machine; "
     "workers:HOST:PORT for the machines of a Ray cluster"

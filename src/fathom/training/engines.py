@@ -11,8 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import threadpoolctl
 from filelock import BaseFileLock, FileLock, Timeout
@@ -21,10 +19,12 @@ from fathom.loading import load
 from fathom.nn.architecture import Architecture, Layer
 from fathom.nn.blocks import Flatten
 from fathom.nn.dense import Dense
+from fathom.nn.keys import host_key
 from fathom.nn.layer import Shape
 from fathom.nn.network import Network, build
 from fathom.nn.normalization import BatchNorm
 from fathom.training.history import EngineName
+from fathom.training.machine import platform
 from fathom.training.monitor import Deadline
 from fathom.training.program import Examples, Knobs, Plan, make_program
 
@@ -89,7 +89,7 @@ def choose_program(
     """
     from fathom.training.compiled import can_loop, make_loop_program
 
-    is_known = jax.default_backend() == "cpu" and can_loop(plan, network, x)
+    is_known = platform() == "cpu" and can_loop(plan, network, x)
     if engine is None and is_known:
         engine = _choose(loops_for(network), deadline or Deadline(None))
     if engine == "xla" or not is_known:
@@ -137,7 +137,7 @@ def expected_loops(plan: Plan, network: Network, x: Any) -> LoopsName | None:
     """
     from fathom.training.compiled import can_loop
 
-    if jax.default_backend() != "cpu" or not can_loop(plan, network, x):
+    if platform() != "cpu" or not can_loop(plan, network, x):
         return None
     name = loops_for(network)
     if are_loops_ready(name) or not _steps(name).stats.cache_path:
@@ -156,7 +156,7 @@ def _wait_for(name: LoopsName, seconds: float) -> None:
 
 def are_loops_ready(name: LoopsName = "rows") -> bool:
     """Tell whether networks can be trained by loops that are compiled already."""
-    return jax.default_backend() == "cpu" and _is_compiled(name)
+    return platform() == "cpu" and _is_compiled(name)
 
 
 def _are_settled() -> bool:
@@ -260,11 +260,11 @@ def _take_a_step(shape: Shape, layers: tuple[Layer, ...], batch: int = 2) -> Non
     described = Architecture(input_shape=shape, layers=layers, loss="cross_entropy")
     plan = Plan("cross_entropy", "mean", "softmax", "adam", 0.9, 0.999, "equal", None, None, True)
     program = make_loop_program(plan, shape)
-    state = program.start(build(described, jax.random.key(0)))
+    state = program.start(build(described, host_key(0)))
     examples = Examples(
-        jnp.zeros((2, *shape), jnp.float32), jnp.zeros(2, jnp.int32), jnp.ones(2, jnp.float32)
+        np.zeros((2, *shape), np.float32), np.zeros(2, np.int32), np.ones(2, np.float32)
     )
-    knobs = Knobs(jnp.float32(0), jnp.float32(0))
+    knobs = Knobs(np.float32(0), np.float32(0))
     rows = np.zeros((1, batch), np.int32)
     program.evaluate(program.weights(state), examples)  # first: who finds steps has all
     program.advance(state, examples, rows, 0, np.zeros(1, np.float32), knobs)

@@ -5,13 +5,12 @@ import operator
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from fathom.errors import TrainingError
 from fathom.nn.architecture import Architecture
 from fathom.nn.network import Network
+from fathom.nn.xla import jax, jnp
 from fathom.training.engines import choose_program
 from fathom.training.history import (
     EngineName,
@@ -26,6 +25,7 @@ from fathom.training.machine import (
     SMALL,
     evaluated_at_once,
     parts_for,
+    platform,
     room_for_steps,
     step_bytes,
     tell_parts,
@@ -121,7 +121,7 @@ def train(
         with one example at a time fits into memory.
     """
     # XLA's gradient of a convolution is far slower inside a scan than on its own, on CPU.
-    is_scanned = not (network.has_convolution and jax.default_backend() == "cpu")
+    is_scanned = not (network.has_convolution and platform() == "cpu")
     if rows is None:
         rows = np.arange(len(examples.weight))
     deadline = deadline or Deadline(None)
@@ -132,6 +132,8 @@ def train(
             make_plan(architecture, recipe, is_scanned, parts), network, examples.x,
             engine=engine if steps is None else steps.engine, deadline=deadline, cores=cores,
         )  # fmt: skip
+        if program.name == "xla":  # which would fetch what is NumPy's anew in every call
+            examples, held_out = map(_placed, (examples, held_out))
     walk = _Walk(
         architecture, recipe, examples, held_out, start, rows, judge, monitor or Monitor(),
         deadline, program, is_scanned or program.name == "loops", steps, keeper,
@@ -142,6 +144,12 @@ def train(
     shape = walk.steps, walk.batch
     with together.join(program, network, examples, shape) as walk.program:
         return walk.run(network)
+
+
+def _placed(examples: Examples | None) -> Any:
+    """Return examples as arrays of JAX."""
+    place = lambda part: part if isinstance(part, jax.Array) else jnp.asarray(part)  # noqa: E731
+    return jax.tree.map(place, examples)
 
 
 def choose_parts(architecture: Architecture, recipe: Recipe, n_rows: int, cores: int) -> int:
@@ -160,7 +168,7 @@ def make_plan(
         architecture.loss, architecture.reduction, architecture.output_activation,
         recipe.optimizer, recipe.momentum, recipe.beta_2, recipe.rates, recipe.gradient_clip,
         recipe.augmentation, is_scanned,
-        "bfloat16" if jax.default_backend() == "gpu" else "float32",
+        "bfloat16" if platform() == "gpu" else "float32",
         parts, evaluated_at_once(architecture, EVALUATION_BATCH),
     )  # fmt: skip
 
@@ -231,7 +239,7 @@ class _Walk:
         self.calls, self.steps = (
             split_epoch(n_steps, architecture, self.batch) if takes_runs else (n_steps, 1)
         )
-        self.knobs = Knobs(jnp.float32(recipe.weight_decay), jnp.float32(recipe.label_smoothing))
+        self.knobs = Knobs(np.float32(recipe.weight_decay), np.float32(recipe.label_smoothing))
         self.rows = RowStream(rows, np.random.default_rng([recipe.seed, start]))
         self.epochs: list[Epoch] = []
         self.events: list[Event] = []
@@ -280,7 +288,11 @@ class _Walk:
         self.began -= notes.seconds
         self.rows.go_to(notes.rows)
         if moment.now is not None:
-            self.midway = moment.now, Sums(*map(jnp.float32, notes.total or ())), notes.call
+            self.midway = (
+                moment.now,
+                Sums(*(np.asarray(part, np.float32) for part in notes.total or ())),
+                notes.call,
+            )
         return moment.good
 
     def _keep(self, good: Any, now: Any = None, total: Sums | None = None, call: int = 0) -> None:
@@ -339,7 +351,7 @@ class _Walk:
             if not is_finite:
                 return state, None
             self._note_call()
-            total = sums if total is None else jax.tree.map(operator.add, total, sums)
+            total = sums if total is None else Sums(*map(operator.add, total, sums))
             if call + 1 < self.calls:
                 self._keep(good, state, total, call + 1)
         return state, total

@@ -1,17 +1,19 @@
 """The machine: its cores, its memory, and in how many parts a batch is worked through there."""
 
+import importlib.util
 import math
 import os
+from functools import cache
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
-
-import jax
 
 from fathom.errors import TrainingError
 from fathom.nn.architecture import Architecture
 from fathom.nn.blocks import Residual
 from fathom.nn.layer import Shape
 from fathom.nn.stems import Stems
+from fathom.nn.xla import is_loaded, jax
 
 BYTES = 4  # of a number in float32
 # Measured (benchmarks/step_memory.py): at most 3.6 numbers a value, 10.7 a parameter.
@@ -27,6 +29,22 @@ def n_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def platform() -> str:
+    """Return where networks train: ``"cpu"``, or an accelerator as `jax.default_backend` has it.
+
+    JAX is not loaded for it where no accelerator's package is installed.
+    """
+    return jax.default_backend() if is_loaded() or _may_be_accelerated() else "cpu"
+
+
+@cache
+def _may_be_accelerated() -> bool:
+    if os.environ.get("JAX_PLATFORMS") == "cpu":
+        return False
+    packages = (importlib.util.find_spec(name) for name in ("jax_plugins", "libtpu"))
+    return any(packages) or bool(entry_points(group="jax_plugins"))
 
 
 def step_bytes(architecture: Architecture, batch: int) -> int:
@@ -83,7 +101,7 @@ def _inner_shapes(layer: object, shape: Shape) -> list[Shape]:
 
 def free_bytes() -> int | None:
     """Return the memory that is free where networks train; None where nothing says."""
-    if jax.default_backend() != "cpu":
+    if platform() != "cpu":
         told: dict[str, Any] = jax.local_devices()[0].memory_stats() or {}
         limit = told.get("bytes_limit")
         return None if limit is None else int(limit) - int(told.get("bytes_in_use", 0))
@@ -166,7 +184,7 @@ def room_for_steps(cores: int) -> int | None:
         Cores that it has to itself, while other networks train on the others.
     """
     free = free_bytes()
-    share = min(1.0, cores / n_cores()) if jax.default_backend() == "cpu" else 1.0
+    share = min(1.0, cores / n_cores()) if platform() == "cpu" else 1.0
     return None if free is None else int(SHARE * share * free)
 
 

@@ -8,18 +8,18 @@ device, so that the weights are too, up to rounding.
 import math
 from collections.abc import Callable, Iterator
 from functools import cached_property, lru_cache, partial
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import Any, ClassVar
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
-from jaxtyping import Array, Float, Key, PyTree
+from jaxtyping import Float, Key
 
 from fathom.errors import InputError
 from fathom.nn.layer import AbstractLayer, partition
 from fathom.nn.network import Network
+from fathom.nn.tree import join
+from fathom.nn.xla import Array, PyTree, jax, jnp
+from fathom.training.devices import Sharded
 from fathom.training.history import EngineName
 from fathom.training.optimizers import make_optimizer
 from fathom.training.program import (
@@ -35,7 +35,6 @@ from fathom.training.program import (
 )
 
 AXIS = "batch"
-Sharded: TypeAlias = Literal["nothing", "optimizer", "weights"]
 
 
 def make_mesh(n_devices: int | None = None) -> Mesh:
@@ -112,7 +111,7 @@ class MeshProgram:
         placed = self.place(parameters, self._settled)
         shapes = jax.eval_shape(self._optimizer.init, parameters)
         begin = jax.jit(self._optimizer.init, out_shardings=jax.tree.map(self._shared, shapes))
-        return State(eqx.combine(placed, self.place(others, self._whole)), begin(placed))
+        return State(join(placed, self.place(others, self._whole)), begin(placed))
 
     def fresh(self, state: State) -> State:
         """Return a copy that `advance` may overwrite."""
@@ -230,7 +229,7 @@ class MeshProgram:
         hidden, after = network.layers[:-1], []
         length = max(1, math.isqrt(len(hidden)))
         for first in range(0, len(hidden), length):
-            stretch = eqx.filter_checkpoint(partial(self._through, first))
+            stretch = jax.checkpoint(partial(self._through, first))
             x, learned = stretch(hidden[first : first + length], x, key)
             after += learned
         output = _constrain(network.output, self._whole)
@@ -261,7 +260,7 @@ class MeshProgram:
             )  # fmt: skip
             parameters, others = partition(state.network)
             others = _constrain(others, self._whole)
-            return State(eqx.combine(parameters, others), state.optimizer), *_constrain(
+            return State(join(parameters, others), state.optimizer), *_constrain(
                 (sums, is_finite), self._whole
             )
 

@@ -2,9 +2,10 @@
 
 from typing import Literal
 
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Num
+from jaxtyping import Float, Num
+
+from fathom.nn.xla import Array, jnp
 
 
 def score_name(activation: str) -> Literal["accuracy", "r2"]:

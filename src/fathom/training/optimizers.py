@@ -2,11 +2,13 @@
 
 import math
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, TypeAlias
+from itertools import starmap
+from typing import TYPE_CHECKING, TypeAlias
 
-import jax
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Float
 
+from fathom.nn.tree import named_leaves, rebuild
+from fathom.nn.xla import Array, PyTree, jax
 from fathom.training.recipe import MUON_STEP, RMSPROP_DECAY
 
 if TYPE_CHECKING:
@@ -85,7 +87,7 @@ ROLE_FACTORS = {"bias": 0.1, "gain": 6.0, "frequency": 0.1, "phase": 0.1, "mix":
 """By what each parameter's steps are multiplied under ``rates="by_role"``, besides its fan-in."""
 
 
-def rate_factors(parameters: PyTree[Float[Array, "..."]]) -> PyTree[float]:
+def rate_factors(parameters: PyTree) -> PyTree:
     """Return the factor of every parameter's steps, by its role in its layer.
 
     ================================ ====================================================
@@ -112,27 +114,27 @@ def rate_factors(parameters: PyTree[Float[Array, "..."]]) -> PyTree[float]:
     size does not depend on the gradient's, a step divided by √n is the same.
     """
 
-    def factor(path: tuple[Any, ...], leaf: Float[Array, "..."]) -> float:
-        name = getattr(path[-1], "name", "")
+    def factor(name: str, leaf: Float[Array, "..."]) -> float:
+        name = name.rpartition(".")[2]
         if name == "weight" and leaf.ndim == 2:
             return float(leaf.shape[1] ** -0.5)
         if name == "kernel":
             return float(math.prod(leaf.shape[:-1]) ** -0.5)
         return ROLE_FACTORS.get(name, 1.0)
 
-    return jax.tree_util.tree_map_with_path(factor, parameters)
+    return rebuild(parameters, starmap(factor, named_leaves(parameters)))
 
 
 def _muon(beta_2: float) -> Rule:
     import optax
     import optax.contrib
 
-    def label(parameters: PyTree[Float[Array, "..."]]) -> PyTree[str]:
+    def label(parameters: PyTree) -> PyTree:
         return jax.tree.map(lambda p: "matrix" if p.ndim == 2 else "other", parameters)
 
     def resize(
-        updates: PyTree[Float[Array, "..."]], _: PyTree | None
-    ) -> PyTree[Float[Array, "..."]]:
+        updates: PyTree, _: PyTree | None
+    ) -> PyTree:
         return jax.tree.map(lambda u: MUON_STEP * max(u.shape) ** 0.5 * u, updates)
 
     axes = optax.contrib.MuonDimensionNumbers(reduction_axis=1, output_axis=0)  # (out, in)

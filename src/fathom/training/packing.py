@@ -3,13 +3,9 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import PyTree
 
 from fathom.loops.activations import ACTIVATION_CODES
 from fathom.loops.chain import Chain
@@ -36,9 +32,13 @@ from fathom.nn.combination import CombinationLayer
 from fathom.nn.convolution import Conv2DLayer, GlobalAveragePoolLayer, PoolLayer
 from fathom.nn.dense import DenseLayer
 from fathom.nn.embedding import ColumnsLayer, GainLayer
-from fathom.nn.layer import AbstractLayer, Shape, partition
+from fathom.nn.keys import hollow
+from fathom.nn.layer import AbstractLayer, Shape, Statistic, partition
 from fathom.nn.network import Network
 from fathom.nn.normalization import BatchNormLayer
+from fathom.nn.tree import changed, is_on_host, join, leaves, named_leaves, on_device, transform
+from fathom.nn.vectors import count_numbers, from_vector
+from fathom.nn.xla import PyTree
 from fathom.training.optimizers import rate_factors
 
 _FORMS = {
@@ -76,32 +76,28 @@ class Packing:
         `needs_pictures` does not hold.
     others : Network
         Everything of the network but its parameters.
-    structure : jax.tree_util.PyTreeDef
-        The tree of its parameters.
-    shapes : tuple of tuple of int
-        Their shapes.
+    outline : Network
+        Its parameters alone, as shapes.
+    is_on_host : bool
+        Whether its arrays are NumPy's.
     """
 
     chain: Chain
     pieces: np.ndarray
     statistics: np.ndarray | None
     others: Network
-    structure: Any
-    shapes: tuple[tuple[int, ...], ...]
+    outline: Network
+    is_on_host: bool
 
     def unpack(self, row: np.ndarray, statistics: np.ndarray | None) -> Network:
         """Return the network with the parameters of a row, and these statistics."""
-        leaves, place = [], 0
-        for shape in self.shapes:
-            size = int(np.prod(shape, dtype=np.int64))
-            leaves.append(jnp.asarray(row[place : place + size].reshape(shape).copy()))
-            place += size
-        network: Network = eqx.combine(jax.tree.unflatten(self.structure, leaves), self.others)
-        if statistics is None:
-            return network
-        return Network(_with_statistics(network.layers, iter(np.split(
-            statistics, np.cumsum([_STATISTICS * n for n in _norm_sizes(network.layers)])
-        ))))  # fmt: skip
+        n = count_numbers(self.outline)
+        network: Network = join(from_vector(self.outline, row[:n].copy()), self.others)
+        if statistics is not None:
+            sizes = [_STATISTICS * n for n in _norm_sizes(network.layers)]
+            rows = iter(np.split(statistics, np.cumsum(sizes)))
+            network = Network(_with_statistics(network.layers, rows))
+        return network if self.is_on_host else on_device(network)
 
 
 def _flat(layers: tuple[AbstractLayer, ...]) -> Iterator[AbstractLayer]:
@@ -123,14 +119,15 @@ def _with_statistics(
     after: list[AbstractLayer] = []
     for layer in layers:
         if isinstance(layer, BatchNormLayer):
+            mean: Any
+            variance: Any
             mean, variance = next(rows)[: 2 * len(layer.scale)].reshape(2, -1).copy()
-            layer = eqx.tree_at(
-                lambda norm: (norm.running_mean.value, norm.running_variance.value),
-                layer, (jnp.asarray(mean), jnp.asarray(variance)),
-            )  # fmt: skip
+            layer = changed(
+                layer, running_mean=Statistic(mean), running_variance=Statistic(variance)
+            )
         elif isinstance(layer, ResidualLayer):
             inner = _with_statistics(layer.layers, rows)
-            layer = eqx.tree_at(lambda block: block.layers, layer, inner)
+            layer = changed(layer, layers=inner)
         after.append(layer)
     return tuple(after)
 
@@ -162,17 +159,17 @@ def can_pack(network: Network, input_shape: Shape) -> bool:
         is_known = is_known and not any(isinstance(one, _NOT_INSIDE) for one in inner)
         is_rows = any(isinstance(one, _ROW_WISE) for one in (layer, *inner))
         is_known = is_known and (is_flat or not is_rows)
-    is_float32 = all(leaf.dtype == np.float32 for leaf in jax.tree.leaves(partition(network)[0]))
+    is_float32 = all(leaf.dtype == np.float32 for leaf in leaves(partition(network)[0]))
     activations = [getattr(layer, "activation", "identity") for layer in layers[:-1]]
     return is_known and is_float32 and all(name in ACTIVATION_CODES for name in activations)
 
 
 def pack_parameters(network: Network) -> np.ndarray:
     """Return all parameters in one row, float32; what is fixed for good lies at its end."""
-    leaves = [np.asarray(leaf).ravel() for leaf in jax.tree.leaves(partition(network)[0])]
+    found = [np.asarray(leaf).ravel() for leaf in leaves(partition(network)[0])]
     if isinstance(network.output, CombinationLayer):
-        leaves.append(network.output.weight.ravel())
-    return np.concatenate(leaves) if leaves else np.zeros(0, np.float32)
+        found.append(network.output.weight.ravel())
+    return np.concatenate(found) if found else np.zeros(0, np.float32)
 
 
 def pack(network: Network, input_shape: Shape, *, is_by_role: bool) -> Packing:
@@ -187,15 +184,14 @@ def pack(network: Network, input_shape: Shape, *, is_by_role: bool) -> Packing:
     is_by_role : bool
         Whether every parameter takes steps that suit its role, or steps of one size.
     """
-    parameters, others = cast(tuple[Any, Any], partition(network))
-    factors = rate_factors(parameters) if is_by_role else jax.tree.map(lambda _: 1.0, parameters)
+    parameters, others = partition(network)
+    factors = rate_factors(parameters) if is_by_role else transform(lambda _: 1.0, parameters)
     packer = _Packer(input_shape)
     packer.add_all(network.layers, parameters.layers, factors.layers)
-    leaves = jax.tree.leaves(parameters)
     return Packing(
         _as_chain(network, packer), np.array(packer.pieces, PIECE),
         np.concatenate(packer.statistics) if needs_pictures(network) else None,
-        others, jax.tree.structure(parameters), tuple(leaf.shape for leaf in leaves),
+        others, transform(lambda leaf: hollow(leaf.shape), parameters), is_on_host(network),
     )  # fmt: skip
 
 
@@ -219,7 +215,7 @@ class _Packer:
                 source = self.records[-1]["a"] if self.records else -1
                 self.add_all(layer.layers, mine.layers, factor.layers)
                 # What is left of a block without its layers is the projection.
-                alone = [eqx.tree_at(lambda b: b.layers, part, ()) for part in (mine, factor)]
+                alone = [changed(part, layers=()) for part in (mine, factor)]
                 record = self._add(layer, *alone)
                 record["source"], record["n_source"] = source, math.prod(before)
                 record["channels"], record["channels_out"] = before[-1], self.shape[-1]
@@ -273,9 +269,7 @@ def _place_parameters(
     """Note where each parameter of a layer lies; return where the next layer's begin."""
     record["bias"] = -1
     record["weight"] = -1 if isinstance(layer, ResidualLayer) else 0
-    found = jax.tree_util.tree_leaves_with_path(parameters)
-    for (path, leaf), rate in zip(found, jax.tree.leaves(rates), strict=True):
-        name = path[-1].name
+    for (name, leaf), rate in zip(named_leaves(parameters), leaves(rates), strict=True):
         if isinstance(layer, BatchNormLayer):
             name = _NORM_NAMES[name]
         record[_NAMES.get(name, name)] = begin

@@ -7,15 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 
 from fathom.errors import FathomError
 from fathom.nn.architecture import Architecture
 from fathom.nn.network import Network, build
-from fathom.nn.vectors import outline
+from fathom.nn.vectors import outline_of
+from fathom.nn.xla import jax, jnp
 from fathom.parallel.executor import Result
 from fathom.training.apart import ApartProgram
 from fathom.training.checkpoints import read_checkpoint, write_checkpoint
@@ -24,6 +23,7 @@ from fathom.training.devices import DataParallel
 from fathom.training.history import Epoch, Event, StartHistory
 from fathom.training.keeping import Keeper, Moment, Notes
 from fathom.training.loop import make_plan, train
+from fathom.training.machine import platform
 from fathom.training.mesh import MeshProgram, make_mesh, make_mesh_program
 from fathom.training.monitor import Deadline, Monitor
 from fathom.training.program import Examples, State
@@ -102,8 +102,8 @@ def take_part(work: Work, config: str, _: int) -> Result:
 
 def mesh_program(work: Work, mesh: Mesh) -> MeshProgram:
     """Return what takes the steps on the devices of a mesh."""
-    has_convolution = outline(work.architecture).has_convolution
-    is_scanned = not (has_convolution and jax.default_backend() == "cpu")
+    has_convolution = outline_of(work.architecture).has_convolution
+    is_scanned = not (has_convolution and platform() == "cpu")
     plan = make_plan(work.architecture, work.recipe, is_scanned)
     return make_mesh_program(plan, mesh, work.setting.sharded, work.setting.rematerialize)
 

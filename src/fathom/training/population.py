@@ -8,17 +8,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-import jax
 import numpy as np
 
 from fathom.errors import TrainingError
 from fathom.nn.architecture import Architecture
 from fathom.nn.forward import Forward
-from fathom.nn.keys import fold_in
+from fathom.nn.keys import fold_in, host_key
 from fathom.nn.network import Network, build
 from fathom.training.engines import are_loops_ready, choose_program, cores_each, loops_for, prepare
 from fathom.training.history import EngineName, Epoch, Event, StartHistory, Steps
 from fathom.training.loop import Judge, make_plan, pad_for_evaluation, train
+from fathom.training.machine import platform
 from fathom.training.monitor import Deadline, Monitor
 from fathom.training.program import Examples, make_program
 from fathom.training.recipe import Recipe
@@ -177,7 +177,7 @@ def train_population(
     member's time for each and gains nothing; programs are shared by structure instead.
     """
     monitor, deadline = monitor or Monitor(), deadline or Deadline(None)
-    is_on_processor = jax.default_backend() == "cpu"
+    is_on_processor = platform() == "cpu"
     if takes_steps_together is None:
         takes_steps_together = not is_on_processor
     if workers is None:
@@ -314,12 +314,12 @@ def train_job(
         Without a network where no finite loss was found.
     """
     began = time.monotonic()
-    key = fold_in(jax.random.key(job.recipe.seed), job.fold)
+    key = fold_in(host_key(job.recipe.seed), job.fold)
     network = build(job.architecture, key)
     loops = loops_for(network)
     if engine is None and (together is not None or not are_loops_ready(loops)):
         engine = "xla"
-        if jax.default_backend() == "cpu":
+        if platform() == "cpu":
             prepare(loops)
     try:
         network, history = train(

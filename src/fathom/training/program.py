@@ -6,16 +6,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple, TypeAlias
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
-from jax.flatten_util import ravel_pytree
-from jaxtyping import Array, Bool, Float, Int, Key, Num, PyTree
+from jaxtyping import Bool, Float, Int, Key, Num
 
 from fathom.nn.activations import ACTIVATIONS
 from fathom.nn.layer import partition
 from fathom.nn.losses import LOSSES, reduce_loss
 from fathom.nn.network import Network
+from fathom.nn.tree import join
+from fathom.nn.xla import Array, PyTree, jax, jnp
 from fathom.training.augmentation import augment
 from fathom.training.history import EngineName
 from fathom.training.metrics import score_sums, sign_score_sums
@@ -27,23 +25,23 @@ Inputs: TypeAlias = Num[Array, "rows ..."] | tuple[Num[Array, "rows ..."], ...]
 
 
 class Examples(NamedTuple):
-    """Examples as arrays on the device.
+    """Examples as arrays of JAX, or of NumPy where loops learn from them.
 
     Attributes
     ----------
-    x : jax.Array, or tuple of jax.Array
+    x : array, or tuple of arrays
         Inputs, in the narrowest type that holds them exactly; steps turn them into float32. Of
         several arrays each holds a part of every row, which steps lay side by side.
-    y : jax.Array
+    y : array
         Numbers of the classes, shape (rows,), or target values, shape (rows, outputs); of texts the
         numbers of their signs, filled up with 0.
-    weight : jax.Array
+    weight : array
         Weight of each example.
     """
 
-    x: Inputs
-    y: Int[Array, " rows"] | Num[Array, "rows out"]
-    weight: Float[Array, " rows"]
+    x: Any
+    y: Any
+    weight: Any
 
 
 class State(NamedTuple):
@@ -91,18 +89,18 @@ class Layout(NamedTuple):
 
 
 class Knobs(NamedTuple):
-    """Numbers of a recipe that are handed to the program rather than compiled into it."""
+    """Numbers of a recipe, float32, handed to the program rather than compiled into it."""
 
-    weight_decay: Float[Array, ""]
-    label_smoothing: Float[Array, ""]
+    weight_decay: Any
+    label_smoothing: Any
 
 
 class Sums(NamedTuple):
-    """Totals over the examples seen, from which loss and score are worked out."""
+    """Totals over the examples seen, of which loss and score are made; score: shape (parts,)."""
 
-    loss: Float[Array, ""]
-    score: Float[Array, "parts"]
-    weight: Float[Array, ""]
+    loss: Any
+    score: Any
+    weight: Any
 
 
 @dataclass(frozen=True)
@@ -270,7 +268,7 @@ def take_steps(
     else:  # XLA's gradient of a convolution is far slower inside a scan than on its own
         first = jax.tree.map(lambda part: part[0], (batches, keys, rates))
         walk, sums = step(walk, first)
-    network = eqx.combine(unpack(walk.packed), walk.others)
+    network = join(unpack(walk.packed), walk.others)
     return State(network, walk.memory), sums, _is_finite((walk.packed, walk.others), sums.loss)
 
 
@@ -365,17 +363,20 @@ def make_halves(plan: Plan) -> tuple[Callable[..., Any], Callable[..., Any]]:
         batch, key = jax.tree.map(lambda part: part[0], one), jax.random.fold_in(key, 1)
         known = plan, layout, knobs, unpack, _Walk(packed, others, None)
         gradient, sums, _ = _gradient(*known, batch, key)
-        return ravel_pytree(gradient)[0], sums
+        return jax.flatten_util.ravel_pytree(gradient)[0], sums
 
     def move(
         state: State, row: Float[Array, " numbers"], rate: Float[Array, ""], knobs: Knobs
     ) -> tuple[State, Bool[Array, ""]]:
         parameters, others = partition(state.network)
         packed, unpack = layout.pack(parameters)
-        roles, gradient = _roles(plan, layout, parameters), ravel_pytree(packed)[1](row)
+        roles, gradient = (
+            _roles(plan, layout, parameters),
+            jax.flatten_util.ravel_pytree(packed)[1](row),
+        )
         walk = _Walk(packed, others, state.optimizer)
         walk = _move(plan, optimizer, layout, knobs, roles, walk, gradient, rate)
-        network = eqx.combine(unpack(walk.packed), walk.others)
+        network = join(unpack(walk.packed), walk.others)
         return State(network, walk.memory), _is_finite(walk.packed, jnp.sum(row))
 
     return jax.jit(in_products(plan, slope)), jax.jit(move)
@@ -395,7 +396,7 @@ def _gradient(
     def loss_of(
         packed: PyTree, others: PyTree, part: Examples, key: Key[Array, ""]
     ) -> tuple[Float[Array, ""], tuple[Sums, PyTree]]:
-        whole: Any = eqx.combine(unpack(packed), others)
+        whole: Any = join(unpack(packed), others)
         z, network = layout.learn(whole, part.x, key)
         target = _as_target(plan, part.y, z, knobs.label_smoothing)
         values = LOSSES[plan.loss](z, target, plan.activation)
@@ -440,7 +441,7 @@ def _pack(plan: Plan, parameters: PyTree) -> tuple[PyTree, Callable[[PyTree], Py
     """
     if plan.optimizer in BY_MATRIX:
         return parameters, lambda packed: packed
-    return ravel_pytree(parameters)
+    return jax.flatten_util.ravel_pytree(parameters)
 
 
 def _roles(plan: Plan, layout: Layout, parameters: PyTree) -> _Roles:

@@ -4,14 +4,13 @@ import math
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-import jax
-
 from fathom.errors import TrainingError
 from fathom.nn.architecture import Architecture
 from fathom.nn.network import Network, build
+from fathom.nn.xla import jax
 from fathom.training.history import Event, History, StartHistory
 from fathom.training.loop import train
-from fathom.training.machine import n_cores
+from fathom.training.machine import n_cores, platform
 from fathom.training.metrics import score_name
 from fathom.training.monitor import Deadline, Monitor
 from fathom.training.program import Examples, join_parts
@@ -59,7 +58,7 @@ def train_starts(
         If no start found a finite loss; those that did not are left out otherwise.
     """
     monitor, deadline = monitor or Monitor(), deadline or Deadline(None)
-    is_on_processor = jax.default_backend() == "cpu"
+    is_on_processor = platform() == "cpu"
     workers = min(recipe.n_starts, n_workers() if is_on_processor else MOST)
     together = None if is_on_processor else Together()
     rounds = math.ceil(recipe.n_starts / workers)
@@ -100,7 +99,7 @@ def train_starts(
 
 def n_workers() -> int:
     """Return how many networks may train at once: one a core, or one on an accelerator."""
-    return n_cores() if jax.default_backend() == "cpu" else 1
+    return n_cores() if platform() == "cpu" else 1
 
 
 def choose_starts(histories: tuple[StartHistory, ...], combine: str) -> tuple[int, ...]:

@@ -13,15 +13,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from fathom import errors
 from fathom.errors import FathomError, InputError
 from fathom.nn.architecture import Architecture
 from fathom.nn.network import Network
-from fathom.nn.vectors import outline
+from fathom.nn.vectors import outline_of
+from fathom.nn.xla import jax, jnp
 from fathom.parallel.executor import Placed, Result, Task
 from fathom.parallel.gang import Gang
 from fathom.parallel.journal import Journal
@@ -231,7 +230,7 @@ def _reached(folder: Path) -> int:
 
 def _take(folder: Path, architecture: Architecture) -> tuple[Network, StartHistory]:
     """Return the network that was trained."""
-    leaves, structure = jax.tree.flatten(outline(architecture))
+    leaves, structure = jax.tree.flatten(outline_of(architecture))
     shapes = [(leaf.shape, np.dtype(leaf.dtype)) for leaf in leaves]
     history, arrays = read_checkpoint(folder / TRAINED, lambda _: shapes)
     network = jax.tree.unflatten(structure, [jnp.array(array) for array in arrays])

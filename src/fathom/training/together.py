@@ -12,11 +12,10 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, TypeAlias
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from fathom.nn.network import Network
+from fathom.nn.xla import jax, jnp
 from fathom.training.program import Examples, Knobs, Program, State, Sums
 
 MOST = 32  # networks that train at once on an accelerator

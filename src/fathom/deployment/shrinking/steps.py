@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from fathom.compression.factors import factorize, find_spectra
@@ -27,6 +25,7 @@ from fathom.deployment.shrinking.units import (
     with_units,
 )
 from fathom.nn.network import Network
+from fathom.nn.xla import jax, jnp
 from fathom.training.augmentation import augment
 from fathom.training.calibration import fit_sharpness
 from fathom.training.monitor import Deadline, Monitor

@@ -2,8 +2,6 @@
 
 from dataclasses import replace
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from fathom.compression.sites import Described
@@ -14,7 +12,9 @@ from fathom.deployment.shrinking.steps import STORY_BYTES, size_of, stored
 from fathom.deployment.shrinking.teaching import Lesson, aims_for, form_of, teach
 from fathom.deployment.shrinking.units import Model, restored_design, trimmed
 from fathom.nn.architecture import Architecture
-from fathom.nn.network import Network, build, draw
+from fathom.nn.keys import host_key
+from fathom.nn.network import Network, build
+from fathom.nn.vectors import outline_of
 from fathom.search.design import Design, Member
 from fathom.search.material import Material, TargetScale
 from fathom.search.report import Candidate, Report
@@ -68,10 +68,7 @@ class Student:
     def widest_within(self, most_bytes: float) -> int | None:
         """Return the widest student whose file, of whole numbers, is small enough."""
         for width in WIDTHS:
-            outline = jax.eval_shape(
-                lambda key, width=width: draw(self._architecture(width), key), jax.random.key(0)
-            )
-            empty = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), outline)
+            empty = outline_of(self._architecture(width))
             made = stored(self._with(width, empty, 1.0), "int8", None)
             assert made is not None
             if size_of(made) + STORY_BYTES <= most_bytes:
@@ -84,7 +81,7 @@ class Student:
     def learned(self, width: int, deadline: Deadline, monitor: Monitor | None) -> Model:
         """Return the model of a student of some width that has learned from its teacher."""
         genes, architecture = self.genes(width), self._architecture(width)
-        network = build(architecture, jax.random.key(self._seed % 2**32))
+        network = build(architecture, host_key(self._seed % 2**32))
         said = predictions(self._teacher, self._learn.x)
         scale = self._material.scales.get(genes.is_log_target)
         form = form_of(architecture)

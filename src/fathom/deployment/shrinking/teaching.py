@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from fathom.compression.sites import Described
@@ -14,6 +12,7 @@ from fathom.nn.architecture import Architecture
 from fathom.nn.dense import Dense, DenseLayer
 from fathom.nn.named import LossName
 from fathom.nn.network import Network
+from fathom.nn.xla import jax, jnp
 from fathom.training.loop import train
 from fathom.training.monitor import Deadline, Monitor
 from fathom.training.program import Examples

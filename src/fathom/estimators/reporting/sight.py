@@ -4,7 +4,6 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-import jax
 import numpy as np
 
 from fathom.data.illustrated import RowEncoding, stack_pictures
@@ -14,17 +13,18 @@ from fathom.nn.forward import activate_outputs
 from fathom.nn.layer import AbstractLayer
 from fathom.nn.network import Network
 from fathom.nn.stems import StemsLayer
+from fathom.nn.xla import Array, jitted
 
 
-@jax.jit
-def _through(layers: tuple[AbstractLayer, ...], x: jax.Array) -> jax.Array:
+@jitted()
+def _through(layers: tuple[AbstractLayer, ...], x: Array) -> Array:
     for layer in layers:
         x = layer(x)
     return x
 
 
-@jax.jit
-def _combine(network: Network, x: jax.Array) -> jax.Array:
+@jitted()
+def _combine(network: Network, x: Array) -> Array:
     return network.combine(x)
 
 

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-import jax.numpy as jnp
 import numpy as np
 import polars as pl
 
@@ -16,6 +15,7 @@ from fathom.data.schema import ColumnKind, Target, Task
 from fathom.data.splitting import hold_out
 from fathom.errors import InputError
 from fathom.nn.named import ActivationName, LossName
+from fathom.nn.xla import jnp
 from fathom.training.calibration import (
     binary_log_loss,
     calibrated_log_loss,
