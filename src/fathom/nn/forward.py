@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -15,7 +15,6 @@ from fathom.nn.network import Network
 from fathom.nn.normalization import BatchNormLayer, LayerNormLayer
 from fathom.nn.pointwise import IN_PLACE, N_SLOTS, SCRATCH, Space, softmax_of_few
 from fathom.nn.spread import TILE, over_rows
-from fathom.nn.xla import jnp
 
 Step: TypeAlias = Callable[[np.ndarray, Space], np.ndarray]
 
@@ -62,7 +61,8 @@ class Forward:
 
     def __init__(self, network: Network, factor: np.ndarray | None = None) -> None:
         output = network.output
-        last = DenseLayer(jnp.asarray(output.weight), output.bias, "identity")
+        weight: Any = output.weight
+        last = DenseLayer(weight, output.bias, "identity")
         layers = (*network.layers[:-1], last)
         preparation = _Preparation(factor)
         self._steps, _ = preparation.chain(layers, GIVEN, ())

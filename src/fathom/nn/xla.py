@@ -30,6 +30,11 @@ def when_loaded(action: Callable[[], None]) -> None:
     _actions.append(action)
     if is_loaded():
         _act()
+    elif "jax" in sys.modules and ONE_AT_A_TIME.acquire(blocking=False):  # by who uses Fathom
+        try:
+            _load()
+        finally:
+            ONE_AT_A_TIME.release()
 
 
 def _act() -> None:
@@ -61,10 +66,12 @@ if TYPE_CHECKING:
     import jax.flatten_util
     import jax.numpy as jnp
     from jax import Array
+    from jax.sharding import Mesh, NamedSharding
     from jaxtyping import PyTree
 else:
     jax, jnp = _Late("jax"), _Late("jax.numpy")
-    Array = PyTree = Any  # arrays of NumPy as well
+    Array = Any  # of NumPy too
+    Mesh = NamedSharding = PyTree = Any
 
 
 def jitted(**options: Any) -> Callable[[Function], Function]:
@@ -96,4 +103,6 @@ def jitted(**options: Any) -> Callable[[Function], Function]:
     return decorate
 
 
-__all__ = ["Array", "PyTree", "is_loaded", "jax", "jitted", "jnp", "when_loaded"]
+__all__ = [
+    "Array", "Mesh", "NamedSharding", "PyTree", "is_loaded", "jax", "jitted", "jnp", "when_loaded",
+]  # fmt: skip

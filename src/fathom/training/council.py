@@ -3,7 +3,6 @@
 import time
 
 import numpy as np
-from jax.experimental import multihost_utils
 
 from fathom.nn.xla import jax
 from fathom.training.monitor import Deadline
@@ -25,6 +24,8 @@ class Council:
         """Return the number that the first process has."""
         if jax.process_count() == 1:
             return number
+        from jax.experimental import multihost_utils
+
         data = np.frombuffer(np.float64(number).tobytes(), np.uint8)  # JAX would make it float32
         told = np.asarray(multihost_utils.broadcast_one_to_all(data))
         return float(np.frombuffer(told.astype(np.uint8).tobytes(), np.float64)[0])

@@ -11,14 +11,13 @@ from functools import cached_property, lru_cache, partial
 from typing import Any, ClassVar
 
 import numpy as np
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Float, Key
 
 from fathom.errors import InputError
 from fathom.nn.layer import AbstractLayer, partition
 from fathom.nn.network import Network
 from fathom.nn.tree import join
-from fathom.nn.xla import Array, PyTree, jax, jnp
+from fathom.nn.xla import Array, Mesh, NamedSharding, PyTree, jax, jnp
 from fathom.training.devices import Sharded
 from fathom.training.history import EngineName
 from fathom.training.optimizers import make_optimizer
@@ -58,7 +57,7 @@ def make_mesh(n_devices: int | None = None) -> Mesh:
             hint=f"processes:{n_devices} makes as many of the processor's cores; or have "
             f"XLA make {n_devices} of this processor (XLA_FLAGS, before Python starts)",
         )
-    return Mesh(np.array(found[:n_devices]), (AXIS,))
+    return jax.sharding.Mesh(np.array(found[:n_devices]), (AXIS,))
 
 
 class MeshProgram:
@@ -185,13 +184,17 @@ class MeshProgram:
         """Lay the rows of batches out, shape (steps, batch, ...)."""
         known = np.asarray(part)
         return jax.make_array_from_callback(
-            (*rows.shape, *known.shape[1:]), NamedSharding(self.mesh, PartitionSpec(None, AXIS)),
+            (*rows.shape, *known.shape[1:]), self._spread(None, AXIS),
             lambda index: known[rows[index[:2]]] if index else known,
         )  # fmt: skip
 
+    def _spread(self, *axes: str | None) -> NamedSharding:
+        """Return how an array lies whose axes are divided, or not, as named."""
+        return jax.sharding.NamedSharding(self.mesh, jax.sharding.PartitionSpec(*axes))
+
     @property
     def _everywhere(self) -> NamedSharding:
-        return NamedSharding(self.mesh, PartitionSpec())
+        return self._spread()
 
     def _whole(self, _: Any) -> NamedSharding:
         return self._everywhere
@@ -200,8 +203,7 @@ class MeshProgram:
         """Divide an array along the first axis that goes; small ones that do not are everywhere."""
         for axis, length in enumerate(array.shape):
             if length and length % self.mesh.size == 0:
-                spec = PartitionSpec(*(None,) * axis, AXIS)
-                return NamedSharding(self.mesh, spec)
+                return self._spread(*(None,) * axis, AXIS)
         return self._everywhere
 
     def _shared(self, array: Any) -> NamedSharding:

@@ -132,9 +132,7 @@ def _muon(beta_2: float) -> Rule:
     def label(parameters: PyTree) -> PyTree:
         return jax.tree.map(lambda p: "matrix" if p.ndim == 2 else "other", parameters)
 
-    def resize(
-        updates: PyTree, _: PyTree | None
-    ) -> PyTree:
+    def resize(updates: PyTree, _: PyTree | None) -> PyTree:
         return jax.tree.map(lambda u: MUON_STEP * max(u.shape) ** 0.5 * u, updates)
 
     axes = optax.contrib.MuonDimensionNumbers(reduction_axis=1, output_axis=0)  # (out, in)

@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jax.sharding import Mesh
 
 from fathom.errors import FathomError
 from fathom.nn.architecture import Architecture
 from fathom.nn.network import Network, build
 from fathom.nn.vectors import outline_of
-from fathom.nn.xla import jax, jnp
+from fathom.nn.xla import Mesh, jax, jnp
 from fathom.parallel.executor import Result
 from fathom.training.apart import ApartProgram
 from fathom.training.checkpoints import read_checkpoint, write_checkpoint
