@@ -4,6 +4,7 @@ import math
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Self, TypeAlias
 
 import numpy as np
@@ -123,7 +124,8 @@ def _nothing() -> Parts:
 
 def _find_words(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return where words begin and end."""
-    kinds = _KINDS[np.minimum(codes, len(_KINDS) - 1)]
+    known = _kinds()
+    kinds = known[np.minimum(codes, len(known) - 1)]
     is_letter = kinds > 0
     before = np.concatenate([[0], kinds[:-1]])
     after = np.concatenate([kinds[1:], [0]])
@@ -132,6 +134,7 @@ def _find_words(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.flatnonzero(is_begin), np.flatnonzero(is_end) + 1
 
 
+@cache
 def _kinds() -> np.ndarray:
     """Return for each character 0 for none of a word, 1 for part of one, 2 for one by itself."""
     kinds = np.zeros(0x10000, np.uint8)
@@ -143,9 +146,6 @@ def _kinds() -> np.ndarray:
         kinds[low : high + 1] *= 2
     kinds[-1] = 2  # beyond: rare ideographs and pictures, each a word
     return kinds
-
-
-_KINDS = _kinds()
 
 
 def _character_grams(codes: np.ndarray, owner: np.ndarray) -> list[Parts]:

@@ -44,9 +44,10 @@ from fathom.estimators import FathomClassifier, FathomRegressor
 from fathom.estimators.aims import has_target_encoding
 from fathom.estimators.matching import require_match
 from fathom.estimators.transcriber import FathomTranscriber
+from fathom.nn.forward import is_computable
 from fathom.nn.network import Network
 from fathom.nn.stems import Stems
-from fathom.nn.tree import named_leaves, rebuild
+from fathom.nn.tree import named_leaves, on_device, rebuild
 from fathom.nn.vectors import outline_of
 
 Loaded = TypeVar("Loaded")
@@ -364,6 +365,8 @@ def _restore_trained(card: Card, tensors: dict[str, np.ndarray]) -> Any:
         _restore_network(tensors, outline, f"network.{number}", card.storage)
         for number in range(card.n_networks)
     )
+    if schema.input.kind == "image" and not is_computable(outline.layers):
+        networks = tuple(map(on_device, networks))  # where they will predict
     encodings = {
         name: Standardization(tensors[f"{name}.center"], tensors[f"{name}.scale"])
         for name in encoded

@@ -30,6 +30,7 @@ from fathom.nn.bag import Bag
 from fathom.nn.embedding import Columns
 from fathom.nn.network import Network
 from fathom.nn.stems import Stem, Stems
+from fathom.nn.tree import on_device
 from fathom.nn.vectors import outline_of
 
 
@@ -102,7 +103,7 @@ def restore_illustrated(
         if (scale.scale <= 0).any():
             raise ModelFileError("scales above 0", got="a scale of 0 or less")
     tensors.require_none_left()
-    networks = tuple(fill(outline, one, "float32") for one in stored)
+    networks = tuple(on_device(fill(outline, one, "float32")) for one in stored)
     return RestoredRows(networks, encoding, scale)
 
 

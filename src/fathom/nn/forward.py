@@ -89,7 +89,7 @@ class Forward:
             None where it has a layer this cannot compute, as a convolution, or cannot take the
             factor.
         """
-        if not _is_computable(network.layers[:-1]):
+        if not is_computable(network.layers[:-1]):
             return None
         first = next(layer for layer in network.layers if not isinstance(layer, PASSING))
         if factor is not None and not isinstance(first, DenseLayer):
@@ -176,14 +176,14 @@ def activate_outputs(z: np.ndarray, activation: str) -> np.ndarray:
     return z
 
 
-def _is_computable(layers: tuple[AbstractLayer, ...]) -> bool:
-    """Tell whether every layer is known, and no picture comes to one that needs rows."""
+def is_computable(layers: tuple[AbstractLayer, ...]) -> bool:
+    """Tell whether NumPy computes every layer, and no picture comes to one that needs rows."""
     kinds = [type(layer) for layer in layers]
     if FlattenLayer in kinds and any(kind in FLAT for kind in kinds[: kinds.index(FlattenLayer)]):
         return False
     inner = [layer.layers for layer in layers if isinstance(layer, ResidualLayer)]
     known = (*PASSING, *FLAT, ActivationLayer)
-    return all(kind in known for kind in kinds) and all(map(_is_computable, inner))
+    return all(kind in known for kind in kinds) and all(map(is_computable, inner))
 
 
 class _Preparation:
