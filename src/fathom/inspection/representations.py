@@ -80,6 +80,7 @@ def stages(network: Network) -> tuple[Stage, ...]:
 
     Examples
     --------
+    >>> import jax
     >>> from fathom import Activation, Architecture, BatchNorm, Dense, build
     >>> network = build(Architecture(
     ...     input_shape=(4,), loss="cross_entropy",
@@ -155,6 +156,7 @@ def representations(network: Network, x: Any) -> tuple[Representation, ...]:
 
     Examples
     --------
+    >>> import jax
     >>> from fathom import Architecture, Dense, build
     >>> network = build(Architecture(
     ...     input_shape=(4,), loss="cross_entropy",
@@ -190,6 +192,7 @@ def spread_codes(network: Network, x: Any) -> np.ndarray:
 
     Examples
     --------
+    >>> import jax
     >>> from fathom import Architecture, Columns, Dense, build
     >>> network = build(Architecture(
     ...     input_shape=(2,), loss="squared_error",
