@@ -160,7 +160,7 @@ class FathomPopulation:
     def __init__(self, case: Case) -> None:
         import jax.numpy as jnp
 
-        from fathom.training.program import Examples
+        from fathom.training.plan import Examples
 
         self._case, self._second = case, 0.0
         self._architectures = [_describe(case, widths) for widths in case.members]

@@ -31,7 +31,8 @@ from fathom.training.devices import DataParallel
 from fathom.training.loop import make_plan
 from fathom.training.mesh import MeshProgram, make_mesh
 from fathom.training.monitor import Monitor
-from fathom.training.program import Examples, Knobs, make_program
+from fathom.training.plan import Examples, Knobs
+from fathom.training.program import make_program
 from fathom.training.loop import train
 from fathom.nn.network import build
 from fathom.training.recipe import Recipe

@@ -37,7 +37,8 @@ def train(asked: argparse.Namespace) -> None:
     from fathom.training.loop import make_plan
     from fathom.training.loop import train as train_alone
     from fathom.training.monitor import Monitor
-    from fathom.training.program import Examples, make_program
+    from fathom.training.plan import Examples
+    from fathom.training.program import make_program
     from fathom.training.recipe import Recipe
     from fathom.training.supervision import train_on_devices
 

@@ -87,7 +87,7 @@ def train_alone(name: str, engine: str) -> None:
     from fathom.training.engines import cores_each, loops_for, warm_up
     from fathom.training.loop import train
     from fathom.training.machine import PER_PARAMETER, PER_VALUE, _values, step_bytes
-    from fathom.training.program import Examples
+    from fathom.training.plan import Examples
     from fathom.training.recipe import Recipe
 
     architecture, batch = described(name)

@@ -20,7 +20,8 @@ from fathom.nn.blocks import Flatten
 from fathom.nn.convolution import Conv2D, MaxPool
 from fathom.nn.dense import Dense
 from fathom.training.augmentation import augment
-from fathom.training.program import Examples, Knobs, Plan, make_program
+from fathom.training.plan import Examples, Knobs, Plan
+from fathom.training.program import make_program
 
 BATCH = 128
 RNG = np.random.default_rng(0)

@@ -18,7 +18,7 @@ from sklearn.svm import LinearSVC
 from fathom import Activation, Architecture, Bag, Dense, Dropout, Recipe, Residual
 from fathom.data.text import TextEncoding
 from fathom.estimators.prose import TextPredictor
-from fathom.training.program import Examples
+from fathom.training.plan import Examples
 from fathom.training.starts import train_starts
 from senses import TEXTS, read_texts
 

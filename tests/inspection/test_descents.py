@@ -37,7 +37,7 @@ from fathom.inspection.phrasebook import say_page
 from fathom.inspection.valleys import Starts, find_valleys, try_starts
 from fathom.nn.layer import partition
 from fathom.training.loop import train
-from fathom.training.program import Examples
+from fathom.training.plan import Examples
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(24, 3))

@@ -26,7 +26,8 @@ from fathom.nn.losses import LOSSES, reduce_loss
 from fathom.nn.network import draw
 from fathom.nn.normalization import BatchNorm, LayerNorm
 from fathom.training.loop import make_plan
-from fathom.training.program import Examples, Knobs, make_program
+from fathom.training.plan import Examples, Knobs
+from fathom.training.program import make_program
 from fathom.training.recipe import Recipe
 
 SMOOTH = [name for name in ACTIVATIONS if name != "softmax"]

@@ -13,7 +13,7 @@ from fathom.search import contest as contests
 from fathom.search.contest import Entry, Ground, challenge, contest
 from fathom.search.picturing import choose_size, count_products, picture_entries, picture_network
 from fathom.training.monitor import Deadline, Monitor
-from fathom.training.program import Examples
+from fathom.training.plan import Examples
 from fathom.training.recipe import Recipe
 
 OUTPUT = Dense(units=2, activation="softmax")

@@ -10,7 +10,7 @@ from fathom.search import everything
 from fathom.search.contest import Entry, Ground
 from fathom.search.everything import judge_and_learn, learn_more
 from fathom.training.monitor import Deadline, Monitor
-from fathom.training.program import Examples
+from fathom.training.plan import Examples
 from fathom.training.recipe import Recipe
 from fathom.training.starts import n_workers
 

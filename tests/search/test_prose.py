@@ -20,7 +20,7 @@ from fathom.search.prose import (
 )
 from fathom.training.history import Epoch, StartHistory
 from fathom.training.monitor import Deadline, Monitor
-from fathom.training.program import Examples
+from fathom.training.plan import Examples
 
 OUTPUT = Dense(units=3, activation="softmax")
 

@@ -22,7 +22,7 @@ from fathom.nn.network import build
 from fathom.nn.normalization import BatchNorm
 from fathom.training import mesh
 from fathom.training.loop import make_plan, train
-from fathom.training.program import Examples
+from fathom.training.plan import Examples
 from fathom.training.recipe import Recipe
 
 STEPS = 100

@@ -15,7 +15,7 @@ from fathom.training.council import Council
 from fathom.training.devices import DataParallel
 from fathom.training.mesh import make_mesh
 from fathom.training.monitor import Deadline, Monitor
-from fathom.training.program import Examples
+from fathom.training.plan import Examples
 from fathom.training.recipe import Recipe
 from fathom.training.rows import RowStream
 

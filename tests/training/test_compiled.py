@@ -18,7 +18,8 @@ from fathom.nn.normalization import BatchNorm, LayerNorm
 from fathom.training import sharing
 from fathom.training.compiled import can_loop, make_loop_program
 from fathom.training.loop import make_plan, pad_for_evaluation, train
-from fathom.training.program import Examples, Knobs, make_program
+from fathom.training.plan import Examples, Knobs
+from fathom.training.program import make_program
 from fathom.training.recipe import Augmentation, Recipe
 
 ROWS, STEPS, BATCH = 90, 5, 17

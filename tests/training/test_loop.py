@@ -18,7 +18,8 @@ from fathom.training.history import History, StartHistory
 from fathom.training.loop import split_epoch, train
 from fathom.training.metrics import score, score_sums
 from fathom.training.monitor import Deadline, Monitor
-from fathom.training.program import Examples, Knobs, Plan, make_program
+from fathom.training.plan import Examples, Knobs, Plan
+from fathom.training.program import make_program
 from fathom.training.recipe import Augmentation, Recipe
 from fathom.training.rows import RowStream
 from fathom.training.starts import train_starts

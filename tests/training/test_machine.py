@@ -14,7 +14,8 @@ from fathom.nn.network import build
 from fathom.training import loop, machine
 from fathom.training.loop import make_plan, train
 from fathom.training.machine import evaluated_at_once, free_bytes, parts_for, step_bytes
-from fathom.training.program import Examples, Knobs, make_program
+from fathom.training.plan import Examples, Knobs
+from fathom.training.program import make_program
 
 OUTPUT = Dense(units=3, activation="softmax")
 DENSE = Architecture(input_shape=(4,), layers=(Dense(units=8), OUTPUT), loss="cross_entropy")

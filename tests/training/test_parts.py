@@ -10,7 +10,8 @@ from fathom.nn.network import build
 from fathom.training.augmentation import augment
 from fathom.training.compiled import can_loop
 from fathom.training.loop import make_plan
-from fathom.training.program import EVALUATION_BATCH, Examples, _prepare, join_parts, make_program
+from fathom.training.plan import EVALUATION_BATCH, Examples
+from fathom.training.program import _prepare, join_parts, make_program
 from fathom.training.recipe import Augmentation, Recipe
 
 RNG = np.random.default_rng(0)

@@ -13,8 +13,8 @@ from fathom.nn.dense import Dense
 from fathom.nn.network import build
 from fathom.training.loop import train
 from fathom.training.monitor import Deadline, Monitor
+from fathom.training.plan import Examples
 from fathom.training.population import Director, Job, train_population
-from fathom.training.program import Examples
 from fathom.training.recipe import Recipe
 
 RNG = np.random.default_rng(0)

@@ -19,7 +19,8 @@ from fathom.training import supervision
 from fathom.training.devices import DataParallel, as_data_parallel, require_devices
 from fathom.training.loop import make_plan, train
 from fathom.training.monitor import Monitor
-from fathom.training.program import Examples, make_program
+from fathom.training.plan import Examples
+from fathom.training.program import make_program
 from fathom.training.recipe import Recipe
 from fathom.training.supervision import train_on_devices
 

@@ -14,8 +14,9 @@ from fathom.nn.dense import Dense
 from fathom.nn.network import build
 from fathom.training import together as meeting
 from fathom.training.loop import make_plan, train
+from fathom.training.plan import Examples, Knobs
 from fathom.training.population import Job, train_population
-from fathom.training.program import Examples, Knobs, make_program
+from fathom.training.program import make_program
 from fathom.training.recipe import Recipe
 from fathom.training.starts import train_starts
 from fathom.training.together import Together

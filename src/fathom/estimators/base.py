@@ -48,7 +48,6 @@ from fathom.estimators.showing import in_one_unit, summarize
 from fathom.nn.architecture import Architecture
 from fathom.nn.layer import Shape
 from fathom.nn.network import Network
-from fathom.nn.xla import jnp
 from fathom.search.design import Design
 from fathom.search.factors import with_factors
 from fathom.search.prediction import predict
@@ -56,7 +55,7 @@ from fathom.search.rounds import Rounds
 from fathom.training.devices import DataParallel, refuse_executor
 from fathom.training.history import History
 from fathom.training.monitor import Deadline, Monitor
-from fathom.training.program import Examples
+from fathom.training.plan import Examples, hold
 from fathom.training.recipe import Recipe
 from fathom.training.supervision import train_described
 
@@ -145,7 +144,7 @@ class FathomEstimator(BaseEstimator):
             )
 
         def pick(chosen: np.ndarray) -> Examples:
-            return Examples(*(jnp.asarray(part[chosen]) for part in (encoded, aim, weight)))
+            return hold(encoded[chosen], aim[chosen], weight[chosen])
 
         networks, history = train_described(
             architecture, recipe, pick(training),

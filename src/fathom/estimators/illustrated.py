@@ -33,7 +33,7 @@ from fathom.search.picturing import SIZES, Size, choose_size
 from fathom.training.history import History
 from fathom.training.metrics import score_name
 from fathom.training.monitor import Deadline, Monitor
-from fathom.training.program import Examples
+from fathom.training.plan import Examples
 from fathom.training.recipe import Recipe
 from fathom.training.starts import n_workers
 

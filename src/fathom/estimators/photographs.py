@@ -23,7 +23,7 @@ from fathom.search.picturing import choose_size, picture_entries
 from fathom.training.history import History
 from fathom.training.metrics import score_name
 from fathom.training.monitor import Deadline, Monitor
-from fathom.training.program import Examples
+from fathom.training.plan import Examples
 from fathom.training.recipe import Recipe
 
 LEAST_SIDE = 8  # pixels from which convolutions have something to look at

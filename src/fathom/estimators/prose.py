@@ -29,7 +29,7 @@ from fathom.search.prose import (
 )
 from fathom.training.history import History
 from fathom.training.monitor import Deadline, Monitor
-from fathom.training.program import Examples
+from fathom.training.plan import Examples
 from fathom.training.recipe import Recipe
 
 HELD_OUT = 0.1

@@ -27,7 +27,7 @@ from fathom.search.everything import learn_side_by_side
 from fathom.search.transcribing import STRIDES, choose_sequence, sequence_entry
 from fathom.training.history import History
 from fathom.training.monitor import Deadline, Monitor
-from fathom.training.program import Examples
+from fathom.training.plan import Examples
 from fathom.training.recipe import Recipe
 from fathom.training.starts import n_workers
 

@@ -20,7 +20,8 @@ from fathom.nn.network import Network, build
 from fathom.nn.xla import jax, jitted, jnp
 from fathom.training.loop import CALL_BYTES, make_plan, pad_for_evaluation
 from fathom.training.machine import platform
-from fathom.training.program import Examples, Knobs, Plan, State, make_program
+from fathom.training.plan import Examples, Knobs, Plan
+from fathom.training.program import State, make_program
 from fathom.training.recipe import OptimizerName, Recipe
 from fathom.training.rows import RowStream
 from fathom.training.schedules import learning_rate_factor

@@ -14,7 +14,7 @@ from fathom.nn.network import Network
 from fathom.nn.tree import join
 from fathom.nn.xla import Array, PyTree, jax, jitted, jnp
 from fathom.training.optimizers import make_optimizer
-from fathom.training.program import Examples
+from fathom.training.plan import Examples
 from fathom.training.recipe import OptimizerName
 
 

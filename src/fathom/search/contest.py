@@ -13,7 +13,8 @@ from fathom.nn.xla import jax
 from fathom.training.history import Event, NetworkEvent, NetworkStatus, StartHistory
 from fathom.training.loop import make_plan, pad_for_evaluation, train
 from fathom.training.monitor import Deadline, Monitor
-from fathom.training.program import Examples, make_program
+from fathom.training.plan import Examples
+from fathom.training.program import make_program
 from fathom.training.recipe import Recipe
 
 TRIAL_SHARE = 0.36  # of the time, for all trials together

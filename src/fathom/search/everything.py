@@ -27,7 +27,7 @@ from fathom.training.engines import LoopsName, are_loops_ready, expected_loops
 from fathom.training.history import Epoch, Event, NetworkEvent, StartHistory
 from fathom.training.loop import make_plan
 from fathom.training.monitor import Deadline, Monitor
-from fathom.training.program import Examples
+from fathom.training.plan import Examples
 from fathom.training.recipe import Recipe
 from fathom.training.starts import n_workers, train_starts
 

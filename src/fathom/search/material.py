@@ -23,7 +23,7 @@ from fathom.training.calibration import (
 )
 from fathom.training.loop import Judge
 from fathom.training.machine import platform
-from fathom.training.program import Examples
+from fathom.training.plan import Examples
 
 LARGEST_LOG = 1e300  # target of whose logarithm there is a way back
 Grown: TypeAlias = dict[int, tuple[TreeView, np.ndarray]]  # trees of a fold, and what they say
@@ -165,7 +165,7 @@ class Material:
         # Brought to spread 1 for what learns from it with squares, which would overflow otherwise.
         self._learned = self.scales[False].encode(y) if self.scales else y
         self._aims = {is_log: self._aim(is_log) for is_log in list(self.scales) or [False]}
-        self._weight = self._place(weight)
+        self._weight = self._place(weight.astype(np.float32))
 
     @property
     def held_out_rows(self) -> np.ndarray:

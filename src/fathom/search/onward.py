@@ -20,7 +20,7 @@ from fathom.search.tried import Tried
 from fathom.training.engines import cores_each
 from fathom.training.loop import train
 from fathom.training.monitor import Deadline, Monitor
-from fathom.training.program import Examples
+from fathom.training.plan import Examples
 from fathom.training.starts import n_workers
 
 SHARE_OF_RATE = 0.3  # of a network's learning rate, with which it goes on; it falls to 0

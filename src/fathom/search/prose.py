@@ -20,7 +20,7 @@ from fathom.search.contest import Entry, Ground, left_out, loss_of, run_entry
 from fathom.training.history import History, StartHistory
 from fathom.training.metrics import score_name
 from fathom.training.monitor import Deadline, Monitor
-from fathom.training.program import Examples
+from fathom.training.plan import Examples
 from fathom.training.recipe import Recipe
 from fathom.training.starts import n_workers, train_starts
 

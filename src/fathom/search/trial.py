@@ -24,8 +24,8 @@ from fathom.search.tried import Tried, best_so_far, make_job
 from fathom.training.engines import cores_each
 from fathom.training.history import Epoch, StartHistory
 from fathom.training.monitor import Monitor
+from fathom.training.plan import Examples
 from fathom.training.population import Job, Trained, train_job
-from fathom.training.program import Examples
 from fathom.values import Value
 
 FUNCTION = "fathom.search.trial:do_trial"

@@ -29,15 +29,8 @@ from fathom.parallel.journal import Journal
 from fathom.training.history import EngineName
 from fathom.training.loop import make_plan
 from fathom.training.mesh import refuse_batch
-from fathom.training.program import (
-    EVALUATION_BATCH,
-    Examples,
-    Knobs,
-    State,
-    Sums,
-    make_halves,
-    make_program,
-)
+from fathom.training.plan import EVALUATION_BATCH, Examples, Knobs, Sums
+from fathom.training.program import State, make_halves, make_program
 from fathom.training.recipe import Recipe
 
 FUNCTION = "fathom.training.apart:find_part"

@@ -26,7 +26,7 @@ from fathom.training.packing import (
     pack,
     pack_parameters,
 )
-from fathom.training.program import Examples, Knobs, Plan, Sums
+from fathom.training.plan import Examples, Knobs, Plan, Sums
 from fathom.training.sharing import advance_side_by_side, advance_together, for_each, is_wide
 
 _LOSSES = {

@@ -26,7 +26,8 @@ from fathom.nn.normalization import BatchNorm
 from fathom.training.history import EngineName
 from fathom.training.machine import platform
 from fathom.training.monitor import Deadline
-from fathom.training.program import Examples, Knobs, Plan, make_program
+from fathom.training.plan import Examples, Knobs, Plan
+from fathom.training.program import make_program
 
 COMPILE_S = 40.0  # time there has to be left for the loops to be compiled first, once a machine
 LoopsName: TypeAlias = Literal["rows", "pictures"]

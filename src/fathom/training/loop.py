@@ -32,13 +32,7 @@ from fathom.training.machine import (
 )
 from fathom.training.metrics import score
 from fathom.training.monitor import Deadline, Monitor
-from fathom.training.program import (
-    EVALUATION_BATCH,
-    Examples,
-    Knobs,
-    Plan,
-    Sums,
-)
+from fathom.training.plan import EVALUATION_BATCH, Examples, Knobs, Plan, Sums
 from fathom.training.recipe import Recipe
 from fathom.training.rows import RowStream
 from fathom.training.schedules import learning_rate_factor

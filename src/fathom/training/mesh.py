@@ -21,17 +21,8 @@ from fathom.nn.xla import Array, Mesh, NamedSharding, PyTree, jax, jnp
 from fathom.training.devices import Sharded
 from fathom.training.history import EngineName
 from fathom.training.optimizers import make_optimizer
-from fathom.training.program import (
-    Examples,
-    Knobs,
-    Layout,
-    Plan,
-    State,
-    Sums,
-    evaluate_chunks,
-    in_products,
-    take_steps,
-)
+from fathom.training.plan import Examples, Knobs, Plan, Sums
+from fathom.training.program import Layout, State, evaluate_chunks, in_products, take_steps
 
 AXIS = "batch"
 

@@ -25,7 +25,8 @@ from fathom.training.loop import make_plan, train
 from fathom.training.machine import platform
 from fathom.training.mesh import MeshProgram, make_mesh, make_mesh_program
 from fathom.training.monitor import Deadline, Monitor
-from fathom.training.program import Examples, State
+from fathom.training.plan import Examples
+from fathom.training.program import State
 from fathom.training.recipe import Recipe
 from fathom.training.starts import SCALING_ROWS
 from fathom.values import Value

@@ -20,7 +20,8 @@ from fathom.training.history import EngineName, Epoch, Event, StartHistory, Step
 from fathom.training.loop import Judge, make_plan, pad_for_evaluation, train
 from fathom.training.machine import platform
 from fathom.training.monitor import Deadline, Monitor
-from fathom.training.program import Examples, make_program
+from fathom.training.plan import Examples
+from fathom.training.program import make_program
 from fathom.training.recipe import Recipe
 from fathom.training.starts import n_workers
 from fathom.training.together import MOST, Together

@@ -2,9 +2,8 @@
 
 import operator
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 from jaxtyping import Bool, Float, Int, Key, Num
 
@@ -18,30 +17,8 @@ from fathom.training.augmentation import augment
 from fathom.training.history import EngineName
 from fathom.training.metrics import score_sums, sign_score_sums
 from fathom.training.optimizers import BY_MATRIX, Rule, make_optimizer, rate_factors
+from fathom.training.plan import EVALUATION_BATCH, Examples, Inputs, Knobs, Plan, Sums
 from fathom.training.recipe import DECOUPLED, Augmentation
-
-EVALUATION_BATCH = 512  # examples evaluated at once
-Inputs: TypeAlias = Num[Array, "rows ..."] | tuple[Num[Array, "rows ..."], ...]
-
-
-class Examples(NamedTuple):
-    """Examples as arrays of JAX, or of NumPy where loops learn from them.
-
-    Attributes
-    ----------
-    x : array, or tuple of arrays
-        Inputs, in the narrowest type that holds them exactly; steps turn them into float32. Of
-        several arrays each holds a part of every row, which steps lay side by side.
-    y : array
-        Numbers of the classes, shape (rows,), or target values, shape (rows, outputs); of texts the
-        numbers of their signs, filled up with 0.
-    weight : array
-        Weight of each example.
-    """
-
-    x: Any
-    y: Any
-    weight: Any
 
 
 class State(NamedTuple):
@@ -86,43 +63,6 @@ class Layout(NamedTuple):
     learn: Callable[..., tuple[Float[Array, "batch *time out"], Network]] = Network.train
     share: Callable[[PyTree], PyTree] = lambda arrays: arrays
     settle: Callable[[PyTree], PyTree] = lambda arrays: arrays
-
-
-class Knobs(NamedTuple):
-    """Numbers of a recipe, float32, handed to the program rather than compiled into it."""
-
-    weight_decay: Any
-    label_smoothing: Any
-
-
-class Sums(NamedTuple):
-    """Totals over the examples seen, of which loss and score are made; score: shape (parts,)."""
-
-    loss: Any
-    score: Any
-    weight: Any
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What is compiled into a program: everything that changes its equations."""
-
-    loss: str
-    reduction: str
-    activation: str
-    optimizer: str
-    momentum: float
-    beta_2: float
-    rates: str
-    gradient_clip: float | None
-    augmentation: Augmentation | None
-    is_scanned: bool
-    products: Literal["float32", "bfloat16"] = "float32"
-    """What matrix products take; they add up in float32, and weights are kept in it."""
-    parts: int = 1
-    """Parts a batch is worked through in, where it would not fit into memory as a whole."""
-    evaluated: int = EVALUATION_BATCH
-    """Examples evaluated at once; divides `EVALUATION_BATCH`."""
 
 
 class Program(NamedTuple):

@@ -3,17 +3,20 @@
 import math
 import time
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from fathom.errors import TrainingError
 from fathom.nn.architecture import Architecture
-from fathom.nn.network import Network, build
-from fathom.nn.xla import jax
+from fathom.nn.keys import fold_in, host_key
+from fathom.nn.network import Network, build, needs_data
+from fathom.nn.xla import jax, jnp
 from fathom.training.history import Event, History, StartHistory
 from fathom.training.loop import train
 from fathom.training.machine import n_cores, platform
 from fathom.training.metrics import score_name
 from fathom.training.monitor import Deadline, Monitor
-from fathom.training.program import Examples, join_parts
+from fathom.training.plan import Examples
+from fathom.training.program import join_parts
 from fathom.training.recipe import Recipe
 from fathom.training.together import MOST, Together
 
@@ -62,14 +65,17 @@ def train_starts(
     workers = min(recipe.n_starts, n_workers() if is_on_processor else MOST)
     together = None if is_on_processor else Together()
     rounds = math.ceil(recipe.n_starts / workers)
-    sample = join_parts(jax.tree.map(lambda part: part[:SCALING_ROWS], examples.x))
+    root: Any = host_key(recipe.seed)
+    sample = None
+    if needs_data(architecture):
+        root = jax.random.key(recipe.seed)
+        sample = join_parts(jax.tree.map(lambda part: jnp.asarray(part[:SCALING_ROWS]), examples.x))
     failures: list[TrainingError] = []
 
     def run(start: int) -> tuple[Network | None, StartHistory]:
         if start >= workers and (monitor.should_stop() or deadline.remaining() <= 0):
             return None, StartHistory()
-        key = jax.random.fold_in(jax.random.key(recipe.seed), start)
-        network = build(architecture, key, sample)
+        network = build(architecture, fold_in(root, start), sample)
         mine = deadline.share(1 / (rounds - start // workers))
         try:
             return train(

@@ -48,7 +48,7 @@ from fathom.training.peers import (
     save_examples,
     train_as_one,
 )
-from fathom.training.program import Examples
+from fathom.training.plan import Examples
 from fathom.training.recipe import Recipe
 from fathom.training.starts import train_starts
 

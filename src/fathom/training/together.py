@@ -16,7 +16,8 @@ import numpy as np
 
 from fathom.nn.network import Network
 from fathom.nn.xla import jax, jnp
-from fathom.training.program import Examples, Knobs, Program, State, Sums
+from fathom.training.plan import Examples, Knobs, Sums
+from fathom.training.program import Program, State
 
 MOST = 32  # networks that train at once on an accelerator
 SIZES = (1, 4, 16, MOST)

@@ -15,7 +15,7 @@ from fathom.nn.network import Network
 from fathom.nn.xla import jax, jnp
 from fathom.training.loop import train
 from fathom.training.monitor import Deadline, Monitor
-from fathom.training.program import Examples
+from fathom.training.plan import Examples
 from fathom.training.recipe import Recipe
 
 TEACHER_SHARE = 0.7  # of what is learned; the rest is the truth

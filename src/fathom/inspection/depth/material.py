@@ -23,7 +23,7 @@ from fathom.training.calibration import (
     log_loss,
     softmax,
 )
-from fathom.training.program import EVALUATION_BATCH, Examples
+from fathom.training.plan import EVALUATION_BATCH, Examples
 
 TEST_SHARE, VALIDATION_SHARE = 0.2, 0.15
 MOST_TRAINING_ROWS = 50_000
