@@ -15,7 +15,7 @@ VALUES_AT_ONCE = 2**17  # numbers of the widest layer in one part: what a core's
 LEAST_AT_ONCE = 256  # rows of a part, so that a product of matrices is worth its call
 MOST_VALUES_AT_ONCE = 2**22  # which bounds the memory, whatever the width
 TILE = 16  # rows that BLAS takes at once, or a multiple: fewer are computed in another order
-WORTH_THREADS = 4e6  # multiplications below which a second thread costs more than it saves
+WORTH_A_THREAD = 4_000_000  # multiplications below which a thread costs more than it saves
 
 _SPREADING = threading.Lock()  # one at a time: the threads of BLAS are the whole process's
 
@@ -42,10 +42,12 @@ def over_rows(work: Callable[[int, int], bool], n_rows: int, widest: int, n_prod
 
     Notes
     -----
-    As many threads as BLAS may use now, which itself gets one in the meantime: its own threads
-    would divide the products of matrices only. A second call at the same time keeps to its thread.
+    As many threads as BLAS may use now, each with enough to do; BLAS itself gets one in the
+    meantime, as its own threads would divide the products of matrices only. A second call at the
+    same time keeps to its thread.
     """
-    is_little = n_rows * n_products < WORTH_THREADS
+    n_worth = n_rows * n_products // WORTH_A_THREAD
+    is_little = n_worth == 0
     if is_little and n_rows * widest <= VALUES_AT_ONCE:
         with np.errstate(all="ignore"):
             return work(0, n_rows)
@@ -55,10 +57,10 @@ def over_rows(work: Callable[[int, int], bool], n_rows: int, widest: int, n_prod
         return _work_off(work, _parts(n_rows, n_parts))
     try:
         blas = _blas()
-        n_threads = max((library.num_threads for library in blas.lib_controllers), default=1)
-        n_threads = min(n_threads, n_rows)
-        if n_threads == 1:
+        n_allowed = max((library.num_threads for library in blas.lib_controllers), default=1)
+        if n_allowed == 1:
             return _work_off(work, _parts(n_rows, n_parts))
+        n_threads = min(n_allowed, n_worth, n_rows)
         with blas.limit(limits=1):
             parts = _parts(n_rows, -(-n_parts // n_threads) * n_threads)
             return _side_by_side(work, parts, n_threads)
@@ -88,7 +90,9 @@ def _work_off(work: Callable[[int, int], bool], parts: deque[tuple[int, int]]) -
 def _side_by_side(
     work: Callable[[int, int], bool], parts: deque[tuple[int, int]], n_threads: int
 ) -> bool:
-    workers = _workers(os.getpid(), n_threads - 1)
+    if n_threads == 1:
+        return _work_off(work, parts)
+    workers = _workers(os.getpid())
     others = [workers.submit(_work_off, work, parts) for _ in range(n_threads - 1)]
     try:
         is_done = _work_off(work, parts)
@@ -100,9 +104,9 @@ def _side_by_side(
 
 
 @lru_cache(maxsize=1)
-def _workers(process: int, n_threads: int) -> ThreadPoolExecutor:
+def _workers(process: int) -> ThreadPoolExecutor:
     """Return the threads that wait for work; a forked process, which has none, gets its own."""
-    return ThreadPoolExecutor(n_threads, thread_name_prefix="fathom-rows")
+    return ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="fathom-rows")
 
 
 @cache
