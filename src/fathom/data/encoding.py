@@ -133,20 +133,21 @@ class NearStandardization:
         x : numpy.ndarray
             Rows, shape (n, columns).
         room : numpy.ndarray
-            Where to: float32, shape (columns + 1, n or more), contiguous, 0 behind the n-th.
+            Where to: float32, shape (columns + 1, n or more), contiguous; behind the n-th come 0.
 
         Returns
         -------
         bool
             Whether all are finite and nearer than `FARTHEST`; if not, what was written is void.
         """
-        found = room[:-1, : len(x)]
-        room[-1, : len(x)] = 1
+        values, found = room[:-1], room[:-1, : len(x)]
         if x.dtype.char == "f" and self._center_32.dtype.char == "f":
             np.copyto(found, x.T)  # turned first: in one step it takes a fifth longer
-            found -= self._center_32[:, None]
+            values -= self._center_32[:, None]  # all of it, which NumPy does in one loop
         else:
             np.subtract(x.T, self._center[:, None], out=found, casting="same_kind")
+        room[:, len(x) :] = 0
+        room[-1, : len(x)] = 1
         flat = room.reshape(-1)
         if np.dot(flat, flat) < self._surely_near:  # False for NaN, too
             return True

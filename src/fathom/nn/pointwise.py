@@ -19,6 +19,7 @@ N_SLOTS = 3  # a layer's input and output, and what a residual block keeps
 SCRATCH = N_SLOTS  # the slot for what a layer needs on the way
 GIVEN = N_SLOTS + 1  # the slot for a network's input, which no layer writes to
 ALIASED = 256  # rows whose float32 lie a multiple of 1 KiB apart, where few fit a cache together
+CACHE_LINE = 64  # bytes; the rows of a tile are one, so that each feature's begin with one
 ZERO, INFINITY = np.zeros((), np.float32), np.full((), np.inf, np.float32)
 
 
@@ -35,26 +36,25 @@ class Space(threading.local):
         size = features * rows
         flat = self._slots[slot]
         if len(flat) < size:
-            flat = self._slots[slot] = np.empty(size, np.float32)
+            flat = self._slots[slot] = _empty_aligned(size)
         return flat[:size].reshape(features, rows)
 
     def given(self, features: int, n_rows: int) -> np.ndarray:
         """Return room for so many rows of a network's input, shape (features, rows or more).
 
-        Behind the last row it is 0: rows are filled up to whole tiles, and never to a number that
-        lies badly in memory.
+        Rows are filled up to whole tiles, and never to a number that lies badly in memory; what is
+        behind the last is yet to be written, too.
         """
         n_filled = n_rows + -n_rows % TILE
         if n_filled % ALIASED == 0:
             n_filled += TILE
-        room = self.take(GIVEN, features, n_filled)
-        room[:, n_rows:] = 0
-        return room
+        return self.take(GIVEN, features, n_filled)
 
     def hold(self, rows: np.ndarray) -> np.ndarray:
         """Return rows, shape (rows, features), as a network's input: see `given`."""
         room = self.given(rows.shape[1], len(rows))
         room[:, : len(rows)] = rows.T
+        room[:, len(rows) :] = 0
         return room
 
     def rooms(self, slot: int, n_sums: int, n_values: int, n_out: int, rows: int) -> "Rooms":
@@ -81,6 +81,13 @@ class Space(threading.local):
             tile[-1, 0] = 1
             self._tile = tile, tile[:, 0], tile[:-1, 0]
         return self._tile
+
+
+def _empty_aligned(size: int) -> np.ndarray:
+    """Return room that begins with a cache line, so that no step reads across two of them."""
+    room = np.empty(size + CACHE_LINE // 4, np.float32)
+    begin = -room.ctypes.data % CACHE_LINE // 4
+    return room[begin : begin + size]
 
 
 Rooms: TypeAlias = tuple[np.ndarray, np.ndarray, np.ndarray]
