@@ -120,7 +120,9 @@ class Forward:
 
         The tile is as `Space.tile` gives it.
         """
-        return activate_outputs(self._run(tile)[:, :1], self._activation)
+        for step in self._steps:
+            tile = step(tile, SPACE)
+        return activate_outputs(tile[:, :1], self._activation)
 
     def _run(self, values: np.ndarray) -> np.ndarray:
         """Return z, shape (outputs, rows), valid until this thread computes again."""

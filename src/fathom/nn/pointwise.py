@@ -123,7 +123,10 @@ def _tanh(z: np.ndarray, space: Space) -> None:
 
 
 def _relu(z: np.ndarray, space: Space) -> None:
-    z.clip(ZERO, INFINITY, z)  # in half of the time of np.maximum
+    if z.shape[1] == TILE:
+        np.maximum(z, ZERO, out=z)
+    else:
+        z.clip(ZERO, INFINITY, z)  # in half of the time, but longer to begin
 
 
 def _leaky_relu(z: np.ndarray, space: Space) -> None:
