@@ -156,14 +156,15 @@ def test_the_quick_centering_is_the_standardization():
     whole = Standardization.fit(x)
     near = NearStandardization(whole, 4)
     for rows in (x, x.astype(np.float32)):
-        room = np.empty((50, 5), np.float32)
+        room = np.zeros((5, 64), np.float32)
         assert near.center_into(rows, room)
-        assert (room[:, 4] == 1).all()
-        np.testing.assert_allclose(room[:, :4] * near.inverse, whole.encode(rows), atol=2e-6)
+        assert (room[4, :50] == 1).all()
+        assert (room[:, 50:] == 0).all()
+        np.testing.assert_allclose(room[:4, :50].T * near.inverse, whole.encode(rows), atol=2e-6)
     for far, is_near in ((0.99 * FARTHEST, True), (1.01 * FARTHEST, False), (np.nan, False)):
         rows = whole.center + np.eye(4) * whole.scale * far
         with np.errstate(all="ignore"):
-            assert near.center_into(rows, np.empty((4, 5), np.float32)) == is_near
+            assert near.center_into(rows, np.empty((5, 4), np.float32)) == is_near
     extreme = Standardization(np.zeros(2), np.array([1.0, 1e-300]))
     assert not NearStandardization(extreme, 2).is_possible
 

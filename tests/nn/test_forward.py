@@ -204,8 +204,9 @@ def test_one_row_in_a_tile_is_to_the_bit_that_row_among_others(units, activation
     rows = np.random.default_rng(2).normal(size=(20, 5)).astype(np.float32)
     rows[:, -1] = 1
     together = np.empty((20, units))
-    forward.write_outputs(rows, together)
-    tile, whole, _ = Space().tile(5)
+    space = Space()
+    forward.write_outputs(space.hold(rows), together)
+    tile, whole, _ = space.tile(5)
     for row, expected in zip(rows, together, strict=True):
         whole[:] = row
         np.testing.assert_array_equal(forward.outputs_of_tile(tile)[:, 0], expected)

@@ -126,24 +126,29 @@ class NearStandardization:
         return bool(np.dot(whole, whole) < self._surely_near)
 
     def center_into(self, x: np.ndarray, room: np.ndarray) -> bool:
-        """Write x - center of float32 or float64 rows, and a last column of ones.
+        """Write x - center of float32 or float64 rows, features first, and a last row of ones.
 
         Parameters
         ----------
         x : numpy.ndarray
             Rows, shape (n, columns).
         room : numpy.ndarray
-            Where to: float32, shape (n, columns + 1), row after row in memory.
+            Where to: float32, shape (columns + 1, n or more), contiguous; behind the n-th come 0.
 
         Returns
         -------
         bool
             Whether all are finite and nearer than `FARTHEST`; if not, what was written is void.
         """
-        center = self._center_32 if x.dtype.char == "f" else self._center
-        room[:, -1] = 1
-        found = np.subtract(x, center, out=room[:, :-1], casting="same_kind")
+        values, found = room[:-1], room[:-1, : len(x)]
+        if x.dtype.char == "f" and self._center_32.dtype.char == "f":
+            np.copyto(found, x.T)  # turned first: in one step it takes a fifth longer
+            values -= self._center_32[:, None]  # all of it, which NumPy does in one loop
+        else:
+            np.subtract(x.T, self._center[:, None], out=found, casting="same_kind")
+        room[:, len(x) :] = 0
+        room[-1, : len(x)] = 1
         flat = room.reshape(-1)
         if np.dot(flat, flat) < self._surely_near:  # False for NaN, too
             return True
-        return bool((np.abs(found) <= self._farthest).all())
+        return bool((np.abs(found) <= self._farthest[:, None]).all())

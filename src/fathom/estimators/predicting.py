@@ -68,7 +68,7 @@ class _Mean:
         return outputs.T
 
     def write(self, rows: np.ndarray, out: np.ndarray) -> None:
-        """Write the outputs for one part of the rows."""
+        """Write the outputs for one part of the rows as `Space.given` holds them."""
         first, *others = self._forwards
         first.write_outputs(rows, out)
         if others:
@@ -134,7 +134,7 @@ class Predictor:
         outputs = np.empty((len(rows), self._n_outputs))
 
         def work(begin: int, end: int) -> bool:
-            room = np.empty((end - begin, self._n_features + 1), np.float32)
+            room = SPACE.given(self._n_features + 1, end - begin)
             if not self._near.center_into(rows[begin:end], room):
                 return False
             mean.write(room, outputs[begin:end])
@@ -152,7 +152,7 @@ class Predictor:
 
         def work(begin: int, end: int) -> bool:
             encoded = self._encode(x[begin:end]).reshape(end - begin, self._n_features)
-            mean.write(encoded.astype(np.float32, copy=False), outputs[begin:end])
+            mean.write(SPACE.hold(encoded), outputs[begin:end])
             return True
 
         mean.over_rows(work, len(x))

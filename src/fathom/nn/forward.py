@@ -13,13 +13,12 @@ from fathom.nn.intake import as_float32, columns_parts
 from fathom.nn.layer import AbstractLayer
 from fathom.nn.network import Network
 from fathom.nn.normalization import BatchNormLayer, LayerNormLayer
-from fathom.nn.pointwise import IN_PLACE, N_SLOTS, SCRATCH, Space, softmax_of_few
-from fathom.nn.spread import TILE, over_rows
+from fathom.nn.pointwise import GIVEN, IN_PLACE, N_SLOTS, SCRATCH, Space, softmax_of_few
+from fathom.nn.products import multiply_in_blocks, rows_at_once
+from fathom.nn.spread import over_rows
 
 Step: TypeAlias = Callable[[np.ndarray, Space], np.ndarray]
 
-GIVEN = -1  # where the caller's rows lie, which are never written to
-FEW = 1024  # rows below which BLAS takes other ways for other layouts in memory
 PASSING = (DropoutLayer, FlattenLayer)  # which change no row of numbers
 FLAT = (DenseLayer, BatchNormLayer, LayerNormLayer, GainLayer, ColumnsLayer, ResidualLayer)
 FEW_OUTPUTS = 8  # from which NumPy adds numbers in another order
@@ -109,12 +108,12 @@ class Forward:
         return self._over(x, np.empty((len(x), self.n_outputs)), self.write_outputs)
 
     def write_sums(self, x: np.ndarray, out: np.ndarray) -> None:
-        """Write z for rows of float32 of one part, shape (rows, inputs)."""
-        out[...] = self._run(x).T
+        """Write z for rows of one part as `Space.given` holds them, shape (rows, outputs)."""
+        out[...] = self._run(x)[:, : len(out)].T
 
     def write_outputs(self, x: np.ndarray, out: np.ndarray) -> None:
-        """Write a for rows of float32 of one part, shape (rows, inputs), as float64."""
-        out[...] = activate_outputs(self._run(x), self._activation).T
+        """Write a for rows of one part as `Space.given` holds them, shape (rows, outputs)."""
+        out[...] = activate_outputs(self._run(x)[:, : len(out)], self._activation).T
 
     def outputs_of_tile(self, tile: np.ndarray) -> np.ndarray:
         """Return a of the first row of a tile, shape (outputs, 1), valid as long as that of z.
@@ -125,17 +124,11 @@ class Forward:
             tile = step(tile, SPACE)
         return activate_outputs(tile[:, :1], self._activation)
 
-    def _run(self, x: np.ndarray) -> np.ndarray:
+    def _run(self, values: np.ndarray) -> np.ndarray:
         """Return z, shape (outputs, rows), valid until this thread computes again."""
-        n_rows = len(x)
-        missing = -n_rows % TILE
-        values = x.T
-        if missing or n_rows < FEW:
-            values = np.zeros((x.shape[1], n_rows + missing), np.float32)
-            values[:, :n_rows] = x.T
         for step in self._steps:
             values = step(values, SPACE)
-        return values[:, :n_rows] if missing else values
+        return values
 
     def _over(
         self, x: np.ndarray, out: np.ndarray, write: Callable[[np.ndarray, np.ndarray], None]
@@ -143,7 +136,7 @@ class Forward:
         rows = x.reshape(len(x), math.prod(x.shape[1:]))
 
         def work(begin: int, end: int) -> bool:
-            write(np.asarray(rows[begin:end], np.float32), out[begin:end])
+            write(SPACE.hold(rows[begin:end]), out[begin:end])
             return True
 
         over_rows(work, len(rows), self.widest, self.n_products)
@@ -239,10 +232,15 @@ class _Preparation:
             weight = np.concatenate([weight, np.zeros_like(weight)])
         n_sums, n_values = len(weight), n_out + gives_ones
         self._note(max(weight.shape) + 1, weight.size)
+        most = rows_at_once(weight)
 
         def step(x: np.ndarray, space: Space) -> np.ndarray:
-            sums, values, z = space.rooms(target, n_sums, n_values, n_out, x.shape[1])
-            np.dot(weight, x, out=sums)
+            n_rows = x.shape[1]
+            sums, values, z = space.rooms(target, n_sums, n_values, n_out, n_rows)
+            if n_rows <= most:
+                np.dot(weight, x, out=sums)
+            else:
+                multiply_in_blocks(weight, x, sums)
             if column is not None:
                 z += column
             if activate is not None:

@@ -3,19 +3,23 @@
 import os
 import threading
 from collections import deque
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache, lru_cache
 from itertools import pairwise
+from queue import SimpleQueue
 
 import numpy as np
-from threadpoolctl import ThreadpoolController
+from threadpoolctl import LibController, ThreadpoolController
 
 VALUES_AT_ONCE = 2**17  # numbers of the widest layer in one part: what a core's cache holds
+VALUES_BESIDE = 2**19  # likewise where threads work side by side, who meet at each call of NumPy
 LEAST_AT_ONCE = 256  # rows of a part, so that a product of matrices is worth its call
 MOST_VALUES_AT_ONCE = 2**22  # which bounds the memory, whatever the width
 TILE = 16  # rows that BLAS takes at once, or a multiple: fewer are computed in another order
-WORTH_THREADS = 4e6  # multiplications below which a second thread costs more than it saves
+BUFFER = 512  # numbers; NumPy repeats one number for each row in it before it takes that from rows
+LITTLE = 4_000_000  # multiplications that are left to BLAS and its threads
+WORTH_A_THREAD = 10_000_000  # multiplications below which a thread costs more than it saves
 
 _SPREADING = threading.Lock()  # one at a time: the threads of BLAS are the whole process's
 
@@ -42,31 +46,30 @@ def over_rows(work: Callable[[int, int], bool], n_rows: int, widest: int, n_prod
 
     Notes
     -----
-    As many threads as BLAS may use now, which itself gets one in the meantime: its own threads
-    would divide the products of matrices only. A second call at the same time keeps to its thread.
+    As many threads as BLAS may use now, each with enough to do; BLAS itself gets one in the
+    meantime, as its own threads would divide the products of matrices only. A second call at the
+    same time keeps to its thread.
     """
-    is_little = n_rows * n_products < WORTH_THREADS
-    if is_little and n_rows * widest <= VALUES_AT_ONCE:
-        with np.errstate(all="ignore"):
-            return work(0, n_rows)
-    most = max(1, min(max(LEAST_AT_ONCE, VALUES_AT_ONCE // widest), MOST_VALUES_AT_ONCE // widest))
-    n_parts = -(-n_rows // most)
-    if is_little or not _SPREADING.acquire(blocking=False):
-        return _work_off(work, _parts(n_rows, n_parts))
+    total = n_rows * n_products
+    if total < LITTLE:
+        return _work_off(work, _parts(n_rows, widest, VALUES_AT_ONCE))
+    if not _SPREADING.acquire(blocking=False):
+        return _work_off(work, _parts(n_rows, widest, VALUES_BESIDE))
     try:
-        blas = _blas()
-        n_threads = max((library.num_threads for library in blas.lib_controllers), default=1)
-        n_threads = min(n_threads, n_rows)
-        if n_threads == 1:
-            return _work_off(work, _parts(n_rows, n_parts))
-        with blas.limit(limits=1):
-            parts = _parts(n_rows, -(-n_parts // n_threads) * n_threads)
+        n_allowed = max((library.num_threads for library in _blas()), default=1)
+        n_threads = max(1, min(n_allowed, n_rows // TILE, total // WORTH_A_THREAD))
+        at_once = VALUES_AT_ONCE if n_threads == 1 else VALUES_BESIDE
+        parts = _parts(n_rows, widest, at_once, n_threads)
+        with _blas_alone():
             return _side_by_side(work, parts, n_threads)
     finally:
         _SPREADING.release()
 
 
-def _parts(n_rows: int, n_parts: int) -> deque[tuple[int, int]]:
+def _parts(n_rows: int, widest: int, at_once: int, multiple: int = 1) -> deque[tuple[int, int]]:
+    """Return where parts of whole tiles begin and end; their number is a multiple of that given."""
+    most = max(1, min(max(LEAST_AT_ONCE, at_once // widest), MOST_VALUES_AT_ONCE // widest))
+    n_parts = max(1, -(-n_rows // (most * multiple))) * multiple
     tiles = -(-n_rows // TILE)
     ends = [min(tiles * place // n_parts * TILE, n_rows) for place in range(n_parts + 1)]
     return deque(pairwise(ends))
@@ -75,6 +78,7 @@ def _parts(n_rows: int, n_parts: int) -> deque[tuple[int, int]]:
 def _work_off(work: Callable[[int, int], bool], parts: deque[tuple[int, int]]) -> bool:
     """Take parts until none is left; the threads share them, so a slow one takes fewer."""
     with np.errstate(all="ignore"):  # a thread of its own does not inherit the caller's
+        np.setbufsize(BUFFER)  # until here, too
         while True:
             try:
                 begin, end = parts.popleft()
@@ -88,23 +92,92 @@ def _work_off(work: Callable[[int, int], bool], parts: deque[tuple[int, int]]) -
 def _side_by_side(
     work: Callable[[int, int], bool], parts: deque[tuple[int, int]], n_threads: int
 ) -> bool:
-    workers = _workers(os.getpid(), n_threads - 1)
-    others = [workers.submit(_work_off, work, parts) for _ in range(n_threads - 1)]
+    shares = [_Share(work, parts) for _ in range(n_threads - 1)]
+    if shares:
+        _team(os.getpid()).do(shares)
     try:
         is_done = _work_off(work, parts)
     finally:
         parts.clear()
-        wait(other for other in others if not other.cancel())  # who has not begun need not
-    results = [other.result() for other in others if not other.cancelled()]
+        for share in shares:
+            share.wait()
+    results = [share.result() for share in shares]
     return is_done and all(results)
 
 
+class _Share:
+    """What one thread of the team does of some work, unless all is done before it begins."""
+
+    def __init__(self, work: Callable[[int, int], bool], parts: deque[tuple[int, int]]) -> None:
+        self._work, self._parts = work, parts
+        self._beginning, self._end = threading.Lock(), threading.Lock()
+        self._end.acquire()
+        self._is_done = True
+        self._error: BaseException | None = None
+
+    def do(self) -> None:
+        if not self._beginning.acquire(blocking=False):
+            return
+        try:
+            self._is_done = _work_off(self._work, self._parts)
+        except BaseException as error:
+            self._error = error
+            self._parts.clear()
+        self._end.release()
+
+    def wait(self) -> None:
+        """Return when it is done, or will not be begun any more."""
+        if not self._beginning.acquire(blocking=False):
+            self._end.acquire()
+
+    def result(self) -> bool:
+        """Return whether all it took could be computed, or raise what was raised there."""
+        if self._error is not None:
+            raise self._error
+        return self._is_done
+
+
+class _Team:
+    """Threads that wait for shares; an executor with its futures takes longer to hand one over."""
+
+    def __init__(self) -> None:
+        self._shares: SimpleQueue[_Share] = SimpleQueue()
+        self._size = 0
+
+    def do(self, shares: list[_Share]) -> None:
+        """Have shares done, and do not wait for it."""
+        while self._size < len(shares):
+            threading.Thread(target=self._serve, name="fathom-rows", daemon=True).start()
+            self._size += 1
+        for share in shares:
+            self._shares.put(share)
+
+    def _serve(self) -> None:
+        while True:
+            self._shares.get().do()
+
+
 @lru_cache(maxsize=1)
-def _workers(process: int, n_threads: int) -> ThreadPoolExecutor:
-    """Return the threads that wait for work; a forked process, which has none, gets its own."""
-    return ThreadPoolExecutor(n_threads, thread_name_prefix="fathom-rows")
+def _team(process: int) -> _Team:
+    """Return the team of this process; a forked one, which has no threads, gets its own."""
+    return _Team()
+
+
+@contextmanager
+def _blas_alone() -> Iterator[None]:
+    """Keep BLAS to the thread that calls it."""
+    before = [(library, library.num_threads) for library in _blas()]
+    try:
+        for library, n_threads in before:
+            if n_threads != 1:
+                library.set_num_threads(1)
+        yield
+    finally:
+        for library, n_threads in before:
+            if n_threads != 1:
+                library.set_num_threads(n_threads)
 
 
 @cache
-def _blas() -> ThreadpoolController:
-    return ThreadpoolController().select(user_api="blas")
+def _blas() -> list[LibController]:
+    return list(ThreadpoolController().select(user_api="blas").lib_controllers)
