@@ -46,7 +46,8 @@ def advance_share(  # type: ignore[no-untyped-def]
     share, n_shares : int
         Which share this is, from 0, and how many there are.
     counter : numpy.ndarray
-        Where they meet, see `fathom.loops.meeting.meet`.
+        Where they meet, see `fathom.loops.meeting.meet`. Where that is called off, no further step
+        is begun, and none of the weights means anything any more.
     chain, pieces, rules, learner, room, known, rows, rates, seeds, n_before, sums
         As for `fathom.loops.descent.advance`, the same for all; with room aside for each, and none
         for a gradient.
@@ -60,7 +61,8 @@ def advance_share(  # type: ignore[no-untyped-def]
     for step in range(len(rows)):
         gather(chain, known.x, rows[step][first:last], inputs)
         n_met += n_shares
-        meet(counter, n_met)
+        if not meet(counter, n_met):
+            return
         for k in range(len(chain.layers)):
             _forward(share, n_shares, chain, k, learner.parameters, room, batch, aside, seeds[step])
             n_met += n_shares
