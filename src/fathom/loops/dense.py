@@ -26,6 +26,7 @@ from fathom.loops.tiles import (
 FEWEST = 8  # inputs or neurons of a layer that is worked out in tiles
 PANEL = LANES * VECTORS  # neurons whose weights are turned, and multiplied, at once
 DEEP = 64  # neurons whose errors are passed back at once, so that their weights stay near it
+FAR = 2**18  # weights of a layer that are not found in nearer memory when they are next needed
 PART = 128  # examples whose inputs stay in the nearest memory
 
 
@@ -103,7 +104,7 @@ def add_inputs(layer, parameters, x, z, begin, end, aside):  # type: ignore[no-u
     zeros, panel = aside[:PANEL], address(aside[PANEL:])
     fill(zeros, ZERO)
     lay = Lay(n_in, 0, 1, PANEL, 0, layer.n_out, n_in, n_in)
-    step = spread(4 * whole, len(x), PANEL, n_in)
+    step = spread(layer, 4 * whole, len(x), n_in)
     weight = address(parameters[layer.weight :])
     for j in range(begin, end, PANEL):
         n = min(PANEL, end - j)
@@ -125,7 +126,8 @@ def pass_back(layer, parameters, delta, back, begin, end, aside):  # type: ignor
         n = min(DEEP, n_out - j)
         start, stride = (found, n_in) if j else (address(zeros), 0)
         lay = Lay(n_out, 0, 1, n_in, stride, n_in, n, n)
-        errors, step = address(delta) + 4 * j, 4 * (end - begin) // n + 1
+        errors = address(delta) + 4 * j
+        step = spread(layer, 4 * (end - begin), TALL, n)
         for i in range(0, end - begin, PANEL):
             row = min(j + n + i * n // (end - begin), n_out - 1)
             next_rows = Ahead(weight + 4 * row * n_in, step, 4 * n_in)
@@ -136,10 +138,15 @@ def pass_back(layer, parameters, delta, back, begin, end, aside):  # type: ignor
 
 
 @loop
-def spread(n_bytes, n_rows, n_columns, n):  # type: ignore[no-untyped-def]
-    """Return how far each step of a product has to go for all of them to fetch so many bytes."""
-    n_tiles = (n_rows + TALL - 1) // TALL * ((n_columns + PANEL - 1) // PANEL)
-    return (n_bytes + n_tiles * n - 1) // (n_tiles * n)
+def spread(layer, n_bytes, n_rows, n):  # type: ignore[no-untyped-def]
+    """Return how far each of n steps, of all tiles above each other, goes to fetch so many bytes.
+
+    0 where the layer's weights are near anyway.
+    """
+    if layer.n_in * layer.n_out < FAR:
+        return 0
+    n_steps = (n_rows + TALL - 1) // TALL * n
+    return (n_bytes + n_steps - 1) // n_steps
 
 
 @loop

@@ -56,7 +56,8 @@ class Ahead(NamedTuple):
     start : int
         The address of its beginning.
     step : int
-        Bytes from the place that one step along k asks for to that of the next step.
+        Bytes from the place that one step along k asks for to that of the next step; 0: none asks,
+        as asking takes some time itself.
     tile : int
         Bytes from where one tile begins to ask to where the next one does.
     """
@@ -145,17 +146,19 @@ def _add_products(builder: Any, ones: list[Any], shared: list[Any], sums: list[l
 
 
 def _add_up(
-    builder: Any, lay: Lay, rows: _Rows, left: Any, right: Any, first: list[list[Any]], ahead: Ahead
-) -> list[list[Any]]:
+    builder: Any, lay: Lay, rows: _Rows, left: Any, right: Any, first: list[list[Any]],
+    ahead: Ahead | None,
+) -> list[list[Any]]:  # fmt: skip
     """Return the sums of a tile after all steps along k, until when they stay in registers."""
     before, body = builder.block, builder.append_basic_block("products")
     builder.branch(body)
     builder.position_at_end(body)
-    step, inner, base, at, beside, soon = (builder.phi(_WHOLE) for _ in range(6))
+    step, inner, base, at, beside = (builder.phi(_WHOLE) for _ in range(5))
     sums = [[builder.phi(_VECTOR) for _ in row] for row in first]
     places = (_after(builder, at, ir.Constant(_WHOLE, r), lay.row) for r in range(len(first)))
     ones = (builder.load(builder.inttoptr(place, _FLOAT.as_pointer())) for place in places)
-    _fetch(builder, soon)
+    if ahead is not None:
+        _fetch(builder, builder.add(ahead.start, builder.mul(step, ahead.step)))
     added = _add_products(builder, [_spread(builder, x) for x in ones], rows.read(beside), sums)
     next_step, next_inner = builder.add(step, _ONE), builder.add(inner, _ONE)
     is_round = builder.icmp_signed("==", next_inner, lay.n_inner)
@@ -166,7 +169,6 @@ def _add_up(
         (base, left, next_base),
         (at, left, builder.select(is_round, next_base, _after(builder, at, _ONE, lay.inner))),
         (beside, right, _after(builder, beside, _ONE, lay.right)),
-        (soon, ahead.start, builder.add(soon, ahead.step)),
         *zip(chain(*sums), chain(*first), chain(*added), strict=True),
     ]
     for value, begin, then in changes:
@@ -178,7 +180,7 @@ def _add_up(
     return added
 
 
-def _make_tile(n_rows: int, n_vectors: int) -> Callable[..., None]:
+def _make_tile(n_rows: int, n_vectors: int, *, fetches: bool = False) -> Callable[..., None]:
     """Return what works out a tile of so many rows, and registers a row.
 
     It takes a `Lay`, the addresses of the left and the right matrix, of the start and the result,
@@ -194,7 +196,7 @@ def _make_tile(n_rows: int, n_vectors: int) -> Callable[..., None]:
             [ir.Constant(_WHOLE, r) for r in range(n_rows)],
         )
         first = [rows.read(_after(builder, start, r, lay.start)) for r in numbers]
-        sums = _add_up(builder, lay, rows, left, right, first, ahead)
+        sums = _add_up(builder, lay, rows, left, right, first, ahead if fetches else None)
         for r, row in zip(numbers, sums, strict=True):
             rows.write(row, _after(builder, result, r, lay.result))
         return context.get_dummy_value()
@@ -279,6 +281,7 @@ def turn(start, n_rows, n_columns, result, stride):  # type: ignore[no-untyped-d
 
 _tall_1, _low_1, _line_1 = (_make_tile(n_rows, 1) for n_rows in (TALL, LOW, 1))
 _tall_2, _low_2, _line_2 = (_make_tile(n_rows, 2) for n_rows in (TALL, LOW, 1))
+_fetching = _make_tile(TALL, VECTORS, fetches=True)
 
 
 @loop
@@ -328,7 +331,10 @@ def multiply_ahead(lay, left, right, start, result, n_rows, n_columns, ahead):  
                 found + 4 * row * lay.result,
             )
             following = Ahead(soon, ahead.step, ahead.tile)
-            if wide <= LANES:
+            n_last = wide - LANES * (VECTORS - 1)
+            if n == TALL and n_last > 0 and ahead.step > 0:
+                _fetching(lay, a, beside, b, c, n_last, following)
+            elif wide <= LANES:
                 if n == TALL:
                     _tall_1(lay, a, beside, b, c, wide, following)
                 elif n == LOW:

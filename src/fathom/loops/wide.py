@@ -176,7 +176,7 @@ def _descend(  # type: ignore[no-untyped-def]
                     address(learner.parameters[first:]), address(learner.mean[first:]),
                     address(learner.square[first:]),
                 )  # fmt: skip
-                _add_products(inputs, errors, zeros, gradient, needed)
+                _add_products(layer, inputs, errors, zeros, gradient, needed)
                 update_piece(pieces[p], rules, learner, gradient, first, rate, n_steps)
 
 
@@ -201,16 +201,16 @@ def _lay_out(rows, begin, n, width, laid):  # type: ignore[no-untyped-def]
 
 
 @loop
-def _add_products(inputs, errors, zeros, total, needed):  # type: ignore[no-untyped-def]
+def _add_products(layer, inputs, errors, zeros, total, needed):  # type: ignore[no-untyped-def]
     """Write δᵀ x of as many neurons as there is room for, of errors and inputs in panels.
 
     Meanwhile arrays as large as that, which are needed right after it, are fetched.
     """
-    batch, n_in = len(errors) // FEW, len(zeros)
+    batch, n_in = len(errors) // FEW, layer.n_in
     lay = Lay(1, 0, FEW, PANEL, 0, n_in, batch, batch)
     n_rows, n_panels = len(total) // n_in, (n_in + PANEL - 1) // PANEL
     part = 4 * len(total) * len(needed) // n_panels  # bytes of one of them, with each panel
-    step = spread(part, n_rows, PANEL, batch)
+    step = spread(layer, part, n_rows, batch)
     for p in range(n_panels):
         i = p * PANEL
         right, found = address(inputs) + 4 * i * batch, address(total) + 4 * i
