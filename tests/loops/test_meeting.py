@@ -1,11 +1,12 @@
-"""Threads that meet: none goes on before all have come."""
+"""Threads that meet: none goes on before all have come, or it is known that not all will."""
 
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import pytest
 
 from fathom.loops.compiling import loop
-from fathom.loops.meeting import meet
+from fathom.loops.meeting import calling_off, meet
 
 THREADS, ROUNDS = 3, 200
 
@@ -28,3 +29,13 @@ def test_nobody_goes_on_alone():
         list(pool.map(lambda k: take_turns(k, counter, written, read[k]), range(THREADS)))
     assert np.array_equal(read, np.tile(np.arange(1, ROUNDS + 1), (THREADS, 1)))
     assert counter[0] == 2 * ROUNDS * THREADS
+
+
+def test_nobody_waits_for_who_will_not_come():
+    counter = np.zeros(1, np.int64)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(meet, counter, 2)
+        with pytest.raises(MemoryError), calling_off(counter):
+            raise MemoryError
+        assert not waiting.result()
+    assert not meet(counter, 2)

@@ -4,7 +4,17 @@ import numpy as np
 import pytest
 
 from fathom.loops.moving import LINE, room
-from fathom.loops.tiles import LANES, LOW, TALL, VECTORS, Lay, multiply, turn
+from fathom.loops.tiles import (
+    LANES,
+    LOW,
+    TALL,
+    VECTORS,
+    Ahead,
+    Lay,
+    multiply,
+    multiply_ahead,
+    turn,
+)
 
 RNG = np.random.default_rng(0)
 WIDE = LANES * VECTORS
@@ -57,6 +67,19 @@ def test_columns_times_rows():
     where = (each.ctypes.data for each in (delta, x, zeros, result))
     multiply(Lay(1, 0, 6, 10, 0, 10, 13, 13), *where, 6, 10)
     np.testing.assert_allclose(result, delta.T @ x, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("start", [0, 2**46])
+def test_what_is_fetched_meanwhile_changes_nothing_and_need_not_be_there(start):
+    left, right = (RNG.normal(size=size).astype(np.float32) for size in ((21, 5), (5, WIDE + 3)))
+    zeros, lay = np.zeros(WIDE + 3, np.float32), Lay(5, 0, 1, WIDE + 3, 0, WIDE + 3, 5, 5)
+    found = []
+    for ahead in (None, Ahead(start, 100, 500)):
+        result = np.empty((21, WIDE + 3), np.float32)
+        given = lay, *(each.ctypes.data for each in (left, right, zeros, result)), 21, WIDE + 3
+        multiply(*given) if ahead is None else multiply_ahead(*given, ahead)
+        found.append(result)
+    assert np.array_equal(*found)
 
 
 @pytest.mark.parametrize("n_rows", [1, 3, LANES - 1, LANES, LANES + 1, 3 * LANES + 2])

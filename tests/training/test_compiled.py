@@ -1,11 +1,14 @@
 """Compiled loops: on every kind of network, loss and rule they take XLA's steps."""
 
+import threading
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from fathom.errors import TrainingError
 from fathom.nn.activations import ACTIVATIONS
 from fathom.nn.architecture import Architecture
 from fathom.nn.blocks import Activation, Dropout, Flatten, Residual
@@ -126,6 +129,24 @@ def test_any_number_of_cores_takes_the_same_steps_to_the_bit(wide):
         z.append(loops.combine(loops.weights(state), NUMBERS))
     assert found == [found[0]] * 3
     np.testing.assert_allclose(z[1:], [z[0]] * 2, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("n_started", [0, 1, 2])
+def test_a_core_without_a_thread_is_an_error_and_not_waited_for(wide, monkeypatch, n_started):
+    loops = make_loop_program(make_plan(WITH_DROPOUT, Recipe()), (9,), 3)
+    known, rows = examples(NUMBERS, CLASSES), np.zeros((3, BATCH), np.int32)
+    knobs = Knobs(jnp.float32(0), jnp.float32(0))
+    state = loops.start(build(WITH_DROPOUT, jax.random.key(0)))
+    starts, start = iter(range(3)), threading.Thread.start
+
+    def start_some(thread):
+        if next(starts) == n_started:
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start_some)
+    with pytest.raises(TrainingError, match=r"a thread for each core.*can't start new thread"):
+        loops.advance(state, known, rows, 0, np.zeros(3, np.float32), knobs)
 
 
 HIDDEN = [name for name in ACTIVATIONS if name != "softmax"]

@@ -12,7 +12,7 @@ import numpy as np
 from fathom.loops.compiling import loop
 from fathom.loops.moving import fill, scale
 from fathom.loops.numerics import ZERO
-from fathom.loops.tiles import Lay, multiply
+from fathom.loops.tiles import Lay, address, multiply
 
 
 class Room(NamedTuple):
@@ -104,13 +104,13 @@ def forward_convolution(layer, parameters, x, z, aside):  # type: ignore[no-unty
     lay = Lay(
         layer.stride * layer.channels, line, 1, n_out, 0, n_out, seen, layer.kernel_height * seen
     )
-    kernel = parameters[layer.weight :].ctypes.data
-    start = parameters[layer.bias :].ctypes.data if layer.bias >= 0 else room.zeros.ctypes.data
+    kernel = address(parameters[layer.weight :])
+    start = address(parameters[layer.bias :]) if layer.bias >= 0 else address(room.zeros)
     for picture in range(len(x)):
         _put_inside(layer, x[picture], room.picture)
-        sums = z[picture].ctypes.data
+        sums = address(z[picture])
         for row in range(layer.height_out):
-            pixels = room.picture[row * layer.stride * line :].ctypes.data
+            pixels = address(room.picture[row * layer.stride * line :])
             to = sums + 4 * row * layer.width_out * n_out
             multiply(lay, pixels, kernel, start, to, layer.width_out, n_out)
 
@@ -155,9 +155,9 @@ def _add_gradient(layer, picture, delta, gradient):  # type: ignore[no-untyped-d
     further = layer.stride * layer.channels
     lay = Lay(1, layer.stride * line, further, n_out, n_out, n_out, layer.width_out, places)
     for row in range(layer.kernel_height):
-        kernel = gradient[layer.weight + row * seen * n_out :].ctypes.data
-        pixels = picture[row * line :].ctypes.data
-        multiply(lay, pixels, delta.ctypes.data, kernel, kernel, seen, n_out)
+        kernel = address(gradient[layer.weight + row * seen * n_out :])
+        pixels = address(picture[row * line :])
+        multiply(lay, pixels, address(delta), kernel, kernel, seen, n_out)
     if layer.bias >= 0:
         of_bias = gradient[layer.bias : layer.bias + n_out]
         for place in range(places):
@@ -192,7 +192,7 @@ def _pass_back(layer, room, delta, back):  # type: ignore[no-untyped-def]
                 room.errors[place + channel] = delta[source + channel]
     lay = Lay(n_out, line, 1, n_in, 0, n_in, seen, layer.kernel_height * seen)
     for row in range(layer.height):
-        errors = room.errors[row * line :].ctypes.data
-        to = back[row * layer.width * n_in :].ctypes.data
-        kernel, zeros = room.turned.ctypes.data, room.zeros.ctypes.data
+        errors = address(room.errors[row * line :])
+        to = address(back[row * layer.width * n_in :])
+        kernel, zeros = address(room.turned), address(room.zeros)
         multiply(lay, errors, kernel, zeros, to, layer.width, n_in)

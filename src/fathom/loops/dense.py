@@ -11,11 +11,22 @@ import numpy as np
 from fathom.loops.compiling import loop
 from fathom.loops.moving import fill
 from fathom.loops.numerics import ZERO
-from fathom.loops.tiles import LANES, VECTORS, Lay, multiply, turn
+from fathom.loops.tiles import (
+    LANES,
+    TALL,
+    VECTORS,
+    Ahead,
+    Lay,
+    address,
+    multiply,
+    multiply_ahead,
+    turn,
+)
 
 FEWEST = 8  # inputs or neurons of a layer that is worked out in tiles
 PANEL = LANES * VECTORS  # neurons whose weights are turned, and multiplied, at once
 DEEP = 64  # neurons whose errors are passed back at once, so that their weights stay near it
+FAR = 2**18  # weights of a layer that are not found in nearer memory when they are next needed
 PART = 128  # examples whose inputs stay in the nearest memory
 
 
@@ -89,16 +100,18 @@ def backward_dense(layer, parameters, x, delta, back, aside, gradient):  # type:
 @loop
 def add_inputs(layer, parameters, x, z, begin, end, aside):  # type: ignore[no-untyped-def]
     """Form the weighted sums of the neurons from `begin` to `end`; see `forward_dense`."""
-    n_in = layer.n_in
-    zeros, panel = aside[:PANEL], aside[PANEL:].ctypes.data
+    n_in, whole = layer.n_in, PANEL * layer.n_in
+    zeros, panel = aside[:PANEL], address(aside[PANEL:])
     fill(zeros, ZERO)
     lay = Lay(n_in, 0, 1, PANEL, 0, layer.n_out, n_in, n_in)
-    weight = parameters[layer.weight :].ctypes.data
+    step = spread(layer, 4 * whole, len(x), n_in)
+    weight = address(parameters[layer.weight :])
     for j in range(begin, end, PANEL):
         n = min(PANEL, end - j)
         turn(weight + 4 * j * n_in, n, n_in, panel, PANEL)
-        start = parameters[layer.bias + j :].ctypes.data if layer.bias >= 0 else zeros.ctypes.data
-        multiply(lay, x.ctypes.data, panel, start, z.ctypes.data + 4 * j, len(x), n)
+        start = address(parameters[layer.bias + j :]) if layer.bias >= 0 else address(zeros)
+        next_panel = Ahead(weight + 4 * min(j + n, end - 1) * n_in, step, step * n_in)
+        multiply_ahead(lay, address(x), panel, start, address(z) + 4 * j, len(x), n, next_panel)
 
 
 @loop
@@ -107,14 +120,33 @@ def pass_back(layer, parameters, delta, back, begin, end, aside):  # type: ignor
     n_in, n_out = layer.n_in, layer.n_out
     zeros = aside[:n_in]
     fill(zeros, ZERO)
-    weight = parameters[layer.weight + begin :].ctypes.data
-    found = back.ctypes.data + 4 * begin
+    weight = address(parameters[layer.weight + begin :])
+    found = address(back) + 4 * begin
     for j in range(0, n_out, DEEP):
         n = min(DEEP, n_out - j)
-        start, stride = (found, n_in) if j else (zeros.ctypes.data, 0)
+        start, stride = (found, n_in) if j else (address(zeros), 0)
         lay = Lay(n_out, 0, 1, n_in, stride, n_in, n, n)
-        errors = delta.ctypes.data + 4 * j
-        multiply(lay, errors, weight + 4 * j * n_in, start, found, len(delta), end - begin)
+        errors = address(delta) + 4 * j
+        step = spread(layer, 4 * (end - begin), TALL, n)
+        for i in range(0, end - begin, PANEL):
+            row = min(j + n + i * n // (end - begin), n_out - 1)
+            next_rows = Ahead(weight + 4 * row * n_in, step, 4 * n_in)
+            multiply_ahead(
+                lay, errors, weight + 4 * (j * n_in + i), start + 4 * i, found + 4 * i,
+                len(delta), min(PANEL, end - begin - i), next_rows,
+            )  # fmt: skip
+
+
+@loop
+def spread(layer, n_bytes, n_rows, n):  # type: ignore[no-untyped-def]
+    """Return how far each of n steps, of all tiles above each other, goes to fetch so many bytes.
+
+    0 where the layer's weights are near anyway.
+    """
+    if layer.n_in * layer.n_out < FAR:
+        return 0
+    n_steps = (n_rows + TALL - 1) // TALL * n
+    return (n_bytes + n_steps - 1) // n_steps
 
 
 @loop
@@ -137,10 +169,9 @@ def add_products(x, delta, begin, aside, total):  # type: ignore[no-untyped-def]
         n = min(PART, len(delta) - first)
         start, stride = (total, n_in) if first else (zeros, 0)
         lay = Lay(1, 0, n_out, n_in, stride, n_in, n, n)
-        errors = delta.ctypes.data + 4 * (first * n_out + begin)
-        inputs = x.ctypes.data + 4 * first * n_in
-        place, rows = total.ctypes.data, len(total) // n_in
-        multiply(lay, errors, inputs, start.ctypes.data, place, rows, n_in)
+        errors = address(delta) + 4 * (first * n_out + begin)
+        inputs = address(x) + 4 * first * n_in
+        multiply(lay, errors, inputs, address(start), address(total), len(total) // n_in, n_in)
 
 
 @loop

@@ -1,9 +1,15 @@
-"""Where threads wait for each other, between loops that no lock of Python holds up."""
+"""Where threads wait for each other, between loops that no lock of Python holds up.
+
+A meeting is a count of arrivals. Who does not come would be waited for for ever, so that it can be
+called off: the count then is beyond all arrivals, and nobody waits any more.
+"""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
@@ -11,6 +17,7 @@ from numba.extending import intrinsic
 from fathom.loops.compiling import loop
 
 PATIENCE = 10_000  # looks at the others, some microseconds, before the core is offered to them
+CALLED_OFF = 2**62  # more arrivals than there will ever be
 _OFFER = "SwitchToThread" if sys.platform == "win32" else "sched_yield"
 _WHOLE = ir.IntType(64)
 
@@ -62,10 +69,28 @@ def meet(counter, goal):  # type: ignore[no-untyped-def]
         A whole number of 64 bits, 0 at first, that all who meet share; it only ever grows.
     goal : int
         Arrivals there are when the last one is here: how many meet, times how often until now.
+
+    Returns
+    -------
+    bool
+        Whether all have come; if not, the meeting has been called off.
     """
     _arrive(counter.ctypes.data)
     looks = 0
-    while _look(counter.ctypes.data) < goal:
+    arrivals = _look(counter.ctypes.data)
+    while arrivals < goal:
         looks += 1
         if looks > PATIENCE:
             _offer()
+        arrivals = _look(counter.ctypes.data)
+    return arrivals < CALLED_OFF
+
+
+@contextmanager
+def calling_off(counter: np.ndarray) -> Iterator[None]:
+    """Call a meeting off where something goes wrong, that nobody waits for who will not come."""
+    try:
+        yield
+    except BaseException:
+        counter[0] = CALLED_OFF
+        raise

@@ -10,6 +10,7 @@ from itertools import chain
 from typing import Any, NamedTuple
 
 import llvmlite.binding
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
@@ -47,10 +48,31 @@ class Lay(NamedTuple):
     n: int
 
 
+class Ahead(NamedTuple):
+    """Where lies what is needed next: fetched into nearer memory while products are formed.
+
+    Attributes
+    ----------
+    start : int
+        The address of its beginning.
+    step : int
+        Bytes from the place that one step along k asks for to that of the next step; 0: none asks,
+        as asking takes some time itself.
+    tile : int
+        Bytes from where one tile begins to ask to where the next one does.
+    """
+
+    start: int
+    step: int
+    tile: int
+
+
 _FLOAT, _WHOLE, _SHORT = ir.FloatType(), ir.IntType(64), ir.IntType(32)
 _VECTOR, _MASK = ir.VectorType(_FLOAT, LANES), ir.VectorType(ir.IntType(1), LANES)
 _POINTER, _ALIGNED = _VECTOR.as_pointer(), ir.Constant(_SHORT, 4)
 _NONE, _ONE, _SIZE = (ir.Constant(_WHOLE, value) for value in (0, 1, 4))
+_BYTE = ir.IntType(8).as_pointer()
+_TO_BE_READ, _SECOND_NEAREST, _DATA = (ir.Constant(_SHORT, value) for value in (0, 2, 1))
 
 
 def _after(builder: Any, address: Any, count: Any, stride: Any) -> Any:
@@ -64,6 +86,16 @@ def _spread(builder: Any, value: Any) -> Any:
     zeros = ir.Constant(ir.VectorType(_SHORT, LANES), [0] * LANES)
     alone = builder.insert_element(empty, value, ir.Constant(_SHORT, 0))
     return builder.shuffle_vector(alone, empty, zeros)
+
+
+def _fetch(builder: Any, address: Any) -> None:
+    """Ask for a line of memory, without waiting for it."""
+    name, kinds = "llvm.prefetch.p0i8", [_BYTE, _SHORT, _SHORT, _SHORT]
+    known = builder.module.globals.get(name) or ir.Function(
+        builder.module, ir.FunctionType(ir.VoidType(), kinds), name
+    )
+    place = builder.inttoptr(address, _BYTE)
+    builder.call(known, [place, _TO_BE_READ, _SECOND_NEAREST, _DATA])
 
 
 class _Rows:
@@ -114,8 +146,9 @@ def _add_products(builder: Any, ones: list[Any], shared: list[Any], sums: list[l
 
 
 def _add_up(
-    builder: Any, lay: Lay, rows: _Rows, left: Any, right: Any, first: list[list[Any]]
-) -> list[list[Any]]:
+    builder: Any, lay: Lay, rows: _Rows, left: Any, right: Any, first: list[list[Any]],
+    ahead: Ahead | None,
+) -> list[list[Any]]:  # fmt: skip
     """Return the sums of a tile after all steps along k, until when they stay in registers."""
     before, body = builder.block, builder.append_basic_block("products")
     builder.branch(body)
@@ -124,6 +157,8 @@ def _add_up(
     sums = [[builder.phi(_VECTOR) for _ in row] for row in first]
     places = (_after(builder, at, ir.Constant(_WHOLE, r), lay.row) for r in range(len(first)))
     ones = (builder.load(builder.inttoptr(place, _FLOAT.as_pointer())) for place in places)
+    if ahead is not None:
+        _fetch(builder, builder.add(ahead.start, builder.mul(step, ahead.step)))
     added = _add_products(builder, [_spread(builder, x) for x in ones], rows.read(beside), sums)
     next_step, next_inner = builder.add(step, _ONE), builder.add(inner, _ONE)
     is_round = builder.icmp_signed("==", next_inner, lay.n_inner)
@@ -145,30 +180,31 @@ def _add_up(
     return added
 
 
-def _make_tile(n_rows: int, n_vectors: int) -> Callable[..., None]:
+def _make_tile(n_rows: int, n_vectors: int, *, fetches: bool = False) -> Callable[..., None]:
     """Return what works out a tile of so many rows, and registers a row.
 
     It takes a `Lay`, the addresses of the left and the right matrix, of the start and the result,
-    and how many numbers are in the last register of a row.
+    how many numbers are in the last register of a row, and what is needed next.
     """
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        packed, left, right, start, result, n_last = arguments
+        packed, left, right, start, result, n_last, next_packed = arguments
         lay = Lay(*(builder.extract_value(packed, k) for k in range(len(Lay._fields))))
+        ahead = Ahead(*(builder.extract_value(next_packed, k) for k in range(len(Ahead._fields))))
         rows, numbers = (
             _Rows(builder, n_vectors, n_last),
             [ir.Constant(_WHOLE, r) for r in range(n_rows)],
         )
         first = [rows.read(_after(builder, start, r, lay.start)) for r in numbers]
-        sums = _add_up(builder, lay, rows, left, right, first)
+        sums = _add_up(builder, lay, rows, left, right, first, ahead if fetches else None)
         for r, row in zip(numbers, sums, strict=True):
             rows.write(row, _after(builder, result, r, lay.result))
         return context.get_dummy_value()
 
-    def tile(context, lay, left, right, start, result, n_last):  # type: ignore[no-untyped-def]
+    def tile(context, lay, left, right, start, result, n_last, ahead):  # type: ignore[no-untyped-def]
         whole = types.int64
-        kind = types.NamedUniTuple(whole, len(Lay._fields), Lay)
-        return types.void(kind, whole, whole, whole, whole, whole), generate
+        kinds = [types.NamedUniTuple(whole, len(kind._fields), kind) for kind in (Lay, Ahead)]
+        return types.void(kinds[0], whole, whole, whole, whole, whole, kinds[1]), generate
 
     return intrinsic(tile)
 
@@ -245,6 +281,13 @@ def turn(start, n_rows, n_columns, result, stride):  # type: ignore[no-untyped-d
 
 _tall_1, _low_1, _line_1 = (_make_tile(n_rows, 1) for n_rows in (TALL, LOW, 1))
 _tall_2, _low_2, _line_2 = (_make_tile(n_rows, 2) for n_rows in (TALL, LOW, 1))
+_fetching = _make_tile(TALL, VECTORS, fetches=True)
+
+
+@loop
+def address(numbers):  # type: ignore[no-untyped-def]
+    """Return where an array's first number lies, signed, as all that is added to it is."""
+    return np.int64(numbers.ctypes.data)
 
 
 @loop
@@ -260,32 +303,57 @@ def multiply(lay, left, right, start, result, n_rows, n_columns):  # type: ignor
     n_rows, n_columns : int
         The size of the result.
     """
+    multiply_ahead(lay, left, right, start, result, n_rows, n_columns, Ahead(right, 0, 0))
+
+
+@loop
+def multiply_ahead(lay, left, right, start, result, n_rows, n_columns, ahead):  # type: ignore[no-untyped-def]
+    """Work out result = start + left · right, and fetch meanwhile what is needed next.
+
+    Parameters
+    ----------
+    lay, left, right, start, result, n_rows, n_columns
+        As for `multiply`.
+    ahead : Ahead
+        Where that lies.
+    """
+    soon = ahead.start
     for column in range(0, n_columns, LANES * VECTORS):
         wide = min(LANES * VECTORS, n_columns - column)
         beside, first, found = right + 4 * column, start + 4 * column, result + 4 * column
         row = 0
         while row < n_rows:
-            left_over = n_rows if start != result else n_rows - row
-            n = TALL if left_over >= TALL else LOW if left_over >= LOW else 1
-            row = min(
-                row, n_rows - n
-            )  # rather some rows twice than one by one, if none is added to
+            n = _height(n_rows - row, n_rows, start == result)
+            row = min(row, n_rows - n)
             a, b, c = (
                 left + 4 * row * lay.row,
                 first + 4 * row * lay.start,
                 found + 4 * row * lay.result,
             )
-            if wide <= LANES:
+            following = Ahead(soon, ahead.step, ahead.tile)
+            n_last = wide - LANES * (VECTORS - 1)
+            if n == TALL and n_last > 0 and ahead.step > 0:
+                _fetching(lay, a, beside, b, c, n_last, following)
+            elif wide <= LANES:
                 if n == TALL:
-                    _tall_1(lay, a, beside, b, c, wide)
+                    _tall_1(lay, a, beside, b, c, wide, following)
                 elif n == LOW:
-                    _low_1(lay, a, beside, b, c, wide)
+                    _low_1(lay, a, beside, b, c, wide, following)
                 else:
-                    _line_1(lay, a, beside, b, c, wide)
+                    _line_1(lay, a, beside, b, c, wide, following)
             elif n == TALL:
-                _tall_2(lay, a, beside, b, c, wide - LANES)
+                _tall_2(lay, a, beside, b, c, wide - LANES, following)
             elif n == LOW:
-                _low_2(lay, a, beside, b, c, wide - LANES)
+                _low_2(lay, a, beside, b, c, wide - LANES, following)
             else:
-                _line_2(lay, a, beside, b, c, wide - LANES)
+                _line_2(lay, a, beside, b, c, wide - LANES, following)
             row += n
+            soon += ahead.tile
+
+
+@loop
+def _height(n_left, n_rows, adds):  # type: ignore[no-untyped-def]
+    """Return the rows of the next tile: some twice rather than one by one, if nothing is added."""
+    if adds:
+        return TALL if n_left >= TALL else LOW if n_left >= LOW else 1
+    return TALL if n_left > LOW and n_rows >= TALL else LOW if n_rows >= LOW else 1

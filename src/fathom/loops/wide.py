@@ -11,13 +11,13 @@ import numpy as np
 from fathom.loops.activations import activate
 from fathom.loops.chain import drop, gather, values_of
 from fathom.loops.compiling import loop
-from fathom.loops.dense import PANEL, add_errors, add_inputs, pass_back, room_for_dense
+from fathom.loops.dense import PANEL, add_errors, add_inputs, pass_back, room_for_dense, spread
 from fathom.loops.descent import compare_chosen, update_piece
 from fathom.loops.meeting import meet
 from fathom.loops.moving import LINE, copy, fill, scale
 from fathom.loops.numerics import ZERO
 from fathom.loops.records import DENSE, DROPOUT
-from fathom.loops.tiles import Lay, multiply
+from fathom.loops.tiles import Ahead, Lay, address, multiply_ahead
 
 FEW = 32  # neurons whose gradient is worked out at once, and stays near the core
 
@@ -29,7 +29,7 @@ def room_for_share(layers, batch):  # type: ignore[no-untyped-def]
     for k in range(len(layers)):
         if layers[k].kind == DENSE:
             n_in = layers[k].n_in
-            descending = batch * (n_in + PANEL) + (FEW + 1) * n_in
+            descending = batch * (n_in + PANEL + FEW) + (FEW + 1) * n_in
             most = max(most, room_for_dense(layers[k]), descending, layers[k].n_out)
     return (most + LINE - 1) // LINE * LINE
 
@@ -46,7 +46,8 @@ def advance_share(  # type: ignore[no-untyped-def]
     share, n_shares : int
         Which share this is, from 0, and how many there are.
     counter : numpy.ndarray
-        Where they meet, see `fathom.loops.meeting.meet`.
+        Where they meet, see `fathom.loops.meeting.meet`. Where that is called off, no further step
+        is begun, and none of the weights means anything any more.
     chain, pieces, rules, learner, room, known, rows, rates, seeds, n_before, sums
         As for `fathom.loops.descent.advance`, the same for all; with room aside for each, and none
         for a gradient.
@@ -60,7 +61,8 @@ def advance_share(  # type: ignore[no-untyped-def]
     for step in range(len(rows)):
         gather(chain, known.x, rows[step][first:last], inputs)
         n_met += n_shares
-        meet(counter, n_met)
+        if not meet(counter, n_met):
+            return
         for k in range(len(chain.layers)):
             _forward(share, n_shares, chain, k, learner.parameters, room, batch, aside, seeds[step])
             n_met += n_shares
@@ -160,39 +162,60 @@ def _descend(  # type: ignore[no-untyped-def]
             update_piece(pieces[p], rules, learner, gradient, first, rate, n_steps)
         elif pieces[p].begin == layer.weight:
             n_in = layer.n_in
-            laid = _lay_out(x, aside)
-            zeros, few = aside[laid : laid + n_in], aside[laid + n_in :]
+            inputs, aside = _part(aside, (n_in + PANEL - 1) // PANEL * PANEL * batch)
+            errors, aside = _part(aside, FEW * batch)
+            zeros, aside = _part(aside, n_in)
             fill(zeros, ZERO)
+            _lay_out(x, 0, n_in, PANEL, inputs)
             for j in range(begin, end, FEW):
-                gradient = few[: min(FEW, end - j) * n_in]
-                _add_products(aside, delta, j, zeros, gradient)
+                n = min(FEW, end - j)
+                gradient = aside[: n * n_in]
+                _lay_out(delta, j, n, FEW, errors)
                 first = layer.weight + j * n_in
+                needed = (
+                    address(learner.parameters[first:]), address(learner.mean[first:]),
+                    address(learner.square[first:]),
+                )  # fmt: skip
+                _add_products(layer, inputs, errors, zeros, gradient, needed)
                 update_piece(pieces[p], rules, learner, gradient, first, rate, n_steps)
 
 
 @loop
-def _lay_out(x, laid):  # type: ignore[no-untyped-def]
-    """Write inputs panel by panel, as wide as a tile; return how many numbers that takes.
-
-    All gradients need them, and long rows, many of which begin amid a line, are slower to read.
-    """
-    batch, n_in = x.shape
-    for i in range(0, n_in, PANEL):
-        n = min(PANEL, n_in - i)
-        for r in range(batch):
-            place = i * batch + r * PANEL
-            copy(x[r][i : i + n], laid[place : place + n])
-    return (n_in + PANEL - 1) // PANEL * PANEL * batch
+def _part(room, n):  # type: ignore[no-untyped-def]
+    """Return room for n numbers, and what is left."""
+    return room[:n], room[n:]
 
 
 @loop
-def _add_products(laid, delta, begin, zeros, total):  # type: ignore[no-untyped-def]
-    """Write δᵀ x of the neurons from `begin`, as many as there is room for."""
-    batch, n_out = delta.shape
-    n_in = len(zeros)
-    lay = Lay(1, 0, n_out, PANEL, 0, n_in, batch, batch)
-    for i in range(0, n_in, PANEL):
-        inputs = laid.ctypes.data + 4 * i * batch
-        errors, found = delta.ctypes.data + 4 * begin, total.ctypes.data + 4 * i
-        n = min(PANEL, n_in - i)
-        multiply(lay, errors, inputs, zeros.ctypes.data, found, len(total) // n_in, n)
+def _lay_out(rows, begin, n, width, laid):  # type: ignore[no-untyped-def]
+    """Write n columns as panels of some width, one after another.
+
+    All products need them, and long rows, many of which begin amid a line, are slower to read.
+    """
+    batch = len(rows)
+    for i in range(0, n, width):
+        few = min(width, n - i)
+        for r in range(batch):
+            place = i * batch + r * width
+            copy(rows[r][begin + i : begin + i + few], laid[place : place + few])
+
+
+@loop
+def _add_products(layer, inputs, errors, zeros, total, needed):  # type: ignore[no-untyped-def]
+    """Write δᵀ x of as many neurons as there is room for, of errors and inputs in panels.
+
+    Meanwhile arrays as large as that, which are needed right after it, are fetched.
+    """
+    batch, n_in = len(errors) // FEW, layer.n_in
+    lay = Lay(1, 0, FEW, PANEL, 0, n_in, batch, batch)
+    n_rows, n_panels = len(total) // n_in, (n_in + PANEL - 1) // PANEL
+    part = 4 * len(total) * len(needed) // n_panels  # bytes of one of them, with each panel
+    step = spread(layer, part, n_rows, batch)
+    for p in range(n_panels):
+        i = p * PANEL
+        right, found = address(inputs) + 4 * i * batch, address(total) + 4 * i
+        next_part = Ahead(needed[p % len(needed)] + p // len(needed) * part, step, step * batch)
+        multiply_ahead(
+            lay, address(errors), right, address(zeros), found, n_rows, min(PANEL, n_in - i),
+            next_part,
+        )  # fmt: skip

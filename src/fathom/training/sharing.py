@@ -1,14 +1,16 @@
 """Steps that several cores take together: each has some of the examples, or of the neurons."""
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
 from typing import Any
 
 import numpy as np
 import threadpoolctl
 
+from fathom.errors import TrainingError
 from fathom.loops.descent import Known, Learner, Room, Rules, find_gradient, update
+from fathom.loops.meeting import calling_off
 from fathom.loops.moving import LINE
 from fathom.loops.records import ACTIVATION, DENSE, DROPOUT
 from fathom.loops.wide import advance_share
@@ -82,7 +84,13 @@ def advance_side_by_side(
 ) -> None:
     """Take steps as `fathom.loops.descent.advance` does, with some of the neurons for each core.
 
-    How many cores there are changes no result: each number comes of the same sums.
+    How many cores there are changes no result: each number comes of the same sums. If one of the
+    threads cannot be started or fails, the others stop, and the weights are lost.
+
+    Raises
+    ------
+    TrainingError
+        If there are no threads to be had.
     """
     n_shares = max(1, min(cores, rows.shape[1]))
     counter = np.zeros(LINE, np.int64)
@@ -90,7 +98,30 @@ def advance_side_by_side(
         n_shares, counter, packing.chain, packing.pieces, rules, learner, room, known, rows, rates,
         seeds, n_before, sums,
     )  # fmt: skip
-    for_each(lambda share: advance_share(share, *given), range(n_shares), n_shares)
+
+    def take(share: int) -> None:
+        with calling_off(counter):
+            advance_share(share, *given)
+
+    if n_shares == 1:
+        take(0)
+        return
+    with ThreadPoolExecutor(n_shares) as pool, calling_off(counter):
+        taken = [_begin(pool, take, share) for share in range(n_shares)]
+        for share in taken:
+            share.result()
+
+
+def _begin(pool: ThreadPoolExecutor, take: Callable[[int], None], share: int) -> Future[None]:
+    """Have a thread of its own take a share."""
+    try:
+        return pool.submit(take, share)
+    except RuntimeError as error:
+        raise TrainingError(
+            "a thread for each core, that they share the neurons of a wide network",
+            got=str(error),
+            hint="let this process have more threads, or train on one core",
+        ) from error
 
 
 def for_each(work: Callable[[Any], Any], tasks: Sequence[Any], n_threads: int) -> list[Any]:
