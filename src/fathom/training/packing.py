@@ -94,7 +94,7 @@ class Packing:
         leaves, place = [], 0
         for shape in self.shapes:
             size = int(np.prod(shape, dtype=np.int64))
-            leaves.append(jnp.asarray(row[place : place + size].reshape(shape).copy()))
+            leaves.append(jax.device_put(row[place : place + size].reshape(shape).copy()))
             place += size
         network: Network = eqx.combine(jax.tree.unflatten(self.structure, leaves), self.others)
         if statistics is None:
