@@ -32,8 +32,17 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from engine_cases import CASES, MIDDLE, SMALL, TITLES, Case
-from engine_systems import CORES, METHODS, ask, is_installed, is_on_accelerator, open_system, suits
-from engine_use import measure_first_epoch, measure_predictions
+from engine_systems import (
+    CORES,
+    METHODS,
+    ask,
+    is_installed,
+    is_on_accelerator,
+    open_system,
+    suits,
+    wait_for,
+)
+from engine_use import Predictors, measure_first_epoch
 
 PARTS = ("training", "use", "first", "growth")
 QUICK_CASES = ("population_small_b32", "population_small_b256", "population_middle", "one_large")
@@ -68,19 +77,26 @@ class Report:
 
 
 class Systems:
-    """The processes that measure, started when first asked."""
+    """The processes that measure, which all load at once; nothing is measured before `wait`."""
 
-    def __init__(self) -> None:
-        self._open: dict[tuple[str, int, int], Connection] = {}
+    def __init__(self, names: list[str]) -> None:
+        keys = {key: None for name in names for key in self._keys(name)}
+        self._open = {key: open_system(*key[:2]) for key in keys}
+
+    @staticmethod
+    def _keys(name: str) -> list[tuple[str, int, int]]:
+        """Return package, threads and number of each process of a system."""
+        n = CORES if name.endswith("processes") else 1
+        return [(METHODS[name][0], CORES // n, number) for number in range(n)]
+
+    def wait(self) -> None:
+        """Wait until all processes have loaded what they measure."""
+        for connection in self._open.values():
+            wait_for(connection)
 
     def of(self, name: str) -> list[Connection]:
         """Return the processes of a system."""
-        package, n = METHODS[name][0], CORES if name.endswith("processes") else 1
-        threads = CORES // n
-        for number in range(n):
-            if (package, threads, number) not in self._open:
-                self._open[package, threads, number] = open_system(package, threads)
-        return [self._open[package, threads, number] for number in range(n)]
+        return [self._open[key] for key in self._keys(name)]
 
     def ask(self, name: str, case: Any, seconds: float) -> Any:
         """Have a system measure a case."""
@@ -89,17 +105,20 @@ class Systems:
 
 def main() -> None:
     given = _arguments()
-    report, systems = Report(given.json), Systems()
+    report = Report(given.json)
     installed = [n for n in METHODS if is_installed(PACKAGES.get(METHODS[n][0], METHODS[n][0]))]
     for package in ("torch", "onnx", "onnxruntime"):
         if not is_installed(package):
             report.say(f"{package} is not installed and left out")
     names = [name for name in installed if not given.quick or name in QUICK_SYSTEMS]
+    systems = Systems(names)
+    predictors = Predictors() if "use" in given.parts else None
+    systems.wait()
     peak = _peak(report, systems)
     if "training" in given.parts:
         compare_training(report, systems, given, names, peak)
-    if "use" in given.parts:
-        compare_predictions(report, given)
+    if predictors:
+        compare_predictions(report, predictors, given)
     if "first" in given.parts:
         show_first_epoch(report, given.rounds)
     if "growth" in given.parts:
@@ -192,9 +211,9 @@ def _key(name: str) -> str:
 # --- use, first epoch, growth -------------------------------------------------------------------
 
 
-def compare_predictions(report: Report, given: argparse.Namespace) -> None:
+def compare_predictions(report: Report, predictors: Predictors, given: argparse.Namespace) -> None:
     """Time predictions, and rate them by ONNX Runtime's and the others'."""
-    found = measure_predictions(given.seconds / 4, given.rounds)
+    found = predictors.measure(given.seconds / 4, given.rounds)
     report.found["predictions"] = found
     report.say("\n| predictions of 30-64-64-2 | one row, µs | 10,000 rows, ms |\n|---|---|---|")
     for name in found["row"]:

@@ -1,13 +1,16 @@
 """The systems whose training is timed, each in a process of its own that is asked case by case.
 
-`open_system` starts such a process, `ask` measures in one or several of them at the same time.
+`open_system` starts such a process, `wait_for` waits until it has loaded what it is to measure, and
+`ask` measures in one or several of them at the same time.
 """
 
+import importlib
 import importlib.util
+import math
 import os
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import cycle, islice, pairwise
 from multiprocessing import get_context
@@ -16,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from engine_cases import CASES, CHANNELS, RATE, Case
+from engine_cases import CASES, CHANNELS, RATE, SIDE, Case
 
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 METHODS = {
@@ -32,7 +35,7 @@ METHODS = {
     "scikit-learn, 2 processes": ("sklearn", "sklearn"),
 }
 TURN = 8  # steps a network takes before the next one has its turn, in systems of one at a time
-FEWEST_EPOCHS, MOST_EPOCHS = 3, 200
+MOST_EPOCHS = 200
 
 
 def is_on_accelerator() -> bool:
@@ -74,6 +77,14 @@ def open_system(package: str, threads: int) -> Connection:
     return here
 
 
+def wait_for(connection: Connection) -> Any:
+    """Return what a process answers; raise what failed in it."""
+    answer = connection.recv()
+    if isinstance(answer, str):
+        raise RuntimeError(answer)
+    return answer
+
+
 def ask(connections: list[Connection], method: str, case: Any, seconds: float) -> Any:
     """Have processes measure at once; return seconds a network-step of them together, and more.
 
@@ -84,21 +95,18 @@ def ask(connections: list[Connection], method: str, case: Any, seconds: float) -
     """
     for connection in connections:
         connection.send((method, case, seconds))
-    answers = [connection.recv() for connection in connections]
-    for answer in answers:
-        if isinstance(answer, str):
-            raise RuntimeError(answer)
+    answers = [wait_for(connection) for connection in connections]
     return 1 / sum(1 / answer[0] for answer in answers), answers[0][1]
 
 
 def _serve(connection: Connection, package: str, threads: int) -> None:
-    if package == "fathom":
-        os.environ.setdefault("JAX_PLATFORMS", "cuda" if is_on_accelerator() else "cpu")
-    if package == "torch":
-        import torch
-
-        torch.set_num_threads(threads)
-    made: dict[tuple[str, Any], Any] = {}
+    try:
+        connection.send(_load(package, threads))
+    except Exception as error:  # told where it is waited for
+        connection.send(f"{package}: {error!r}")
+        return
+    made: dict[str, Any] = {}  # by method
+    made_for: Any = None
     while True:
         try:
             method, case, seconds = connection.recv()
@@ -108,14 +116,30 @@ def _serve(connection: Connection, package: str, threads: int) -> None:
             if method == "peak":
                 connection.send(product_peak(seconds))
                 continue
-            key = (method, case)
-            if key not in made:
+            if case != made_for:
                 made.clear()  # earlier ones are asked no more
-                made[key] = _make(method, CASES[case] if isinstance(case, str) else case)
-                made[key].measure(0.0)  # what is compiled or allocated at first
-            connection.send(made[key].measure(seconds))
+                made_for = case
+            if method not in made:
+                made[method] = _make(method, CASES[case] if isinstance(case, str) else case)
+                made[method].warm_up()
+            connection.send(made[method].measure(seconds))
         except Exception as error:  # told where it is asked
             connection.send(f"{package}, {method}, {case}: {error!r}")
+
+
+def _load(package: str, threads: int) -> bool:
+    """Import what a system needs: seconds in which nothing may be measured."""
+    if package == "fathom":
+        os.environ.setdefault("JAX_PLATFORMS", "cuda" if is_on_accelerator() else "cpu")
+        importlib.import_module("fathom.training.population")
+    if package == "torch":
+        import torch
+
+        torch.set_num_threads(threads)
+        torch.optim.Adam([torch.zeros(1)])  # the first imports as much again as torch itself
+    if package == "sklearn":
+        importlib.import_module("sklearn.neural_network")
+    return True
 
 
 def _make(method: str, case: Case) -> Any:
@@ -171,21 +195,32 @@ class FathomPopulation:
         self._held_out = Examples(*(part[-case.n_held_out :] for part in whole))
         self._classes = y[-case.n_held_out :]
 
-    def measure(self, seconds: float) -> tuple[float, dict[str, float]]:
-        """Train all networks for some epochs; return seconds a network-step with all cores busy.
+    def warm_up(self) -> None:
+        """Compile and allocate; see how long a step takes."""
+        members = self._case.members
+        if is_on_accelerator():  # programs are for as many networks as train together
+            self._train(range(len(members)), 2)
+            return
+        alike = {widths: [n for n, w in enumerate(members) if w == widths] for widths in members}
+        self._train([number for found in alike.values() for number in found[:CORES]], 2)
 
-        The first epoch of each network, in which it is set up, is told by itself.
+    def measure(self, seconds: float) -> tuple[float, dict[str, float]]:
+        """Train all networks; return seconds a network-step with all cores busy.
+
+        The first epoch of each network, in which it is set up, comes before and is told by itself.
         """
+        per_epoch = self._second * self._case.n_steps * len(self._case.members)
+        epochs = 1 + min(max(1, math.ceil(seconds / per_epoch)), MOST_EPOCHS)
+        return self._train(range(len(self._case.members)), epochs)
+
+    def _train(self, numbers: Sequence[int], epochs: int) -> tuple[float, dict[str, float]]:
         from fathom.training.population import train_population
         from fathom.training.together import MOST
 
         case = self._case
-        per_epoch = self._second * case.n_steps * len(case.members)
-        wanted = seconds / per_epoch if per_epoch else 0
-        epochs = int(min(max(wanted, FEWEST_EPOCHS), MOST_EPOCHS))
-        director = _Queue([self._job(number, epochs) for number in range(len(case.members))])
+        director = _Queue([self._job(number, epochs) for number in numbers])
         began = time.perf_counter()
-        n = min(MOST if is_on_accelerator() else CORES, len(case.members))
+        n = min(MOST if is_on_accelerator() else CORES, len(numbers))
         train_population(director, workers=n, cores=max(1, CORES // n))
         wall = time.perf_counter() - began
         spent = [_seconds(trained.history.epochs) for trained in director.trained]
@@ -251,7 +286,7 @@ def _describe(case: Case, widths: tuple[int, ...]) -> Any:
     from fathom.nn.dense import Dense
 
     layers: list[Any] = [Dense(units=units) for units in widths[1:-1]]
-    shape = case.arrays()[0].shape[1:]
+    shape = (SIDE, SIDE, 1) if case.is_picture else case.members[0][:1]
     if case.is_picture:
         first, second, third = (Conv2D(channels=channels) for channels in CHANNELS)
         layers = [first, MaxPool(), second, third, MaxPool(), Flatten()]
@@ -300,6 +335,10 @@ class _Torch:
 
     def _make_turns(self) -> Iterator[int]:
         raise NotImplementedError
+
+    def warm_up(self) -> None:
+        """Allocate what the first steps allocate."""
+        self.measure(0.0)
 
     def measure(self, seconds: float) -> tuple[float, dict[str, float]]:
         """Train for so many seconds; return seconds a network-step."""
@@ -410,11 +449,16 @@ class ScikitLearn:
         ]  # fmt: skip
         self._turns = cycle(models)
 
+    def warm_up(self) -> None:
+        """Allocate the first network: one step."""
+        n = self._case.batch
+        next(self._turns).partial_fit(self._x[:n], self._y[:n], classes=self._classes)
+
     def measure(self, seconds: float) -> tuple[float, dict[str, float]]:
         """Train whole epochs for about so many seconds; return seconds a network-step."""
         case, epochs, began = self._case, 0, time.perf_counter()
         is_mixed = len(set(case.members)) > 1
-        fewest = len(case.members) if is_mixed and seconds else 1  # every shape counts alike
+        fewest = len(case.members) if is_mixed else 1  # every shape counts alike
         while epochs < fewest or time.perf_counter() - began < seconds or epochs % fewest:
             next(self._turns).partial_fit(self._x, self._y, classes=self._classes)
             epochs += 1

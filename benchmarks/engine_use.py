@@ -23,17 +23,36 @@ TABLE_ROWS, TABLE_SECONDS = 1000, 10
 # --- predictions --------------------------------------------------------------------------------
 
 
-def measure_predictions(seconds: float, rounds: int) -> dict[str, dict[str, float]]:
-    """Time class probabilities for one row and for many by one and the same network.
+class Predictors:
+    """One and the same network in every system that predicts; scikit-learn's own of its shape."""
 
-    Returns
-    -------
-    dict of str to dict
-        For ``row`` and ``many`` the seconds of each system, the shortest of the rounds' medians.
-    """
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(MANY, SMALL[0])).astype(np.float32)
-    y = (x[:, :5].sum(axis=1) > 0).astype(int)
+    def __init__(self) -> None:
+        rng = np.random.default_rng(0)
+        self._x = rng.normal(size=(MANY, SMALL[0])).astype(np.float32)
+        y = (self._x[:, :5].sum(axis=1) > 0).astype(int)
+        self._systems = _make_predictors(self._x, y)
+
+    def measure(self, seconds: float, rounds: int) -> dict[str, dict[str, float]]:
+        """Time class probabilities for one row and for many.
+
+        Returns
+        -------
+        dict of str to dict
+            For ``row`` and ``many`` the seconds of each, the shortest of the rounds' medians.
+        """
+        times: dict[str, dict[str, list[float]]] = {"row": {}, "many": {}}
+        for _ in range(rounds):
+            for name, predict in self._systems.items():
+                for what, rows in (("row", self._x[:1]), ("many", self._x)):
+                    found = _median_s(partial(predict, rows), seconds)
+                    times[what].setdefault(name, []).append(found)
+        return {
+            what: {name: min(found) for name, found in by.items()} for what, by in times.items()
+        }
+
+
+def _make_predictors(x: np.ndarray, y: np.ndarray) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
+    """Return what each system predicts by, held against Fathom's predictions."""
     model = _fit_fathom(x, y)
     systems = {"Fathom": model.predict_proba, "scikit-learn": _fit_sklearn(x, y).predict_proba}
     layers = _layers_of(model)
@@ -45,13 +64,7 @@ def measure_predictions(seconds: float, rounds: int) -> dict[str, dict[str, floa
     for name, predict in systems.items():
         if name != "scikit-learn" and not np.allclose(predict(x), truth, atol=1e-5):
             raise RuntimeError(f"{name} predicts otherwise than Fathom with the same weights")
-    times: dict[str, dict[str, list[float]]] = {"row": {}, "many": {}}
-    for _ in range(rounds):
-        for name, predict in systems.items():
-            for what, rows in (("row", x[:1]), ("many", x)):
-                found = _median_s(partial(predict, rows), seconds)
-                times[what].setdefault(name, []).append(found)
-    return {what: {name: min(found) for name, found in by.items()} for what, by in times.items()}
+    return systems
 
 
 def _median_s(call: Callable[[], object], seconds: float) -> float:

@@ -31,7 +31,7 @@ def make_table(n=260, seed=0):
 @pytest.fixture(scope="module")
 def designed():
     table, y, _ = make_table()
-    return FathomClassifier(time_limit=5, random_state=0).fit(table, y)
+    return FathomClassifier(time_limit=2, random_state=0).fit(table, y)
 
 
 @pytest.fixture(scope="module")
@@ -173,7 +173,7 @@ def test_a_sample_is_a_sample_and_says_so(designed):
 
 def test_numbers_against_scikit_learn():
     x, y = load_diabetes(return_X_y=True, as_frame=True)
-    model = FathomRegressor(time_limit=4, random_state=0).fit(x[:300], y[:300])
+    model = FathomRegressor(time_limit=2, random_state=0).fit(x[:300], y[:300])
     found = gather_report(model, x[300:], y[300:], target_name="progress")
     figures = {metric.name: metric for metric in found.metrics}
     predicted = model.predict(x[300:])

@@ -136,17 +136,25 @@ LONG_FUNCTIONS = {
 }
 
 
+def functions_in(node):
+    """Yield the functions of a file, without a look at expressions, which are most of it."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.stmt | ast.ExceptHandler | ast.match_case):
+            if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
+                yield child
+            yield from functions_in(child)
+
+
 def test_no_function_is_over_50_lines_without_its_docstring():
     long = {}
     folders = ("src", "tests", "benchmarks", "docs", "examples")
     for path in (path for folder in folders for path in (ROOT / folder).rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                text = node.body[0] if ast.get_docstring(node) is not None else None
-                n_told = text.end_lineno - text.lineno + 1 if text else 0
-                n_lines = node.end_lineno - node.lineno + 1 - n_told
-                if n_lines > 50:
-                    long[f"{path.relative_to(ROOT).as_posix()}:{node.name}"] = n_lines
+        for node in functions_in(ast.parse(path.read_text())):
+            text = node.body[0] if ast.get_docstring(node, clean=False) is not None else None
+            n_told = text.end_lineno - text.lineno + 1 if text else 0
+            n_lines = node.end_lineno - node.lineno + 1 - n_told
+            if n_lines > 50:
+                long[f"{path.relative_to(ROOT).as_posix()}:{node.name}"] = n_lines
     assert set(long) == set(LONG_FUNCTIONS), long
 
 

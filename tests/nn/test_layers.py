@@ -1,5 +1,7 @@
 """The same battery for every layer: shapes, counts, gradients, jit, vmap, keys, JSON."""
 
+from functools import cache
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -68,10 +70,13 @@ def in_float64(tree):
     return jax.tree.map(lambda leaf: leaf.astype(jnp.float64), tree)
 
 
-def make(described, shape, seed=0):
+def make_anew(described, shape, seed=0):
     layer = in_float64(described.build(shape, jax.random.key(seed)))
     x = jax.random.normal(jax.random.key(seed + 1), (8, *shape), jnp.float64)
     return layer, x
+
+
+make = cache(make_anew)
 
 
 @battery
@@ -88,8 +93,8 @@ def test_gradient_is_that_of_finite_differences(float64, described, shape):
     parameters, others = partition(layer)
     key = jax.random.key(5)
 
+    @jax.jit
     def output(parameters, x):
-        parameters, x = jax.tree.map(jnp.asarray, (parameters, x))
         layer = eqx.combine(parameters, others)
         return layer(x), layer.train(x, key)[0]
 
@@ -110,8 +115,8 @@ def test_jit_and_vmap_change_nothing(float64, described, shape):
 
 @battery
 def test_same_key_same_weights_and_same_training_output(float64, described, shape):
-    first, x = make(described, shape)
-    second, _ = make(described, shape)
+    first, x = make_anew(described, shape)
+    second, _ = make_anew(described, shape)
     assert all(map(np.array_equal, jax.tree.leaves(first), jax.tree.leaves(second)))
     one, two = (layer.train(x, jax.random.key(9))[0] for layer in (first, second))
     np.testing.assert_array_equal(one, two)

@@ -158,9 +158,13 @@ def test_tall_is_trained_against_fat_until_it_is_stopped(opened_at, served, clie
     assert page.get_by_test_id("lines").locator("tbody tr").count() == 3
 
 
+def points(share):
+    """Return percentage points as the page has them: of two as near, those farther from 0."""
+    return Decimal(100 * share).quantize(Decimal("0.1"), ROUND_HALF_UP)
+
+
 def percent(share):
-    """Return a share as the page has it: of two that are as near, the greater one."""
-    return f"{Decimal(100 * share).quantize(Decimal('0.1'), ROUND_HALF_UP)}%"
+    return f"{points(share)}%"
 
 
 def test_tall_against_fat_is_seen_to_its_end_with_the_numbers_of_python(opened_at, served, client):
@@ -197,7 +201,7 @@ def test_tall_against_fat_is_seen_to_its_end_with_the_numbers_of_python(opened_a
     state = page.get_by_test_id("state").text_content().replace("−", "-")
     difference = np.median(said["lines"][1]["errors"]) - np.median(said["lines"][0]["errors"])
     assert verdict["difference"] == pytest.approx(difference, abs=1e-9)
-    assert f"Difference {100 * difference:+.1f} points".replace("+0.0", "0.0") in state
+    assert f"Difference {points(difference):+} points".replace("+0.0", "0.0") in state
     how = {"better": "err less than", "worse": "err more than"}
     assert how.get(verdict["finding"], "cannot be told from") in state
     page.get_by_text("In words").click()

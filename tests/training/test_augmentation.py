@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from scipy.ndimage import map_coordinates
 
-from fathom.training.augmentation import _affine_positions, _interpolate, augment
+from fathom.training import augmentation
+from fathom.training.augmentation import _affine_positions, _interpolate
 from fathom.training.recipe import Augmentation
 
+augment = jax.jit(augmentation.augment, static_argnums=2)  # as training does
 IMAGES = np.random.default_rng(0).random((5, 7, 6, 2)).astype(np.float32)
 
 

@@ -14,7 +14,7 @@ from fathom.nn.embedding import GainLayer
 from fathom.nn.layer import AbstractLayer
 from fathom.nn.network import Network
 from fathom.nn.normalization import BatchNormLayer
-from fathom.nn.xla import jnp
+from fathom.nn.xla import Array, jax, jitted
 
 Check: TypeAlias = Callable[[], None]
 """Called now and then within long work; what it raises ends the work."""
@@ -132,7 +132,7 @@ def inputs_of(
     last = max((place[0] for place in places), default=-1)
     for begin in range(0, len(x), ROWS_AT_ONCE):
         check()
-        h = jnp.asarray(x[begin : begin + ROWS_AT_ONCE]).astype(jnp.float32)
+        h = jax.device_put(np.asarray(x[begin : begin + ROWS_AT_ONCE], np.float32))
         for number, layer in enumerate(network.layers[: last + 1]):
             if (number,) in parts:
                 parts[(number,)].append(np.asarray(h))
@@ -141,9 +141,14 @@ def inputs_of(
                 for position, one in enumerate(layer.layers):
                     if (number, position) in parts:
                         parts[(number, position)].append(np.asarray(inner))
-                    inner = one(inner)
-            h = layer(h)
+                    inner = _through(one, inner)
+            h = _through(layer, h)
     return {place: np.concatenate(found) for place, found in parts.items()}
+
+
+@jitted()
+def _through(layer: AbstractLayer, h: Array) -> Array:
+    return layer(h)
 
 
 def features_of(layer: AbstractLayer, h: np.ndarray, n_channels: int) -> np.ndarray:

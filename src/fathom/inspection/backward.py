@@ -18,7 +18,7 @@ from fathom.nn.embedding import ColumnsLayer, GainLayer
 from fathom.nn.layer import AbstractLayer, partition
 from fathom.nn.normalization import BatchNormLayer, LayerNormLayer
 from fathom.nn.tree import changed, join
-from fathom.nn.xla import Array, PyTree, jax, jnp
+from fathom.nn.xla import Array, PyTree, jax, jitted, jnp
 
 KINDS: dict[type[AbstractLayer], LayerKind] = {
     DenseLayer: "dense",
@@ -86,22 +86,31 @@ def run_forward(layers: Sequence[AbstractLayer], x: np.ndarray, key: Any) -> tup
 def _run_one(layer: AbstractLayer, x: np.ndarray, key: Any) -> Passage:
     kind = kind_of(layer)
     if isinstance(layer, DenseLayer | Conv2DLayer | CombinationLayer):
-        z = np.asarray(layer.combine(jnp.asarray(x)))
-        a = np.asarray(ACTIVATIONS[layer.activation](jnp.asarray(z)))
+        z, a = map(np.asarray, _combine(layer, x))
         return Passage(layer, kind, x, z, a, layer.activation)
     if isinstance(layer, ActivationLayer):
-        a = np.asarray(layer(jnp.asarray(x)))
+        a = np.asarray(_compute(layer, x, None))
         return Passage(layer, kind, x, x, a, layer.activation)
     if isinstance(layer, ResidualLayer):
         inner = run_forward(layer.layers, x, key)
         shortcut = x if layer.projection is None else x @ np.asarray(layer.projection).T
         y = shortcut + inner[-1].a
         return Passage(layer, kind, x, y, y, "identity", inner)
-    y = np.asarray(_compute(layer, jnp.asarray(x), key))
+    y = np.asarray(_compute(layer, x, key))
     return Passage(layer, kind, x, y, y, "identity", key=key)
 
 
-def _compute(layer: AbstractLayer, x: Array, key: Any) -> Array:
+# A layer is one program: compiled operation by operation, a network would be watched for seconds.
+
+
+@jitted()
+def _combine(layer: Any, x: Any) -> tuple[Array, Array]:
+    z = layer.combine(x)
+    return z, ACTIVATIONS[layer.activation](z)
+
+
+@jitted()
+def _compute(layer: AbstractLayer, x: Any, key: Any) -> Array:
     return layer(x) if key is None else layer.train(x, key)[0]
 
 
@@ -134,7 +143,8 @@ def flow_back(passage: Passage, delta: np.ndarray) -> np.ndarray:
     elif isinstance(layer, ResidualLayer):
         passage.x_gradient = _back_through_block(passage, layer, delta)
     else:
-        passage.gradient, passage.x_gradient = _pull_back(passage, delta)
+        pulled, x_gradient = _pull_back(layer, passage.x, passage.key, delta)
+        passage.gradient, passage.x_gradient = pulled, np.asarray(x_gradient)
     return passage.x_gradient
 
 
@@ -157,19 +167,20 @@ def _back_through_block(passage: Passage, block: ResidualLayer, delta: np.ndarra
     return delta @ np.asarray(block.projection) + through_inner
 
 
-def _pull_back(passage: Passage, delta: np.ndarray) -> tuple[PyTree, np.ndarray]:
+@jitted()
+def _pull_back(given: AbstractLayer, x: Any, key: Any, delta: Any) -> tuple[PyTree, Array]:
     """Carry node errors back by the layer's own vector-Jacobian product."""
-    parameters, others = partition(passage.layer)
+    parameters, others = partition(given)
 
     def combine(parameters: PyTree, x: Array) -> Array:
         layer: Any = join(parameters, others)
         if isinstance(layer, Conv2DLayer | CombinationLayer):
             return layer.combine(x)
-        return _compute(layer, x, passage.key)
+        return _compute(layer, x, key)
 
-    _, pull = jax.vjp(combine, parameters, jnp.asarray(passage.x))
-    gradient, x_gradient = pull(jnp.asarray(delta))
-    return gradient, np.asarray(x_gradient)
+    _, pull = jax.vjp(combine, parameters, x)
+    gradient, x_gradient = pull(delta)
+    return gradient, x_gradient
 
 
 def constants_of(passage: Passage) -> dict[str, np.ndarray]:
@@ -190,7 +201,7 @@ def constants_of(passage: Passage) -> dict[str, np.ndarray]:
             "variance": np.asarray(layer.running_variance.value),
         }
     if isinstance(layer, DropoutLayer) and passage.key is not None:
-        kept = _compute(layer, jnp.ones_like(jnp.asarray(x)), passage.key)
+        kept = _compute(layer, np.ones_like(x), passage.key)
         return {"kept": (np.asarray(kept) > 0).astype(np.float64)}
     return {}
 

@@ -17,7 +17,7 @@ from fathom.inspection.svg import Say
 from fathom.nn.architecture import Architecture
 from fathom.nn.layer import partition
 from fathom.nn.network import Network, build
-from fathom.nn.xla import jax, jitted, jnp
+from fathom.nn.xla import Array, jax, jitted, jnp
 from fathom.training.loop import CALL_BYTES, make_plan, pad_for_evaluation
 from fathom.training.machine import platform
 from fathom.training.plan import Examples, Knobs, Plan
@@ -294,7 +294,7 @@ class _Group:
     def run(self, keep_path: bool) -> list[Walk]:
         structure = jax.tree.structure(self.walkers[0].network)
         leaves = zip(*(jax.tree.leaves(walker.network) for walker in self.walkers), strict=True)
-        together = jax.tree.unflatten(structure, [jnp.stack(same) for same in leaves])
+        together = jax.tree.unflatten(structure, [_stacked(same) for same in leaves])
         program = _compiled(self.plan)
         state = program.start(together)
         losses, weights = [], []
@@ -308,10 +308,11 @@ class _Group:
         kept = self.looks if keep_path else [0, self.looks[-1]]
         heights = np.stack(losses, axis=1)
         heights = np.where(np.isfinite(heights), heights, np.inf)
+        walked = jax.tree.map(np.asarray, state.network)
         return [
             Walk(
                 self._describe(walker, heights[number]),
-                jax.tree.map(lambda leaf, n=number: leaf[n], state.network),
+                jax.tree.map(lambda leaf, n=number: jax.device_put(leaf[n]), walked),
                 WeightPath(np.array(kept), np.stack([row[number] for row in weights])),
             )
             for number, walker in enumerate(self.walkers)
@@ -369,6 +370,10 @@ def _compiled(plan: Plan) -> _Compiled:
 def _evaluation(plan: Plan) -> Any:
     """Return the same program for all rules: how one steps does not change what a loss is."""
     return jax.jit(jax.vmap(make_program(plan).evaluate, in_axes=(0, None)))
+
+
+def _stacked(leaves: Sequence[Any]) -> Array:
+    return jax.device_put(np.stack([np.asarray(leaf) for leaf in leaves]))
 
 
 @jitted()

@@ -23,7 +23,7 @@ from fathom.nn.layer import partition
 from fathom.nn.losses import LOSSES
 from fathom.nn.named import LossName, ReductionName
 from fathom.nn.network import Network
-from fathom.nn.xla import PyTree, jax, jnp
+from fathom.nn.xla import Array, PyTree, jax, jnp
 from fathom.training.recipe import Recipe
 
 LEARNING_RATE = 0.1  # of plain gradient descent, where no recipe is given
@@ -111,12 +111,11 @@ def trace(
         passages += run_forward(exact.layers[-1:], hidden, None)
         step, losses, joined = None, None, None
         if target is not None:
-            z = jnp.asarray(passages[-1].z)
-            activation = exact.output.activation
-            losses = np.asarray(LOSSES[loss](z, jnp.asarray(target), activation))
+            last = passages[-1]
+            compute_losses = jax.jit(LOSSES[loss], static_argnums=2)
+            losses = np.asarray(compute_losses(last.z, target, exact.output.activation))
             joined = float(losses.mean() if reduction == "mean" else losses.sum())
             share = 1 / len(rows) if reduction == "mean" else 1.0
-            last = passages[-1]
             errors = output_errors(last.z, last.a, last.activation, target, loss, share)
             upstream = flow_back(last, errors)
             run_backward(passages[:-1], upstream)
@@ -153,7 +152,7 @@ def _chosen_recipe(recipe: Recipe | None, learning_rate: float | None) -> Recipe
 
 def _as_float64(leaf: Any) -> Any:
     is_float = hasattr(leaf, "dtype") and jnp.issubdtype(leaf.dtype, jnp.floating)
-    return jnp.asarray(np.asarray(leaf, np.float64)) if is_float else leaf
+    return jax.device_put(np.asarray(leaf, np.float64)) if is_float else leaf
 
 
 def _targets(
@@ -217,14 +216,15 @@ def _describe_parameters(
     trainable = partition(passage.layer)[0]
     for name in names:
         value = getattr(trainable, name)
-        if not isinstance(value, jax.Array):
+        if not isinstance(value, Array):
             continue
         if not parts:
             yield ParameterTrace(name=name, value=value)
             continue
         direction, rate = (getattr(part, name) for part in parts)
+        new = np.asarray(value) - recipe.learning_rate * np.asarray(direction)
         yield ParameterTrace(
             name=name, value=value, gradient=getattr(passage.gradient, name),
-            direction=direction, new=value - recipe.learning_rate * direction, rate=rate,
+            direction=direction, new=new, rate=rate,
             decays=value.ndim > 1 and recipe.weight_decay > 0,
         )  # fmt: skip

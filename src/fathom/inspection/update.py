@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from fathom.nn.xla import PyTree, jax, jnp
+from fathom.nn.xla import Array, PyTree, jax, jitted, jnp
 from fathom.training.optimizers import make_optimizer, rate_factors
 from fathom.training.recipe import DECOUPLED, Recipe
 
@@ -38,6 +38,16 @@ def first_step(parameters: PyTree, gradient: PyTree, recipe: Recipe) -> Step:
     recipe : Recipe
         Names the optimizer, and its settings.
     """
+    direction, norm = _direction(parameters, gradient, recipe)
+    rates = jax.tree.map(lambda _: 1.0, parameters)
+    if recipe.rates == "by_role":
+        rates = rate_factors(parameters)
+    return Step(direction, rates, float(norm))
+
+
+@jitted(static_argnums=2)  # one program, not one for every operation on every shape
+def _direction(parameters: PyTree, gradient: PyTree, recipe: Recipe) -> tuple[PyTree, Array]:
+    """Return the direction of every parameter, and the length of the gradient before any clip."""
     optimizer = make_optimizer(
         recipe.optimizer, recipe.momentum, recipe.gradient_clip, recipe.beta_2
     )
@@ -48,10 +58,8 @@ def first_step(parameters: PyTree, gradient: PyTree, recipe: Recipe) -> Step:
     norm = jnp.sqrt(sum(jnp.sum(leaf**2) for leaf in jax.tree.leaves(gradient)))
     with jax.numpy_dtype_promotion("standard"):  # optax mixes the types of its counters
         direction, _ = optimizer.update(gradient, optimizer.init(parameters), parameters)
-    rates = jax.tree.map(lambda _: 1.0, parameters)
     if recipe.rates == "by_role":
-        rates = rate_factors(parameters)
-        direction = jax.tree.map(lambda d, rate: rate * d, direction, rates)
+        direction = jax.tree.map(lambda d, rate: rate * d, direction, rate_factors(parameters))
     if is_decoupled:
         direction = jax.tree.map(jnp.add, direction, decay)
-    return Step(direction, rates, float(norm))
+    return direction, norm
