@@ -57,13 +57,13 @@ def test_the_first_epoch_of_a_search_waits_for_nothing_that_later_ones_need(tmp_
     code = """
 import math, os, sys
 import fathom.search.design
-from fathom.cli.watching import SearchView
+from fathom.training.population import _JobMonitor
 
 def say(self, start, epoch):
     print("at the first epoch", *sorted({m.split(".")[0] for m in sys.modules}), flush=True)
     os._exit(0)
 
-SearchView.on_epoch = say
+_JobMonitor.on_epoch = say  # before anybody hears of it, as the rest is loaded then
 fathom.search.design.OPENING_S = math.inf  # however busy the machine is
 import fathom.cli
 sys.argv = "fathom train t.csv --target bought --time-limit 600".split()

@@ -23,7 +23,7 @@ from fathom.nn.layer import partition
 from fathom.nn.losses import LOSSES
 from fathom.nn.named import LossName, ReductionName
 from fathom.nn.network import Network
-from fathom.nn.xla import Array, PyTree, jax, jnp
+from fathom.nn.xla import PyTree, jax, jnp
 from fathom.training.recipe import Recipe
 
 LEARNING_RATE = 0.1  # of plain gradient descent, where no recipe is given
@@ -216,7 +216,7 @@ def _describe_parameters(
     trainable = partition(passage.layer)[0]
     for name in names:
         value = getattr(trainable, name)
-        if not isinstance(value, Array):
+        if not isinstance(value, jax.Array):
             continue
         if not parts:
             yield ParameterTrace(name=name, value=value)

@@ -154,7 +154,7 @@ def is_on_host(tree: Tree) -> bool:
 
 def on_device(tree: M) -> M:
     """Return a tree whose arrays are JAX's."""
-    moved: M = transform(jax.numpy.asarray, tree)
+    moved: M = transform(jax.device_put, tree)
     return moved
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from fathom.errors import TrainingError
 from fathom.nn.architecture import Architecture
 from fathom.nn.network import Network
-from fathom.nn.xla import Array, jax, jnp
+from fathom.nn.xla import jax, jnp
 from fathom.training.engines import choose_program
 from fathom.training.history import (
     EngineName,
@@ -142,7 +142,7 @@ def train(
 
 def _placed(examples: Examples | None) -> Any:
     """Return examples as arrays of JAX."""
-    place = lambda part: part if isinstance(part, Array) else jnp.asarray(part)  # noqa: E731
+    place = lambda part: part if isinstance(part, jax.Array) else jax.device_put(part)  # noqa: E731
     return jax.tree.map(place, examples)
 
 
