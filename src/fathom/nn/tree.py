@@ -96,6 +96,7 @@ def _register(kind: type[Module]) -> None:
 
 def changed(module: M, **values: Any) -> M:
     """Return a module with other values in some of its fields, whatever they are."""
+    assert values.keys() <= module.__dict__.keys()
     made = object.__new__(type(module))
     made.__dict__.update(module.__dict__, **values)
     return made

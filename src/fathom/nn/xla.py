@@ -27,8 +27,11 @@ def is_loaded() -> bool:
 
 def when_loaded(action: Callable[[], None]) -> None:
     """Do something before anything is done with JAX; at once where it is loaded."""
-    _actions.append(action)
     if is_loaded():
+        action()
+        return
+    _actions.append(action)
+    if is_loaded():  # by another thread, between the two
         _act()
     elif "jax" in sys.modules and ONE_AT_A_TIME.acquire(blocking=False):  # by who uses Fathom
         try:
@@ -38,8 +41,12 @@ def when_loaded(action: Callable[[], None]) -> None:
 
 
 def _act() -> None:
-    while _actions:
-        _actions.pop(0)()
+    while True:
+        try:
+            action = _actions.pop(0)
+        except IndexError:  # nothing waits any more
+            return
+        action()
 
 
 def _load() -> None:
