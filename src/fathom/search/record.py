@@ -11,8 +11,7 @@ from pydantic import Field, StringConstraints
 from fathom.data.parsing import ParsedTable
 from fathom.data.trees import Growth
 from fathom.errors import InputError
-from fathom.nn.xla import jax
-from fathom.training.machine import n_cores
+from fathom.training.machine import devices_in_words, n_cores
 from fathom.values import Value
 
 PACKAGES = ("fathom-dnn", "jax", "jaxlib", "numba", "numpy", "scipy", "scikit-learn", "polars")
@@ -106,12 +105,11 @@ def _as_bytes(array: np.ndarray) -> bytes:
 
 def made_with() -> tuple[str, ...]:
     """Return what the last bits of a result depend on besides the data: versions and machine."""
-    devices = jax.devices()
     return (
         *(f"{name} {version(name)}" for name in PACKAGES),
         f"Python {platform.python_version()}",
         f"{platform.system()} {platform.machine()}",
-        f"{len(devices)} × {devices[0].device_kind}",
+        devices_in_words(),
         f"{n_cores()} cores",
     )
 

@@ -39,6 +39,14 @@ def platform() -> str:
     return jax.default_backend() if is_loaded() or _may_be_accelerated() else "cpu"
 
 
+def devices_in_words() -> str:
+    """Say what networks train on: how many devices there are, and of which kind."""
+    if platform() == "cpu" and not is_loaded():
+        return "1 × cpu"
+    devices = jax.devices()
+    return f"{len(devices)} × {devices[0].device_kind}"
+
+
 @cache
 def _may_be_accelerated() -> bool:
     if os.environ.get("JAX_PLATFORMS") == "cpu":
