@@ -65,8 +65,9 @@ def test_what_the_readme_does_with_a_table_goes_as_it_is_written(fathom, custome
         words = shlex.split(re.sub(r"--time-limit \d+", "--time-limit 2", line), comments=True)[1:]
         if words[0] not in ELSEWHERE:
             run = fathom(*words)
-            # A small model is not always as small as asked for, which is said by exit code 1.
-            assert run.code == (words[0] == "compress" and "NOT REACHED" in run.out), run.err
+            # A small model is not always as small or as good as asked for, which exit code 1 says.
+            is_short = "NOT REACHED" in run.out or "WORSE" in run.out
+            assert run.code == (words[0] == "compress" and is_short), run.out + run.err
             done.append(words[0])
     assert done == ["train", "predict", "evaluate", "inspect", "export", "compress"]
     assert pl.read_csv(tmp_path / "predictions.csv").height == customers.height
