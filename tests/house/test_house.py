@@ -86,6 +86,17 @@ def test_a_model_of_a_table_learns_and_predicts_without_jax(tmp_path):
     assert "jax" not in loaded_after(f"{rows}; {use}")
 
 
+def test_jax_comes_from_one_place():
+    # whoever imports it beside `fathom.nn.xla` may find networks it does not know for trees
+    allowed = {"src/fathom/nn/xla.py", "src/fathom/training/council.py"}  # a part it has to ask for
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            if any(name.split(".")[0] == "jax" for name in names):
+                assert str(path.relative_to(ROOT)) in allowed, ast.unparse(node)
+
+
 def test_importing_changes_nothing():
     before = "import os, warnings, signal; e = dict(os.environ); f = list(warnings.filters)"
     after = "import fathom; assert e == dict(os.environ) and f == list(warnings.filters)"

@@ -61,10 +61,8 @@ def _filled(
     weights: tuple[list[list[float]], ...],
     biases: tuple[list[float], ...],
 ) -> "Network":
-    import jax
-    import jax.numpy as jnp
-
     from fathom.nn.network import draw
+    from fathom.nn.xla import jax, jnp
 
     drawn = draw(described, jax.random.key(0))
     pairs = zip(weights, biases, strict=True)
