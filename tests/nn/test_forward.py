@@ -2,6 +2,7 @@
 
 import pickle
 import threading
+from collections import deque
 
 import jax
 import jax.numpy as jnp
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fathom.nn import spread
 from fathom.nn.activations import ACTIVATIONS
 from fathom.nn.architecture import Architecture
 from fathom.nn.blocks import Activation, Dropout, Flatten, Residual
@@ -189,6 +191,29 @@ def test_every_row_is_computed_once_and_an_error_comes_through():
         with pytest.raises((ValueError, KeyError)):
             over_rows(fails, 50_000, 64, n_products)
     assert over_rows(lambda begin, end: True, 50_000, 64, 10**6)
+
+
+def test_rows_are_computed_where_no_further_thread_can_be_had(monkeypatch):
+    def refuse(thread):
+        raise RuntimeError("can't start new thread")
+
+    spread._team.cache_clear()  # whose threads wait already
+    monkeypatch.setattr(spread.threading.Thread, "start", refuse)
+    seen = np.zeros(900, int)
+
+    def work(begin, end):
+        seen[begin:end] += 1
+        return True
+
+    assert spread._side_by_side(work, deque([(0, 400), (400, 900)]), 2)
+    assert (seen == 1).all()
+    spread._team.cache_clear()
+
+
+def test_who_has_rows_computed_finds_numpy_as_it_was():
+    before = np.getbufsize(), np.geterr()
+    assert over_rows(lambda begin, end: np.getbufsize() == spread.BUFFER, 50_000, 64, 10**6)
+    assert (np.getbufsize(), np.geterr()) == before
 
 
 def test_travels_as_its_network():

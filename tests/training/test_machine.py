@@ -112,3 +112,24 @@ def test_where_memory_is_short_training_goes_on_in_parts_and_says_so(monkeypatch
     again, _ = train(network, described, recipe, known, None, steps=history.steps)
     for one, other in itertools.zip_longest(jax.tree.leaves(trained), jax.tree.leaves(again)):
         np.testing.assert_array_equal(one, other)
+
+
+def test_jax_is_asked_for_a_platform_only_where_there_may_be_one(monkeypatch):
+    monkeypatch.setattr(machine, "is_loaded", lambda: False)
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    for may, found in ((False, "cpu"), (True, "gpu")):
+        monkeypatch.setattr(machine, "_may_be_accelerated", lambda may=may: may)
+        assert machine.platform() == found
+        assert isinstance(machine.place(np.ones(2)), jax.Array if may else np.ndarray)
+
+
+def test_a_package_for_an_accelerator_is_noticed(monkeypatch):
+    look = machine._may_be_accelerated.__wrapped__
+    monkeypatch.setattr(machine.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(machine, "entry_points", lambda group: ())
+    monkeypatch.delenv("JAX_PLATFORMS", raising=False)
+    assert not look()
+    monkeypatch.setattr(machine, "entry_points", lambda group: (group,))
+    assert look()
+    monkeypatch.setenv("JAX_PLATFORMS", "cpu")
+    assert not look()

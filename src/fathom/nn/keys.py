@@ -42,9 +42,7 @@ def fold_in(key: Any, number: int) -> Any:
     >>> fold_in(host_key(3), 5)
     array([2464363587,  131619366], dtype=uint32)
     """
-    if key is None or _is_known(key):
-        return _child(key, number)
-    return jax.random.fold_in(key, number)
+    return _child(key, number) if _is_known(key) else jax.random.fold_in(key, number)
 
 
 def split(key: Any, n: int = 2) -> tuple[Any, ...]:
@@ -57,8 +55,7 @@ def split(key: Any, n: int = 2) -> tuple[Any, ...]:
     >>> [bool(one == other) for one, other in zip(split(key, 3), jax.random.split(key, 3))]
     [True, True, True]
     """
-    is_ours = key is None or isinstance(key, np.ndarray)
-    if is_ours or (_is_known(key) and jax.threefry_partitionable.value):
+    if _is_ours(key) or (_is_known(key) and jax.threefry_partitionable.value):
         return tuple(_child(key, number) for number in range(n))
     keys = jax.random.split(key, n)
     return tuple(keys[number] for number in range(n))
@@ -77,9 +74,13 @@ def hollow(shape: tuple[int, ...]) -> Any:
     return np.broadcast_to(np.float32(0), shape)
 
 
+def _is_ours(key: Any) -> bool:
+    return key is None or isinstance(key, np.ndarray)
+
+
 def _is_known(key: Any) -> bool:
     """Tell whether a key's numbers are there to see, and are of the sort that is drawn here."""
-    if isinstance(key, np.ndarray):
+    if _is_ours(key):
         return True
     return not isinstance(key, jax.core.Tracer) and str(jax.random.key_impl(key)) == "threefry2x32"
 
@@ -87,7 +88,7 @@ def _is_known(key: Any) -> bool:
 def _child(key: Any, number: int) -> Any:
     if key is None:
         return None
-    is_ours = isinstance(key, np.ndarray)
+    is_ours = _is_ours(key)
     first, second = np.asarray(key if is_ours else jax.random.key_data(key)).tolist()
     drawn = np.array(_threefry(first, second, 0, number & MASK), np.uint32)
     if is_ours:

@@ -4,7 +4,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache, lru_cache
 from itertools import pairwise
 from queue import SimpleQueue
@@ -145,11 +145,12 @@ class _Team:
         self._size = 0
 
     def do(self, shares: list[_Share]) -> None:
-        """Have shares done, and do not wait for it."""
-        while self._size < len(shares):
-            threading.Thread(target=self._serve, name="fathom-rows", daemon=True).start()
-            self._size += 1
-        for share in shares:
+        """Have shares done, and do not wait for it; without a thread who asks does all."""
+        with suppress(RuntimeError):
+            while self._size < len(shares):
+                threading.Thread(target=self._serve, name="fathom-rows", daemon=True).start()
+                self._size += 1
+        for share in shares[: self._size]:
             self._shares.put(share)
 
     def _serve(self) -> None:

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from fathom.data.sketches import QuantileSketch
 from fathom.data.splitting import Fold
 from fathom.data.trees import Growth, TreeView, n_tree_columns
 from fathom.data.views import View
-from fathom.nn.xla import Array, jax
+from fathom.nn.xla import Array
 from fathom.training.calibration import (
     binary_log_loss,
     calibrated_log_loss,
@@ -22,7 +22,7 @@ from fathom.training.calibration import (
     softmax,
 )
 from fathom.training.loop import Judge
-from fathom.training.machine import platform
+from fathom.training.machine import place
 from fathom.training.plan import Examples
 
 LARGEST_LOG = 1e300  # target of whose logarithm there is a way back
@@ -165,7 +165,7 @@ class Material:
         # Brought to spread 1 for what learns from it with squares, which would overflow otherwise.
         self._learned = self.scales[False].encode(y) if self.scales else y
         self._aims = {is_log: self._aim(is_log) for is_log in list(self.scales) or [False]}
-        self._weight = self._place(weight.astype(np.float32))
+        self._weight = place(weight.astype(np.float32))
 
     @property
     def held_out_rows(self) -> np.ndarray:
@@ -182,16 +182,12 @@ class Material:
         """Number of classes, 0 where numbers or labels are predicted."""
         return len(self.target.classes)
 
-    def _place(self, numbers: np.ndarray) -> Any:
-        """Return numbers where networks train: an accelerator keeps them for all of them."""
-        return numbers if platform() == "cpu" else jax.device_put(numbers)
-
     def _aim(self, is_log: bool) -> Array:
         if self.target.task == "classes":
-            return self._place(self.y.astype(np.int32))
+            return place(self.y.astype(np.int32))
         if self.target.task == "labels":
-            return self._place(self.y.astype(np.float32))
-        return self._place(self.scales[is_log].encode(self.y))
+            return place(self.y.astype(np.float32))
+        return place(self.scales[is_log].encode(self.y))
 
     def encoding(self, fold: int) -> TableEncoding:
         """Return the encoding learned from a fold's training rows."""
@@ -282,17 +278,14 @@ class Material:
                 matrix = encoding.encode(self.parsed, view, means)
                 if columns is not None:
                     matrix = join_trees(matrix, encoding.layout, columns)
-                self._matrices[key] = self._place(matrix)
+                self._matrices[key] = place(matrix)
             return Examples(self._matrices[key], self._aims[is_log], self._weight)
 
     def held_out(self, fold: int, view: View, is_log: bool, has_trees: bool) -> Examples:
         """Return the rows a fold holds out."""
         rows = self.folds[fold].held_out
         every = self.examples(fold, view, is_log, has_trees)
-        if platform() != "cpu":
-            return Examples(*(part[rows] for part in every))
-        # by NumPy, so that nothing is compiled for their number
-        return Examples(*(self._place(np.asarray(part)[rows]) for part in every))
+        return Examples(*(part[rows] for part in every))
 
     def predict(self, z: np.ndarray, is_log: bool) -> np.ndarray:
         """Return probabilities, or numbers as the user has them, from sums z."""

@@ -127,7 +127,7 @@ def train(
             engine=engine if steps is None else steps.engine, deadline=deadline, cores=cores,
         )  # fmt: skip
         if program.name == "xla":  # which would fetch what is NumPy's anew in every call
-            examples, held_out = map(_placed, (examples, held_out))
+            examples, held_out = jax.device_put((examples, held_out))
     walk = _Walk(
         architecture, recipe, examples, held_out, start, rows, judge, monitor or Monitor(),
         deadline, program, is_scanned or program.name == "loops", steps, keeper,
@@ -138,12 +138,6 @@ def train(
     shape = walk.steps, walk.batch
     with together.join(program, network, examples, shape) as walk.program:
         return walk.run(network)
-
-
-def _placed(examples: Examples | None) -> Any:
-    """Return examples as arrays of JAX."""
-    place = lambda part: part if isinstance(part, jax.Array) else jax.device_put(part)  # noqa: E731
-    return jax.tree.map(place, examples)
 
 
 def choose_parts(architecture: Architecture, recipe: Recipe, n_rows: int, cores: int) -> int:

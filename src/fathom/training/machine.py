@@ -8,6 +8,8 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from fathom.errors import TrainingError
 from fathom.nn.architecture import Architecture
 from fathom.nn.blocks import Residual
@@ -37,6 +39,11 @@ def platform() -> str:
     JAX is not loaded for it where no accelerator's package is installed.
     """
     return jax.default_backend() if is_loaded() or _may_be_accelerated() else "cpu"
+
+
+def place(numbers: np.ndarray) -> Any:
+    """Return numbers where networks train: on an accelerator once, for all that learn from them."""
+    return numbers if platform() == "cpu" else jax.device_put(numbers)
 
 
 def devices_in_words() -> str:

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Num
 
 from fathom.nn.xla import Array
+from fathom.training.machine import place
 from fathom.training.recipe import Augmentation
 
 EVALUATION_BATCH = 512  # examples evaluated at once
@@ -34,13 +35,13 @@ class Examples(NamedTuple):
 
 
 def hold(x: np.ndarray, y: np.ndarray, weight: np.ndarray) -> Examples:
-    """Return examples in the types that engines compute with, of 32 bits or fewer.
+    """Return examples where networks train, in the types of at most 32 bits that engines know.
 
-    Inputs as few bits as they have; converted here once, and not in every call.
+    They are brought there once, and not in every call.
     """
     kinds = {np.dtype(np.float64): np.float32, np.dtype(np.int64): np.int32}
     return Examples(*(
-        np.asarray(part, kinds.get(part.dtype, part.dtype)) for part in (x, y, weight)
+        place(np.asarray(part, kinds.get(part.dtype, part.dtype))) for part in (x, y, weight)
     ))  # fmt: skip
 
 
