@@ -214,6 +214,7 @@ class _Walk:
         self.recipe, self.examples, self.start = recipe, examples, start
         self.keeper = keeper
         self.midway: tuple[Any, Sums, int] | None = None  # of an epoch that was cut off
+        self.spare: Any = None  # a state whose memory may be written over
         self.n_held_out = 0 if held_out is None else len(held_out.weight)
         self.judge, self.parts = judge, parts
         self.monitor, self.deadline, self.replayed = monitor, deadline, replayed
@@ -245,9 +246,11 @@ class _Walk:
         state = self._begin(self.program.start(network))
         reason = self._why_stop() if self.epochs and self.midway is None else None
         while reason is None:
-            state = self._epoch(state, len(self.epochs) + 1)
+            before, state = state, self._epoch(state, len(self.epochs) + 1)
             if self.best.epoch == len(self.epochs):
                 self.kept = self.program.weights(state)
+            is_kept = self.best.epoch == len(self.epochs) - 1
+            self.spare = None if is_kept or before is state else before
             self._keep(state)
             reason = self._why_stop()
         self._say("stopped", reason)
@@ -310,6 +313,7 @@ class _Walk:
                 if held_out_loss is None or math.isfinite(held_out_loss):
                     self._record(number, sums, held_out_loss, held_out_score)
                     return trained
+            self.spare = trained
             self._roll_back()
         if not self.epochs:
             raise TrainingError(
@@ -324,7 +328,7 @@ class _Walk:
         """Run the calls of one epoch; None for the sums where something was not finite."""
         good, total, first = state, None, 0
         if self.midway is None:
-            state = self.program.fresh(state)
+            state, self.spare = self.program.fresh(state, self.spare), None
         else:
             (state, total, first), self.midway = self.midway, None
         for call in range(first, self.calls):

@@ -103,8 +103,8 @@ class MeshProgram:
         begin = jax.jit(self._optimizer.init, out_shardings=jax.tree.map(self._shared, shapes))
         return State(join(placed, self.place(others, self._whole)), begin(placed))
 
-    def fresh(self, state: State) -> State:
-        """Return a copy that `advance` may overwrite."""
+    def fresh(self, state: State, spare: State | None = None) -> State:
+        """Return a copy that `advance` may overwrite; XLA sees to the memory itself."""
         return jax.tree.map(jnp.copy, state)
 
     def weights(self, state: State) -> Network:

@@ -77,7 +77,7 @@ class Program(NamedTuple):
     start : callable
         network → state.
     fresh : callable
-        state → state that `advance` may overwrite.
+        state, and one that nobody needs any more or None → state that `advance` may overwrite.
     draw : callable
         seed, number of the start, number of the call → what a call's random choices come from.
     advance : callable
@@ -103,7 +103,7 @@ class Program(NamedTuple):
     advance: Callable[..., tuple[State, Sums, Bool[Array, ""]]]
     evaluate: Callable[[Network, Examples], Sums]
     combine: Callable[[Network, Inputs], Float[Array, "rows out"]]
-    fresh: Callable[[State], State]
+    fresh: Callable[[State, State | None], State]
     weights: Callable[[State], Network]
     network: Callable[[Network], Network]
     draw: Callable[[int, int, int], Key[Array, ""]]
@@ -144,7 +144,7 @@ def make_program(plan: Plan) -> Program:
 
     return Program(
         "xla", EVALUATION_BATCH, start, jax.jit(in_products(plan, advance)), jax.jit(evaluate),
-        jax.jit(combine), fresh=lambda state: state, weights=lambda state: state.network,
+        jax.jit(combine), fresh=lambda state, spare: state, weights=lambda state: state.network,
         network=lambda network: network, draw=_draw,
     )  # fmt: skip
 
