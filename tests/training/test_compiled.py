@@ -1,5 +1,6 @@
 """Compiled loops: on every kind of network, loss and rule they take XLA's steps."""
 
+import itertools
 import threading
 
 import equinox as eqx
@@ -19,7 +20,7 @@ from fathom.nn.embedding import Columns, Gain
 from fathom.nn.network import build
 from fathom.nn.normalization import BatchNorm, LayerNorm
 from fathom.training import sharing
-from fathom.training.compiled import can_loop, make_loop_program
+from fathom.training.compiled import LoopProgram, can_loop, make_loop_program
 from fathom.training.loop import make_plan, pad_for_evaluation, train
 from fathom.training.plan import Examples, Knobs
 from fathom.training.program import make_program
@@ -381,5 +382,49 @@ def test_the_loop_trains_by_either_engine_and_says_by_which(engine):
     (first, history), (second, _) = run(), run()
     assert history.steps.engine == engine
     assert history.epochs[-1].train_score > 0.9
+    for one, other in zip(jax.tree.leaves(first), jax.tree.leaves(second), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_state_is_copied_into_the_memory_of_one_that_is_not_needed():
+    architecture = described(Dense(units=3), SOFTMAX)
+    program = make_loop_program(make_plan(architecture, Recipe()), (9,))
+    state = program.start(build(architecture, jax.random.key(0)))
+    spare = program.start(build(architecture, jax.random.key(1)))
+    copied = program.fresh(state, spare)
+    assert copied.learner.parameters is spare.learner.parameters
+    for one, other in zip(copied.learner, state.learner, strict=True):
+        assert one is None or (np.array_equal(one, other) and not np.shares_memory(one, other))
+
+
+@pytest.mark.parametrize("is_tried_again", [False, True])
+def test_memory_that_is_used_again_changes_no_result(monkeypatch, is_tried_again):
+    architecture = described(Dense(units=16), Dense(units=16), SOFTMAX)
+    recipe = Recipe(epochs=60, learning_rate=0.02, patience=30)
+    known = examples(NUMBERS, CLASSES)  # by chance, so that the best epoch is an early one
+    held_out = examples(NUMBERS[::-1] + 0.1, CLASSES)
+    taken, left = LoopProgram.advance, LoopProgram.fresh
+    reused, n_calls = [], itertools.count(1)
+
+    def advance(self, state, *rest):
+        """Take steps; now and then something is not finite after them."""
+        after, sums, is_finite = taken(self, state, *rest)
+        return after, sums, is_finite and not (is_tried_again and next(n_calls) % 12 == 0)
+
+    def run(fresh):
+        nonlocal n_calls
+        n_calls = itertools.count(1)
+        monkeypatch.setattr(LoopProgram, "fresh", fresh)
+        network = build(architecture, jax.random.key(1))
+        return train(network, architecture, recipe, known, held_out, engine="loops")
+
+    def again(self, state, spare=None):
+        reused.append(spare is not None)
+        return left(self, state, spare)
+
+    monkeypatch.setattr(LoopProgram, "advance", advance)
+    (first, history), (second, _) = run(again), run(lambda self, state, _: left(self, state))
+    assert 0 < history.best_epoch < len(history.epochs)
+    assert sum(reused) > len(history.epochs) - 5
     for one, other in zip(jax.tree.leaves(first), jax.tree.leaves(second), strict=True):
         np.testing.assert_array_equal(one, other)

@@ -12,6 +12,7 @@ from fathom.loops.convolution import (
     forward_convolution,
     room_for_convolution,
 )
+from fathom.loops.denormals import flush, restore
 from fathom.loops.dense import backward_dense, forward_dense, room_for_dense
 from fathom.loops.joining import backward_join, backward_shortcut, forward_join
 from fathom.loops.moving import copy, fill, room, scale, turn_round
@@ -278,6 +279,7 @@ def room_aside(layers, statistics, widest, batch):  # type: ignore[no-untyped-de
 @loop
 def combine(chain, parameters, statistics, x, at_once, z):  # type: ignore[no-untyped-def]
     """Write the sums z of the output layer for all examples, so many at once, as when trained."""
+    before = flush()
     width = max(chain.widest, x.shape[1])
     work = room(at_once * chain.places)
     inputs = room(at_once * width)
@@ -292,3 +294,4 @@ def combine(chain, parameters, statistics, x, at_once, z):  # type: ignore[no-un
         seed = np.uint32(0)
         found = forward(chain, parameters, statistics, inputs, batch, work, aside, seed, AT_REST)
         copy(found.reshape(-1), z[begin:end].reshape(-1))
+    restore(before)

@@ -7,6 +7,7 @@ import numpy as np
 
 from fathom.loops.chain import LEARNING, add_shortcut, backward_layer, forward, gather
 from fathom.loops.compiling import loop
+from fathom.loops.denormals import flush, restore
 from fathom.loops.losses import compare
 from fathom.loops.moving import copy
 
@@ -143,6 +144,7 @@ def find_gradient(chain, rules, learner, room, known, chosen, share, seed, sums)
     seed : numpy.uint32
         Seed of the dropout.
     """
+    before = flush()
     batch = len(chosen)
     n_outputs = chain.layers[len(chain.layers) - 1].n_out
     gather(chain, known.x, chosen, room.inputs[: batch * known.x.shape[1]])
@@ -182,6 +184,7 @@ def find_gradient(chain, rules, learner, room, known, chosen, share, seed, sums)
             chain, k, learner.parameters, learner.statistics, batch, room.work, room.aside, back
         )
         error, spare, other = back, other, spare
+    restore(before)
 
 
 @loop
@@ -203,9 +206,11 @@ def compare_chosen(rules, z, known, chosen, share, error, sums):  # type: ignore
 @loop
 def update(pieces, rules, learner, gradient, rate, n_steps):  # type: ignore[no-untyped-def]
     """Take Adam's step with all parameters, piece by piece."""
+    before = flush()
     for k in range(len(pieces)):
         begin, end = pieces[k].begin, pieces[k].end
         update_piece(pieces[k], rules, learner, gradient[begin:end], begin, rate, n_steps)
+    restore(before)
 
 
 @loop

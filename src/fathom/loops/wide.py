@@ -11,6 +11,7 @@ import numpy as np
 from fathom.loops.activations import activate
 from fathom.loops.chain import drop, gather, values_of
 from fathom.loops.compiling import loop
+from fathom.loops.denormals import flush, restore
 from fathom.loops.dense import PANEL, add_errors, add_inputs, pass_back, room_for_dense, spread
 from fathom.loops.descent import compare_chosen, update_piece
 from fathom.loops.meeting import meet
@@ -58,11 +59,12 @@ def advance_share(  # type: ignore[no-untyped-def]
     first, last = batch * share // n_shares, batch * (share + 1) // n_shares
     inputs = room.inputs[first * n_features : last * n_features]
     part = np.float32(1.0 / batch if rules.is_mean else 1.0)
+    before = flush()
     for step in range(len(rows)):
         gather(chain, known.x, rows[step][first:last], inputs)
         n_met += n_shares
         if not meet(counter, n_met):
-            return
+            break
         for k in range(len(chain.layers)):
             _forward(share, n_shares, chain, k, learner.parameters, room, batch, aside, seeds[step])
             n_met += n_shares
@@ -89,6 +91,7 @@ def advance_share(  # type: ignore[no-untyped-def]
                 break
         n_met += n_shares
         meet(counter, n_met)
+    restore(before)
 
 
 @loop

@@ -36,7 +36,7 @@ _LOSSES = {
 _OPTIMIZERS = ("adam", "adamw")
 EVALUATION_ROWS = 256  # examples evaluated at once: their activations stay near the core
 EVALUATION_PICTURES = 32
-LARGE = 2**20  # parameters from which several cores go through them sooner than one
+LARGE = 2**20  # parameters from which several cores copy them sooner than one
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class LoopProgram:
         parameters = _at_line(pack_parameters(network))
         packing = pack(network, self.input_shape, is_by_role=self.plan.rates == "by_role")
         means = tuple(_at_line(np.zeros_like(parameters)) for _ in range(2))
-        return Walker(packing, Learner(parameters, _copy((packing.statistics, None)), *means), 0)
+        return Walker(packing, Learner(parameters, _copy(packing.statistics), *means), 0)
 
     def fresh(self, state: Walker, spare: Walker | None = None) -> Walker:
         """Return a copy that `advance` may overwrite, in the memory of a spare state if given.
@@ -107,13 +107,11 @@ class LoopProgram:
         Memory that a process asks for anew is handed over page by page, each wiped before, which
         takes longer than copying.
         """
+        n_threads = self.cores if len(state.learner.parameters) >= LARGE else 1
         rooms = (None,) * len(state.learner) if spare is None else spare.learner
-        copied = for_each(_copy, tuple(zip(state.learner, rooms, strict=True)), self._threads(state))
+        pairs = tuple(zip(state.learner, rooms, strict=True))
+        copied = for_each(lambda pair: _copy(*pair), pairs, n_threads)
         return replace(state, learner=Learner(*copied))
-
-    def _threads(self, state: Walker) -> int:
-        """Return how many threads go through all parameters."""
-        return self.cores if len(state.learner.parameters) >= LARGE else 1
 
     def weights(self, state: Walker) -> Row:
         """Return what the network is now; it stays so until the state is advanced."""
@@ -149,9 +147,11 @@ class LoopProgram:
         rates = rates.astype(np.float64)
         self._take_steps(state, rules, known, rows, rates, seeds, sums)
         state.n_steps += len(rows)
-        parts = np.array_split(state.learner.parameters, self._threads(state))
-        is_finite = np.isfinite(sums[0]) and all(for_each(_are_finite, parts, len(parts)))
-        return state, self._as_sums(sums), bool(is_finite)
+        # A sum of squares is not finite where any of them is not.
+        with np.errstate(over="ignore", invalid="ignore"):
+            size = np.dot(state.learner.parameters, state.learner.parameters)
+        is_finite = bool(np.isfinite(sums[0]) and np.isfinite(size))
+        return state, self._as_sums(sums), is_finite
 
     def _take_steps(
         self,
@@ -260,18 +260,11 @@ def make_loop_program(plan: Plan, input_shape: Shape, cores: int = 1) -> LoopPro
     return LoopProgram(plan, input_shape, cores)
 
 
-def _copy(part_and_room: tuple[np.ndarray | None, np.ndarray | None]) -> Any:
-    part, room = part_and_room
+def _copy(part: np.ndarray | None, room: np.ndarray | None = None) -> Any:
     if part is None or room is None:
         return None if part is None else _at_line(part)
     room[:] = part
     return room
-
-
-def _are_finite(numbers: np.ndarray) -> bool:
-    """Tell whether all are finite, and their squares: their sum is not where any of them is not."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        return bool(np.isfinite(np.dot(numbers, numbers)))
 
 
 def _at_line(numbers: np.ndarray) -> np.ndarray:

@@ -41,7 +41,7 @@ from fathom.training.together import Together
 
 Judge: TypeAlias = Callable[[np.ndarray], tuple[float, float]]
 MAX_ROLLBACKS = 10
-CALL_FLOP = 1e10  # work of one call of the compiled program: some tenths of a second on a core
+CALL_FLOP = 3e10  # work of one call of the compiled program: some tenths of a second on a core
 CALL_BYTES = 2**26  # memory for the examples of one call
 
 
@@ -246,12 +246,7 @@ class _Walk:
         state = self._begin(self.program.start(network))
         reason = self._why_stop() if self.epochs and self.midway is None else None
         while reason is None:
-            before, state = state, self._epoch(state, len(self.epochs) + 1)
-            if self.best.epoch == len(self.epochs):
-                self.kept = self.program.weights(state)
-            is_kept = self.best.epoch == len(self.epochs) - 1
-            self.spare = None if is_kept or before is state else before
-            self._keep(state)
+            state = self._go_on(state)
             reason = self._why_stop()
         self._say("stopped", reason)
         return self.program.network(self.kept), StartHistory(
@@ -261,6 +256,20 @@ class _Walk:
                 engine=self.program.name, parts=self.parts,
             ),
         )  # fmt: skip
+
+    def _go_on(self, before: Any) -> Any:
+        """Train for an epoch, and keep its weights if they are the best."""
+        state = self._epoch(before, len(self.epochs) + 1)
+        if self.best.epoch == len(self.epochs):
+            self.kept = self.program.weights(state)
+        is_kept = state is before or self.best.epoch == len(self.epochs) - 1
+        self._leave(None if is_kept else before)
+        self._keep(state)
+        return state
+
+    def _leave(self, state: Any) -> None:
+        """Let the memory of a state be written over; XLA sees to it itself."""
+        self.spare = state if self.program.name == "loops" else None
 
     def _begin(self, state: Any) -> Any:
         """Return the state to go on from: the first, or that of a training that was cut off."""
@@ -313,7 +322,7 @@ class _Walk:
                 if held_out_loss is None or math.isfinite(held_out_loss):
                     self._record(number, sums, held_out_loss, held_out_score)
                     return trained
-            self.spare = trained
+            self._leave(trained)
             self._roll_back()
         if not self.epochs:
             raise TrainingError(

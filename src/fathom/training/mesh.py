@@ -104,7 +104,7 @@ class MeshProgram:
         return State(join(placed, self.place(others, self._whole)), begin(placed))
 
     def fresh(self, state: State, spare: State | None = None) -> State:
-        """Return a copy that `advance` may overwrite; XLA sees to the memory itself."""
+        """Return a copy that `advance` may overwrite."""
         return jax.tree.map(jnp.copy, state)
 
     def weights(self, state: State) -> Network:
