@@ -15,7 +15,7 @@ from fathom.loops.convolution import (
 from fathom.loops.denormals import flush, restore
 from fathom.loops.dense import backward_dense, forward_dense, room_for_dense
 from fathom.loops.joining import backward_join, backward_shortcut, forward_join
-from fathom.loops.moving import copy, fill, room, scale, turn_round
+from fathom.loops.moving import copy, fill, room, scale
 from fathom.loops.normalization import backward_norm, forward_norm
 from fathom.loops.numerics import ZERO, random_bits
 from fathom.loops.pooling import backward_pool, forward_pool
@@ -30,6 +30,7 @@ from fathom.loops.records import (
     NORM,
     POOL,
 )
+from fathom.loops.tiles import address, turn
 
 LEARNING, AT_REST = np.int64(1), np.int64(0)
 
@@ -194,7 +195,7 @@ def backward_layer(  # type: ignore[no-untyped-def]
     if layer.kind == COLUMNS:
         columns = inputs[: batch * layer.n_in].reshape(layer.n_in, batch)
         turned = aside[: layer.n_out * batch].reshape(layer.n_out, batch)
-        turn_round(error, turned)
+        turn(address(error), batch, layer.n_out, address(turned), batch)
         backward_columns(layer, chain.embedded, parameters, columns, turned, gradient)
         return
     if k > 0:

@@ -7,9 +7,10 @@ as (columns, batch), what comes out as (features, batch), turned round at the en
 import numpy as np
 
 from fathom.loops.compiling import loop
-from fathom.loops.moving import copy, fill, turn_round
+from fathom.loops.moving import copy, fill
 from fathom.loops.numerics import HALF, ONE, ZERO, cosine, sine
 from fathom.loops.records import AS_IS, PERIODIC, PIECEWISE, THERMOMETER
+from fathom.loops.tiles import address, turn
 
 _TURN = np.float32(6.283185307179586)
 _PER_TURN = np.float32(1 / 6.283185307179586)
@@ -57,7 +58,7 @@ def forward_columns(layer, one_hot, embedded, parameters, x, features, a):  # ty
                 row = first + np.int64(column[r])
                 feature[r] = parameters[layer.table + row * layer.category_units + unit]
             place += 1
-    turn_round(features, a)
+    turn(address(features), features.shape[0], features.shape[1], address(a), a.shape[1])
 
 
 @loop

@@ -38,15 +38,3 @@ def scale(row, factors):  # type: ignore[no-untyped-def]
     """Multiply a row by factors, in its place: a third array that is one of them is slower."""
     for i in range(len(row)):
         row[i] *= factors[i]
-
-
-@loop
-def turn_round(columns, rows):  # type: ignore[no-untyped-def]
-    """Write (features, batch) as (batch, features), in squares that stay in the nearest memory."""
-    n_features, n_rows = columns.shape
-    side = 16
-    for first_row in range(0, n_rows, side):
-        last_row = min(first_row + side, n_rows)
-        for feature in range(n_features):
-            for r in range(first_row, last_row):
-                rows[r, feature] = columns[feature, r]
