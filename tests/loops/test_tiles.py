@@ -11,6 +11,7 @@ from fathom.loops.tiles import (
     VECTORS,
     Ahead,
     Lay,
+    lay_out,
     multiply,
     multiply_ahead,
     turn,
@@ -90,6 +91,18 @@ def test_rows_become_columns_and_nothing_beside_them_changes(n_rows, n_columns):
     turn(matrix.ctypes.data, n_rows, n_columns, columns.ctypes.data, n_rows + 3)
     assert np.array_equal(columns, matrix.T)
     columns[:] = 7
+    assert np.all(whole == 7)
+
+
+@pytest.mark.parametrize("n_rows", [1, TALL - 1, TALL, TALL + 1, 3 * TALL + 2])
+@pytest.mark.parametrize("n_columns", [1, LANES, LANES + 1, WIDE, WIDE + 3])
+def test_columns_are_laid_out_and_nothing_beside_them_changes(n_rows, n_columns):
+    matrix = RNG.normal(size=(n_rows, n_columns + 5)).astype(np.float32)
+    whole, laid = guarded(n_rows, n_columns, n_columns + 3)
+    start = matrix[:, 2:].ctypes.data
+    lay_out(start, n_columns + 5, n_rows, n_columns, laid.ctypes.data, n_columns + 3)
+    assert np.array_equal(laid, matrix[:, 2:-3])
+    laid[:] = 7
     assert np.all(whole == 7)
 
 

@@ -17,11 +17,13 @@ from fathom.nn.combination import Combination
 from fathom.nn.convolution import AveragePool, Conv2D, GlobalAveragePool, MaxPool
 from fathom.nn.dense import Dense
 from fathom.nn.embedding import Columns, Gain
+from fathom.nn.keys import host_key
 from fathom.nn.network import build
 from fathom.nn.normalization import BatchNorm, LayerNorm
 from fathom.training import sharing
 from fathom.training.compiled import LoopProgram, can_loop, make_loop_program
 from fathom.training.loop import make_plan, pad_for_evaluation, train
+from fathom.training.packing import pack
 from fathom.training.plan import Examples, Knobs
 from fathom.training.program import make_program
 from fathom.training.recipe import Augmentation, Recipe
@@ -101,7 +103,8 @@ def assert_same_steps(architecture, recipe, x, y, atol=2e-5, *, hurries=True):
 @pytest.fixture
 def wide(monkeypatch):
     """Have every network of dense layers taken for one whose neurons are shared among cores."""
-    monkeypatch.setattr(sharing, "WIDE", 0)
+    for name in ("WIDE", "FEWEST_SHARED", "FEWEST_ALONE"):
+        monkeypatch.setattr(sharing, name, 0)
 
 
 WIDE_ONE = described(
@@ -130,6 +133,17 @@ def test_any_number_of_cores_takes_the_same_steps_to_the_bit(wide):
         z.append(loops.combine(loops.weights(state), NUMBERS))
     assert found == [found[0]] * 3
     np.testing.assert_allclose(z[1:], [z[0]] * 2, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("units", "batch", "cores", "is_shared"),
+    [(128, 256, 2, False), (512, 256, 2, True), (512, 256, 1, False), (1024, 64, 1, True),
+     (1024, 2, 2, False)],
+)  # fmt: skip
+def test_neurons_are_shared_where_that_is_quicker(units, batch, cores, is_shared):
+    packing = pack(build(described(Dense(units=units), Dense(units=units), SOFTMAX), host_key(0)),
+                   (9,), is_by_role=False)  # fmt: skip
+    assert sharing.is_wide(packing, batch, cores) == is_shared
 
 
 @pytest.mark.parametrize("n_started", [0, 1, 2])

@@ -243,7 +243,7 @@ def test_an_epoch_is_split_into_calls_of_equal_length():
     assert calls > 10
     assert 1000 <= calls * steps < 1000 + calls
     assert split_epoch(7, dense(4), 8) == (1, 7)
-    assert split_epoch(10, large, 320) == (5, 2)  # rather than 4 calls of 3 steps
+    assert split_epoch(10, large, 800) == (5, 2)  # rather than 4 calls of 3 steps
 
 
 def test_steps_in_a_scan_are_steps_one_by_one():

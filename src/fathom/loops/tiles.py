@@ -279,6 +279,64 @@ def turn(start, n_rows, n_columns, result, stride):  # type: ignore[no-untyped-d
             )
 
 
+def _make_rows(n_rows: int) -> Callable[..., None]:
+    """Return what copies so many rows, no longer than a register, from where they lie to elsewhere.
+
+    It takes the address of the first row and the numbers from one to the next, the same of the
+    copies, and how many numbers a row has.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        start, stride, result, stride_of_result, n_columns = arguments
+        rows = _Rows(builder, 1, n_columns)
+        numbers = [ir.Constant(_WHOLE, r) for r in range(n_rows)]
+        read = [rows.read(_after(builder, start, r, stride)) for r in numbers]
+        for r, row in zip(numbers, read, strict=True):
+            rows.write(row, _after(builder, result, r, stride_of_result))
+        return context.get_dummy_value()
+
+    def copied(context, start, stride, result, stride_of_result, n_columns):  # type: ignore[no-untyped-def]
+        whole = types.int64
+        return types.void(whole, whole, whole, whole, whole), generate
+
+    return intrinsic(copied)
+
+
+_tall_rows, _line_rows = _make_rows(TALL), _make_rows(1)
+
+
+@loop
+def lay_out(start, stride, n_rows, n_columns, result, width):  # type: ignore[no-untyped-def]
+    """Write some columns of a matrix as rows that lie one after another, float32.
+
+    Long rows, many of which begin amid a line, are slower to read again and again.
+
+    Parameters
+    ----------
+    start : int
+        Address of the first number.
+    stride : int
+        Numbers from one row of the matrix to the next.
+    n_rows, n_columns : int
+        How many.
+    result : int
+        Address of the first number written.
+    width : int
+        Numbers from one row to the next there.
+    """
+    for column in range(0, n_columns, LANES):
+        wide, row = min(LANES, n_columns - column), 0
+        while row < n_rows:
+            n = TALL if n_rows >= TALL else 1
+            row = min(row, n_rows - n)  # some twice rather than one by one
+            read, written = start + 4 * (row * stride + column), result + 4 * (row * width + column)
+            if n == TALL:
+                _tall_rows(read, stride, written, width, wide)
+            else:
+                _line_rows(read, stride, written, width, wide)
+            row += n
+
+
 _tall_1, _low_1, _line_1 = (_make_tile(n_rows, 1) for n_rows in (TALL, LOW, 1))
 _tall_2, _low_2, _line_2 = (_make_tile(n_rows, 2) for n_rows in (TALL, LOW, 1))
 _fetching = _make_tile(TALL, VECTORS, fetches=True)

@@ -18,7 +18,7 @@ from fathom.loops.meeting import meet
 from fathom.loops.moving import LINE, copy, fill, scale
 from fathom.loops.numerics import ZERO
 from fathom.loops.records import DENSE, DROPOUT
-from fathom.loops.tiles import Ahead, Lay, address, multiply_ahead
+from fathom.loops.tiles import Ahead, Lay, address, lay_out, multiply_ahead
 
 FEW = 32  # neurons whose gradient is worked out at once, and stays near the core
 
@@ -191,16 +191,11 @@ def _part(room, n):  # type: ignore[no-untyped-def]
 
 @loop
 def _lay_out(rows, begin, n, width, laid):  # type: ignore[no-untyped-def]
-    """Write n columns as panels of some width, one after another.
-
-    All products need them, and long rows, many of which begin amid a line, are slower to read.
-    """
-    batch = len(rows)
+    """Write n columns as panels of some width, one after another: all products need them."""
+    batch, n_columns = rows.shape
+    start, result = address(rows) + 4 * begin, address(laid)
     for i in range(0, n, width):
-        few = min(width, n - i)
-        for r in range(batch):
-            place = i * batch + r * width
-            copy(rows[r][begin + i : begin + i + few], laid[place : place + few])
+        lay_out(start + 4 * i, n_columns, batch, min(width, n - i), result + 4 * i * batch, width)
 
 
 @loop

@@ -166,7 +166,7 @@ class LoopProgram:
         """Take steps on one core, or with the batch shared among several where that pays."""
         packing, batch = state.packing, rows.shape[1]
         chain, where = packing.chain, (rules, state.learner)
-        if is_wide(packing, batch):
+        if is_wide(packing, batch, self.cores):
             (room,) = state.rooms_for(1, batch, self.cores)
             advance_side_by_side(
                 packing, *where, room, self.cores, known, rows, rates, seeds, state.n_steps, sums
@@ -203,7 +203,7 @@ class LoopProgram:
         at_once = EVALUATION_ROWS if x.ndim == 2 else EVALUATION_PICTURES
         part = len(x) if x.dtype == np.float32 else EVALUATION_ROWS  # as float32 all at once?
         go = combine if weights.statistics is None else combine_pictures
-        n_threads = self.cores if is_wide(weights.packing, len(x)) else 1
+        n_threads = self.cores if is_wide(weights.packing, len(x), self.cores) else 1
         part = min(part, -(-len(x) // n_threads))
 
         def combine_part(begin: int) -> None:

@@ -232,10 +232,11 @@ def compile_alone(name: LoopsName) -> None:
     with contextlib.suppress(Timeout), _lock(name, timeout=0.0):
         warm_up(name)
         if name == "rows":  # who finds what is above need not wait for what few networks ask for
-            from fathom.training.sharing import WIDE
+            from fathom.training.sharing import FEWEST_ALONE, WIDE
 
-            hidden, softmax = Dense(units=512), Dense(units=2, activation="softmax")
-            _take_a_step((2,), (hidden, hidden, softmax), batch=-(-WIDE // 512**2))
+            units = math.isqrt(FEWEST_ALONE) + 1
+            hidden, softmax = Dense(units=units), Dense(units=2, activation="softmax")
+            _take_a_step((2,), (hidden, hidden, softmax), batch=-(-WIDE // units**2))
 
 
 def _lock(name: LoopsName, timeout: float) -> BaseFileLock:

@@ -17,7 +17,9 @@ from fathom.loops.wide import advance_share
 from fathom.training.packing import Packing
 
 AT_ONCE = 32  # examples whose activations stay near the core
-WIDE = 2**23  # weights times examples of a step from which neurons are shared among cores
+WIDE = 2**22  # weights times examples of a step from which neurons are shared among cores
+FEWEST_SHARED = 2**18  # weights from which that pays
+FEWEST_ALONE = 2**19  # from which one core, too, is quicker so, as they do not stay near it
 _STRIDE = np.uint32(0x9E3779B9)  # from the seed of one part to that of the next
 
 
@@ -62,11 +64,12 @@ def advance_together(
     sums += np.sum(own, axis=0)
 
 
-def is_wide(packing: Packing, batch: int) -> bool:
+def is_wide(packing: Packing, batch: int, cores: int) -> bool:
     """Tell whether a network is of dense layers alone, and worth dividing its neurons."""
     layers = packing.chain.layers
     is_dense = set(layers["kind"].tolist()) <= {DENSE, DROPOUT, ACTIVATION}
-    return is_dense and batch * int(layers[-1]["end"]) >= WIDE
+    n, fewest = int(layers[-1]["end"]), FEWEST_SHARED if cores > 1 else FEWEST_ALONE
+    return is_dense and n >= fewest and batch * n >= WIDE
 
 
 def advance_side_by_side(
