@@ -123,12 +123,13 @@ def test_a_step_of_fewer_moments_is_that_of_sequences_without_the_silence():
     assert_same(*found)
 
 
-def test_where_all_are_equally_long_the_steps_are_those_of_one_length(monkeypatch):
-    monkeypatch.setattr(loop, "CALL_FLOP", 1.0)  # a step a call, as where there are lengths
-    full = KNOWN._replace(x=jnp.maximum(KNOWN.x, 1))
-    one, several = (run(full, RECIPE.model_copy(update={"n_lengths": n}))[0] for n in (1, 2))
-    for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(several), strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+def test_of_one_length_are_the_steps_of_the_plan_itself(monkeypatch):
+    """As if there were no lengths: a program that is handed over has none."""
+    monkeypatch.setattr(loop, "CALL_FLOP", 1.0)  # a step a call
+    plain = make_program(make_plan(DESCRIBED, RECIPE, is_scanned=False))
+    for known, n_lengths in ((KNOWN, 1), (KNOWN._replace(x=jnp.maximum(KNOWN.x, 1)), 2)):
+        found = run(known, RECIPE.model_copy(update={"n_lengths": n_lengths}))[0]
+        assert_same(found, run(known, program=plain)[0])
 
 
 def test_the_same_seed_gives_the_same_bits_and_what_was_cut_short_is_done_again():

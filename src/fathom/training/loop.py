@@ -115,9 +115,8 @@ def train(
         If the loss is not finite even after halving the learning rate ten times, or not even a step
         with one example at a time fits into memory.
     """
-    has_lengths = recipe.n_lengths > 1 and architecture.loss == "ctc"
     lengths = None
-    if has_lengths and program is None and together is None:
+    if architecture.loss == "ctc" and program is None and together is None:
         lengths = choose_lengths(np.asarray(examples.x), recipe.n_lengths)
     # XLA's gradient of a convolution is far slower inside a scan than on its own, on CPU.
     is_scanned = lengths is None and not (network.has_convolution and platform() == "cpu")

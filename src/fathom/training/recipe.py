@@ -111,7 +111,8 @@ class Recipe(Value):
         Examples per step; a training set smaller than it is one batch.
     n_lengths : int, default 1
         Lengths to which sequences may be filled up where they are written down (loss ``"ctc"``),
-        those of a batch alike; each is a program to compile. With 1 all are as long as the longest.
+        those of a batch alike; each is a program to compile. With 1 all are as long as the longest,
+        as on accelerators.
     epochs : int, default 100
         Passes over the training set, at most.
     weight_decay : float, default 0
