@@ -33,7 +33,7 @@ from fathom.search.contest import Entry
 from fathom.search.transcribing import sequence_entry
 from sounds import join, read_digits
 
-N_STRINGS, N_JUDGING = 3000, 200
+N_STRINGS, N_SHOWN = 3000, 200
 SPELLED = (
     "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine",
 )  # fmt: skip
@@ -78,23 +78,34 @@ def network(way: Way, shape: tuple[int, ...], n_signs: int) -> Architecture:
     return Architecture(input_shape=shape, layers=tuple(layers), loss="ctc")
 
 
-def learn(way: Way, epochs: int, heard: object, texts: list[str]) -> FathomTranscriber:
-    def entry(described: Architecture, n: int, seed: int) -> Entry:
-        found = sequence_entry(network(way, described.input_shape, n_signs), n, seed)
-        return replace(found, recipe=found.recipe.model_copy(update={"epochs": epochs}))
+def learn(
+    way: Way, asked: argparse.Namespace, heard: object, texts: list[str]
+) -> FathomTranscriber:
+    changes = {"epochs": asked.epochs, "n_lengths": asked.lengths}
+
+    def entry(described: Architecture, n: int, seed: int, seconds: float) -> Entry:
+        found = sequence_entry(network(way, described.input_shape, n_signs), n, seed, seconds)
+        return replace(found, recipe=found.recipe.model_copy(update=changes))
 
     n_signs = len(set("".join(texts)))
     changed = {"sequence_entry": entry, "n_workers": lambda: 1}
     if not way.is_around:
         changed["between_silences"] = list
     with patch.multiple(transcriber, **changed):
-        return FathomTranscriber(time_limit=None, random_state=0, beam_width=1).fit(heard, texts)
+        model = FathomTranscriber(
+            time_limit=asked.time_limit, random_state=asked.seed, beam_width=1
+        )
+        return model.fit(heard, texts)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--epochs", type=int, default=15)
+    parser.add_argument("--time-limit", type=float, help="seconds, with epochs enough")
+    parser.add_argument("--lengths", type=int, default=3, help="to which batches are filled up")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--judging", type=int, default=200, help="strings that judge")
     parser.add_argument("--only", nargs="*", choices=list(WAYS), default=list(WAYS))
     parser.add_argument("--spelled", action="store_true", help="digits are written as words")
     asked = parser.parse_args()
@@ -106,11 +117,11 @@ def main() -> None:
     train, judge = train_test_split(
         train, test_size=0.2, random_state=0, stratify=digits.digit[train]
     )
-    learned, judging = join(digits, train, N_STRINGS, 0), join(digits, judge, N_JUDGING, 1)
-    some = (learned[0][np.arange(N_JUDGING)], learned[1][:N_JUDGING])
+    learned, judging = join(digits, train, N_STRINGS, 0), join(digits, judge, asked.judging, 1)
+    some = (learned[0][np.arange(N_SHOWN)], learned[1][:N_SHOWN])
     for name in asked.only:
         began = time.process_time()
-        model = learn(WAYS[name], asked.epochs, *learned)
+        model = learn(WAYS[name], asked, *learned)
         took = time.process_time() - began
         of_learned = error_rate(some[1], model.predict(some[0]).tolist())
         said = model.predict(judging[0]).tolist()
@@ -119,7 +130,8 @@ def main() -> None:
         n_cut = sum(one.rpartition(" ")[0] == other for one, other in pairs)
         print(
             f"{name:<36} words wrong: learned {of_learned:6.2%}, judging {of_judging:6.2%}; "
-            f"right but for the last word left out: {n_cut} of {N_JUDGING} ({took:.0f} s)",
+            f"right but for the last word left out: {n_cut} of {asked.judging}; "
+            f"{len(model.history_.starts[0].epochs)} passes, {took:.0f} s of the processor",
             flush=True,
         )
 

@@ -65,8 +65,8 @@ def make_small(patch):
     """Have a small network write, trained by epochs: quick, and compiled once for all."""
     small = lambda n, shape, n_signs, *rest: sequence_network(shape, 24, 1, n_signs, rest[-1])
 
-    def short(described, n, seed):
-        entry = sequence_entry(described, n, seed)
+    def short(described, n, seed, seconds):
+        entry = sequence_entry(described, n, seed, seconds)
         recipe = entry.recipe.model_copy(update={"epochs": 25, "learning_rate": 0.01})
         return type(entry)(entry.name, entry.architecture, recipe)
 

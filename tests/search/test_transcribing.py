@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 
 from fathom.nn.network import build
-from fathom.search.transcribing import STRIDES, choose_sequence, count_products, sequence_network
+from fathom.search.transcribing import (
+    STRIDES,
+    choose_sequence,
+    count_products,
+    sequence_entry,
+    sequence_network,
+)
 
 
 @pytest.mark.parametrize("stride", STRIDES)
@@ -31,3 +37,9 @@ def test_more_time_gives_a_larger_network():
         for seconds in (60.0, 600.0, 6000.0)
     ]
     assert sizes[0] < sizes[1] < sizes[2]
+
+
+def test_lengths_are_compiled_where_there_is_time_for_them_to_pay():
+    described = sequence_network((192, 6), 8, 1, 3)
+    found = [sequence_entry(described, 100, 0, seconds).recipe for seconds in (20.0, 60.0, 600.0)]
+    assert [recipe.n_lengths for recipe in found] == [1, 2, 3]

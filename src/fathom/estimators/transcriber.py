@@ -26,6 +26,7 @@ from fathom.search.contest import Entry, Ground, loss_of
 from fathom.search.everything import learn_side_by_side
 from fathom.search.transcribing import STRIDES, choose_sequence, sequence_entry
 from fathom.training.history import History
+from fathom.training.lengths import AFTER
 from fathom.training.monitor import Deadline, Monitor
 from fathom.training.plan import Examples
 from fathom.training.recipe import Recipe
@@ -34,7 +35,6 @@ from fathom.training.starts import n_workers
 MOST_MOMENTS = 3000  # of one recording: half a minute
 LENGTHS = 64  # recordings are filled up to a multiple of so many moments: few shapes to compile
 AT_ONCE = 32  # recordings that go through the network together
-AFTER = 32  # moments of silence behind a recording, in which a network may say the last sign
 TOGETHER_S = 480.0  # from which each core trains a network; before, one that is trained enough pays
 WORSE = 1.5  # times the least loss of a network beside it, with which one ended in a poor valley
 FEWEST = 20  # recordings to learn from
@@ -140,15 +140,15 @@ class FathomTranscriber(BaseEstimator):
             [text for text, is_kept in zip(texts, kept, strict=True) if is_kept], signs
         )
         n_starts = _starts_for(deadline)
+        seconds = time_for(deadline)
         network = choose_sequence(
-            len(x), x.shape[1:], len(signs), time_for(deadline), max(1, n_workers() // n_starts),
-            stride,
-        )  # fmt: skip
+            len(x), x.shape[1:], len(signs), seconds, max(1, n_workers() // n_starts), stride
+        )
         described = ImageInput(
             height=length, width=hearing.bands, channels=1, is_photo=True, hearing=hearing
         )
         schema = Schema(input=described, target=Target(task="text", signs=signs))
-        entry = sequence_entry(network, len(x), seed)
+        entry = sequence_entry(network, len(x), seed, seconds)
         return self._learn(schema, entry, n_starts, x, aim, monitor or Monitor(), deadline)
 
     def _learn(

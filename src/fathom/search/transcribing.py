@@ -21,6 +21,7 @@ STEPS = {8: (4, 2), 4: (2, 2), 2: (2, 1)}
 TRAINED, TRAINED_S = 60_000, 150.0  # recordings a training should see with so many seconds of cores
 SPEED = 22e9  # operations a second of one core, training convolutions over time by XLA
 FEWEST_PASSES, MOST_PASSES = 6, 60
+LENGTHS_FROM_S = (0.0, 45.0, 150.0)  # seconds from which so many lengths are worth compiling
 STRIDES = tuple(STEPS)  # moments that become one: the first for which texts leave room
 KERNEL = 5  # moments seen by a neuron of the first two layers
 REACH = 16  # moments that a neuron of a block sees beside its own, whatever the stride
@@ -120,11 +121,12 @@ def choose_sequence(
     return chosen
 
 
-def sequence_entry(architecture: Architecture, n: int, seed: int) -> Entry:
-    """Describe how a network for sequences is trained.
+def sequence_entry(architecture: Architecture, n: int, seed: int, seconds: float) -> Entry:
+    """Describe how a network for sequences is trained in so many seconds.
 
-    Recordings are changed in every epoch: moved in time, spoken faster or slower, by a longer or
-    shorter throat, with noise, stretches of time and of frequency hidden.
+    Recordings of like length share a batch. They are changed in every epoch: moved in time, spoken
+    faster or slower, by a longer or shorter throat, with noise, stretches of time and of frequency
+    hidden.
     """
     moments, bands = architecture.input_shape
     changes = Augmentation(
@@ -133,8 +135,8 @@ def sequence_entry(architecture: Architecture, n: int, seed: int) -> Entry:
     )  # fmt: skip
     recipe = Recipe(
         learning_rate=3e-3, weight_decay=0.02, batch_size=16 if n < 2000 else 32,
-        epochs=10 * MOST_PASSES, augmentation=changes, gradient_clip=5.0,
-        validation_fraction=0.1, seed=seed,
+        n_lengths=sum(seconds >= least for least in LENGTHS_FROM_S), epochs=10 * MOST_PASSES,
+        augmentation=changes, gradient_clip=5.0, validation_fraction=0.1, seed=seed,
     )  # fmt: skip
     width = next(one.channels for one in architecture.layers if isinstance(one, Conv1D))
     n_blocks = sum(isinstance(one, Residual) for one in architecture.layers)

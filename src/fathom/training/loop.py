@@ -21,6 +21,7 @@ from fathom.training.history import (
     Steps,
 )
 from fathom.training.keeping import Keeper, Moment, Notes
+from fathom.training.lengths import Lengths, choose_lengths
 from fathom.training.machine import (
     SMALL,
     evaluated_at_once,
@@ -34,7 +35,7 @@ from fathom.training.metrics import score
 from fathom.training.monitor import Deadline, Monitor
 from fathom.training.plan import EVALUATION_BATCH, Examples, Knobs, Plan, Sums
 from fathom.training.recipe import Recipe
-from fathom.training.rows import RowStream
+from fathom.training.rows import AlikeRows, RowStream
 from fathom.training.schedules import learning_rate_factor
 from fathom.training.stopping import Best
 from fathom.training.together import Together
@@ -114,24 +115,30 @@ def train(
         If the loss is not finite even after halving the learning rate ten times, or not even a step
         with one example at a time fits into memory.
     """
+    lengths = None
+    if architecture.loss == "ctc" and program is None and together is None:
+        lengths = choose_lengths(np.asarray(examples.x), recipe.n_lengths)
     # XLA's gradient of a convolution is far slower inside a scan than on its own, on CPU.
-    is_scanned = not (network.has_convolution and platform() == "cpu")
+    is_scanned = lengths is None and not (network.has_convolution and platform() == "cpu")
     if rows is None:
         rows = np.arange(len(examples.weight))
     deadline = deadline or Deadline(None)
     parts = 1
     if program is None:
         parts = steps.parts if steps else choose_parts(architecture, recipe, len(rows), cores)
+        plan = make_plan(architecture, recipe, is_scanned, parts)
         program = choose_program(
-            make_plan(architecture, recipe, is_scanned, parts), network, examples.x,
+            plan, network, examples.x,
             engine=engine if steps is None else steps.engine, deadline=deadline, cores=cores,
         )  # fmt: skip
         if program.name == "xla":  # which would fetch what is NumPy's anew in every call
             examples, held_out = jax.device_put((examples, held_out))
+        if lengths is not None:
+            program = lengths.program(plan)
     walk = _Walk(
         architecture, recipe, examples, held_out, start, rows, judge, monitor or Monitor(),
         deadline, program, is_scanned or program.name == "loops", steps, keeper,
-        parts,
+        parts, lengths,
     )  # fmt: skip
     if together is None or program.name == "loops":
         return walk.run(network)
@@ -210,6 +217,7 @@ class _Walk:
         replayed: Steps | None,
         keeper: Keeper | None,
         parts: int,
+        lengths: Lengths | None,
     ) -> None:
         self.recipe, self.examples, self.start = recipe, examples, start
         self.keeper = keeper
@@ -229,7 +237,9 @@ class _Walk:
             split_epoch(n_steps, architecture, self.batch) if takes_runs else (n_steps, 1)
         )
         self.knobs = Knobs(np.float32(recipe.weight_decay), np.float32(recipe.label_smoothing))
-        self.rows = RowStream(rows, np.random.default_rng([recipe.seed, start]))
+        self.rows: Any = RowStream(rows, np.random.default_rng([recipe.seed, start]))
+        if lengths is not None:
+            self.rows = AlikeRows(self.rows, lengths.needed, self.batch, self.calls)
         self.epochs: list[Epoch] = []
         self.events: list[Event] = []
         self.best = Best()

@@ -80,3 +80,5 @@ class Plan:
     """Parts a batch is worked through in, where it would not fit into memory as a whole."""
     evaluated: int = EVALUATION_BATCH
     """Examples evaluated at once; divides `EVALUATION_BATCH`."""
+    moments: int | None = None
+    """Moments of a sequence that a step works through, behind which it is silent; all, if None."""

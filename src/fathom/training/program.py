@@ -129,6 +129,8 @@ def make_program(plan: Plan) -> Program:
     ) -> tuple[State, Sums, Bool[Array, ""]]:
         # The examples of all steps at once: cheaper than step by step on CPU.
         batches = jax.tree.map(lambda part: part[rows], examples)
+        if plan.moments is not None:
+            batches = batches._replace(x=batches.x[:, :, : plan.moments])
         return take_steps(plan, optimizer, layout, state, batches, key, rates, knobs)
 
     def evaluate(network: Network, examples: Examples) -> Sums:

@@ -109,6 +109,10 @@ class Recipe(Value):
         How the learning rate goes from η towards 0; see `fathom.training.schedules`.
     batch_size : int, default 128
         Examples per step; a training set smaller than it is one batch.
+    n_lengths : int, default 1
+        Lengths to which sequences may be filled up where they are written down (loss ``"ctc"``),
+        those of a batch alike; each is a program to compile. With 1 all are as long as the longest,
+        as on accelerators.
     epochs : int, default 100
         Passes over the training set, at most.
     weight_decay : float, default 0
@@ -146,6 +150,7 @@ class Recipe(Value):
     rates: Literal["equal", "by_role"] = "equal"
     schedule: ScheduleName = "cosine"
     batch_size: int = Field(default=128, ge=1, le=1_000_000)
+    n_lengths: int = Field(default=1, ge=1, le=4)
     epochs: int = Field(default=100, ge=1, le=1_000_000)
     weight_decay: float = Field(default=0.0, ge=0, le=100)
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
