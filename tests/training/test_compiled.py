@@ -327,6 +327,32 @@ def test_classes_where_the_loss_compares_outputs(loss):
     assert_same_steps(described(Dense(units=8), output, loss=loss), recipe, NUMBERS, CLASSES)
 
 
+@pytest.mark.parametrize("is_wide", [False, True])
+def test_what_is_dropped_where_it_lies_is_dropped_as_by_a_layer_of_its_own(is_wide, request):
+    if is_wide:
+        request.getfixturevalue("wide")
+    first, drops, rest = Dense(units=20, activation="mish"), Dropout(rate=0.4), Dense(units=9)
+    at_once = described(first, drops, rest, SOFTMAX)
+    apart = described(first, Dropout(rate=0.0), drops, rest, SOFTMAX)  # a second one is a layer
+    known, rates = examples(NUMBERS, CLASSES), np.full(3, 0.01)
+    rows = RNG.integers(0, ROWS, (3, BATCH)).astype(np.int32)
+    found, weights, n_layers = [], None, []
+    for architecture, before in ((at_once, 0), (apart, 1)):
+        loops = make_loop_program(make_plan(architecture, Recipe()), (9,))
+        state = loops.start(build(architecture, jax.random.key(0)))
+        n_layers.append(len(state.packing.chain.layers))
+        weights = state.learner.parameters.copy() if weights is None else weights
+        state.learner.parameters[:] = weights
+        rules, seeds = loops._rules(0.0, 0.0), np.arange(50, 53, dtype=np.uint32) - before
+        given = loops._as_known(known, 4, 0.0)[0]
+        loops._take_steps(state, rules, given, rows, rates, seeds, np.zeros(4))
+        found.append((state.learner.parameters, loops.combine(loops.weights(state), NUMBERS)))
+    assert n_layers == [3, 4]
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
+    assert not np.allclose(found[0][0], weights, atol=1e-3)
+
+
 def test_dropout_drops_its_share_and_keeps_the_mean():
     architecture = described(Dropout(rate=0.25), Dense(units=9, activation="identity"),
                              loss="squared_error")  # fmt: skip

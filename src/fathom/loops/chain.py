@@ -24,7 +24,6 @@ from fathom.loops.records import (
     COLUMNS,
     CONVOLUTION,
     DENSE,
-    DROPOUT,
     GAIN,
     JOIN,
     NORM,
@@ -130,16 +129,13 @@ def forward(chain, parameters, statistics, inputs, batch, work, aside, seed, is_
         elif layer.kind == ACTIVATION:
             copy(x.reshape(-1), slope.reshape(-1))
             activate(layer.activation, slope.reshape(-1), a.reshape(-1))
-        elif layer.kind == DROPOUT:
-            if is_learning:
-                drop(layer.keep, np.uint32(seed + np.uint32(k)), x, a, slope, 0, layer.n_out)
-            else:
-                copy(x.reshape(-1), a.reshape(-1))
         elif statistics is not None:
             source = _source(layer, inputs, work, batch)
             _forward_of_pictures(
                 layer, parameters, statistics, source, x, slope, a, aside, is_learning
             )
+        if is_learning and layer.keep < 1.0:
+            drop(layer.keep, np.uint32(seed + np.uint32(k)), a, slope, 0, layer.n_out)
     return a
 
 
@@ -159,15 +155,18 @@ def _forward_of_pictures(  # type: ignore[no-untyped-def]
 
 
 @loop
-def drop(keep, seed, x, a, slope, begin, end):  # type: ignore[no-untyped-def]
-    """Keep each value from column `begin` to `end` with a probability, and divide it by that."""
+def drop(keep, seed, a, slope, begin, end):  # type: ignore[no-untyped-def]
+    """Keep each value from column `begin` to `end` with a probability, and divide it by that.
+
+    Its slope as well, by which the error is multiplied on the way back.
+    """
     border = np.uint32(min(keep * 4294967296.0, 4294967295.0))
-    kept, n = np.float32(1.0 / keep), x.shape[1]
-    for r in range(len(x)):
+    kept, n = np.float32(1.0 / keep), a.shape[1]
+    for r in range(len(a)):
         for i in range(begin, end):
             factor = kept if random_bits(seed, np.uint32(r * n + i)) < border else ZERO
-            slope[r, i] = factor
-            a[r, i] = x[r, i] * factor
+            a[r, i] *= factor
+            slope[r, i] *= factor
 
 
 @loop
@@ -213,7 +212,7 @@ def backward_layer(  # type: ignore[no-untyped-def]
             for i in range(len(of_gain)):
                 of_gain[i] += error[r, i] * x[r, i]
         _times_row(error, parameters[layer.weight : layer.weight + layer.n_in], back)
-    elif layer.kind in (DROPOUT, ACTIVATION):
+    elif layer.kind == ACTIVATION:
         _times(error, slope, back)
     elif statistics is not None:
         source, a = (

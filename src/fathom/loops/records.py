@@ -7,7 +7,7 @@ slopes f′ for a batch lie in a working row, at so many places an example.
 
 import numpy as np
 
-COLUMNS, GAIN, DENSE, DROPOUT, ACTIVATION, CONVOLUTION, POOL, NORM, JOIN = range(9)
+COLUMNS, GAIN, DENSE, ACTIVATION, CONVOLUTION, POOL, NORM, JOIN = range(8)
 AS_IS, PIECEWISE, THERMOMETER, PERIODIC = range(4)
 CROSS_ENTROPY, BINARY_CROSS_ENTROPY, SQUARED_ERROR = range(3)
 
@@ -24,7 +24,7 @@ LAYER = np.dtype(
         ("end", np.int64),
         ("weight", np.int64),
         ("bias", np.int64),  # -1: none
-        ("keep", np.float64),  # share that a dropout keeps
+        ("keep", np.float64),  # share of its activations that a dropout behind it keeps, or 1
         # columns only
         ("form", np.int64),
         ("n_numbers", np.int64),

@@ -17,7 +17,7 @@ from fathom.loops.descent import compare_chosen, update_piece
 from fathom.loops.meeting import meet
 from fathom.loops.moving import LINE, copy, fill, scale
 from fathom.loops.numerics import ZERO
-from fathom.loops.records import DENSE, DROPOUT
+from fathom.loops.records import DENSE
 from fathom.loops.tiles import Ahead, Lay, address, lay_out, multiply_ahead
 
 FEW = 32  # neurons whose gradient is worked out at once, and stays near the core
@@ -121,9 +121,6 @@ def _forward(share, n_shares, chain, k, parameters, room, batch, aside, seed):  
     a = values_of(room.work, layer.a, batch, layer.n_out)
     slope = values_of(room.work, layer.slope, batch, layer.n_out)
     is_output = k == len(chain.layers) - 1
-    if layer.kind == DROPOUT:
-        drop(layer.keep, np.uint32(seed + np.uint32(k)), x, a, slope, begin, end)
-        return
     if layer.kind == DENSE:
         add_inputs(layer, parameters, x, a if is_output else slope, begin, end, aside)
     else:
@@ -132,6 +129,8 @@ def _forward(share, n_shares, chain, k, parameters, room, batch, aside, seed):  
     if not is_output:
         for r in range(batch):
             activate(layer.activation, slope[r][begin:end], a[r][begin:end])
+        if layer.keep < 1.0:
+            drop(layer.keep, np.uint32(seed + np.uint32(k)), a, slope, begin, end)
 
 
 @loop

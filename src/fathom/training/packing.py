@@ -16,7 +16,6 @@ from fathom.loops.records import (
     COLUMNS,
     CONVOLUTION,
     DENSE,
-    DROPOUT,
     GAIN,
     JOIN,
     LAYER,
@@ -45,7 +44,7 @@ _FORMS = {
     "as_is": AS_IS, "piecewise": PIECEWISE, "thermometer": THERMOMETER, "periodic": PERIODIC,
 }  # fmt: skip
 _KINDS = {
-    ColumnsLayer: COLUMNS, GainLayer: GAIN, DenseLayer: DENSE, DropoutLayer: DROPOUT,
+    ColumnsLayer: COLUMNS, GainLayer: GAIN, DenseLayer: DENSE, DropoutLayer: ACTIVATION,
     ActivationLayer: ACTIVATION, Conv2DLayer: CONVOLUTION, PoolLayer: POOL,
     GlobalAveragePoolLayer: POOL, BatchNormLayer: NORM, ResidualLayer: JOIN,
     CombinationLayer: DENSE,
@@ -53,6 +52,7 @@ _KINDS = {
 _STATISTICS = 4  # rows of a normalization in the row of statistics, two of them running
 _NOT_INSIDE = (ResidualLayer, FlattenLayer, GlobalAveragePoolLayer, ColumnsLayer)  # of a block
 _ROW_WISE = (ColumnsLayer, GainLayer, DenseLayer, CombinationLayer)  # that take rows, no pictures
+_DROPPED_AT_ONCE = (DenseLayer, ActivationLayer)  # whose activations are, where they lie
 _NORM_NAMES = {"scale": "scale", "shift": "offset"}
 _NAMES = {
     "gain": "weight",
@@ -207,24 +207,29 @@ class _Packer:
 
     def add_all(self, layers: Any, parameters: Any, rates: Any) -> None:
         """Lay out layers; those of a block, then the block's join."""
+        before: AbstractLayer | None = None
         for layer, mine, factor in zip(layers, parameters, rates, strict=True):
             if isinstance(layer, FlattenLayer):  # a picture lies as one row of numbers already
                 self.shape = (math.prod(self.shape),)
+            elif isinstance(layer, DropoutLayer) and isinstance(before, _DROPPED_AT_ONCE):
+                self.records[-1]["keep"] = 1.0 - float(layer.rate.value)
             elif isinstance(layer, ResidualLayer):
-                first, before = len(self.records), self.shape
+                first, shape = len(self.records), self.shape
                 source = self.records[-1]["a"] if self.records else -1
                 self.add_all(layer.layers, mine.layers, factor.layers)
                 # What is left of a block without its layers is the projection.
                 alone = [changed(part, layers=()) for part in (mine, factor)]
                 record = self._add(layer, *alone)
-                record["source"], record["n_source"] = source, math.prod(before)
-                record["channels"], record["channels_out"] = before[-1], self.shape[-1]
+                record["source"], record["n_source"] = source, math.prod(shape)
+                record["channels"], record["channels_out"] = shape[-1], self.shape[-1]
                 self.records[first]["join"] = len(self.records) - 1
             else:
                 self._add(layer, mine, factor)
+            before = layer
 
     def _add(self, layer: AbstractLayer, parameters: PyTree, rates: PyTree) -> Any:
         record = np.zeros(1, LAYER)[0]
+        record["keep"] = 1.0
         end = _place_parameters(record, layer, parameters, rates, self.begin, self.pieces)
         record["kind"], record["n_in"] = _KINDS[type(layer)], math.prod(self.shape)
         record["passes_back"], record["begin"], record["end"] = self.begin > 0, self.begin, end

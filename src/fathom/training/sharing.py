@@ -12,7 +12,7 @@ from fathom.errors import TrainingError
 from fathom.loops.descent import Known, Learner, Room, Rules, find_gradient, update
 from fathom.loops.meeting import calling_off
 from fathom.loops.moving import LINE
-from fathom.loops.records import ACTIVATION, DENSE, DROPOUT
+from fathom.loops.records import ACTIVATION, DENSE
 from fathom.loops.wide import advance_share
 from fathom.training.packing import Packing
 
@@ -67,7 +67,7 @@ def advance_together(
 def is_wide(packing: Packing, batch: int, cores: int) -> bool:
     """Tell whether a network is of dense layers alone, and worth dividing its neurons."""
     layers = packing.chain.layers
-    is_dense = set(layers["kind"].tolist()) <= {DENSE, DROPOUT, ACTIVATION}
+    is_dense = set(layers["kind"].tolist()) <= {DENSE, ACTIVATION}
     n, fewest = int(layers[-1]["end"]), FEWEST_SHARED if cores > 1 else FEWEST_ALONE
     return is_dense and n >= fewest and batch * n >= WIDE
 
