@@ -65,6 +65,16 @@ class Case:
             totals.append(6 * sum(products) - 2 * products[0])
         return self.batch * sum(totals) / len(totals)
 
+    @property
+    def rating_flop(self) -> float:
+        """Operations in matrix products of rating the examples held out, for each step."""
+        if self.is_picture:
+            forward = _forward_flop()
+        else:
+            sizes = [sum(a * b for a, b in pairwise(widths)) for widths in self.members]
+            forward = 2 * sum(sizes) / len(sizes)
+        return forward * self.n_held_out / self.n_steps
+
     def arrays(self) -> tuple[np.ndarray, np.ndarray]:
         """Return examples: random inputs, classes told by a random network of 16 neurons."""
         rng = np.random.default_rng(0)
@@ -79,14 +89,16 @@ class Case:
 
 
 def _picture_flop() -> float:
-    """Operations of one example: convolutions of 3 × 3, the picture halved after the first, last.
+    """Operations of one example of a step; as with dense layers, the first passes no error on."""
+    return 3.0 * _forward_flop() - 2.0 * SIDE**2 * 9 * CHANNELS[0]
 
-    As with dense layers, the first passes no error on.
-    """
+
+def _forward_flop() -> float:
+    """Operations forward: convolutions of 3 × 3, the picture halved after the first and last."""
     first, second, third = CHANNELS
     half, quarter = (SIDE // 2) ** 2, (SIDE // 4) ** 2
-    forward = [SIDE**2 * 9 * first, half * 9 * first * second, half * 9 * second * third]
-    return 6.0 * (sum(forward) + quarter * third * 10) - 2.0 * forward[0]
+    convolutions = SIDE**2 * 9 * first + half * 9 * first * second + half * 9 * second * third
+    return 2.0 * (convolutions + quarter * third * 10)
 
 
 SMALL = (30, 64, 64, 2)
