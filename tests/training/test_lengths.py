@@ -166,3 +166,9 @@ def test_a_training_that_was_cut_off_comes_to_the_same_bits(call):
     with pytest.raises(KeyboardInterrupt):
         run(keeper=held)
     assert_same(run()[0], run(keeper=held)[0])
+
+
+def test_a_recipe_says_nothing_of_lengths_where_there_is_one_as_ever():
+    assert "n_lengths" not in Recipe().model_dump_json()
+    assert Recipe.model_validate_json(Recipe(n_lengths=3).model_dump_json()).n_lengths == 3
+    assert Recipe.model_validate_json(Recipe().model_dump_json()) == Recipe()

@@ -1,8 +1,9 @@
 """A recipe: how a network is trained, as data."""
 
-from typing import Literal, TypeAlias
+from collections.abc import Callable
+from typing import Any, Literal, TypeAlias
 
-from pydantic import Field
+from pydantic import Field, model_serializer
 
 from fathom.values import Value
 
@@ -161,3 +162,11 @@ class Recipe(Value):
     n_starts: int = Field(default=1, ge=1, le=1000)
     combine: Literal["best", "average"] = "best"
     seed: int = Field(default=0, ge=0, lt=2**32)
+
+    @model_serializer(mode="wrap")
+    def _as_ever(self, handler: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+        """Say nothing of lengths where there is one, as files did before there were several."""
+        said = handler(self)
+        if self.n_lengths == 1:
+            said.pop("n_lengths", None)
+        return said
