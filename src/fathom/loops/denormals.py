@@ -1,6 +1,6 @@
 """Numbers too small to have all their digits count as 0 while loops run.
 
-A processor takes some hundred times as long with such a number, below 1.2e-38, as with others, and
+A processor takes some fifty times as long with such a number, below 1.2e-38, as with others, and
 none of them changes a weight. They are not rare: Adam's mean of a weight that gets no gradient any
 more, as that of a rare category or a neuron that has died, is a tenth smaller after every step, and
 after 800 steps as small as that, where rounding keeps it for ever.

@@ -237,7 +237,8 @@ class _Walk:
             split_epoch(n_steps, architecture, self.batch) if takes_runs else (n_steps, 1)
         )
         self.knobs = Knobs(np.float32(recipe.weight_decay), np.float32(recipe.label_smoothing))
-        self.rows: Any = RowStream(rows, np.random.default_rng([recipe.seed, start]))
+        self.rows: RowStream | AlikeRows
+        self.rows = RowStream(rows, np.random.default_rng([recipe.seed, start]))
         if lengths is not None:
             self.rows = AlikeRows(self.rows, lengths.needed, self.batch, self.calls)
         self.epochs: list[Epoch] = []
