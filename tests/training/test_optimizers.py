@@ -13,7 +13,7 @@ from fathom.nn.embedding import Columns, Gain
 from fathom.nn.layer import partition
 from fathom.nn.network import build
 from fathom.training.optimizers import make_optimizer, rate_factors
-from fathom.training.schedules import learning_rate_factor
+from fathom.training.schedules import learning_rate_factors
 
 GRADIENTS = np.random.default_rng(0).normal(size=(5, 4, 3))
 
@@ -154,5 +154,5 @@ def test_clipping_shortens_long_gradients_only(float64):
     ],
 )
 def test_schedules_pass_through_their_points(schedule, points):
-    for progress, factor in points.items():
-        assert learning_rate_factor(schedule, float(progress)) == pytest.approx(factor, abs=1e-12)
+    factors = learning_rate_factors(schedule, np.array([*points]))
+    np.testing.assert_allclose(factors, [*points.values()], rtol=0, atol=1e-12)

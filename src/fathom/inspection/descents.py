@@ -24,7 +24,7 @@ from fathom.training.plan import Examples, Knobs, Plan
 from fathom.training.program import State, make_program
 from fathom.training.recipe import OptimizerName, Recipe
 from fathom.training.rows import RowStream
-from fathom.training.schedules import learning_rate_factor
+from fathom.training.schedules import learning_rate_factors
 from fathom.training.starts import SCALING_ROWS
 
 PLAIN = Recipe(
@@ -321,7 +321,7 @@ class _Group:
     def _advance(self, state: State, n_steps: int) -> State:
         """Take steps, each walker at its learning rate and on its batches."""
         progress = (self.done + np.arange(n_steps) + 0.5) / self.looks[-1]
-        factors = [learning_rate_factor(self.recipe.schedule, t) for t in progress]
+        factors = learning_rate_factors(self.recipe.schedule, progress)
         rates = np.outer([walker.learning_rate for walker in self.walkers], factors)
         if self.batch == self.n:
             rows = np.tile(np.arange(self.n, dtype=np.int32), (len(self.walkers), n_steps, 1))

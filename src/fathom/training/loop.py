@@ -36,7 +36,7 @@ from fathom.training.monitor import Deadline, Monitor
 from fathom.training.plan import EVALUATION_BATCH, Examples, Knobs, Plan, Sums
 from fathom.training.recipe import Recipe
 from fathom.training.rows import AlikeRows, RowStream
-from fathom.training.schedules import learning_rate_factor
+from fathom.training.schedules import learning_rate_factors
 from fathom.training.stopping import Best
 from fathom.training.together import Together
 
@@ -391,9 +391,9 @@ class _Walk:
         middle = self.progress + share * (np.arange(self.steps) + 0.5) / self.steps
         self.progress += share
         full = self.recipe.learning_rate * self.rate_factor
-        rates = [full * learning_rate_factor(self.recipe.schedule, t) for t in middle]
-        self.learning_rate = rates[-1]
-        return np.asarray(rates, np.float32)
+        rates = full * learning_rate_factors(self.recipe.schedule, middle)
+        self.learning_rate = float(rates[-1])
+        return rates.astype(np.float32)
 
     def _note_call(self) -> None:
         """Learn how long it takes from one call to the next, evaluations between them included."""

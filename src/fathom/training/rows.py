@@ -13,7 +13,7 @@ class RowStream:
     """
 
     def __init__(self, rows: np.ndarray, rng: np.random.Generator) -> None:
-        self._rows, self._rng = rows.astype(np.int32), rng
+        self._rows, self._rng = rows.astype(np.intp), rng  # NumPy shuffles these fastest
         self._waiting = np.zeros(0, np.int32)
         self._before = rng.bit_generator.state  # before the permutation of which rows wait
 
@@ -22,7 +22,7 @@ class RowStream:
         parts, found = [self._waiting], len(self._waiting)
         while found < count:
             self._before = self._rng.bit_generator.state
-            parts.append(self._rng.permutation(self._rows))
+            parts.append(self._rng.permutation(self._rows).astype(np.int32))
             found += len(self._rows)
         rows = np.concatenate(parts)
         self._waiting = rows[count:]
