@@ -107,6 +107,13 @@ def wide(monkeypatch):
         monkeypatch.setattr(sharing, name, 0)
 
 
+@pytest.fixture
+def divided(monkeypatch):
+    """Have every batch divided among cores."""
+    for name in ("FEWEST_IN_PART", "WORK_OF_PART"):
+        monkeypatch.setattr(sharing, name, 1)
+
+
 WIDE_ONE = described(
     Dropout(rate=0.0), Dense(units=70, activation="selu"), Activation(activation="tanh"),
     Dense(units=45, activation="mish", has_bias=False), SOFTMAX,
@@ -146,8 +153,12 @@ def test_neurons_are_shared_where_that_is_quicker(units, batch, cores, is_shared
     assert sharing.is_wide(packing, batch, cores) == is_shared
 
 
-@pytest.mark.parametrize("n_started", [0, 1, 2])
-def test_a_core_without_a_thread_is_an_error_and_not_waited_for(wide, monkeypatch, n_started):
+@pytest.mark.parametrize("way", ["wide", "divided"])
+@pytest.mark.parametrize("n_started", [0, 1])
+def test_a_core_without_a_thread_is_an_error_and_not_waited_for(
+    way, request, monkeypatch, n_started
+):
+    request.getfixturevalue(way)
     loops = make_loop_program(make_plan(WITH_DROPOUT, Recipe()), (9,), 3)
     known, rows = examples(NUMBERS, CLASSES), np.zeros((3, BATCH), np.int32)
     knobs = Knobs(jnp.float32(0), jnp.float32(0))
@@ -162,6 +173,9 @@ def test_a_core_without_a_thread_is_an_error_and_not_waited_for(wide, monkeypatc
     monkeypatch.setattr(threading.Thread, "start", start_some)
     with pytest.raises(TrainingError, match=r"a thread for each core.*can't start new thread"):
         loops.advance(state, known, rows, 0, np.zeros(3, np.float32), knobs)
+    monkeypatch.undo()
+    request.getfixturevalue(way)
+    loops.advance(state, known, rows, 0, np.zeros(3, np.float32), knobs)  # there are threads again
 
 
 HIDDEN = [name for name in ACTIVATIONS if name != "softmax"]
@@ -284,15 +298,21 @@ def test_many_pictures_are_convolved_part_by_part():
     assert_same_steps(described(*layers, shape=x.shape[1:]), Recipe(), x, CLASSES)
 
 
+OF_PICTURES = described(
+    Conv2D(channels=6, activation="tanh"), MaxPool(), Flatten(), SOFTMAX, shape=PICTURES.shape[1:]
+)  # fmt: skip
+
+
 @pytest.mark.parametrize("cores", [2, 3])
-def test_a_batch_shared_among_cores_gives_the_same_step(cores):
-    layers = Conv2D(channels=6, activation="tanh"), MaxPool(), Flatten(), SOFTMAX
-    architecture = described(*layers, shape=PICTURES.shape[1:])
-    network, known = build(architecture, jax.random.key(0)), examples(PICTURES, CLASSES)
+@pytest.mark.parametrize(
+    ("architecture", "x"), [(OF_PICTURES, PICTURES), (WIDE_ONE, NUMBERS)], ids=["pictures", "rows"]
+)
+def test_a_batch_divided_among_cores_gives_the_same_step(divided, architecture, x, cores):
+    network, known = build(architecture, jax.random.key(0)), examples(x, CLASSES)
     plan = make_plan(architecture, Recipe(weight_decay=0.1))
     rows = RNG.integers(0, ROWS, (STEPS, BATCH)).astype(np.int32)
     rates, knobs = np.full(STEPS, 0.01, np.float32), Knobs(jnp.float32(0.1), jnp.float32(0))
-    one, several = (make_loop_program(plan, PICTURES.shape[1:], n) for n in (1, cores))
+    one, several = (make_loop_program(plan, x.shape[1:], n) for n in (1, cores))
     alone, expected, _ = one.advance(one.start(network), known, rows, 0, rates, knobs)
     shared, found, _ = several.advance(several.start(network), known, rows, 0, rates, knobs)
     assert len(shared.rooms) == cores
@@ -301,6 +321,43 @@ def test_a_batch_shared_among_cores_gives_the_same_step(cores):
     np.testing.assert_allclose(
         shared.learner.parameters, alone.learner.parameters, rtol=1e-4, atol=1e-5
     )
+
+
+def test_a_batch_divided_among_cores_gives_the_same_bytes_each_time(divided):
+    network, known = build(WITH_DROPOUT, jax.random.key(0)), examples(NUMBERS, CLASSES)
+    rows, knobs = RNG.integers(0, ROWS, (20, BATCH)), Knobs(jnp.float32(0), jnp.float32(0))
+    rows, rates = rows.astype(np.int32), np.full(20, 0.01, np.float32)
+    found = set()
+    for _ in range(5):
+        loops = make_loop_program(make_plan(WITH_DROPOUT, Recipe()), (9,), 2)
+        state, sums, _ = loops.advance(loops.start(network), known, rows, 3, rates, knobs)
+        found.add((state.learner.parameters.tobytes(), float(sums.loss)))
+    assert len(found) == 1
+
+
+def test_parts_of_a_batch_drop_each_their_own(divided):
+    layers = Dense(units=40, activation="identity"), Dropout(rate=0.5), SOFTMAX
+    architecture = described(*layers, shape=(1,))
+    x, y, rows = np.ones((16, 1), np.float32), np.zeros(16, np.int32), np.arange(16, dtype=np.int32)
+    loops = make_loop_program(make_plan(architecture, Recipe()), (1,), 2)
+    state = loops.start(build(architecture, jax.random.key(0)))
+    rates, knobs = np.zeros(1, np.float32), Knobs(jnp.float32(0), jnp.float32(0))
+    state, _, _ = loops.advance(state, examples(x, y), rows[None], 0, rates, knobs)
+    place = int(state.packing.chain.layers[0]["slope"])
+    first, second = (room.work[place * 8 : (place + 40) * 8] for room in state.rooms)
+    assert set(np.unique(first)) == set(np.unique(second)) == {0, 2}
+    assert (first != second).mean() > 0.4
+
+
+@pytest.mark.parametrize(
+    ("units", "batch", "cores", "n"),
+    [(64, 256, 1, 1), (64, 32, 2, 1), (64, 512, 2, 2), (128, 128, 8, 4), (500, 32, 8, 2),
+     (500, 512, 8, 8)],
+)  # fmt: skip
+def test_a_batch_is_divided_where_that_is_quicker(units, batch, cores, n):
+    packing = pack(build(described(Dense(units=units), Dense(units=units), SOFTMAX), host_key(0)),
+                   (9,), is_by_role=False)  # fmt: skip
+    assert sharing.n_parts(packing, batch, cores) == n
 
 
 def test_augmented_pictures_are_those_of_the_same_seed():

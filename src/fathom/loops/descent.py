@@ -9,7 +9,8 @@ from fathom.loops.chain import LEARNING, add_shortcut, backward_layer, forward, 
 from fathom.loops.compiling import loop
 from fathom.loops.denormals import flush, restore
 from fathom.loops.losses import compare
-from fathom.loops.moving import copy
+from fathom.loops.meeting import meet
+from fathom.loops.moving import LINE, add, copy
 
 BETA_1, EPSILON = 0.9, 1e-8  # of Adam
 
@@ -95,11 +96,29 @@ class Room(NamedTuple):
 
 
 @loop
-def advance(chain, pieces, rules, learner, room, known, rows, rates, seeds, n_before, sums):  # type: ignore[no-untyped-def]
+def advance(  # type: ignore[no-untyped-def]
+    share, n_shares, counter, at_once, gradients, chain, pieces, rules, learner, room, known, rows,
+    rates, seeds, n_before, sums,
+):  # fmt: skip
     """Take steps: each example forward, errors back, and every weight a little down the slope.
+
+    Several cores divide the examples of each batch, as long as no example looks at the others. The
+    gradient of a batch is the sum of those of its parts; when all are found, each core adds up and
+    updates some of the parameters.
 
     Parameters
     ----------
+    share, n_shares : int
+        Which core's share this is, from 0, and how many there are; all have to be taken at the same
+        time.
+    counter : numpy.ndarray
+        Where they meet, see `fathom.loops.meeting.meet`. Where that is called off, no further step
+        is begun, and none of the weights means anything any more.
+    at_once : int
+        Examples that are worked through together, as their activations stay near the core.
+    gradients : numpy.ndarray
+        Room for the gradient of each part, shape (shares, parameters or more), the
+        same for all.
     chain : Chain
         The network.
     pieces : numpy.ndarray
@@ -109,7 +128,7 @@ def advance(chain, pieces, rules, learner, room, known, rows, rates, seeds, n_be
     learner : Learner
         What changes.
     room : Room
-        Memory to work in.
+        Memory to work in, of this share alone; with a gradient if that has more than `at_once`.
     known : Known
         All examples.
     rows : numpy.ndarray
@@ -117,16 +136,54 @@ def advance(chain, pieces, rules, learner, room, known, rows, rates, seeds, n_be
     rates : numpy.ndarray
         Learning rate of each step.
     seeds : numpy.ndarray
-        Seed of each step's dropout, uint32.
+        Seed of each step's dropout, uint32, of this share alone.
     n_before : int
         Steps taken before.
     sums : numpy.ndarray
-        Added to: loss, weight, and the parts of the score.
+        Added to: loss, weight, and the parts of the score of this share.
     """
-    share = np.float32(1.0 / rows.shape[1] if rules.is_mean else 1.0)
+    n = len(learner.parameters)
+    first, last = _bounds(rows.shape[1], share, n_shares, 1)
+    begin, end = _bounds(n, share, n_shares, LINE)
+    weight, n_met = np.float32(1.0 / rows.shape[1] if rules.is_mean else 1.0), 0
+    before = flush()
     for step in range(len(rows)):
-        find_gradient(chain, rules, learner, room, known, rows[step], share, seeds[step], sums)
-        update(pieces, rules, learner, room.gradient, rates[step], n_before + step + 1)
+        part, seed, own = rows[step][first:last], seeds[step], gradients[share][:n]
+        _add_gradients(chain, rules, learner, room, known, part, at_once, weight, seed, own, sums)
+        n_met += n_shares
+        if not meet(counter, n_met):
+            break
+        total = gradients[0][begin:end]
+        for other in range(1, n_shares):
+            add(gradients[other][begin:end], total)
+        update(pieces, rules, learner, total, begin, rates[step], n_before + step + 1)
+        n_met += n_shares
+        meet(counter, n_met)
+    restore(before)
+
+
+@loop
+def _bounds(n, share, n_shares, multiple):  # type: ignore[no-untyped-def]
+    """Return where a share of n begins and ends: multiples of a number, but for the last."""
+    whole = (n + multiple - 1) // multiple
+    return (
+        min(n, whole * share // n_shares * multiple),
+        min(n, whole * (share + 1) // n_shares * multiple),
+    )
+
+
+@loop
+def _add_gradients(  # type: ignore[no-untyped-def]
+    chain, rules, learner, room, known, part, at_once, weight, seed, total, sums
+):
+    """Write the gradient of a part of a batch, found for so many examples at once."""
+    first = Room(room.work, room.aside, room.inputs, room.error, room.back, total)
+    for begin in range(0, len(part), at_once):
+        place, own_seed = room if begin else first, np.uint32(seed ^ np.uint32(begin))
+        few = part[begin : begin + at_once]
+        find_gradient(chain, rules, learner, place, known, few, weight, own_seed, sums)
+        if begin:
+            add(room.gradient, total)
 
 
 @loop
@@ -135,8 +192,10 @@ def find_gradient(chain, rules, learner, room, known, chosen, share, seed, sums)
 
     Parameters
     ----------
-    chain, rules, learner, room, known, sums
-        As for `advance`; the gradient is left in the room.
+    chain, rules, learner, known, sums
+        As for `advance`.
+    room : Room
+        Memory to work in; the gradient is left there.
     chosen : numpy.ndarray
         Which examples, int32.
     share : numpy.float32
@@ -144,7 +203,6 @@ def find_gradient(chain, rules, learner, room, known, chosen, share, seed, sums)
     seed : numpy.uint32
         Seed of the dropout.
     """
-    before = flush()
     batch = len(chosen)
     n_outputs = chain.layers[len(chain.layers) - 1].n_out
     gather(chain, known.x, chosen, room.inputs[: batch * known.x.shape[1]])
@@ -184,7 +242,6 @@ def find_gradient(chain, rules, learner, room, known, chosen, share, seed, sums)
             chain, k, learner.parameters, learner.statistics, batch, room.work, room.aside, back
         )
         error, spare, other = back, other, spare
-    restore(before)
 
 
 @loop
@@ -204,13 +261,14 @@ def compare_chosen(rules, z, known, chosen, share, error, sums):  # type: ignore
 
 
 @loop
-def update(pieces, rules, learner, gradient, rate, n_steps):  # type: ignore[no-untyped-def]
-    """Take Adam's step with all parameters, piece by piece."""
-    before = flush()
+def update(pieces, rules, learner, gradient, begin, rate, n_steps):  # type: ignore[no-untyped-def]
+    """Take Adam's step with the parameters from `begin` on that there is a gradient of."""
     for k in range(len(pieces)):
-        begin, end = pieces[k].begin, pieces[k].end
-        update_piece(pieces[k], rules, learner, gradient[begin:end], begin, rate, n_steps)
-    restore(before)
+        first = max(pieces[k].begin, begin)
+        last = min(pieces[k].end, begin + len(gradient))
+        if first < last:
+            g = gradient[first - begin : last - begin]
+            update_piece(pieces[k], rules, learner, g, first, rate, n_steps)
 
 
 @loop

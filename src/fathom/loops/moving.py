@@ -38,3 +38,10 @@ def scale(row, factors):  # type: ignore[no-untyped-def]
     """Multiply a row by factors, in its place: a third array that is one of them is slower."""
     for i in range(len(row)):
         row[i] *= factors[i]
+
+
+@loop
+def add(row, total):  # type: ignore[no-untyped-def]
+    """Add a row to another of the same length."""
+    for i in range(len(row)):
+        total[i] += row[i]

@@ -1,6 +1,6 @@
 """Training by loops that are compiled once for all networks, behind the interface of a program."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from typing import Any, ClassVar
 
@@ -8,10 +8,10 @@ import numpy as np
 
 from fathom.loops.activations import ACTIVATION_CODES
 from fathom.loops.chain import combine, room_aside
-from fathom.loops.descent import Known, Learner, Room, Rules, advance
+from fathom.loops.descent import Known, Learner, Room, Rules
 from fathom.loops.losses import compare
 from fathom.loops.moving import LINE
-from fathom.loops.pictures import advance_pictures, combine_pictures
+from fathom.loops.pictures import combine_pictures
 from fathom.loops.records import BINARY_CROSS_ENTROPY, CROSS_ENTROPY, SQUARED_ERROR
 from fathom.loops.wide import room_for_share
 from fathom.nn.layer import Shape
@@ -22,12 +22,18 @@ from fathom.training.history import EngineName
 from fathom.training.packing import (
     Packing,
     can_pack,
-    is_divisible,
     pack,
     pack_parameters,
 )
 from fathom.training.plan import Examples, Knobs, Plan, Sums
-from fathom.training.sharing import advance_side_by_side, advance_together, for_each, is_wide
+from fathom.training.sharing import (
+    Team,
+    advance_in_parts,
+    advance_side_by_side,
+    for_each,
+    is_wide,
+    n_parts,
+)
 
 _LOSSES = {
     "cross_entropy": CROSS_ENTROPY, "binary_cross_entropy": BINARY_CROSS_ENTROPY,
@@ -55,14 +61,21 @@ class Walker:
     packing: Packing
     learner: Learner
     n_steps: int
+    team: Team = field(default_factory=Team)
     rooms: tuple[Room, ...] = ()
+    gradients: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.float32))
     rooms_are_for: tuple[int, int, int] = (0, 0, 0)
 
     def rooms_for(self, n_rooms: int, batch: int, n_shares: int) -> tuple[Room, ...]:
-        """Return so many rooms, each for so many examples and shares of neurons; they are kept."""
+        """Return so many rooms, each for so many examples and shares of neurons; they are kept.
+
+        As is room for as many gradients, where neurons are not shared.
+        """
         wanted = n_rooms, batch, n_shares
         if self.rooms_are_for != wanted:
-            self.rooms = tuple(_make_room(self.packing, batch, n_shares) for _ in range(n_rooms))
+            made = [_make_room(self.packing, batch, n_shares, n_rooms) for _ in range(n_rooms)]
+            self.rooms, n = tuple(made), _whole_lines(len(self.learner.parameters))
+            self.gradients = _large_room(0 if n_shares else n_rooms * n).reshape(n_rooms, -1)
             self.rooms_are_for = wanted
         return self.rooms
 
@@ -164,25 +177,29 @@ class LoopProgram:
         sums: np.ndarray,
     ) -> None:
         """Take steps on one core, or with the batch shared among several where that pays."""
-        packing, batch = state.packing, rows.shape[1]
-        chain, where = packing.chain, (rules, state.learner)
+        packing, batch, where = state.packing, rows.shape[1], (rules, state.learner)
         if is_wide(packing, batch, self.cores):
             (room,) = state.rooms_for(1, batch, self.cores)
             advance_side_by_side(
-                packing, *where, room, self.cores, known, rows, rates, seeds, state.n_steps, sums
+                state.team,
+                packing,
+                *where,
+                room,
+                self.cores,
+                known,
+                rows,
+                rates,
+                seeds,
+                state.n_steps,
+                sums,
             )
             return
-        is_shared = is_divisible(packing.others) and packing.statistics is not None
-        n_parts = min(self.cores, batch) if is_shared else 1
-        rooms = state.rooms_for(n_parts, -(-batch // n_parts), 0)
-        if n_parts > 1:
-            advance_together(packing, *where, rooms, known, rows, rates, seeds, state.n_steps, sums)
-        else:
-            go = advance if packing.statistics is None else advance_pictures
-            go(
-                chain, packing.pieces, *where, rooms[0], known, rows, rates, seeds,
-                state.n_steps, sums,
-            )  # fmt: skip
+        parts = n_parts(packing, batch, self.cores)
+        rooms = state.rooms_for(parts, -(-batch // parts), 0)
+        advance_in_parts(
+            state.team, packing, *where, rooms, state.gradients, known, rows, rates, seeds,
+            state.n_steps, sums,
+        )  # fmt: skip
 
     def _gather(
         self, examples: Examples, rows: np.ndarray, key: int
@@ -274,6 +291,10 @@ def _at_line(numbers: np.ndarray) -> np.ndarray:
     return copied
 
 
+def _whole_lines(n: int) -> int:
+    return -(-n // LINE) * LINE
+
+
 def _large_room(n: int) -> np.ndarray:
     """Return room as `fathom.loops.moving.room` does, but in NumPy's memory.
 
@@ -317,14 +338,18 @@ def _fixed(values: Any, kind: type) -> np.ndarray:
     return fixed
 
 
-def _make_room(packing: Packing, batch: int, n_shares: int = 0) -> Room:
-    """Make room for steps; where neurons are shared, for each share aside, and for no gradient."""
+def _make_room(packing: Packing, batch: int, n_shares: int, n_rooms: int) -> Room:
+    """Make room for steps; aside for each share of neurons, if they are shared.
+
+    For a gradient, too, where a core adds up those of a few pictures at a time.
+    """
     chain = packing.chain
     wide = batch * chain.widest
     if n_shares:
-        beside, n = n_shares * room_for_share(chain.layers, batch), 0
+        beside = n_shares * room_for_share(chain.layers, batch)
     else:
         beside = room_aside(chain.layers, packing.statistics, chain.widest, batch)
-        n = int(chain.layers[-1]["end"])
+    adds_up = n_rooms > 1 and packing.statistics is not None
+    n = int(chain.layers[-1]["end"]) if adds_up else 0
     sizes = (batch * chain.places, beside, wide, wide, wide, n)
     return Room(*(_large_room(size) for size in sizes))

@@ -9,25 +9,86 @@ import numpy as np
 import threadpoolctl
 
 from fathom.errors import TrainingError
-from fathom.loops.descent import Known, Learner, Room, Rules, find_gradient, update
+from fathom.loops.descent import Known, Learner, Room, Rules, advance
 from fathom.loops.meeting import calling_off
 from fathom.loops.moving import LINE
+from fathom.loops.pictures import advance_pictures
 from fathom.loops.records import ACTIVATION, DENSE
 from fathom.loops.wide import advance_share
-from fathom.training.packing import Packing
+from fathom.training.packing import Packing, is_divisible
 
 AT_ONCE = 32  # examples whose activations stay near the core
 WIDE = 2**22  # weights times examples of a step from which neurons are shared among cores
 FEWEST_SHARED = 2**18  # weights from which that pays
 FEWEST_ALONE = 2**19  # from which one core, too, is quicker so, as they do not stay near it
+FEWEST_IN_PART = 16  # examples of a core's part of a batch of rows,
+WORK_OF_PART = 2**19  # and weights times examples: with less, meeting takes longer than is gained
 _STRIDE = np.uint32(0x9E3779B9)  # from the seed of one part to that of the next
 
 
-def advance_together(
+class Team:
+    """Threads that take shares of the steps of one network, each at the same time as all others.
+
+    They are kept from call to call, as starting them takes longer than some steps.
+    """
+
+    def __init__(self) -> None:
+        self._pool: ThreadPoolExecutor | None = None
+        self._size = 0
+
+    def take_all(self, take: Callable[[int], None], n_shares: int, counter: np.ndarray) -> None:
+        """Have every share taken, the first by who calls; none waits for one that failed.
+
+        Raises
+        ------
+        TrainingError
+            If there are no threads to be had.
+        """
+
+        def take_or_call_off(share: int) -> None:
+            with calling_off(counter):
+                take(share)
+
+        try:
+            with calling_off(counter):
+                taken = [
+                    self._begin(take_or_call_off, share, n_shares) for share in range(1, n_shares)
+                ]
+                take_or_call_off(0)
+                for share in taken:
+                    share.result()
+        except BaseException:
+            self._end()
+            raise
+
+    def _begin(self, take: Callable[[int], None], share: int, n_shares: int) -> Future[None]:
+        """Have a thread of its own take a share."""
+        if self._pool is None or self._size != n_shares:
+            self._end()
+            self._pool, self._size = ThreadPoolExecutor(n_shares - 1), n_shares
+        try:
+            return self._pool.submit(take, share)
+        except RuntimeError as error:
+            raise TrainingError(
+                "a thread for each core, that they share the work of a network",
+                got=str(error),
+                hint="let this process have more threads, or train on one core",
+            ) from error
+
+    def _end(self) -> None:
+        """Wait until no thread is at work."""
+        if self._pool is not None:
+            self._pool.shutdown()
+        self._pool = None
+
+
+def advance_in_parts(
+    team: Team,
     packing: Packing,
     rules: Rules,
     learner: Learner,
     rooms: tuple[Room, ...],
+    gradients: np.ndarray,
     known: Known,
     rows: np.ndarray,
     rates: np.ndarray,
@@ -35,33 +96,45 @@ def advance_together(
     n_before: int,
     sums: np.ndarray,
 ) -> None:
-    """Take steps as `fathom.loops.descent.advance` does, with a room and a core for each part.
+    """Take steps by `fathom.loops.descent.advance`, with some of the examples for each core.
 
-    The gradient of a batch is the sum of those of its parts, as long as no example looks at the
-    others, which in batch normalization they do.
+    As many as there are rooms; with several, gradients are added up in their order. If one of the
+    threads cannot be started or fails, the others stop, and the weights are lost.
+
+    Raises
+    ------
+    TrainingError
+        If there are no threads to be had.
     """
-    share = np.float32(1.0 / rows.shape[1] if rules.is_mean else 1.0)
-    own = [np.zeros_like(sums) for _ in rooms]
+    n_shares, counter = len(rooms), np.zeros(LINE, np.int64)
+    go = advance if packing.statistics is None else advance_pictures
+    at_once = AT_ONCE if n_shares > 1 and packing.statistics is not None else rows.shape[1]
+    own_sums = np.zeros((n_shares, len(sums)))
+    with np.errstate(over="ignore"):
+        own_seeds = [seeds + _STRIDE * np.uint32(share) for share in range(n_shares)]
 
-    def find(core: int, chosen: np.ndarray, seed: np.uint32) -> np.ndarray:
-        """Find the gradient of a core's part of a batch, a few examples at a time."""
-        room, total = rooms[core], np.zeros(0, np.float32)
-        for begin in range(0, len(chosen), AT_ONCE):
-            few, next_seed = chosen[begin : begin + AT_ONCE], np.uint32(seed ^ np.uint32(begin))
-            find_gradient(
-                packing.chain, rules, learner, room, known, few, share, next_seed, own[core]
-            )
-            total = total + room.gradient if begin else room.gradient.copy()
-        return total
+    def take(share: int) -> None:
+        go(
+            share, n_shares, counter, at_once, gradients, packing.chain, packing.pieces, rules,
+            learner, rooms[share], known, rows, rates, own_seeds[share], n_before, own_sums[share],
+        )  # fmt: skip
 
-    with _controller().limit(limits=1, user_api="blas"), ThreadPoolExecutor(len(rooms)) as pool:
-        for step, chosen in enumerate(rows):
-            parts = np.array_split(chosen, len(rooms))
-            with np.errstate(over="ignore"):
-                own_seeds = seeds[step] + _STRIDE * np.arange(len(rooms), dtype=np.uint32)
-            total = sum(pool.map(find, range(len(rooms)), parts, own_seeds))
-            update(packing.pieces, rules, learner, total, rates[step], n_before + step + 1)
-    sums += np.sum(own, axis=0)
+    if n_shares == 1:
+        take(0)
+    else:
+        with _controller().limit(limits=1, user_api="blas"):
+            team.take_all(take, n_shares, counter)
+    sums += np.sum(own_sums, axis=0)
+
+
+def n_parts(packing: Packing, batch: int, cores: int) -> int:
+    """Return in how many parts a batch is divided among cores."""
+    if cores == 1 or not is_divisible(packing.others):
+        return 1
+    if packing.statistics is not None:
+        return min(cores, batch)
+    work = batch * int(packing.chain.layers[-1]["end"])
+    return max(1, min(cores, batch // FEWEST_IN_PART, work // WORK_OF_PART))
 
 
 def is_wide(packing: Packing, batch: int, cores: int) -> bool:
@@ -73,6 +146,7 @@ def is_wide(packing: Packing, batch: int, cores: int) -> bool:
 
 
 def advance_side_by_side(
+    team: Team,
     packing: Packing,
     rules: Rules,
     learner: Learner,
@@ -102,29 +176,7 @@ def advance_side_by_side(
         seeds, n_before, sums,
     )  # fmt: skip
 
-    def take(share: int) -> None:
-        with calling_off(counter):
-            advance_share(share, *given)
-
-    if n_shares == 1:
-        take(0)
-        return
-    with ThreadPoolExecutor(n_shares) as pool, calling_off(counter):
-        taken = [_begin(pool, take, share) for share in range(n_shares)]
-        for share in taken:
-            share.result()
-
-
-def _begin(pool: ThreadPoolExecutor, take: Callable[[int], None], share: int) -> Future[None]:
-    """Have a thread of its own take a share."""
-    try:
-        return pool.submit(take, share)
-    except RuntimeError as error:
-        raise TrainingError(
-            "a thread for each core, that they share the neurons of a wide network",
-            got=str(error),
-            hint="let this process have more threads, or train on one core",
-        ) from error
+    team.take_all(lambda share: advance_share(share, *given), n_shares, counter)
 
 
 def for_each(work: Callable[[Any], Any], tasks: Sequence[Any], n_threads: int) -> list[Any]:
