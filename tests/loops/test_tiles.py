@@ -3,19 +3,10 @@
 import numpy as np
 import pytest
 
+from fathom.loops.layouts import lay_out, take_rows, turn
 from fathom.loops.moving import LINE, room
-from fathom.loops.tiles import (
-    LANES,
-    LOW,
-    TALL,
-    VECTORS,
-    Ahead,
-    Lay,
-    lay_out,
-    multiply,
-    multiply_ahead,
-    turn,
-)
+from fathom.loops.registers import LANES
+from fathom.loops.tiles import LOW, TALL, VECTORS, Ahead, Lay, multiply, multiply_ahead
 
 RNG = np.random.default_rng(0)
 WIDE = LANES * VECTORS
@@ -103,6 +94,17 @@ def test_columns_are_laid_out_and_nothing_beside_them_changes(n_rows, n_columns)
     lay_out(start, n_columns + 5, n_rows, n_columns, laid.ctypes.data, n_columns + 3)
     assert np.array_equal(laid, matrix[:, 2:-3])
     laid[:] = 7
+    assert np.all(whole == 7)
+
+
+@pytest.mark.parametrize("n_columns", [1, LANES, LANES + 1, WIDE + 3])
+def test_rows_are_taken_in_any_order_and_nothing_beside_them_changes(n_columns):
+    matrix = RNG.normal(size=(20, n_columns)).astype(np.float32)
+    rows = np.array([19, 0, 7, 7, 3], np.int32)
+    whole, taken = guarded(1, 5 * n_columns, 5 * n_columns)
+    take_rows(matrix.ctypes.data, rows, n_columns, taken.ctypes.data)
+    assert np.array_equal(taken.reshape(5, n_columns), matrix[rows])
+    taken[:] = 7
     assert np.all(whole == 7)
 
 

@@ -14,8 +14,10 @@ from fathom.loops.convolution import (
 )
 from fathom.loops.denormals import flush, restore
 from fathom.loops.dense import backward_dense, forward_dense, room_for_dense
+from fathom.loops.gains import backward_gain, forward_gain
 from fathom.loops.joining import backward_join, backward_shortcut, forward_join
-from fathom.loops.moving import copy, fill, room, scale
+from fathom.loops.layouts import take_rows, turn
+from fathom.loops.moving import copy, room, scale
 from fathom.loops.normalization import backward_norm, forward_norm
 from fathom.loops.numerics import ZERO, random_bits
 from fathom.loops.pooling import backward_pool, forward_pool
@@ -29,7 +31,7 @@ from fathom.loops.records import (
     NORM,
     POOL,
 )
-from fathom.loops.tiles import address, turn
+from fathom.loops.registers import address
 
 LEARNING, AT_REST = np.int64(1), np.int64(0)
 
@@ -71,17 +73,14 @@ def _source(layer, inputs, work, batch):  # type: ignore[no-untyped-def]
 
 
 @loop
-def gather(chain, x, rows, inputs):  # type: ignore[no-untyped-def]
+def gather(chain, x, rows, inputs, aside):  # type: ignore[no-untyped-def]
     """Collect a batch of examples, laid out as the first layer wants them."""
+    n, batch = x.shape[1], len(rows)
     if chain.layers[0].kind == COLUMNS:
-        columns = inputs.reshape(x.shape[1], len(rows))
-        for place in range(len(rows)):
-            for column in range(x.shape[1]):
-                columns[column, place] = x[rows[place], column]
+        take_rows(address(x), rows, n, address(aside))
+        turn(address(aside), batch, n, address(inputs), batch)
     else:
-        batch = inputs.reshape(len(rows), x.shape[1])
-        for place in range(len(rows)):
-            copy(x[rows[place]], batch[place])
+        take_rows(address(x), rows, n, address(inputs))
 
 
 @loop
@@ -125,7 +124,7 @@ def forward(chain, parameters, statistics, inputs, batch, work, aside, seed, is_
             shown = aside[: layer.n_out * batch].reshape(layer.n_out, batch)
             forward_columns(layer, chain.one_hot, chain.embedded, parameters, columns, shown, a)
         elif layer.kind == GAIN:
-            _times_row(x, parameters[layer.weight : layer.weight + layer.n_in], a)
+            forward_gain(x, parameters[layer.weight : layer.weight + layer.n_in], a)
         elif layer.kind == ACTIVATION:
             copy(x.reshape(-1), slope.reshape(-1))
             activate(layer.activation, slope.reshape(-1), a.reshape(-1))
@@ -206,12 +205,9 @@ def backward_layer(  # type: ignore[no-untyped-def]
             scale(error.reshape(-1), slope.reshape(-1))  # δ = ∂E/∂a f′(z)
         backward_dense(layer, parameters, x, error, back, aside, gradient)
     elif layer.kind == GAIN:
-        of_gain = gradient[layer.weight : layer.weight + layer.n_in]
-        fill(of_gain, ZERO)
-        for r in range(batch):
-            for i in range(len(of_gain)):
-                of_gain[i] += error[r, i] * x[r, i]
-        _times_row(error, parameters[layer.weight : layer.weight + layer.n_in], back)
+        place = layer.weight, layer.weight + layer.n_in
+        gain, of_gain = parameters[place[0] : place[1]], gradient[place[0] : place[1]]
+        backward_gain(x, gain, error, back, of_gain)
     elif layer.kind == ACTIVATION:
         _times(error, slope, back)
     elif statistics is not None:
@@ -255,13 +251,6 @@ def _times(left, right, product):  # type: ignore[no-untyped-def]
 
 
 @loop
-def _times_row(left, row, product):  # type: ignore[no-untyped-def]
-    for r in range(len(left)):
-        for i in range(len(row)):
-            product[r, i] = left[r, i] * row[i]
-
-
-@loop
 def room_aside(layers, statistics, widest, batch):  # type: ignore[no-untyped-def]
     """Return how many numbers the layers need aside, one at a time and at most, for a batch."""
     most = batch * widest
@@ -290,7 +279,7 @@ def combine(chain, parameters, statistics, x, at_once, z):  # type: ignore[no-un
         batch = end - begin
         for place in range(batch):
             rows[place] = begin + place
-        gather(chain, x, rows[:batch], inputs[: batch * x.shape[1]])
+        gather(chain, x, rows[:batch], inputs, aside)
         seed = np.uint32(0)
         found = forward(chain, parameters, statistics, inputs, batch, work, aside, seed, AT_REST)
         copy(found.reshape(-1), z[begin:end].reshape(-1))

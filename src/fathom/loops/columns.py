@@ -7,10 +7,12 @@ as (columns, batch), what comes out as (features, batch), turned round at the en
 import numpy as np
 
 from fathom.loops.compiling import loop
+from fathom.loops.layouts import turn
 from fathom.loops.moving import copy, fill
 from fathom.loops.numerics import HALF, ONE, ZERO, cosine, sine
 from fathom.loops.records import AS_IS, PERIODIC, PIECEWISE, THERMOMETER
-from fathom.loops.tiles import address, turn
+from fathom.loops.registers import address
+from fathom.loops.tiles import Lay, multiply
 
 _TURN = np.float32(6.283185307179586)
 _PER_TURN = np.float32(1 / 6.283185307179586)
@@ -100,20 +102,20 @@ def _wave(layer, parameters, number, part, column, h):  # type: ignore[no-untype
 @loop
 def _mixtures(layer, parameters, x, features):  # type: ignore[no-untyped-def]
     """Mix for every number its parts h: W h + c, behind the numbers as they are if periodic."""
-    h, place = np.empty(x.shape[1], np.float32), 0
+    batch, parts, units, place = x.shape[1], layer.parts, layer.units, 0
+    h = np.empty((parts, batch), np.float32)
     if layer.form == PERIODIC:
         place = _pass(x, 0, layer.n_numbers, features, 0)
+    lay = Lay(1, 0, units, batch, batch, batch, parts, parts)
     for number in range(layer.n_numbers):
-        for unit in range(layer.units):
-            fill(features[place + unit], parameters[layer.shift + number * layer.units + unit])
-        for part in range(layer.parts):
-            _wave(layer, parameters, number, part, x[number], h)
-            mix = layer.mix + (number * layer.parts + part) * layer.units
-            for unit in range(layer.units):
-                weight, feature = parameters[mix + unit], features[place + unit]
-                for r in range(len(h)):
-                    feature[r] += weight * h[r]
-        place += layer.units
+        for unit in range(units):
+            fill(features[place + unit], parameters[layer.shift + number * units + unit])
+        for part in range(parts):
+            _wave(layer, parameters, number, part, x[number], h[part])
+        mix = address(parameters[layer.mix + number * parts * units :])
+        mixed = address(features[place])
+        multiply(lay, mix, address(h), mixed, mixed, units, batch)
+        place += units
     return place
 
 
@@ -151,30 +153,46 @@ def backward_columns(layer, embedded, parameters, x, errors, gradient):  # type:
 
 @loop
 def _backward_mixtures(layer, parameters, x, errors, gradient):  # type: ignore[no-untyped-def]
-    h, back = np.empty(x.shape[1], np.float32), np.empty(x.shape[1], np.float32)
+    batch, parts, units = x.shape[1], layer.parts, layer.units
+    h, back = np.empty((parts, batch), np.float32), np.empty((parts, batch), np.float32)
+    zeros = np.zeros(batch, np.float32)
+    lay = Lay(units, 0, 1, batch, 0, batch, units, units)
     place = layer.n_numbers if layer.form == PERIODIC else 0
     for number in range(layer.n_numbers):
-        column = x[number]
-        for unit in range(layer.units):
-            total, error = ZERO, errors[place + unit]
-            for r in range(len(error)):
-                total += error[r]
-            gradient[layer.shift + number * layer.units + unit] = total
-        for part in range(layer.parts):
-            _wave(layer, parameters, number, part, column, h)
-            mix = layer.mix + (number * layer.parts + part) * layer.units
-            fill(back, ZERO)
-            for unit in range(layer.units):
-                weight, error, total = parameters[mix + unit], errors[place + unit], ZERO
-                for r in range(len(h)):
-                    total += error[r] * h[r]
-                    back[r] += weight * error[r]
-                gradient[mix + unit] = total
-            if layer.form == PERIODIC:
+        for part in range(parts):
+            _wave(layer, parameters, number, part, x[number], h[part])
+        mix = layer.mix + number * parts * units
+        for unit in range(units):
+            error = errors[place + unit]
+            gradient[layer.shift + number * units + unit] = _sum(error)
+            for part in range(parts):
+                gradient[mix + part * units + unit] = _dot(error, h[part])
+        if layer.form == PERIODIC:
+            mixed = address(errors[place])
+            multiply(
+                lay, address(parameters[mix:]), mixed, address(zeros), address(back), parts, batch
+            )
+            for part in range(parts):
                 _backward_wave(
-                    layer, parameters, number * layer.parts + part, column, back, gradient
+                    layer, parameters, number * parts + part, x[number], back[part], gradient
                 )
-        place += layer.units
+        place += units
+
+
+@loop
+def _sum(row):  # type: ignore[no-untyped-def]
+    total = ZERO
+    for r in range(len(row)):
+        total += row[r]
+    return total
+
+
+@loop
+def _dot(left, right):  # type: ignore[no-untyped-def]
+    total = ZERO
+    for r in range(len(left)):
+        total += left[r] * right[r]
+    return total
 
 
 @loop

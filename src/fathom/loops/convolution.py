@@ -12,7 +12,8 @@ import numpy as np
 from fathom.loops.compiling import loop
 from fathom.loops.moving import fill, scale
 from fathom.loops.numerics import ZERO
-from fathom.loops.tiles import Lay, address, multiply
+from fathom.loops.registers import address
+from fathom.loops.tiles import Lay, multiply
 
 
 class Room(NamedTuple):

@@ -9,19 +9,11 @@ narrower than a tile are left to the library.
 import numpy as np
 
 from fathom.loops.compiling import loop
+from fathom.loops.layouts import turn
 from fathom.loops.moving import fill
 from fathom.loops.numerics import ZERO
-from fathom.loops.tiles import (
-    LANES,
-    TALL,
-    VECTORS,
-    Ahead,
-    Lay,
-    address,
-    multiply,
-    multiply_ahead,
-    turn,
-)
+from fathom.loops.registers import LANES, address
+from fathom.loops.tiles import TALL, VECTORS, Ahead, Lay, multiply, multiply_ahead
 
 FEWEST = 8  # inputs or neurons of a layer that is worked out in tiles
 PANEL = LANES * VECTORS  # neurons whose weights are turned, and multiplied, at once

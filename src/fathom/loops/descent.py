@@ -205,7 +205,7 @@ def find_gradient(chain, rules, learner, room, known, chosen, share, seed, sums)
     """
     batch = len(chosen)
     n_outputs = chain.layers[len(chain.layers) - 1].n_out
-    gather(chain, known.x, chosen, room.inputs[: batch * known.x.shape[1]])
+    gather(chain, known.x, chosen, room.inputs, room.aside)
     z = forward(
         chain,
         learner.parameters,

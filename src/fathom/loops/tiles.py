@@ -9,16 +9,25 @@ from collections.abc import Callable
 from itertools import chain
 from typing import Any, NamedTuple
 
-import llvmlite.binding
-import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
 from fathom.loops.compiling import loop
+from fathom.loops.registers import (
+    FLOAT,
+    LANES,
+    NONE,
+    ONE,
+    SHORT,
+    VECTOR,
+    WHOLE,
+    Rows,
+    after,
+    in_all_lanes,
+)
 
-_IS_WIDE = llvmlite.binding.get_host_cpu_features().get("avx512f", False)
-LANES, VECTORS = (16, 2) if _IS_WIDE else (8, 1)  # numbers in a register, registers in a tile's row
+VECTORS = 2 if LANES == 16 else 1  # registers in a tile's row
 TALL, LOW = 8, 4  # rows of tiles
 
 
@@ -67,70 +76,18 @@ class Ahead(NamedTuple):
     tile: int
 
 
-_FLOAT, _WHOLE, _SHORT = ir.FloatType(), ir.IntType(64), ir.IntType(32)
-_VECTOR, _MASK = ir.VectorType(_FLOAT, LANES), ir.VectorType(ir.IntType(1), LANES)
-_POINTER, _ALIGNED = _VECTOR.as_pointer(), ir.Constant(_SHORT, 4)
-_NONE, _ONE, _SIZE = (ir.Constant(_WHOLE, value) for value in (0, 1, 4))
 _BYTE = ir.IntType(8).as_pointer()
-_TO_BE_READ, _SECOND_NEAREST, _DATA = (ir.Constant(_SHORT, value) for value in (0, 2, 1))
-
-
-def _after(builder: Any, address: Any, count: Any, stride: Any) -> Any:
-    """Return the address of the number that is `count` times `stride` numbers further on."""
-    return builder.add(address, builder.mul(builder.mul(count, stride), _SIZE))
-
-
-def _spread(builder: Any, value: Any) -> Any:
-    """Return a vector that is one number in all lanes."""
-    empty = ir.Constant(ir.VectorType(value.type, LANES), ir.Undefined)
-    zeros = ir.Constant(ir.VectorType(_SHORT, LANES), [0] * LANES)
-    alone = builder.insert_element(empty, value, ir.Constant(_SHORT, 0))
-    return builder.shuffle_vector(alone, empty, zeros)
+_TO_BE_READ, _SECOND_NEAREST, _DATA = (ir.Constant(SHORT, value) for value in (0, 2, 1))
 
 
 def _fetch(builder: Any, address: Any) -> None:
     """Ask for a line of memory, without waiting for it."""
-    name, kinds = "llvm.prefetch.p0i8", [_BYTE, _SHORT, _SHORT, _SHORT]
+    name, kinds = "llvm.prefetch.p0i8", [_BYTE, SHORT, SHORT, SHORT]
     known = builder.module.globals.get(name) or ir.Function(
         builder.module, ir.FunctionType(ir.VoidType(), kinds), name
     )
     place = builder.inttoptr(address, _BYTE)
     builder.call(known, [place, _TO_BE_READ, _SECOND_NEAREST, _DATA])
-
-
-class _Rows:
-    """Rows of vectors in memory, of the last of which some lanes may not be there."""
-
-    def __init__(self, builder: Any, n_vectors: int, n_last: Any) -> None:
-        self.builder = builder
-        lanes = ir.Constant(ir.VectorType(_WHOLE, LANES), list(range(LANES)))
-        full = [ir.Constant(_MASK, [True] * LANES)] * (n_vectors - 1)
-        self.masks = [*full, builder.icmp_signed("<", lanes, _spread(builder, n_last))]
-
-    def _known(self, name: str, *kinds: Any) -> Any:
-        """Return one of LLVM's own functions: its name, what it returns, and what it takes."""
-        name, module = f"llvm.masked.{name}.v{LANES}f32.p0v{LANES}f32", self.builder.module
-        return module.globals.get(name) or ir.Function(
-            module, ir.FunctionType(kinds[0], kinds[1:]), name
-        )
-
-    def _place(self, address: Any, number: int) -> Any:
-        address = self.builder.add(address, ir.Constant(_WHOLE, 4 * LANES * number))
-        return self.builder.inttoptr(address, _POINTER)
-
-    def read(self, address: Any) -> list[Any]:
-        load = self._known("load", _VECTOR, _POINTER, _SHORT, _MASK, _VECTOR)
-        zeros = ir.Constant(_VECTOR, [0.0] * LANES)
-        return [
-            self.builder.call(load, [self._place(address, number), _ALIGNED, mask, zeros])
-            for number, mask in enumerate(self.masks)
-        ]
-
-    def write(self, vectors: list[Any], address: Any) -> None:
-        store = self._known("store", ir.VoidType(), _VECTOR, _POINTER, _SHORT, _MASK)
-        for number, (vector, mask) in enumerate(zip(vectors, self.masks, strict=True)):
-            place = self._place(address, number)
-            self.builder.call(store, [vector, place, _ALIGNED, mask])
 
 
 def _add_products(builder: Any, ones: list[Any], shared: list[Any], sums: list[list[Any]]) -> Any:
@@ -146,37 +103,38 @@ def _add_products(builder: Any, ones: list[Any], shared: list[Any], sums: list[l
 
 
 def _add_up(
-    builder: Any, lay: Lay, rows: _Rows, left: Any, right: Any, first: list[list[Any]],
+    builder: Any, lay: Lay, rows: Rows, left: Any, right: Any, first: list[list[Any]],
     ahead: Ahead | None,
 ) -> list[list[Any]]:  # fmt: skip
     """Return the sums of a tile after all steps along k, until when they stay in registers."""
     before, body = builder.block, builder.append_basic_block("products")
     builder.branch(body)
     builder.position_at_end(body)
-    step, inner, base, at, beside = (builder.phi(_WHOLE) for _ in range(5))
-    sums = [[builder.phi(_VECTOR) for _ in row] for row in first]
-    places = (_after(builder, at, ir.Constant(_WHOLE, r), lay.row) for r in range(len(first)))
-    ones = (builder.load(builder.inttoptr(place, _FLOAT.as_pointer())) for place in places)
+    step, inner, base, at, beside = (builder.phi(WHOLE) for _ in range(5))
+    sums = [[builder.phi(VECTOR) for _ in row] for row in first]
+    places = (after(builder, at, ir.Constant(WHOLE, r), lay.row) for r in range(len(first)))
+    ones = (builder.load(builder.inttoptr(place, FLOAT.as_pointer())) for place in places)
     if ahead is not None:
         _fetch(builder, builder.add(ahead.start, builder.mul(step, ahead.step)))
-    added = _add_products(builder, [_spread(builder, x) for x in ones], rows.read(beside), sums)
-    next_step, next_inner = builder.add(step, _ONE), builder.add(inner, _ONE)
+    spread = [in_all_lanes(builder, one) for one in ones]
+    added = _add_products(builder, spread, rows.read(beside), sums)
+    next_step, next_inner = builder.add(step, ONE), builder.add(inner, ONE)
     is_round = builder.icmp_signed("==", next_inner, lay.n_inner)
-    next_base = builder.select(is_round, _after(builder, base, _ONE, lay.outer), base)
+    next_base = builder.select(is_round, after(builder, base, ONE, lay.outer), base)
     changes = [
-        (step, _NONE, next_step),
-        (inner, _NONE, builder.select(is_round, _NONE, next_inner)),
+        (step, NONE, next_step),
+        (inner, NONE, builder.select(is_round, NONE, next_inner)),
         (base, left, next_base),
-        (at, left, builder.select(is_round, next_base, _after(builder, at, _ONE, lay.inner))),
-        (beside, right, _after(builder, beside, _ONE, lay.right)),
+        (at, left, builder.select(is_round, next_base, after(builder, at, ONE, lay.inner))),
+        (beside, right, after(builder, beside, ONE, lay.right)),
         *zip(chain(*sums), chain(*first), chain(*added), strict=True),
     ]
     for value, begin, then in changes:
         value.add_incoming(begin, before)
         value.add_incoming(then, body)
-    after = builder.append_basic_block("done")
-    builder.cbranch(builder.icmp_signed("<", next_step, lay.n), body, after)
-    builder.position_at_end(after)
+    end = builder.append_basic_block("done")
+    builder.cbranch(builder.icmp_signed("<", next_step, lay.n), body, end)
+    builder.position_at_end(end)
     return added
 
 
@@ -192,13 +150,13 @@ def _make_tile(n_rows: int, n_vectors: int, *, fetches: bool = False) -> Callabl
         lay = Lay(*(builder.extract_value(packed, k) for k in range(len(Lay._fields))))
         ahead = Ahead(*(builder.extract_value(next_packed, k) for k in range(len(Ahead._fields))))
         rows, numbers = (
-            _Rows(builder, n_vectors, n_last),
-            [ir.Constant(_WHOLE, r) for r in range(n_rows)],
+            Rows(builder, n_vectors, n_last),
+            [ir.Constant(WHOLE, r) for r in range(n_rows)],
         )
-        first = [rows.read(_after(builder, start, r, lay.start)) for r in numbers]
+        first = [rows.read(after(builder, start, r, lay.start)) for r in numbers]
         sums = _add_up(builder, lay, rows, left, right, first, ahead if fetches else None)
         for r, row in zip(numbers, sums, strict=True):
-            rows.write(row, _after(builder, result, r, lay.result))
+            rows.write(row, after(builder, result, r, lay.result))
         return context.get_dummy_value()
 
     def tile(context, lay, left, right, start, result, n_last, ahead):  # type: ignore[no-untyped-def]
@@ -209,143 +167,9 @@ def _make_tile(n_rows: int, n_vectors: int, *, fetches: bool = False) -> Callabl
     return intrinsic(tile)
 
 
-def _interleave(builder: Any, vectors: list[Any], apart: int) -> list[Any]:
-    """Exchange lanes with those of the vector `apart` further on, of every 2 `apart` the half."""
-    picks = [
-        [lane if lane & apart == 0 else LANES + lane - apart for lane in range(LANES)],
-        [lane + apart if lane & apart == 0 else LANES + lane for lane in range(LANES)],
-    ]
-    masks = [ir.Constant(ir.VectorType(_SHORT, LANES), pick) for pick in picks]
-    return [
-        builder.shuffle_vector(
-            vectors[number & ~apart], vectors[number | apart], masks[bool(number & apart)]
-        )
-        for number in range(LANES)
-    ]
-
-
-def _make_square(context, start, stride, result, stride_of_result, n_rows, n_columns):  # type: ignore[no-untyped-def]
-    """Describe how a square of `LANES` numbers a side, or less of one, is turned."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        start, stride, result, stride_of_result, n_rows, n_columns = arguments
-        reading, writing = _Rows(builder, 1, n_columns), _Rows(builder, 1, n_rows)
-        last_row, last_column = (builder.sub(n, _ONE) for n in (n_rows, n_columns))
-        numbers = [ir.Constant(_WHOLE, number) for number in range(LANES)]
-
-        def at_most(number: Any, last: Any) -> Any:  # beyond the last one, the last one again
-            return builder.select(builder.icmp_signed("<", number, last), number, last)
-
-        vectors = [
-            reading.read(_after(builder, start, at_most(number, last_row), stride))[0]
-            for number in numbers
-        ]
-        for stage in range(LANES.bit_length() - 1):
-            vectors = _interleave(builder, vectors, 1 << stage)
-        for number, vector in reversed([*zip(numbers, vectors, strict=True)]):
-            place = _after(builder, result, at_most(number, last_column), stride_of_result)
-            writing.write([vector], place)
-        return context.get_dummy_value()
-
-    whole = types.int64
-    return types.void(whole, whole, whole, whole, whole, whole), generate
-
-
-_turn_square: Callable[..., None] = intrinsic(_make_square)
-
-
-@loop
-def turn(start, n_rows, n_columns, result, stride):  # type: ignore[no-untyped-def]
-    """Write a matrix, whose rows lie one after another, column by column, float32.
-
-    Parameters
-    ----------
-    start, result : int
-        Addresses of the first numbers.
-    n_rows, n_columns : int
-        Its size.
-    stride : int
-        Numbers from one column to the next in the result.
-    """
-    for row in range(0, n_rows, LANES):
-        for column in range(0, n_columns, LANES):
-            _turn_square(
-                start + 4 * (row * n_columns + column),
-                n_columns,
-                result + 4 * (column * stride + row),
-                stride,
-                min(LANES, n_rows - row),
-                min(LANES, n_columns - column),
-            )
-
-
-def _make_rows(n_rows: int) -> Callable[..., None]:
-    """Return what copies so many rows, no longer than a register, from where they lie to elsewhere.
-
-    It takes the address of the first row and the numbers from one to the next, the same of the
-    copies, and how many numbers a row has.
-    """
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        start, stride, result, stride_of_result, n_columns = arguments
-        rows = _Rows(builder, 1, n_columns)
-        numbers = [ir.Constant(_WHOLE, r) for r in range(n_rows)]
-        read = [rows.read(_after(builder, start, r, stride)) for r in numbers]
-        for r, row in zip(numbers, read, strict=True):
-            rows.write(row, _after(builder, result, r, stride_of_result))
-        return context.get_dummy_value()
-
-    def copied(context, start, stride, result, stride_of_result, n_columns):  # type: ignore[no-untyped-def]
-        whole = types.int64
-        return types.void(whole, whole, whole, whole, whole), generate
-
-    return intrinsic(copied)
-
-
-_tall_rows, _line_rows = _make_rows(TALL), _make_rows(1)
-
-
-@loop
-def lay_out(start, stride, n_rows, n_columns, result, width):  # type: ignore[no-untyped-def]
-    """Write some columns of a matrix as rows that lie one after another, float32.
-
-    Long rows, many of which begin amid a line, are slower to read again and again.
-
-    Parameters
-    ----------
-    start : int
-        Address of the first number.
-    stride : int
-        Numbers from one row of the matrix to the next.
-    n_rows, n_columns : int
-        How many.
-    result : int
-        Address of the first number written.
-    width : int
-        Numbers from one row to the next there.
-    """
-    for column in range(0, n_columns, LANES):
-        wide, row = min(LANES, n_columns - column), 0
-        while row < n_rows:
-            n = TALL if n_rows >= TALL else 1
-            row = min(row, n_rows - n)  # some twice rather than one by one
-            read, written = start + 4 * (row * stride + column), result + 4 * (row * width + column)
-            if n == TALL:
-                _tall_rows(read, stride, written, width, wide)
-            else:
-                _line_rows(read, stride, written, width, wide)
-            row += n
-
-
 _tall_1, _low_1, _line_1 = (_make_tile(n_rows, 1) for n_rows in (TALL, LOW, 1))
 _tall_2, _low_2, _line_2 = (_make_tile(n_rows, 2) for n_rows in (TALL, LOW, 1))
 _fetching = _make_tile(TALL, VECTORS, fetches=True)
-
-
-@loop
-def address(numbers):  # type: ignore[no-untyped-def]
-    """Return where an array's first number lies, signed, as all that is added to it is."""
-    return np.int64(numbers.ctypes.data)
 
 
 @loop

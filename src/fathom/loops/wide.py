@@ -14,11 +14,13 @@ from fathom.loops.compiling import loop
 from fathom.loops.denormals import flush, restore
 from fathom.loops.dense import PANEL, add_errors, add_inputs, pass_back, room_for_dense, spread
 from fathom.loops.descent import compare_chosen, update_piece
+from fathom.loops.layouts import lay_out
 from fathom.loops.meeting import meet
 from fathom.loops.moving import LINE, copy, fill, scale
 from fathom.loops.numerics import ZERO
 from fathom.loops.records import DENSE
-from fathom.loops.tiles import Ahead, Lay, address, lay_out, multiply_ahead
+from fathom.loops.registers import address
+from fathom.loops.tiles import Ahead, Lay, multiply_ahead
 
 FEW = 32  # neurons whose gradient is worked out at once, and stays near the core
 
@@ -61,7 +63,7 @@ def advance_share(  # type: ignore[no-untyped-def]
     part = np.float32(1.0 / batch if rules.is_mean else 1.0)
     before = flush()
     for step in range(len(rows)):
-        gather(chain, known.x, rows[step][first:last], inputs)
+        gather(chain, known.x, rows[step][first:last], inputs, aside)
         n_met += n_shares
         if not meet(counter, n_met):
             break
