@@ -65,6 +65,13 @@ def values_of(work, place, batch, n):  # type: ignore[no-untyped-def]
 
 
 @loop
+def _waves_of(layer, work, batch):  # type: ignore[no-untyped-def]
+    """Return where the parts of numbers lie, column by column."""
+    n = layer.n_numbers * layer.parts if layer.units > 0 else 0
+    return work[layer.slope * batch : (layer.slope + n) * batch].reshape(n, batch)
+
+
+@loop
 def _source(layer, inputs, work, batch):  # type: ignore[no-untyped-def]
     """Return what the block that a join ends took."""
     if layer.source < 0:
@@ -122,7 +129,10 @@ def forward(chain, parameters, statistics, inputs, batch, work, aside, seed, is_
         elif layer.kind == COLUMNS:
             columns = inputs[: batch * layer.n_in].reshape(layer.n_in, batch)
             shown = aside[: layer.n_out * batch].reshape(layer.n_out, batch)
-            forward_columns(layer, chain.one_hot, chain.embedded, parameters, columns, shown, a)
+            waves = _waves_of(layer, work, batch)
+            forward_columns(
+                layer, chain.one_hot, chain.embedded, parameters, columns, waves, shown, a
+            )
         elif layer.kind == GAIN:
             forward_gain(x, parameters[layer.weight : layer.weight + layer.n_in], a)
         elif layer.kind == ACTIVATION:
@@ -194,7 +204,8 @@ def backward_layer(  # type: ignore[no-untyped-def]
         columns = inputs[: batch * layer.n_in].reshape(layer.n_in, batch)
         turned = aside[: layer.n_out * batch].reshape(layer.n_out, batch)
         turn(address(error), batch, layer.n_out, address(turned), batch)
-        backward_columns(layer, chain.embedded, parameters, columns, turned, gradient)
+        waves = _waves_of(layer, work, batch)
+        backward_columns(layer, chain.embedded, parameters, columns, waves, turned, gradient)
         return
     if k > 0:
         x = values_of(work, chain.layers[k - 1].a, batch, layer.n_in)

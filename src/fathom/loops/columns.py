@@ -19,7 +19,7 @@ _PER_TURN = np.float32(1 / 6.283185307179586)
 
 
 @loop
-def forward_columns(layer, one_hot, embedded, parameters, x, features, a):  # type: ignore[no-untyped-def]
+def forward_columns(layer, one_hot, embedded, parameters, x, waves, features, a):  # type: ignore[no-untyped-def]
     """Bring every column into the form the dense layers get.
 
     Parameters
@@ -32,6 +32,9 @@ def forward_columns(layer, one_hot, embedded, parameters, x, features, a):  # ty
         All parameters of the network.
     x : numpy.ndarray
         Inputs, shape (columns, batch).
+    waves : numpy.ndarray
+        Room for the parts of the numbers before they are mixed, which the way back needs too; shape
+        (numbers · parts, batch).
     features : numpy.ndarray
         Room for what comes out, shape (features, batch).
     a : numpy.ndarray
@@ -43,7 +46,7 @@ def forward_columns(layer, one_hot, embedded, parameters, x, features, a):  # ty
     elif layer.form == THERMOMETER:
         place = _thermometers(layer, x, features)
     else:
-        place = _mixtures(layer, parameters, x, features)
+        place = _mixtures(layer, parameters, x, waves, features)
     place = _pass(x, n, layer.n_plain, features, place)
     codes = x[n + layer.n_plain :]
     for k in range(len(one_hot)):
@@ -100,16 +103,16 @@ def _wave(layer, parameters, number, part, column, h):  # type: ignore[no-untype
 
 
 @loop
-def _mixtures(layer, parameters, x, features):  # type: ignore[no-untyped-def]
+def _mixtures(layer, parameters, x, waves, features):  # type: ignore[no-untyped-def]
     """Mix for every number its parts h: W h + c, behind the numbers as they are if periodic."""
     batch, parts, units, place = x.shape[1], layer.parts, layer.units, 0
-    h = np.empty((parts, batch), np.float32)
     if layer.form == PERIODIC:
         place = _pass(x, 0, layer.n_numbers, features, 0)
     lay = Lay(1, 0, units, batch, batch, batch, parts, parts)
     for number in range(layer.n_numbers):
         for unit in range(units):
             fill(features[place + unit], parameters[layer.shift + number * units + unit])
+        h = waves[number * parts : (number + 1) * parts]
         for part in range(parts):
             _wave(layer, parameters, number, part, x[number], h[part])
         mix = address(parameters[layer.mix + number * parts * units :])
@@ -120,7 +123,7 @@ def _mixtures(layer, parameters, x, features):  # type: ignore[no-untyped-def]
 
 
 @loop
-def backward_columns(layer, embedded, parameters, x, errors, gradient):  # type: ignore[no-untyped-def]
+def backward_columns(layer, embedded, parameters, x, waves, errors, gradient):  # type: ignore[no-untyped-def]
     """Work out the gradient of the embeddings from the errors of the features.
 
     Parameters
@@ -131,14 +134,14 @@ def backward_columns(layer, embedded, parameters, x, errors, gradient):  # type:
         Its embedded codes.
     parameters, gradient : numpy.ndarray
         All parameters of the network, and their gradient, of which this layer's part is written.
-    x : numpy.ndarray
-        Inputs, shape (columns, batch).
+    x, waves : numpy.ndarray
+        Inputs, and parts of numbers, as for `forward_columns`.
     errors : numpy.ndarray
         ∂E/∂feature, shape (features, batch).
     """
     fill(gradient[layer.begin : layer.end], ZERO)
     if layer.form in (PIECEWISE, PERIODIC):
-        _backward_mixtures(layer, parameters, x, errors, gradient)
+        _backward_mixtures(layer, parameters, x, waves, errors, gradient)
     place = len(errors) - len(embedded) * layer.category_units
     codes = x[layer.n_numbers + layer.n_plain :]
     for k in range(len(embedded)):
@@ -152,15 +155,13 @@ def backward_columns(layer, embedded, parameters, x, errors, gradient):  # type:
 
 
 @loop
-def _backward_mixtures(layer, parameters, x, errors, gradient):  # type: ignore[no-untyped-def]
+def _backward_mixtures(layer, parameters, x, waves, errors, gradient):  # type: ignore[no-untyped-def]
     batch, parts, units = x.shape[1], layer.parts, layer.units
-    h, back = np.empty((parts, batch), np.float32), np.empty((parts, batch), np.float32)
-    zeros = np.zeros(batch, np.float32)
+    back, zeros = np.empty((parts, batch), np.float32), np.zeros(batch, np.float32)
     lay = Lay(units, 0, 1, batch, 0, batch, units, units)
     place = layer.n_numbers if layer.form == PERIODIC else 0
     for number in range(layer.n_numbers):
-        for part in range(parts):
-            _wave(layer, parameters, number, part, x[number], h[part])
+        h = waves[number * parts : (number + 1) * parts]
         mix = layer.mix + number * parts * units
         for unit in range(units):
             error = errors[place + unit]

@@ -242,7 +242,9 @@ class _Packer:
             self.statistics.append(_as_statistics(layer))
         width = math.prod(self.shape)
         record["n_out"], record["a"], record["slope"] = width, self.places, self.places + width
-        self.places, self.begin = self.places + 2 * width, end
+        # Columns keep the parts that they mix where other layers keep slopes.
+        n_parts = record["n_numbers"] * record["parts"] if record["units"] else 0
+        self.places, self.begin = self.places + width + max(width, int(n_parts)), end
         self.widest = max(self.widest, width)
         self.records.append(record)
         return self.records[-1]
