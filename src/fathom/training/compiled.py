@@ -19,12 +19,7 @@ from fathom.nn.network import Network
 from fathom.nn.xla import jax, jitted, jnp
 from fathom.training.augmentation import augment
 from fathom.training.history import EngineName
-from fathom.training.packing import (
-    Packing,
-    can_pack,
-    pack,
-    pack_parameters,
-)
+from fathom.training.packing import Packing, can_pack, pack, pack_parameters
 from fathom.training.plan import Examples, Knobs, Plan, Sums
 from fathom.training.sharing import (
     Team,
@@ -181,18 +176,9 @@ class LoopProgram:
         if is_wide(packing, batch, self.cores):
             (room,) = state.rooms_for(1, batch, self.cores)
             advance_side_by_side(
-                state.team,
-                packing,
-                *where,
-                room,
-                self.cores,
-                known,
-                rows,
-                rates,
-                seeds,
-                state.n_steps,
-                sums,
-            )
+                state.team, packing, *where, room, self.cores, known, rows, rates, seeds,
+                state.n_steps, sums,
+            )  # fmt: skip
             return
         parts = n_parts(packing, batch, self.cores)
         rooms = state.rooms_for(parts, -(-batch // parts), 0)
