@@ -2,9 +2,18 @@
 
 import numpy as np
 import pytest
+from scipy.special import erfcx
 from scipy.stats import kstest
 
-from fathom.loops.numerics import cosine, exponential, logarithm, random_bits, sine
+from fathom.loops.numerics import (
+    cosine,
+    exponential,
+    logarithm,
+    logarithm_of_one_and,
+    random_bits,
+    scaled_tail,
+    sine,
+)
 
 RNG = np.random.default_rng(0)
 
@@ -28,6 +37,16 @@ def test_logarithm_is_that_of_numpy():
     truth = np.log(x.astype(float))
     error = np.abs(each(logarithm, x) - truth) / np.maximum(1, np.abs(truth))
     assert error.max() < 2e-7
+
+
+def test_logarithm_of_one_and_keeps_its_digits_near_0():
+    x = np.float32([*np.geomspace(1.2e-38, 1, 2000), *RNG.uniform(0, 1, 2000), 0.0, 1.0])
+    np.testing.assert_allclose(each(logarithm_of_one_and, x), np.log1p(x.astype(float)), rtol=3e-7)
+
+
+def test_scaled_tail_is_that_of_scipy():
+    x = np.float32([*np.linspace(0, 15, 4000), *np.geomspace(1e-6, 1e6, 1000)])
+    np.testing.assert_allclose(each(scaled_tail, x), erfcx(x.astype(float)), rtol=6e-7)
 
 
 @pytest.mark.parametrize(("ours", "theirs"), [(sine, np.sin), (cosine, np.cos)])

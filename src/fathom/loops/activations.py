@@ -6,7 +6,15 @@ from types import MappingProxyType
 import numpy as np
 
 from fathom.loops.compiling import loop
-from fathom.loops.numerics import HALF, ONE, TWO, ZERO, exponential
+from fathom.loops.numerics import (
+    HALF,
+    ONE,
+    TWO,
+    ZERO,
+    exponential,
+    logarithm_of_one_and,
+    scaled_tail,
+)
 
 ACTIVATION_CODES: MappingProxyType[str, int] = MappingProxyType(
     {
@@ -85,16 +93,17 @@ def _activate_rarer(function, z, a):  # type: ignore[no-untyped-def] # noqa: C90
             low = exponential(min(z[i], ZERO))
             a[i] = z[i] if z[i] > ZERO else low - ONE
             z[i] = ONE if z[i] > ZERO else low
-    elif function == GELU:  # z Φ(z), whose slope is Φ(z) + z φ(z)
+    elif function == GELU:  # z Φ(z), whose slope is Φ(z) + z φ(z); Φ(-z) = ½ erfc(z / √2)
         for i in range(n):
-            share = HALF * (ONE + np.float32(math.erf(z[i] * _ROOT_HALF)))
-            bell = _BELL * exponential(-HALF * z[i] * z[i])
-            a[i], z[i] = z[i] * share, share + z[i] * bell
+            bell = exponential(-HALF * z[i] * z[i])
+            tail = HALF * scaled_tail(_ROOT_HALF * abs(z[i])) * bell
+            share = ONE - tail if z[i] >= ZERO else tail
+            a[i], z[i] = z[i] * share, share + z[i] * _BELL * bell
     elif function == SILU:
         for i in range(n):
             gate = ONE / (ONE + exponential(-z[i]))
             a[i], z[i] = z[i] * gate, gate + z[i] * gate * (ONE - gate)
     elif function == SOFTPLUS:
         for i in range(n):
-            low = np.float32(math.log1p(exponential(-abs(z[i]))))
+            low = logarithm_of_one_and(exponential(-abs(z[i])))
             a[i], z[i] = max(z[i], ZERO) + low, ONE / (ONE + exponential(-z[i]))

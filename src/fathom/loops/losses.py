@@ -1,13 +1,12 @@
 """Losses: what a batch adds to loss and score, and the node errors of the output layer."""
 
-import math
 from typing import Any
 
 import numpy as np
 
 from fathom.loops.activations import activate
 from fathom.loops.compiling import loop
-from fathom.loops.numerics import HALF, ONE, TWO, ZERO, exponential, logarithm
+from fathom.loops.numerics import HALF, ONE, TWO, ZERO, exponential, logarithm, logarithm_of_one_and
 from fathom.loops.records import BINARY_CROSS_ENTROPY, CROSS_ENTROPY
 
 
@@ -97,7 +96,7 @@ def _binary_cross_entropy(rules, z, values, weight, share, error, sums):  # type
         for k in range(n):
             height, truth = z[r, k], peak * values[r, k] + spread
             low = exponential(-abs(height))
-            loss += max(height, ZERO) + math.log1p(low) - truth * height
+            loss += max(height, ZERO) + logarithm_of_one_and(low) - truth * height
             a = ONE / (ONE + low) if height >= ZERO else low / (ONE + low)
             error[r, k] = weight[r] * share * (a - truth)
             n_right += (a >= HALF) == (truth >= HALF)

@@ -28,6 +28,16 @@ _ROOT_HALF = np.float32(0.7071067811865476)
 _L8, _L7, _L6 = np.float32(7.0376836292e-2), np.float32(-0.11514610310), np.float32(0.11676998740)
 _L5, _L4, _L3 = np.float32(-0.12420140846), np.float32(0.14249322787), np.float32(-0.16668057665)
 _L2, _L1, _L0 = np.float32(0.20000714765), np.float32(-0.24999993993), np.float32(0.33333331174)
+_ATANH = tuple(np.float32(2 / (2 * k + 1)) for k in range(7))
+_ERFCX_REACH = np.float32(0.4)
+_ERFCX = tuple(
+    np.float32(coefficient)
+    for coefficient in (
+        0.22567586600780487, 0.22566957771778107, 0.2078431099653244, 0.16853931546211243,
+        0.1414405107498169, -0.005624819081276655, 0.16910399496555328, -0.1829119473695755,
+        0.050264544785022736,
+    )
+)  # fmt: skip
 _QUARTER, _TURN = np.float32(0.25), np.float32(6.283185307179586)
 _S3, _S5, _S7 = np.float32(-1 / 6), np.float32(1 / 120), np.float32(-1 / 5040)
 _S9, _S11 = np.float32(1 / 362880), np.float32(-1 / 39916800)
@@ -87,6 +97,36 @@ def logarithm(x: np.float32) -> np.float32:
     series = ((series * r + _L2) * r + _L1) * r + _L0
     low = series * r * r * r + n * _LN_2_LOW - HALF * r * r
     return r + low + n * _LN_2_HIGH
+
+
+@exact
+def logarithm_of_one_and(x: np.float32) -> np.float32:
+    """Return ln(1 + x) for 0 ≤ x ≤ 1; relative error below 3e-7, also where 1 + x is 1.
+
+    ln(1 + x) = 2 artanh(s) with s = x / (2 + x), as a series in s².
+    """
+    s = x / (TWO + x)
+    square = s * s
+    series = _ATANH[6] * square + _ATANH[5]
+    series = ((series * square + _ATANH[4]) * square + _ATANH[3]) * square + _ATANH[2]
+    return s * ((series * square + _ATANH[1]) * square + _ATANH[0])
+
+
+@exact
+def scaled_tail(x: np.float32) -> np.float32:
+    """Return e^(x²) erfc(x) for x ≥ 0; relative error below 6e-7.
+
+    t p(t) with t = 1 / (1 + 0.4 x), as by Hastings (1955), and a polynomial p of degree 8 with the
+    least largest relative error, found by Lawson's weighted least squares.
+
+    References
+    ----------
+    Hastings (1955). Approximations for digital computers.
+    """
+    t = ONE / (ONE + _ERFCX_REACH * x)
+    p = ((_ERFCX[8] * t + _ERFCX[7]) * t + _ERFCX[6]) * t + _ERFCX[5]
+    p = (((p * t + _ERFCX[4]) * t + _ERFCX[3]) * t + _ERFCX[2]) * t + _ERFCX[1]
+    return (p * t + _ERFCX[0]) * t
 
 
 @exact
