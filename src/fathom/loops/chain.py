@@ -91,7 +91,9 @@ def gather(chain, x, rows, inputs, aside):  # type: ignore[no-untyped-def]
 
 
 @loop
-def forward(chain, parameters, statistics, inputs, batch, work, aside, seed, is_learning):  # type: ignore[no-untyped-def]
+def forward(  # type: ignore[no-untyped-def]
+    chain, parameters, statistics, inputs, batch, work, aside, seed, first, is_learning
+):
     """Compute every layer for a batch; the output layer's sums z are returned.
 
     Parameters
@@ -111,8 +113,8 @@ def forward(chain, parameters, statistics, inputs, batch, work, aside, seed, is_
         The working row, where activations and slopes stay for `backward`.
     aside : numpy.ndarray
         Room that one layer at a time works in: columns, or the lines of pictures.
-    seed : numpy.uint32
-        Seed of the dropout.
+    seed, first : numpy.uint32, int
+        Seed of the dropout, and the number of the first example in the whole batch.
     is_learning : int
         `LEARNING` where values are dropped, `AT_REST` where not.
     """
@@ -144,7 +146,7 @@ def forward(chain, parameters, statistics, inputs, batch, work, aside, seed, is_
                 layer, parameters, statistics, source, x, slope, a, aside, is_learning
             )
         if is_learning and layer.keep < 1.0:
-            drop(layer.keep, np.uint32(seed + np.uint32(k)), a, slope, 0, layer.n_out)
+            drop(layer.keep, np.uint32(seed + np.uint32(k)), a, slope, 0, layer.n_out, first)
     return a
 
 
@@ -164,16 +166,17 @@ def _forward_of_pictures(  # type: ignore[no-untyped-def]
 
 
 @loop
-def drop(keep, seed, a, slope, begin, end):  # type: ignore[no-untyped-def]
+def drop(keep, seed, a, slope, begin, end, first):  # type: ignore[no-untyped-def]
     """Keep each value from column `begin` to `end` with a probability, and divide it by that.
 
-    Its slope as well, by which the error is multiplied on the way back.
+    Its slope as well, by which the error is multiplied on the way back. The first example has the
+    number `first` in its batch; so a part of one keeps what the whole does.
     """
     border = np.uint32(min(keep * 4294967296.0, 4294967295.0))
     kept, n = np.float32(1.0 / keep), a.shape[1]
     for r in range(len(a)):
         for i in range(begin, end):
-            factor = kept if random_bits(seed, np.uint32(r * n + i)) < border else ZERO
+            factor = kept if random_bits(seed, np.uint32((first + r) * n + i)) < border else ZERO
             a[r, i] *= factor
             slope[r, i] *= factor
 
@@ -292,6 +295,6 @@ def combine(chain, parameters, statistics, x, at_once, z):  # type: ignore[no-un
             rows[place] = begin + place
         gather(chain, x, rows[:batch], inputs, aside)
         seed = np.uint32(0)
-        found = forward(chain, parameters, statistics, inputs, batch, work, aside, seed, AT_REST)
+        found = forward(chain, parameters, statistics, inputs, batch, work, aside, seed, 0, AT_REST)
         copy(found.reshape(-1), z[begin:end].reshape(-1))
     restore(before)

@@ -136,7 +136,7 @@ def advance(  # type: ignore[no-untyped-def]
     rates : numpy.ndarray
         Learning rate of each step.
     seeds : numpy.ndarray
-        Seed of each step's dropout, uint32, of this share alone.
+        Seed of each step's dropout, uint32.
     n_before : int
         Steps taken before.
     sums : numpy.ndarray
@@ -148,8 +148,11 @@ def advance(  # type: ignore[no-untyped-def]
     weight, n_met = np.float32(1.0 / rows.shape[1] if rules.is_mean else 1.0), 0
     before = flush()
     for step in range(len(rows)):
-        part, seed, own = rows[step][first:last], seeds[step], gradients[share][:n]
-        _add_gradients(chain, rules, learner, room, known, part, at_once, weight, seed, own, sums)
+        chosen, own = rows[step][first:last], gradients[share][:n]
+        _add_gradients(
+            chain, rules, learner, room, known, chosen, first, at_once, weight, seeds[step], own,
+            sums,
+        )  # fmt: skip
         n_met += n_shares
         if not meet(counter, n_met):
             break
@@ -158,7 +161,8 @@ def advance(  # type: ignore[no-untyped-def]
             add(gradients[other][begin:end], total)
         update(pieces, rules, learner, total, begin, rates[step], n_before + step + 1)
         n_met += n_shares
-        meet(counter, n_met)
+        if not meet(counter, n_met):
+            break
     restore(before)
 
 
@@ -174,20 +178,19 @@ def _bounds(n, share, n_shares, multiple):  # type: ignore[no-untyped-def]
 
 @loop
 def _add_gradients(  # type: ignore[no-untyped-def]
-    chain, rules, learner, room, known, part, at_once, weight, seed, total, sums
+    chain, rules, learner, room, known, part, first, at_once, weight, seed, total, sums
 ):
     """Write the gradient of a part of a batch, found for so many examples at once."""
-    first = Room(room.work, room.aside, room.inputs, room.error, room.back, total)
+    into = Room(room.work, room.aside, room.inputs, room.error, room.back, total)
     for begin in range(0, len(part), at_once):
-        place, own_seed = room if begin else first, np.uint32(seed ^ np.uint32(begin))
-        few = part[begin : begin + at_once]
-        find_gradient(chain, rules, learner, place, known, few, weight, own_seed, sums)
+        place, few = room if begin else into, part[begin : begin + at_once]
+        find_gradient(chain, rules, learner, place, known, few, first + begin, weight, seed, sums)
         if begin:
             add(room.gradient, total)
 
 
 @loop
-def find_gradient(chain, rules, learner, room, known, chosen, share, seed, sums):  # type: ignore[no-untyped-def]
+def find_gradient(chain, rules, learner, room, known, chosen, first, share, seed, sums):  # type: ignore[no-untyped-def]
     """Send a batch forward, compare with the truth, and pass the errors of the output layer back.
 
     Parameters
@@ -196,8 +199,8 @@ def find_gradient(chain, rules, learner, room, known, chosen, share, seed, sums)
         As for `advance`.
     room : Room
         Memory to work in; the gradient is left there.
-    chosen : numpy.ndarray
-        Which examples, int32.
+    chosen, first : numpy.ndarray, int
+        Which examples, int32; and the number of the first one in its batch.
     share : numpy.float32
         What the loss of one of them counts.
     seed : numpy.uint32
@@ -215,6 +218,7 @@ def find_gradient(chain, rules, learner, room, known, chosen, share, seed, sums)
         room.work,
         room.aside,
         seed,
+        first,
         LEARNING,
     )
     error = room.error[: batch * n_outputs].reshape(batch, n_outputs)

@@ -132,7 +132,7 @@ def _forward(share, n_shares, chain, k, parameters, room, batch, aside, seed):  
         for r in range(batch):
             activate(layer.activation, slope[r][begin:end], a[r][begin:end])
         if layer.keep < 1.0:
-            drop(layer.keep, np.uint32(seed + np.uint32(k)), a, slope, begin, end)
+            drop(layer.keep, np.uint32(seed + np.uint32(k)), a, slope, begin, end, 0)
 
 
 @loop

@@ -1,19 +1,22 @@
 """Steps that several cores take together: each has some of the examples, or of the neurons."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cache
+from threading import Lock
 from typing import Any
 
 import numpy as np
 import threadpoolctl
 
 from fathom.errors import TrainingError
+from fathom.loading import load
 from fathom.loops.descent import Known, Learner, Room, Rules, advance
 from fathom.loops.meeting import calling_off
 from fathom.loops.moving import LINE
 from fathom.loops.pictures import advance_pictures
-from fathom.loops.records import ACTIVATION, DENSE
+from fathom.loops.records import ACTIVATION, CONVOLUTION, DENSE, POOL
 from fathom.loops.wide import advance_share
 from fathom.training.packing import Packing, is_divisible
 
@@ -23,7 +26,6 @@ FEWEST_SHARED = 2**18  # weights from which that pays
 FEWEST_ALONE = 2**19  # from which one core, too, is quicker so, as they do not stay near it
 FEWEST_IN_PART = 16  # examples of a core's part of a batch of rows,
 WORK_OF_PART = 2**19  # and weights times examples: with less, meeting takes longer than is gained
-_STRIDE = np.uint32(0x9E3779B9)  # from the seed of one part to that of the next
 
 
 class Team:
@@ -77,9 +79,9 @@ class Team:
 
     def _end(self) -> None:
         """Wait until no thread is at work."""
-        if self._pool is not None:
-            self._pool.shutdown()
-        self._pool = None
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.shutdown()
 
 
 def advance_in_parts(
@@ -108,21 +110,19 @@ def advance_in_parts(
     """
     n_shares, counter = len(rooms), np.zeros(LINE, np.int64)
     go = advance if packing.statistics is None else advance_pictures
-    at_once = AT_ONCE if n_shares > 1 and packing.statistics is not None else rows.shape[1]
+    at_once = AT_ONCE if n_shares > 1 and _has_pictures(packing) else rows.shape[1]
     own_sums = np.zeros((n_shares, len(sums)))
-    with np.errstate(over="ignore"):
-        own_seeds = [seeds + _STRIDE * np.uint32(share) for share in range(n_shares)]
 
     def take(share: int) -> None:
         go(
             share, n_shares, counter, at_once, gradients, packing.chain, packing.pieces, rules,
-            learner, rooms[share], known, rows, rates, own_seeds[share], n_before, own_sums[share],
+            learner, rooms[share], known, rows, rates, seeds, n_before, own_sums[share],
         )  # fmt: skip
 
     if n_shares == 1:
         take(0)
     else:
-        with _controller().limit(limits=1, user_api="blas"):
+        with _BLAS.alone():
             team.take_all(take, n_shares, counter)
     sums += np.sum(own_sums, axis=0)
 
@@ -131,10 +131,14 @@ def n_parts(packing: Packing, batch: int, cores: int) -> int:
     """Return in how many parts a batch is divided among cores."""
     if cores == 1 or not is_divisible(packing.others):
         return 1
-    if packing.statistics is not None:
+    if _has_pictures(packing):
         return min(cores, batch)
     work = batch * int(packing.chain.layers[-1]["end"])
     return max(1, min(cores, batch // FEWEST_IN_PART, work // WORK_OF_PART))
+
+
+def _has_pictures(packing: Packing) -> bool:
+    return not {CONVOLUTION, POOL}.isdisjoint(packing.chain.layers["kind"].tolist())
 
 
 def is_wide(packing: Packing, batch: int, cores: int) -> bool:
@@ -187,6 +191,32 @@ def for_each(work: Callable[[Any], Any], tasks: Sequence[Any], n_threads: int) -
         return list(pool.map(work, tasks))
 
 
+class _Blas:
+    """Keeps BLAS to the threads that call it, as long as any network is trained by several."""
+
+    def __init__(self) -> None:
+        self._lock, self._n_users = Lock(), 0
+        self._limits: Any = None
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        with self._lock:
+            if self._n_users == 0:
+                self._limits = _controller().limit(limits=1, user_api="blas")
+            self._n_users += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._n_users -= 1
+                if self._n_users == 0:
+                    self._limits.restore_original_limits()
+
+
 @cache
 def _controller() -> threadpoolctl.ThreadpoolController:
+    load("scipy.linalg.cython_blas")  # which the loops call; what is not there cannot be limited
     return threadpoolctl.ThreadpoolController()
+
+
+_BLAS = _Blas()

@@ -2,7 +2,9 @@
 
 import math
 import time
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from typing import Any
 
 from fathom.errors import TrainingError
@@ -10,7 +12,7 @@ from fathom.nn.architecture import Architecture
 from fathom.nn.keys import fold_in, host_key
 from fathom.nn.network import Network, build, needs_data
 from fathom.nn.xla import jax, jnp
-from fathom.training.history import Event, History, StartHistory
+from fathom.training.history import Epoch, Event, History, StartHistory
 from fathom.training.loop import train
 from fathom.training.machine import n_cores, platform
 from fathom.training.metrics import score_name
@@ -21,6 +23,7 @@ from fathom.training.recipe import Recipe
 from fathom.training.together import MOST, Together
 
 SCALING_ROWS = 1024  # examples a data-scaled initializer looks at
+WAIT_S = 0.1  # after which who waits for the starts listens to what else there is
 
 
 def train_starts(
@@ -34,8 +37,8 @@ def train_starts(
 ) -> tuple[tuple[Network, ...], History]:
     """Train a network from ``recipe.n_starts`` random starts and keep the best, or all.
 
-    On a processor the starts are spread over its cores, a thread each, and which networks come out
-    does not depend on how many run at once, unless the deadline cuts them short; on an accelerator
+    On a processor the starts are spread over its cores; which networks come out does not depend on
+    how many run at once, but for rounding, unless the deadline cuts them short. On an accelerator
     they take their steps together.
 
     Parameters
@@ -60,7 +63,7 @@ def train_starts(
     TrainingError
         If no start found a finite loss; those that did not are left out otherwise.
     """
-    monitor, deadline = monitor or Monitor(), deadline or Deadline(None)
+    monitor, deadline = _Watched(monitor or Monitor()), deadline or Deadline(None)
     is_on_processor = platform() == "cpu"
     workers = min(recipe.n_starts, n_workers() if is_on_processor else MOST)
     together = None if is_on_processor else Together()
@@ -89,8 +92,11 @@ def train_starts(
             return None, StartHistory(events=(event,))
 
     began = time.monotonic()
-    with ThreadPoolExecutor(workers) as pool:
-        networks, histories = zip(*pool.map(run, range(recipe.n_starts)), strict=True)
+    with ThreadPoolExecutor(workers) as pool, monitor.ending():
+        futures = [pool.submit(run, start) for start in range(recipe.n_starts)]
+        while wait(futures, WAIT_S).not_done:  # who waits without an end hears no Ctrl-C
+            pass
+        networks, histories = zip(*(future.result() for future in futures), strict=True)
     kept = choose_starts(histories, recipe.combine)
     if not kept:
         raise failures[0]
@@ -101,6 +107,35 @@ def train_starts(
         seconds=time.monotonic() - began,
     )
     return tuple(networks[start] for start in kept), history
+
+
+class _Watched(Monitor):
+    """Stands between the starts and the outside: an interruption ends them all."""
+
+    def __init__(self, outside: Monitor) -> None:
+        self._outside, self._is_ending = outside, False
+
+    @property
+    def stop_reason(self) -> str:  # type: ignore[override]
+        return self._outside.stop_reason
+
+    def on_epoch(self, start: int, epoch: Epoch) -> None:
+        self._outside.on_epoch(start, epoch)
+
+    def on_event(self, start: int, event: Event) -> None:
+        self._outside.on_event(start, event)
+
+    def should_stop(self) -> bool:
+        return self._is_ending or self._outside.should_stop()
+
+    @contextmanager
+    def ending(self) -> Iterator[None]:
+        """End all starts where something is raised, Ctrl-C included; they are waited for."""
+        try:
+            yield
+        except BaseException:
+            self._is_ending = True
+            raise
 
 
 def n_workers() -> int:

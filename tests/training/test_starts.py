@@ -1,0 +1,42 @@
+"""Several starts: what the outside asks of all of them reaches each."""
+
+import pytest
+
+from fathom.training.monitor import Monitor
+from fathom.training.starts import _Watched
+
+
+class Outside(Monitor):
+    def __init__(self):
+        self.heard, self.stops = [], False
+
+    def on_epoch(self, start, epoch):
+        self.heard.append((start, epoch))
+
+    def on_event(self, start, event):
+        self.heard.append((start, event))
+
+    def should_stop(self):
+        return self.stops
+
+
+def test_who_watches_hears_all_and_may_ask_to_stop():
+    outside = Outside()
+    watched = _Watched(outside)
+    watched.on_epoch(0, "epoch")
+    watched.on_event(1, "event")
+    assert outside.heard == [(0, "epoch"), (1, "event")]
+    assert not watched.should_stop()
+    outside.stops, outside.stop_reason = True, "enough"
+    assert watched.should_stop()
+    assert watched.stop_reason == "enough"
+
+
+def test_an_interruption_ends_all_starts():
+    watched = _Watched(Monitor())
+    with watched.ending():
+        assert not watched.should_stop()
+    assert not watched.should_stop()
+    with pytest.raises(KeyboardInterrupt), watched.ending():
+        raise KeyboardInterrupt
+    assert watched.should_stop()
