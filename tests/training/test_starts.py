@@ -2,6 +2,7 @@
 
 import pytest
 
+from fathom.training.history import Epoch, Event
 from fathom.training.monitor import Monitor
 from fathom.training.starts import _Watched
 
@@ -23,9 +24,11 @@ class Outside(Monitor):
 def test_who_watches_hears_all_and_may_ask_to_stop():
     outside = Outside()
     watched = _Watched(outside)
-    watched.on_epoch(0, "epoch")
-    watched.on_event(1, "event")
-    assert outside.heard == [(0, "epoch"), (1, "event")]
+    epoch = Epoch(epoch=1, train_loss=0.5, train_score=0.5, learning_rate=0.1, seconds=1.0)
+    event = Event(epoch=1, kind="stopped", text="enough")
+    watched.on_epoch(0, epoch)
+    watched.on_event(1, event)
+    assert outside.heard == [(0, epoch), (1, event)]
     assert not watched.should_stop()
     outside.stops, outside.stop_reason = True, "enough"
     assert watched.should_stop()
