@@ -4,7 +4,7 @@ import pytest
 
 from fathom.training.history import Epoch, Event
 from fathom.training.monitor import Monitor
-from fathom.training.starts import _Watched
+from fathom.training.starts import _run_all, _Watched
 
 
 class Outside(Monitor):
@@ -42,4 +42,16 @@ def test_an_interruption_ends_all_starts():
     assert not watched.should_stop()
     with pytest.raises(KeyboardInterrupt), watched.ending():
         raise KeyboardInterrupt
+    assert watched.should_stop()
+
+
+def test_what_comes_of_each_start_is_given_in_order_and_a_failure_ends_the_others():
+    assert _run_all(lambda start: start**2, 5, 2, _Watched(Monitor())) == [0, 1, 4, 9, 16]
+    watched = _Watched(Monitor())
+
+    def fail(start):
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        _run_all(fail, 2, 2, watched)
     assert watched.should_stop()

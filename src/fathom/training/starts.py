@@ -2,10 +2,10 @@
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from fathom.errors import TrainingError
 from fathom.nn.architecture import Architecture
@@ -23,6 +23,7 @@ from fathom.training.recipe import Recipe
 from fathom.training.together import MOST, Together
 
 SCALING_ROWS = 1024  # examples a data-scaled initializer looks at
+Result = TypeVar("Result")
 WAIT_S = 0.1  # after which who waits for the starts listens to what else there is
 
 
@@ -92,11 +93,7 @@ def train_starts(
             return None, StartHistory(events=(event,))
 
     began = time.monotonic()
-    with ThreadPoolExecutor(workers) as pool, monitor.ending():
-        futures = [pool.submit(run, start) for start in range(recipe.n_starts)]
-        while wait(futures, WAIT_S).not_done:  # who waits without an end hears no Ctrl-C
-            pass
-        networks, histories = zip(*(future.result() for future in futures), strict=True)
+    networks, histories = zip(*_run_all(run, recipe.n_starts, workers, monitor), strict=True)
     kept = choose_starts(histories, recipe.combine)
     if not kept:
         raise failures[0]
@@ -136,6 +133,17 @@ class _Watched(Monitor):
         except BaseException:
             self._is_ending = True
             raise
+
+
+def _run_all(
+    run: Callable[[int], Result], n_starts: int, workers: int, watched: _Watched
+) -> list[Result]:
+    """Return what comes of every start, so many at once."""
+    with ThreadPoolExecutor(workers) as pool, watched.ending():
+        futures = [pool.submit(run, start) for start in range(n_starts)]
+        while wait(futures, WAIT_S).not_done:  # who waits without an end hears no Ctrl-C
+            pass
+        return [future.result() for future in futures]
 
 
 def n_workers() -> int:
