@@ -219,9 +219,8 @@ def backward_layer(  # type: ignore[no-untyped-def]
             scale(error.reshape(-1), slope.reshape(-1))  # δ = ∂E/∂a f′(z)
         backward_dense(layer, parameters, x, error, back, aside, gradient)
     elif layer.kind == GAIN:
-        place = layer.weight, layer.weight + layer.n_in
-        gain, of_gain = parameters[place[0] : place[1]], gradient[place[0] : place[1]]
-        backward_gain(x, gain, error, back, of_gain)
+        begin, end = layer.weight, layer.weight + layer.n_in
+        backward_gain(x, parameters[begin:end], error, back, gradient[begin:end])
     elif layer.kind == ACTIVATION:
         _times(error, slope, back)
     elif statistics is not None:

@@ -7,7 +7,7 @@ join keeps ∂E/∂y in its slopes until the errors have come through f; then th
 import numpy as np
 
 from fathom.loops.compiling import loop
-from fathom.loops.moving import copy
+from fathom.loops.moving import add, copy
 
 
 @loop
@@ -39,8 +39,7 @@ def forward_join(layer, parameters, source, x, y):  # type: ignore[no-untyped-de
     n_rows = len(out) // layer.channels_out
     taken = source.reshape(-1).reshape(n_rows, layer.channels)
     np.dot(taken, _weight(layer, parameters).T, out.reshape(n_rows, layer.channels_out))
-    for i in range(len(out)):
-        out[i] += inner[i]
+    add(inner, out)
 
 
 @loop
@@ -84,14 +83,11 @@ def backward_shortcut(layer, parameters, kept, aside, back):  # type: ignore[no-
     """
     down = back.reshape(-1)
     if layer.weight < 0:
-        errors = kept.reshape(-1)
-        for i in range(len(down)):
-            down[i] += errors[i]
+        add(kept.reshape(-1), down)
         return
     n_rows = kept.size // layer.channels_out
     delta = kept.reshape(-1).reshape(n_rows, layer.channels_out)
     by_shortcut = aside[: len(down)]
     room = by_shortcut.reshape(n_rows, layer.channels)
     np.dot(delta, _weight(layer, parameters), room)
-    for i in range(len(down)):
-        down[i] += by_shortcut[i]
+    add(by_shortcut, down)

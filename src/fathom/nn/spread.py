@@ -1,6 +1,7 @@
 """Spreading: many rows in parts that fit a cache, on all cores."""
 
 import os
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -60,7 +61,7 @@ def over_rows(work: Callable[[int, int], bool], n_rows: int, widest: int, n_prod
         n_threads = max(1, min(n_allowed, n_rows // TILE, total // WORTH_A_THREAD))
         at_once = VALUES_AT_ONCE if n_threads == 1 else VALUES_BESIDE
         parts = _parts(n_rows, widest, at_once, n_threads)
-        with _blas_alone():
+        with blas_alone():
             return _side_by_side(work, parts, n_threads)
     finally:
         _SPREADING.release()
@@ -164,21 +165,44 @@ def _team(process: int) -> _Team:
     return _Team()
 
 
-@contextmanager
-def _blas_alone() -> Iterator[None]:
-    """Keep BLAS to the thread that calls it."""
-    before = [(library, library.num_threads) for library in _blas()]
-    try:
-        for library, n_threads in before:
-            if n_threads != 1:
-                library.set_num_threads(1)
-        yield
-    finally:
-        for library, n_threads in before:
-            if n_threads != 1:
-                library.set_num_threads(n_threads)
+class _BlasAlone:
+    """Keeps BLAS to the threads that call it, from the first who asks for that to the last."""
+
+    def __init__(self) -> None:
+        self._lock, self._n_users = threading.Lock(), 0
+        self._before: list[tuple[LibController, int]] = []
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        with self._lock:
+            if self._n_users == 0:
+                self._before = [(library, library.num_threads) for library in _blas()]
+                self._set_threads(1)
+            self._n_users += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._n_users -= 1
+                if self._n_users == 0:
+                    self._set_threads(None)
+
+    def _set_threads(self, n_threads: int | None) -> None:
+        """Give so many threads to libraries that had several, or what they had."""
+        for library, n_before in self._before:
+            if n_before != 1:
+                library.set_num_threads(n_threads or n_before)
+
+
+blas_alone = _BlasAlone()
+"""A context in which BLAS keeps to the threads that call it; any number may be in it at once."""
+
+
+def _blas() -> list[LibController]:
+    """Return the libraries of BLAS; SciPy has its own, which comes with what loops call."""
+    return _found("scipy.linalg.cython_blas" in sys.modules)
 
 
 @cache
-def _blas() -> list[LibController]:
+def _found(with_scipy: bool) -> list[LibController]:
     return list(ThreadpoolController().select(user_api="blas").lib_controllers)

@@ -26,6 +26,7 @@ from fathom.training.sharing import (
     advance_in_parts,
     advance_side_by_side,
     for_each,
+    has_pictures,
     is_wide,
     n_parts,
 )
@@ -335,7 +336,7 @@ def _make_room(packing: Packing, batch: int, n_shares: int, n_rooms: int) -> Roo
         beside = n_shares * room_for_share(chain.layers, batch)
     else:
         beside = room_aside(chain.layers, packing.statistics, chain.widest, batch)
-    adds_up = n_rooms > 1 and packing.statistics is not None
+    adds_up = n_rooms > 1 and has_pictures(packing)
     n = int(chain.layers[-1]["end"]) if adds_up else 0
     sizes = (batch * chain.places, beside, wide, wide, wide, n)
     return Room(*(_large_room(size) for size in sizes))

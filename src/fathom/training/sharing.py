@@ -1,14 +1,10 @@
 """Steps that several cores take together: each has some of the examples, or of the neurons."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
-from functools import cache
-from threading import Lock
 from typing import Any
 
 import numpy as np
-import threadpoolctl
 
 from fathom.errors import TrainingError
 from fathom.loading import load
@@ -18,6 +14,7 @@ from fathom.loops.moving import LINE
 from fathom.loops.pictures import advance_pictures
 from fathom.loops.records import ACTIVATION, CONVOLUTION, DENSE, POOL
 from fathom.loops.wide import advance_share
+from fathom.nn.spread import blas_alone
 from fathom.training.packing import Packing, is_divisible
 
 AT_ONCE = 32  # examples whose activations stay near the core
@@ -110,7 +107,7 @@ def advance_in_parts(
     """
     n_shares, counter = len(rooms), np.zeros(LINE, np.int64)
     go = advance if packing.statistics is None else advance_pictures
-    at_once = AT_ONCE if n_shares > 1 and _has_pictures(packing) else rows.shape[1]
+    at_once = AT_ONCE if n_shares > 1 and has_pictures(packing) else rows.shape[1]
     own_sums = np.zeros((n_shares, len(sums)))
 
     def take(share: int) -> None:
@@ -122,7 +119,10 @@ def advance_in_parts(
     if n_shares == 1:
         take(0)
     else:
-        with _BLAS.alone():
+        load(
+            "scipy.linalg.cython_blas"
+        )  # which the loops call; what is not there cannot be limited
+        with blas_alone():
             team.take_all(take, n_shares, counter)
     sums += np.sum(own_sums, axis=0)
 
@@ -131,13 +131,14 @@ def n_parts(packing: Packing, batch: int, cores: int) -> int:
     """Return in how many parts a batch is divided among cores."""
     if cores == 1 or not is_divisible(packing.others):
         return 1
-    if _has_pictures(packing):
+    if has_pictures(packing):
         return min(cores, batch)
     work = batch * int(packing.chain.layers[-1]["end"])
     return max(1, min(cores, batch // FEWEST_IN_PART, work // WORK_OF_PART))
 
 
-def _has_pictures(packing: Packing) -> bool:
+def has_pictures(packing: Packing) -> bool:
+    """Tell whether examples are pictures, of which a few at a time stay near a core."""
     return not {CONVOLUTION, POOL}.isdisjoint(packing.chain.layers["kind"].tolist())
 
 
@@ -189,34 +190,3 @@ def for_each(work: Callable[[Any], Any], tasks: Sequence[Any], n_threads: int) -
         return [work(task) for task in tasks]
     with ThreadPoolExecutor(n_threads) as pool:
         return list(pool.map(work, tasks))
-
-
-class _Blas:
-    """Keeps BLAS to the threads that call it, as long as any network is trained by several."""
-
-    def __init__(self) -> None:
-        self._lock, self._n_users = Lock(), 0
-        self._limits: Any = None
-
-    @contextmanager
-    def alone(self) -> Iterator[None]:
-        with self._lock:
-            if self._n_users == 0:
-                self._limits = _controller().limit(limits=1, user_api="blas")
-            self._n_users += 1
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._n_users -= 1
-                if self._n_users == 0:
-                    self._limits.restore_original_limits()
-
-
-@cache
-def _controller() -> threadpoolctl.ThreadpoolController:
-    load("scipy.linalg.cython_blas")  # which the loops call; what is not there cannot be limited
-    return threadpoolctl.ThreadpoolController()
-
-
-_BLAS = _Blas()
