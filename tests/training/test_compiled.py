@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from fathom.errors import TrainingError
+from fathom.loops.descent import n_broken
 from fathom.nn.activations import ACTIVATIONS
 from fathom.nn.architecture import Architecture
 from fathom.nn.blocks import Activation, Dropout, Flatten, Residual
@@ -120,6 +121,12 @@ WIDE_ONE = described(
 )  # fmt: skip
 
 
+OF_PARTS = described(
+    Dense(units=30), Dense(units=5, activation="identity"),
+    Combination(
+        factors=(2, 3), seen=((0, 0), (0, 2), (1, 1), (1, 2)), offsets=(-1, -2, -1, -3)
+    ),
+)  # fmt: skip
 WITH_DROPOUT = described(Dense(units=70), Dropout(rate=0.3), Dense(units=45), SOFTMAX)
 
 
@@ -198,12 +205,8 @@ def test_every_form_of_numbers(form):
 
 @pytest.mark.parametrize("optimizer", ["adam", "adamw"])
 def test_factors_joined_to_combinations(optimizer):
-    joined = Combination(
-        factors=(2, 3), seen=((0, 0), (0, 2), (1, 1), (1, 2)), offsets=(-1, -2, -1, -3)
-    )
-    layers = Dense(units=8, activation="tanh"), Dense(units=5, activation="identity"), joined
     recipe = Recipe(optimizer=optimizer, weight_decay=0.2, rates="by_role")
-    assert_same_steps(described(*layers), recipe, NUMBERS, CLASSES)
+    assert_same_steps(OF_PARTS, recipe, NUMBERS, CLASSES)
 
 
 @pytest.mark.parametrize("is_other", [False, True])
@@ -488,15 +491,74 @@ def test_the_loop_trains_by_either_engine_and_says_by_which(engine):
         np.testing.assert_array_equal(one, other)
 
 
-def test_a_state_is_copied_into_the_memory_of_one_that_is_not_needed():
-    architecture = described(Dense(units=3), SOFTMAX)
-    program = make_loop_program(make_plan(architecture, Recipe()), (9,))
-    state = program.start(build(architecture, jax.random.key(0)))
-    spare = program.start(build(architecture, jax.random.key(1)))
-    copied = program.fresh(state, spare)
-    assert copied.learner.parameters is spare.learner.parameters
-    for one, other in zip(copied.learner, state.learner, strict=True):
-        assert one is None or (np.array_equal(one, other) and not np.shares_memory(one, other))
+@pytest.mark.parametrize(
+    ("architecture", "x", "way"),
+    [
+        (WITH_DROPOUT, NUMBERS, None),
+        (WITH_DROPOUT, NUMBERS, "wide"),
+        (WITH_DROPOUT, NUMBERS, "divided"),
+        (OF_PARTS, NUMBERS, None),
+        (OF_PARTS, NUMBERS, "wide"),
+        (described(Dense(units=6), BatchNorm(), SOFTMAX), NUMBERS, None),
+        (
+            described(Conv2D(channels=3), Flatten(), SOFTMAX, shape=PICTURES.shape[1:]), PICTURES,
+            "divided",
+        ),
+    ],
+)  # fmt: skip
+def test_steps_from_a_state_that_stays_are_those_that_overwrite_it(architecture, x, way, request):
+    if way:
+        request.getfixturevalue(way)
+    program = make_loop_program(make_plan(architecture, Recipe()), x.shape[1:], 2 if way else 1)
+    first, other = (build(architecture, jax.random.key(number)) for number in range(2))
+    known, rates = examples(x, CLASSES), np.full(3, 0.01, np.float32)
+    rows, knobs = RNG.integers(0, ROWS, (3, 40)).astype(np.int32), Knobs(0.0, 0.0)
+
+    def taken(state):
+        for key in range(2):
+            state, sums, is_finite = program.advance(state, known, rows, key, rates, knobs)
+            assert is_finite
+        return state, float(sums.loss)
+
+    def bytes_of(state):
+        return [part.tobytes() for part in state.learner if part is not None]
+
+    state, spare = program.start(first), program.start(other)
+    begun, _ = taken(state)
+    before, memory = bytes_of(begun), spare.learner.parameters
+    fresh = program.fresh(begun, spare)
+    assert program.weights(fresh).parameters.tobytes() == before[0]
+    after, loss = taken(program.fresh(fresh, spare))
+    assert after.learner.parameters is memory
+    assert bytes_of(begun) == before
+    here, same_loss = taken(begun)
+    n = int(here.packing.pieces["end"].max())
+    assert loss == same_loss
+    assert program.weights(after).parameters.tobytes() == program.weights(here).parameters.tobytes()
+    for one, same in zip(after.learner, here.learner, strict=True):
+        assert one is None or one[:n].tobytes() == same[:n].tobytes()
+
+
+@pytest.mark.parametrize("way", [None, "wide", "divided"])
+def test_weights_that_are_not_finite_are_told_where_the_loss_is(way, request):
+    if way:
+        request.getfixturevalue(way)
+    program = make_loop_program(make_plan(WITH_DROPOUT, Recipe()), (9,), 2 if way else 1)
+    known, rows = examples(NUMBERS, CLASSES), np.arange(40, dtype=np.int32)[None]
+    for rate, is_sound in ((1e30, True), (np.inf, False)):
+        state = program.start(build(WITH_DROPOUT, jax.random.key(0)))
+        rates, knobs = np.full(1, rate, np.float32), Knobs(0.0, 0.0)
+        _, sums, is_finite = program.advance(state, known, rows, 0, rates, knobs)
+        assert np.isfinite(sums.loss)
+        assert is_finite == is_sound
+
+
+@pytest.mark.parametrize("broken", [np.nan, np.inf, -np.inf])
+def test_every_parameter_is_looked_at_by_one_share(broken):
+    for place in range(70):
+        parameters = np.full(70, np.finfo(np.float32).max)
+        parameters[place] = broken
+        assert sum(n_broken(parameters, share, 3) for share in range(3)) == 1
 
 
 @pytest.mark.parametrize("is_tried_again", [False, True])

@@ -11,8 +11,10 @@ from fathom.loops.denormals import flush, restore
 from fathom.loops.losses import compare
 from fathom.loops.meeting import meet
 from fathom.loops.moving import LINE, add, copy
+from fathom.loops.registers import address
 
 BETA_1, EPSILON = 0.9, 1e-8  # of Adam
+EXPONENT = np.int32(0x7F800000)  # its bits in a number of 32
 
 
 class Known(NamedTuple):
@@ -97,8 +99,8 @@ class Room(NamedTuple):
 
 @loop
 def advance(  # type: ignore[no-untyped-def]
-    share, n_shares, counter, at_once, gradients, chain, pieces, rules, learner, room, known, rows,
-    rates, seeds, n_before, sums,
+    share, n_shares, counter, at_once, gradients, chain, pieces, rules, origin, learner, room,
+    known, rows, rates, seeds, n_before, sums,
 ):  # fmt: skip
     """Take steps: each example forward, errors back, and every weight a little down the slope.
 
@@ -125,6 +127,8 @@ def advance(  # type: ignore[no-untyped-def]
         Parameters that take steps of one size, dtype `PIECE`, in their order.
     rules : Rules
         How it learns.
+    origin : Learner
+        From where the first step is taken; it stays as it is, unless it is the learner itself.
     learner : Learner
         What changes.
     room : Room
@@ -141,29 +145,44 @@ def advance(  # type: ignore[no-untyped-def]
         Steps taken before.
     sums : numpy.ndarray
         Added to: loss, weight, and the parts of the score of this share.
+
+    Returns
+    -------
+    int
+        How many of the parameters are infinite or NaN afterwards, of those this share looks at.
     """
     n = len(learner.parameters)
     first, last = _bounds(rows.shape[1], share, n_shares, 1)
     begin, end = _bounds(n, share, n_shares, LINE)
     weight, n_met = np.float32(1.0 / rows.shape[1] if rules.is_mean else 1.0), 0
-    before = flush()
+    before, now = flush(), origin
     for step in range(len(rows)):
         chosen, own = rows[step][first:last], gradients[share][:n]
         _add_gradients(
-            chain, rules, learner, room, known, chosen, first, at_once, weight, seeds[step], own,
-            sums,
-        )  # fmt: skip
+            chain, rules, now, room, known, chosen, first, at_once, weight, seeds[step], own, sums
+        )
         n_met += n_shares
         if not meet(counter, n_met):
             break
         total = gradients[0][begin:end]
         for other in range(1, n_shares):
             add(gradients[other][begin:end], total)
-        update(pieces, rules, learner, total, begin, rates[step], n_before + step + 1)
-        n_met += n_shares
+        update(pieces, rules, now, learner, total, begin, rates[step], n_before + step + 1)
+        now, n_met = learner, n_met + n_shares
         if not meet(counter, n_met):
             break
     restore(before)
+    return n_broken(learner.parameters, share, n_shares)
+
+
+@loop
+def n_broken(parameters, share, n_shares):  # type: ignore[no-untyped-def]
+    """Return how many parameters are infinite or NaN: those whose exponent has every bit."""
+    begin, end = _bounds(len(parameters), share, n_shares, LINE)
+    bits, n = parameters[begin:end].view(np.int32), 0
+    for i in range(len(bits)):
+        n += bits[i] & EXPONENT == EXPONENT
+    return n
 
 
 @loop
@@ -265,21 +284,22 @@ def compare_chosen(rules, z, known, chosen, share, error, sums):  # type: ignore
 
 
 @loop
-def update(pieces, rules, learner, gradient, begin, rate, n_steps):  # type: ignore[no-untyped-def]
+def update(pieces, rules, now, learner, gradient, begin, rate, n_steps):  # type: ignore[no-untyped-def]
     """Take Adam's step with the parameters from `begin` on that there is a gradient of."""
     for k in range(len(pieces)):
         first = max(pieces[k].begin, begin)
         last = min(pieces[k].end, begin + len(gradient))
         if first < last:
             g = gradient[first - begin : last - begin]
-            update_piece(pieces[k], rules, learner, g, first, rate, n_steps)
+            update_piece(pieces[k], rules, now, learner, g, first, rate, n_steps)
 
 
 @loop
-def update_piece(piece, rules, learner, g, begin, rate, n_steps):  # type: ignore[no-untyped-def]
+def update_piece(piece, rules, now, learner, g, begin, rate, n_steps):  # type: ignore[no-untyped-def]
     """Take Adam's step: m ← β₁ m + (1-β₁) g, v ← β₂ v + (1-β₂) g², W ← W - η m̂ / (√v̂ + ε).
 
-    Of a piece, or of the part of it from `begin` that `g` is the gradient of.
+    Of a piece, or of the part of it from `begin` that `g` is the gradient of; from where the
+    learner is `now`, which is elsewhere in a first step.
     """
     one = np.float32(1.0)
     beta_1, beta_2 = np.float32(BETA_1), np.float32(rules.beta_2)
@@ -293,6 +313,10 @@ def update_piece(piece, rules, learner, g, begin, rate, n_steps):  # type: ignor
     end = begin + len(g)
     parameters = learner.parameters[begin:end]
     mean, square = learner.mean[begin:end], learner.square[begin:end]
+    if address(now.parameters) != address(learner.parameters):
+        copy(now.parameters[begin:end], parameters)
+        copy(now.mean[begin:end], mean)
+        copy(now.square[begin:end], square)
     for i in range(len(parameters)):
         slope = g[i] + through * parameters[i]
         mean[i] = beta_1 * mean[i] + new_1 * slope

@@ -13,7 +13,7 @@ from fathom.loops.chain import drop, gather, values_of
 from fathom.loops.compiling import loop
 from fathom.loops.denormals import flush, restore
 from fathom.loops.dense import PANEL, add_errors, add_inputs, pass_back, room_for_dense, spread
-from fathom.loops.descent import compare_chosen, update_piece
+from fathom.loops.descent import compare_chosen, n_broken, update_piece
 from fathom.loops.layouts import lay_out
 from fathom.loops.meeting import meet
 from fathom.loops.moving import LINE, copy, fill, scale
@@ -39,8 +39,8 @@ def room_for_share(layers, batch):  # type: ignore[no-untyped-def]
 
 @loop
 def advance_share(  # type: ignore[no-untyped-def]
-    share, n_shares, counter, chain, pieces, rules, learner, room, known, rows, rates, seeds,
-    n_before, sums,
+    share, n_shares, counter, chain, pieces, rules, origin, learner, room, known, rows, rates,
+    seeds, n_before, sums,
 ):  # fmt: skip
     """Take one core's share of steps; all shares have to be taken at the same time.
 
@@ -51,9 +51,14 @@ def advance_share(  # type: ignore[no-untyped-def]
     counter : numpy.ndarray
         Where they meet, see `fathom.loops.meeting.meet`. Where that is called off, no further step
         is begun, and none of the weights means anything any more.
-    chain, pieces, rules, learner, room, known, rows, rates, seeds, n_before, sums
+    chain, pieces, rules, origin, learner, room, known, rows, rates, seeds, n_before, sums
         As for `fathom.loops.descent.advance`, the same for all; with room aside for each, and none
         for a gradient.
+
+    Returns
+    -------
+    int
+        As of `fathom.loops.descent.advance`.
     """
     batch, n_features = rows.shape[1], known.x.shape[1]
     size, n_met = len(room.aside) // n_shares, 0
@@ -61,14 +66,14 @@ def advance_share(  # type: ignore[no-untyped-def]
     first, last = batch * share // n_shares, batch * (share + 1) // n_shares
     inputs = room.inputs[first * n_features : last * n_features]
     part = np.float32(1.0 / batch if rules.is_mean else 1.0)
-    before = flush()
+    before, now = flush(), origin
     for step in range(len(rows)):
         gather(chain, known.x, rows[step][first:last], inputs, aside)
         n_met += n_shares
         if not meet(counter, n_met):
             break
         for k in range(len(chain.layers)):
-            _forward(share, n_shares, chain, k, learner.parameters, room, batch, aside, seeds[step])
+            _forward(share, n_shares, chain, k, now.parameters, room, batch, aside, seeds[step])
             n_met += n_shares
             meet(counter, n_met)
         if share == 0:
@@ -81,19 +86,20 @@ def advance_share(  # type: ignore[no-untyped-def]
         for k in range(len(chain.layers) - 1, -1, -1):
             layer = chain.layers[k]
             if layer.passes_back:
-                _backward(share, n_shares, chain, k, learner.parameters, room, batch, aside)
+                _backward(share, n_shares, chain, k, now.parameters, room, batch, aside)
             n_met += n_shares
             meet(counter, n_met)  # the weights have been used by all, and all errors are known
             if layer.kind == DENSE:
                 _descend(
-                    share, n_shares, chain, k, pieces, rules, learner, room, batch, aside,
+                    share, n_shares, chain, k, pieces, rules, now, learner, room, batch, aside,
                     rates[step], n_before + step + 1,
                 )  # fmt: skip
             if not layer.passes_back:
                 break
-        n_met += n_shares
+        now, n_met = learner, n_met + n_shares
         meet(counter, n_met)
     restore(before)
+    return n_broken(learner.parameters, share, n_shares)
 
 
 @loop
@@ -152,7 +158,7 @@ def _backward(share, n_shares, chain, k, parameters, room, batch, aside):  # typ
 
 @loop
 def _descend(  # type: ignore[no-untyped-def]
-    share, n_shares, chain, k, pieces, rules, learner, room, batch, aside, rate, n_steps
+    share, n_shares, chain, k, pieces, rules, now, learner, room, batch, aside, rate, n_steps
 ):
     """Take Adam's step with the weights and biases of a layer's neurons that are a share's."""
     layer, x = chain.layers[k], _inputs(chain, k, room, batch)
@@ -163,7 +169,7 @@ def _descend(  # type: ignore[no-untyped-def]
             gradient = aside[: end - begin]
             add_errors(delta, begin, gradient)
             first = layer.bias + begin
-            update_piece(pieces[p], rules, learner, gradient, first, rate, n_steps)
+            update_piece(pieces[p], rules, now, learner, gradient, first, rate, n_steps)
         elif pieces[p].begin == layer.weight:
             n_in = layer.n_in
             inputs, aside = _part(aside, (n_in + PANEL - 1) // PANEL * PANEL * batch)
@@ -177,11 +183,11 @@ def _descend(  # type: ignore[no-untyped-def]
                 _lay_out(delta, j, n, FEW, errors)
                 first = layer.weight + j * n_in
                 needed = (
-                    address(learner.parameters[first:]), address(learner.mean[first:]),
-                    address(learner.square[first:]),
+                    address(now.parameters[first:]), address(now.mean[first:]),
+                    address(now.square[first:]),
                 )  # fmt: skip
                 _add_products(layer, inputs, errors, zeros, gradient, needed)
-                update_piece(pieces[p], rules, learner, gradient, first, rate, n_steps)
+                update_piece(pieces[p], rules, now, learner, gradient, first, rate, n_steps)
 
 
 @loop

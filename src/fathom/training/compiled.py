@@ -38,7 +38,6 @@ _LOSSES = {
 _OPTIMIZERS = ("adam", "adamw")
 EVALUATION_ROWS = 256  # examples evaluated at once: their activations stay near the core
 EVALUATION_PICTURES = 32
-LARGE = 2**20  # parameters from which several cores copy them sooner than one
 
 
 @dataclass(frozen=True)
@@ -52,15 +51,25 @@ class Row:
 
 @dataclass
 class Walker:
-    """All that changes in training, and the memory that steps work in."""
+    """All that changes in training, and the memory that steps work in.
+
+    Where it has an origin, its learner has memory but no numbers yet: the first step is taken from
+    there.
+    """
 
     packing: Packing
     learner: Learner
     n_steps: int
+    origin: Learner | None = None
     team: Team = field(default_factory=Team)
     rooms: tuple[Room, ...] = ()
     gradients: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.float32))
     rooms_are_for: tuple[int, int, int] = (0, 0, 0)
+
+    @property
+    def now(self) -> Learner:
+        """From where the next step is taken."""
+        return self.origin or self.learner
 
     def rooms_for(self, n_rooms: int, batch: int, n_shares: int) -> tuple[Room, ...]:
         """Return so many rooms, each for so many examples and shares of neurons; they are kept.
@@ -108,23 +117,27 @@ class LoopProgram:
         parameters = _at_line(pack_parameters(network))
         packing = pack(network, self.input_shape, is_by_role=self.plan.rates == "by_role")
         means = tuple(_at_line(np.zeros_like(parameters)) for _ in range(2))
-        return Walker(packing, Learner(parameters, _copy(packing.statistics), *means), 0)
+        statistics = None if packing.statistics is None else _at_line(packing.statistics)
+        return Walker(packing, Learner(parameters, statistics, *means), 0)
 
     def fresh(self, state: Walker, spare: Walker | None = None) -> Walker:
-        """Return a copy that `advance` may overwrite, in the memory of a spare state if given.
+        """Return one to `advance` from a state that stays, in a spare one's memory if given.
 
         Memory that a process asks for anew is handed over page by page, each wiped before, which
-        takes longer than copying.
+        takes longer than copying. Copied is what no step changes, or all at once; what steps learn
+        is read where it is by the first one, which writes it here.
         """
-        n_threads = self.cores if len(state.learner.parameters) >= LARGE else 1
-        rooms = (None,) * len(state.learner) if spare is None else spare.learner
-        pairs = tuple(zip(state.learner, rooms, strict=True))
-        copied = for_each(lambda pair: _copy(*pair), pairs, n_threads)
-        return replace(state, learner=Learner(*copied))
+        now = state.now
+        own = spare.learner if spare else Learner(*(_room_like(part) for part in now))
+        n_learned = int(state.packing.pieces["end"].max(initial=0))
+        own.parameters[n_learned:] = now.parameters[n_learned:]
+        if now.statistics is not None and own.statistics is not None:
+            own.statistics[:] = now.statistics
+        return replace(state, learner=own, origin=now._replace(statistics=own.statistics))
 
     def weights(self, state: Walker) -> Row:
         """Return what the network is now; it stays so until the state is advanced."""
-        return Row(state.packing, state.learner.parameters, state.learner.statistics)
+        return Row(state.packing, state.now.parameters, state.now.statistics)
 
     def network(self, weights: Row) -> Network:
         """Return the network with these weights."""
@@ -154,13 +167,9 @@ class LoopProgram:
         sums = np.zeros(4 + known.values.shape[1])
         seeds = np.random.default_rng(key).integers(0, 2**32, len(rows), np.uint32)
         rates = rates.astype(np.float64)
-        self._take_steps(state, rules, known, rows, rates, seeds, sums)
-        state.n_steps += len(rows)
-        # A sum of squares is not finite where any of them is not.
-        with np.errstate(over="ignore", invalid="ignore"):
-            size = np.dot(state.learner.parameters, state.learner.parameters)
-        is_finite = bool(np.isfinite(sums[0]) and np.isfinite(size))
-        return state, self._as_sums(sums), is_finite
+        n_broken = self._take_steps(state, rules, known, rows, rates, seeds, sums)
+        state.n_steps, state.origin = state.n_steps + len(rows), None
+        return state, self._as_sums(sums), n_broken == 0 and bool(np.isfinite(sums[0]))
 
     def _take_steps(
         self,
@@ -171,19 +180,19 @@ class LoopProgram:
         rates: np.ndarray,
         seeds: np.ndarray,
         sums: np.ndarray,
-    ) -> None:
-        """Take steps on one core, or with the batch shared among several where that pays."""
-        packing, batch, where = state.packing, rows.shape[1], (rules, state.learner)
+    ) -> int:
+        """Take steps on one core, or shared among several; return how many weights are broken."""
+        packing, batch = state.packing, rows.shape[1]
+        where = rules, state.now, state.learner
         if is_wide(packing, batch, self.cores):
             (room,) = state.rooms_for(1, batch, self.cores)
-            advance_side_by_side(
+            return advance_side_by_side(
                 state.team, packing, *where, room, self.cores, known, rows, rates, seeds,
                 state.n_steps, sums,
             )  # fmt: skip
-            return
         parts = n_parts(packing, batch, self.cores)
         rooms = state.rooms_for(parts, -(-batch // parts), 0)
-        advance_in_parts(
+        return advance_in_parts(
             state.team, packing, *where, rooms, state.gradients, known, rows, rates, seeds,
             state.n_steps, sums,
         )  # fmt: skip
@@ -264,18 +273,15 @@ def make_loop_program(plan: Plan, input_shape: Shape, cores: int = 1) -> LoopPro
     return LoopProgram(plan, input_shape, cores)
 
 
-def _copy(part: np.ndarray | None, room: np.ndarray | None = None) -> Any:
-    if part is None or room is None:
-        return None if part is None else _at_line(part)
-    room[:] = part
-    return room
-
-
 def _at_line(numbers: np.ndarray) -> np.ndarray:
     """Return a copy that begins a line of memory."""
     copied = _large_room(len(numbers))
     copied[:] = numbers
     return copied
+
+
+def _room_like(numbers: np.ndarray | None) -> Any:
+    return None if numbers is None else _large_room(len(numbers))
 
 
 def _whole_lines(n: int) -> int:

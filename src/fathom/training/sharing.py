@@ -35,8 +35,13 @@ class Team:
         self._pool: ThreadPoolExecutor | None = None
         self._size = 0
 
-    def take_all(self, take: Callable[[int], None], n_shares: int, counter: np.ndarray) -> None:
+    def take_all(self, take: Callable[[int], int], n_shares: int, counter: np.ndarray) -> list[int]:
         """Have every share taken, the first by who calls; none waits for one that failed.
+
+        Returns
+        -------
+        list of int
+            What each returned, the first one's first.
 
         Raises
         ------
@@ -44,23 +49,21 @@ class Team:
             If there are no threads to be had.
         """
 
-        def take_or_call_off(share: int) -> None:
+        def take_or_call_off(share: int) -> int:
             with calling_off(counter):
-                take(share)
+                return take(share)
 
         try:
             with calling_off(counter):
                 taken = [
                     self._begin(take_or_call_off, share, n_shares) for share in range(1, n_shares)
                 ]
-                take_or_call_off(0)
-                for share in taken:
-                    share.result()
+                return [take_or_call_off(0), *(share.result() for share in taken)]
         except BaseException:
             self._end()
             raise
 
-    def _begin(self, take: Callable[[int], None], share: int, n_shares: int) -> Future[None]:
+    def _begin(self, take: Callable[[int], int], share: int, n_shares: int) -> Future[int]:
         """Have a thread of its own take a share."""
         if self._pool is None or self._size != n_shares:
             self._end()
@@ -85,6 +88,7 @@ def advance_in_parts(
     team: Team,
     packing: Packing,
     rules: Rules,
+    origin: Learner,
     learner: Learner,
     rooms: tuple[Room, ...],
     gradients: np.ndarray,
@@ -94,11 +98,16 @@ def advance_in_parts(
     seeds: np.ndarray,
     n_before: int,
     sums: np.ndarray,
-) -> None:
+) -> int:
     """Take steps by `fathom.loops.descent.advance`, with some of the examples for each core.
 
     As many as there are rooms; with several, gradients are added up in their order. If one of the
     threads cannot be started or fails, the others stop, and the weights are lost.
+
+    Returns
+    -------
+    int
+        How many parameters are infinite or NaN afterwards.
 
     Raises
     ------
@@ -110,21 +119,22 @@ def advance_in_parts(
     at_once = AT_ONCE if n_shares > 1 and has_pictures(packing) else rows.shape[1]
     own_sums = np.zeros((n_shares, len(sums)))
 
-    def take(share: int) -> None:
-        go(
+    def take(share: int) -> int:
+        return go(
             share, n_shares, counter, at_once, gradients, packing.chain, packing.pieces, rules,
-            learner, rooms[share], known, rows, rates, seeds, n_before, own_sums[share],
+            origin, learner, rooms[share], known, rows, rates, seeds, n_before, own_sums[share],
         )  # fmt: skip
 
     if n_shares == 1:
-        take(0)
+        broken = [take(0)]
     else:
         load(
             "scipy.linalg.cython_blas"
         )  # which the loops call; what is not there cannot be limited
         with blas_alone():
-            team.take_all(take, n_shares, counter)
+            broken = team.take_all(take, n_shares, counter)
     sums += np.sum(own_sums, axis=0)
+    return sum(broken)
 
 
 def n_parts(packing: Packing, batch: int, cores: int) -> int:
@@ -154,6 +164,7 @@ def advance_side_by_side(
     team: Team,
     packing: Packing,
     rules: Rules,
+    origin: Learner,
     learner: Learner,
     room: Room,
     cores: int,
@@ -163,11 +174,16 @@ def advance_side_by_side(
     seeds: np.ndarray,
     n_before: int,
     sums: np.ndarray,
-) -> None:
+) -> int:
     """Take steps as `fathom.loops.descent.advance` does, with some of the neurons for each core.
 
     How many cores there are changes no result: each number comes of the same sums. If one of the
     threads cannot be started or fails, the others stop, and the weights are lost.
+
+    Returns
+    -------
+    int
+        How many parameters are infinite or NaN afterwards.
 
     Raises
     ------
@@ -177,11 +193,11 @@ def advance_side_by_side(
     n_shares = max(1, min(cores, rows.shape[1]))
     counter = np.zeros(LINE, np.int64)
     given = (
-        n_shares, counter, packing.chain, packing.pieces, rules, learner, room, known, rows, rates,
-        seeds, n_before, sums,
+        n_shares, counter, packing.chain, packing.pieces, rules, origin, learner, room, known,
+        rows, rates, seeds, n_before, sums,
     )  # fmt: skip
 
-    team.take_all(lambda share: advance_share(share, *given), n_shares, counter)
+    return sum(team.take_all(lambda share: advance_share(share, *given), n_shares, counter))
 
 
 def for_each(work: Callable[[Any], Any], tasks: Sequence[Any], n_threads: int) -> list[Any]:
