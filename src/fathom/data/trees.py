@@ -2,7 +2,9 @@
 
 import math
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -29,7 +31,8 @@ LEAST_ROWS = 30
 RANKED_CODES = 10  # codes up to which a category is ordered by the target's mean
 RANK_ROWS = 10.0  # rows the overall mean counts for in the mean of a category
 LEAST_SHARE = 2e-3  # of a class, before its logarithm is taken
-CHUNK = 4096  # rows that are walked down at once
+PAIRS = 2**17  # of a row and a tree that are walked down at once, so that they stay near
+STEPS = 4  # down all trees, after which those that are at a leaf are left out
 
 
 @dataclass(frozen=True)
@@ -60,12 +63,7 @@ class Trees:
 
     def predict(self, x: np.ndarray) -> np.ndarray:
         """Return base plus the values of the leaves each row falls into, shape (n, outputs)."""
-        outputs = np.empty((len(x), self.value.shape[1]))
-        for begin in range(0, len(x), CHUNK):
-            part = x[begin : begin + CHUNK]
-            leaves = self._leaves(part)
-            outputs[begin : begin + CHUNK] = self.value[leaves].sum(axis=1)
-        return outputs + self.base
+        return self._sums(x, self.roots) + self.base
 
     def predict_stages(self, x: np.ndarray, shares: np.ndarray) -> np.ndarray:
         """Return what the first trees alone predict, up to each share of them in rising order.
@@ -78,21 +76,40 @@ class Trees:
         ends = np.round(shares * len(self.roots)).astype(int)
         sums, total, begin = [], np.tile(self.base, (len(x), 1)), 0
         for end in ends:
-            part = replace(self, roots=self.roots[begin:end], base=np.zeros_like(self.base))
-            total = total + part.predict(x)
+            total = total + self._sums(x, self.roots[begin:end])
             sums.append(total)
             begin = end
         return np.stack(sums)
 
-    def _leaves(self, x: np.ndarray) -> np.ndarray:
-        rows = np.arange(len(x))[:, None]
-        nodes = np.tile(self.roots, (len(x), 1))
-        while True:
-            goes_left = x[rows, self.feature[nodes]] <= self.threshold[nodes]
-            after = np.where(goes_left, self.left[nodes], self.right[nodes])
-            if (after == nodes).all():
-                return nodes
-            nodes = after
+    def _sums(self, x: np.ndarray, roots: np.ndarray) -> np.ndarray:
+        """Return the sum of the leaves that each row falls into, of some trees."""
+        sums = np.empty((len(x), self.value.shape[1]))
+        for part in rows_at_once(len(x), len(roots)):
+            sums[part] = self.value[self.leaves(x[part], roots)].sum(axis=1)
+        return sums
+
+    def leaves(self, x: np.ndarray, roots: np.ndarray) -> np.ndarray:
+        """Return the leaf that each row falls into, of some trees, shape (n, trees).
+
+        All ways down are walked at once; those that are at an end are left out of it now and then.
+        """
+        numbers, n_columns = x.reshape(-1), np.int32(x.shape[1])
+        nodes = np.tile(roots, len(x))
+        rows = np.repeat(np.arange(len(x), dtype=np.int32) * n_columns, len(roots))
+        found, places = nodes.copy(), np.arange(len(nodes), dtype=np.int32)
+        while len(nodes):
+            for _ in range(STEPS):
+                asked = numbers.take(rows + self.feature.take(nodes))
+                nodes = self._children.take(2 * nodes + (asked <= self.threshold.take(nodes)))
+            found[places] = nodes
+            ongoing = np.flatnonzero(self._children.take(2 * nodes) != nodes)
+            nodes, rows, places = nodes[ongoing], rows[ongoing], places[ongoing]
+        return found.reshape(len(x), len(roots))
+
+    @cached_property
+    def _children(self) -> np.ndarray:
+        """Of each node the one to its right, then the one to its left."""
+        return np.stack([self.right, self.left], axis=1).reshape(-1)
 
     @classmethod
     def joined(cls, parts: list[dict[str, np.ndarray]], base: np.ndarray) -> Self:
@@ -112,6 +129,12 @@ class Trees:
             roots=starts,
             base=base,
         )
+
+
+def rows_at_once(n_rows: int, n_trees: int) -> Iterator[slice]:
+    """Yield the rows that are walked down so many trees at once, part by part."""
+    n = max(1, PAIRS // max(1, n_trees))
+    return (slice(begin, begin + n) for begin in range(0, n_rows, n))
 
 
 class Growth(NamedTuple):
@@ -329,9 +352,9 @@ def _out_of_bag(
     for tree, rows in enumerate(drawn):
         is_out[rows, tree] = False
     total = np.zeros((len(x), trees.value.shape[1]))
-    for begin in range(0, len(x), CHUNK):
-        part = slice(begin, begin + CHUNK)
-        total[part] = np.einsum("nt,nto->no", is_out[part], trees.value[trees._leaves(x[part])])
+    for part in rows_at_once(len(x), len(trees.roots)):
+        leaves = trees.leaves(x[part], trees.roots)
+        total[part] = np.einsum("nt,nto->no", is_out[part], trees.value[leaves])
     n_out = is_out.sum(axis=1, keepdims=True)
     overall = np.bincount(y, minlength=n_classes) / len(y) if n_classes else np.mean(y)[None]
     return np.where(n_out > 0, total * len(drawn) / np.maximum(n_out, 1), overall)
@@ -423,7 +446,7 @@ def _boost(
     raw = grown.decision_function(x[:1]) if n_classes else grown.predict(x[:1])
     base = np.zeros(width)
     base[outputs] = raw.reshape(-1) - trees.predict(x[:1])[0][outputs]
-    return Trees(**{**vars(trees), "base": base})
+    return replace(trees, base=base)
 
 
 def _no_trees(width: int) -> Trees:
