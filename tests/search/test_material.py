@@ -1,5 +1,8 @@
 """Material: losses are scikit-learn's, and what is held out has no part in what is shown."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import polars as pl
 import pytest
@@ -126,6 +129,23 @@ def test_thresholds_are_grown_for_the_second_network_and_the_same_whoever_asks_f
     for ours, theirs in zip(material.encoding(0).numbers, asked.numbers, strict=True):
         assert isinstance(ours.tree, np.ndarray)
         np.testing.assert_array_equal(ours.thresholds, theirs.thresholds)
+
+
+def test_trees_of_two_folds_grow_side_by_side_and_those_of_one_once(monkeypatch):
+    material, both, grow, grown = make(), threading.Barrier(2), trees.TreeView.fit, []
+
+    def fit(*given, **how):
+        both.wait(60)  # for the other fold's
+        grown.append(threading.get_ident())
+        return grow(*given, **how)
+
+    monkeypatch.setattr(trees.TreeView, "fit", fit)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(material.trees, (0, 1, 1, 0)))
+    assert len(grown) == len(set(grown)) == 2
+    assert found[0] is found[3]
+    assert found[1] is found[2]
+    assert found[0] is not found[1]
 
 
 def test_columns_of_trees_for_held_out_rows_are_those_shown_in_prediction():

@@ -261,6 +261,39 @@ def test_two_networks_of_a_structure_nobody_has_compiled_are_not_begun_at_once(m
     assert len(set(structures)) == 4
 
 
+def test_while_trees_are_grown_for_one_network_others_go_first(monkeypatch):
+    monkeypatch.setattr("fathom.search.strategy.are_loops_ready", lambda: True)
+    strategy = make(n_folds=2)
+    kinds = [(True, 1), (True, 2), (False, 1), (False, 2), (True, 3)]
+    strategy._waiting = [Genes(has_trees=has_trees, depth=depth) for has_trees, depth in kinds]
+
+    def begin():
+        """Return which network is begun, on which fold, and how it is made."""
+        before = {(tried.number, fold) for tried in strategy.tried for fold in tried.started}
+        make_it = strategy.next_job()
+        after = {(tried.number, fold) for tried in strategy.tried for fold in tried.started}
+        ((number, fold),) = after - before
+        genes = strategy.tried[number].genes
+        return (genes.has_trees, genes.depth), fold, make_it
+
+    first, second, third = begin(), begin(), begin()
+    assert [one[:2] for one in (first, second, third)] == [
+        ((True, 1), 0), ((False, 1), 0), ((False, 2), 0)
+    ]  # fmt: skip
+    assert strategy.next_job() is None  # the others need trees that nobody has grown yet
+    finish(strategy, first[2]())
+    assert set(strategy.material.grown) == {0}
+    promoted, other = begin(), begin()
+    assert promoted[:2] == ((True, 1), 1)
+    assert other[:2] == ((True, 2), 0)
+    finish(strategy, other[2]())  # near the best as well, so that it needs trees of the other fold
+    assert begin()[:2] == ((True, 3), 0)
+    assert set(strategy.material.grown) == {0}
+    finish(strategy, promoted[2]())
+    assert set(strategy.material.grown) == {0, 1}
+    assert begin()[:2] == ((True, 2), 1)
+
+
 def test_where_loops_are_compiled_no_structure_costs_anything_to_begin(monkeypatch):
     costs = []
     for is_ready in (False, True):

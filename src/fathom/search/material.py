@@ -154,7 +154,7 @@ class Material:
         self.tree_seconds = 60.0  # that growing the trees of one fold may take
         self.grown: Grown = {}
         self._growth, self._beyond = dict(growth or {}), beyond
-        self._lock, self._tree_lock = threading.RLock(), threading.Lock()
+        self._lock, self._tree_locks = threading.RLock(), [threading.Lock() for _ in folds]
         self.scales: dict[bool, TargetScale] = {}
         trained = np.unique(np.concatenate([fold.training for fold in folds]))
         if target.task == "numbers":
@@ -246,7 +246,7 @@ class Material:
     def _grown(self, fold: int) -> tuple[TreeView, np.ndarray]:
         """Return a fold's trees and what they say of all rows, of training rows out of bag."""
         encoding, means = self._fitted(fold)
-        with self._tree_lock:
+        with self._tree_locks[fold]:
             if fold not in self.grown:
                 rows = self.folds[fold].training
                 matrix = encoding.encode(self.parsed, "robust", means)

@@ -81,6 +81,7 @@ class Strategy:
         self._is_opening, self._opens = not earlier, -math.inf
         self._compiled: set[object] = set()
         self._compiling: set[object] = set()
+        self._tree_folds: set[int] = set()  # whose trees a network was begun with
         self._compile_s, self._running, self._finished = COMPILE_S, 0, False
         self._speed, self._seconds = FLOP_PER_S, min(deadline.remaining(), 3600.0)
         self._n_folds = len(material.folds)
@@ -106,7 +107,7 @@ class Strategy:
         for tried in sorted(self.tried, key=lambda t: t.losses.get(0, math.inf)):
             if tried.is_promoted:
                 for fold in range(self._n_folds):
-                    if fold not in tried.started:
+                    if fold not in tried.started and not self._waits_for_trees(tried.genes, fold):
                         return self._start(tried, fold)
         reason = self._why_end(remaining)
         candidate = None if reason else self._next_candidate(remaining)
@@ -131,16 +132,26 @@ class Strategy:
     def _start(self, tried: Tried, fold: int) -> Callable[[], Job]:
         tried.started.add(fold)
         self._running += 1
+        if tried.genes.has_trees:
+            self._tree_folds.add(fold)
         structure = tried.genes.structure
         if not self._has_program(structure):
             self._compiling.add(structure)
             tried.is_first = fold == 0
         return lambda: make_job(tried, fold, self.material, self.seed)
 
+    def _waits_for_trees(self, genes: Genes, fold: int) -> bool:
+        """Tell whether trees are being grown for another network that these genes need, too."""
+        return genes.has_trees and fold in self._tree_folds - self.material.grown.keys()
+
+    def _is_held_up(self, genes: Genes) -> bool:
+        """Tell whether what a candidate begins with is just being made for another."""
+        return genes.structure in self._compiling or self._waits_for_trees(genes, 0)
+
     def _next_candidate(self, remaining: float) -> Tried | None:
         """Return a candidate there is time for, from the portfolio or bred."""
         for genes in self._waiting:
-            if genes.structure in self._compiling or not self._is_worth_compiling(genes, remaining):
+            if self._is_held_up(genes) or not self._is_worth_compiling(genes, remaining):
                 continue
             fitted = self._fit_in(genes, remaining)
             if fitted is not None:
@@ -152,7 +163,7 @@ class Strategy:
             return None  # the first deep network is about to come
         for _ in range(20):
             genes, origin, parent = self._breed(complete)
-            if genes.structure in self._compiling or not self._is_worth_compiling(genes, remaining):
+            if self._is_held_up(genes) or not self._is_worth_compiling(genes, remaining):
                 continue
             fitted = self._fit_in(genes, remaining)
             if fitted is not None:
