@@ -85,7 +85,7 @@ class Trees:
         """Return the sum of the leaves that each row falls into, of some trees."""
         sums = np.empty((len(x), self.value.shape[1]))
         for part in rows_at_once(len(x), len(roots)):
-            sums[part] = self.value[self.leaves(x[part], roots)].sum(axis=1)
+            sums[part] = self.value.take(self.leaves(x[part], roots), axis=0).sum(axis=1)
         return sums
 
     def leaves(self, x: np.ndarray, roots: np.ndarray) -> np.ndarray:
@@ -248,6 +248,11 @@ class TreeView:
         grown = Growth(len(forest.roots), n_folds, rounds)
         return cls(forest, boosted, center, scale, ranks, grown), (columns - center) / scale
 
+    @property
+    def n_trees(self) -> int:
+        """How many trees there are in all."""
+        return len(self.forest.roots) + (0 if self.boosted is None else len(self.boosted.roots))
+
     def show(self, x: np.ndarray) -> np.ndarray:
         """Return what the trees say of encoded rows, shape (n, columns)."""
         x = _ranked(x, self.ranks)
@@ -354,7 +359,7 @@ def _out_of_bag(
     total = np.zeros((len(x), trees.value.shape[1]))
     for part in rows_at_once(len(x), len(trees.roots)):
         leaves = trees.leaves(x[part], trees.roots)
-        total[part] = np.einsum("nt,nto->no", is_out[part], trees.value[leaves])
+        total[part] = np.einsum("nt,nto->no", is_out[part], trees.value.take(leaves, axis=0))
     n_out = is_out.sum(axis=1, keepdims=True)
     overall = np.bincount(y, minlength=n_classes) / len(y) if n_classes else np.mean(y)[None]
     return np.where(n_out > 0, total * len(drawn) / np.maximum(n_out, 1), overall)

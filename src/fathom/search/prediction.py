@@ -7,13 +7,16 @@ import numpy as np
 from fathom.data.combinations import log_likelihoods
 from fathom.data.features import join_trees
 from fathom.data.parsing import ParsedTable
+from fathom.data.trees import TreeView
 from fathom.data.views import View
+from fathom.nn.spread import over_rows
 from fathom.search.design import Design, Member
 from fathom.search.factors import centered, offsets_of
 from fathom.search.material import decode
 from fathom.training.calibration import sharpen
 
 ROWS = 2**15  # at once, which bounds the memory of the matrices
+A_WAY_DOWN = 300  # a tree takes as long as so many multiplications
 
 
 def predict(design: Design, parsed: ParsedTable) -> np.ndarray:
@@ -92,4 +95,16 @@ def to_matrix(
     if not has_trees:
         return matrix
     robust = matrix if view == "robust" else encoding.encode(parsed, "robust")
-    return join_trees(matrix, encoding.layout, design.trees[fold].show(robust))
+    return join_trees(matrix, encoding.layout, show_trees(design.trees[fold], robust))
+
+
+def show_trees(trees: TreeView, x: np.ndarray) -> np.ndarray:
+    """Return what trees say of rows, worked out on several cores where that pays."""
+    shown = np.empty((len(x), len(trees.center)))
+
+    def show(begin: int, end: int) -> bool:
+        shown[begin:end] = trees.show(x[begin:end])
+        return True
+
+    over_rows(show, len(x), trees.n_trees, trees.n_trees * A_WAY_DOWN)
+    return shown
