@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fathom.data import parsing
 from fathom.data.cells import to_days, to_numbers
 from fathom.data.columns import infer_columns
 from fathom.data.parsing import MAX_TEXT_CHARS, parse_table
@@ -228,6 +229,34 @@ def test_a_style_that_is_none_reads_nothing_and_runs_nothing():
     assert to_days(pl.Series(["2024-01-01"]), "%Q|%").to_list() == [19723]
     column = Column(name="c", kind="date", style="%Q%Q", low=0, high=1)
     assert parse({"c": ["1970-01-02"]}, (column,)).values[0].tolist() == [1]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    categories=st.lists(st.text(min_size=1, max_size=6), min_size=2, max_size=5, unique=True),
+    is_yes_no=st.booleans(),
+    data=st.data(),
+)
+def test_a_few_words_are_the_same_categories_as_many(categories, is_yes_no, data):
+    if is_yes_no:
+        categories = data.draw(st.sampled_from([["no", "yes"], ["No", "YES"], ["off", "on"]]))
+    kind = "yes_no" if is_yes_no else "category"
+    column = Column(name="c", kind=kind, categories=tuple(categories))
+    words = st.one_of(
+        st.sampled_from(categories), st.none(), st.text(max_size=6),
+        st.sampled_from(categories).map(str.upper), st.sampled_from(["yes", "NO", "1.0", "a  b"]),
+    )  # fmt: skip
+    cells = data.draw(st.lists(words, min_size=1, max_size=8))
+    frame = pl.DataFrame({"c": pl.Series(cells, dtype=pl.String)})
+    alone = [parse_table(frame[row : row + 1], (column,)).values[0] for row in range(len(cells))]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(parsing, "FEW_ROWS", -1)
+        together = parse_table(frame, (column,))
+    np.testing.assert_array_equal(np.concatenate(alone), together.values[0])
+    few = parse_table(frame, (column,))
+    np.testing.assert_array_equal(few.values[0], together.values[0])
+    assert few.values[0].dtype == together.values[0].dtype
+    assert few.notes == together.notes
 
 
 @settings(deadline=None, max_examples=50)

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import polars as pl
@@ -23,11 +24,12 @@ from fathom.data.cells import (
     to_words,
 )
 from fathom.data.readings import find_unread
-from fathom.data.schema import Column
+from fathom.data.schema import Column, ColumnKind
 from fathom.errors import InputError
 
 MAX_TEXT_CHARS = 100_000  # of one cell
 MANY_PICTURES = 10  # of which one at least is there, where the paths are right
+FEW_ROWS = 100  # whose words are looked up one by one
 
 
 @dataclass(frozen=True)
@@ -287,12 +289,10 @@ def _note_unread(
 
 def _parse_codes(column: Column, cells: pl.Series, notes: Notes) -> np.ndarray:
     other = len(column.categories)
-    names = to_keys(pl.Series(column.categories, dtype=pl.String))
-    keys = {str(key): number for number, key in enumerate(names)}
-    if column.kind == "yes_no" and _are_yes_no_words(column):
-        words = YES_WORDS | NO_WORDS
-        keys = {w: int(word in YES_WORDS) for word in words for w in (word, word.upper())}
-    codes = to_codes(cells, keys, other)
+    keys, as_written = _known_words(column.kind, column.categories)
+    codes = _look_up(cells, as_written) if len(cells) <= FEW_ROWS else None
+    if codes is None:
+        codes = to_codes(cells, keys, other)
     is_other = codes == other
     if is_other.any():
         row = int(is_other.argmax())
@@ -302,8 +302,30 @@ def _parse_codes(column: Column, cells: pl.Series, notes: Notes) -> np.ndarray:
     return codes
 
 
-def _are_yes_no_words(column: Column) -> bool:
-    no, yes = (word.lower() for word in column.categories)
+@lru_cache(maxsize=256)
+def _known_words(
+    kind: ColumnKind, categories: tuple[str, ...]
+) -> tuple[dict[str, int], dict[str | None, int]]:
+    """Return the numbers of categories by their keys, and by how they are written themselves."""
+    written = pl.Series(categories, dtype=pl.String)
+    keys = {str(key): number for number, key in enumerate(to_keys(written))}
+    if kind == "yes_no" and _are_yes_no_words(categories):
+        words = YES_WORDS | NO_WORDS
+        keys = {w: int(word in YES_WORDS) for word in words for w in (word, word.upper())}
+    codes = to_codes(written, keys, len(categories)).tolist()
+    return keys, {None: -1, **dict(zip(categories, codes, strict=True))}
+
+
+def _look_up(cells: pl.Series, as_written: dict[str | None, int]) -> np.ndarray | None:
+    """Return the numbers of a few words, if all are written as in training: words take long."""
+    if cells.dtype != pl.String:
+        return None
+    codes = [as_written.get(cell) for cell in cells.to_list()]
+    return None if None in codes else np.array(codes, np.int32)
+
+
+def _are_yes_no_words(categories: tuple[str, ...]) -> bool:
+    no, yes = (word.lower() for word in categories)
     return no in NO_WORDS and yes in YES_WORDS
 
 
