@@ -42,9 +42,10 @@ def test_boosted_trees_predict_what_scikit_learn_does(y, n_classes):
         np.testing.assert_allclose(shown, raw, atol=1e-6)
 
 
-@pytest.mark.parametrize("pairs", [1, 100, 2**17])
+@pytest.mark.parametrize("pairs", [1, 100, 2**15])
 def test_every_row_falls_into_the_leaf_that_single_steps_lead_to(monkeypatch, pairs):
-    monkeypatch.setattr(trees, "PAIRS", pairs)
+    for name in ("PAIRS", "NODES"):
+        monkeypatch.setattr(trees, name, pairs)
     forest, _ = _grow_forest(X, NUMBERS, 0, 0, wanted=20)
     rows = X[:60].astype(np.float64)
     rows[7, 2], rows[8] = np.nan, np.inf  # what is unknown goes right

@@ -31,7 +31,8 @@ LEAST_ROWS = 30
 RANKED_CODES = 10  # codes up to which a category is ordered by the target's mean
 RANK_ROWS = 10.0  # rows the overall mean counts for in the mean of a category
 LEAST_SHARE = 2e-3  # of a class, before its logarithm is taken
-PAIRS = 2**17  # of a row and a tree that are walked down at once, so that they stay near
+PAIRS = 2**17  # of a row and a tree that are walked down at once,
+NODES = 2**17  # and of those trees, so that both stay near
 STEPS = 4  # down all trees, after which those that are at a leaf are left out
 
 
@@ -84,15 +85,23 @@ class Trees:
     def _sums(self, x: np.ndarray, roots: np.ndarray) -> np.ndarray:
         """Return the sum of the leaves that each row falls into, of some trees."""
         sums = np.empty((len(x), self.value.shape[1]))
-        for part in rows_at_once(len(x), len(roots)):
+        for part in self.parts(len(x)):
             sums[part] = self.value.take(self.leaves(x[part], roots), axis=0).sum(axis=1)
         return sums
 
-    def leaves(self, x: np.ndarray, roots: np.ndarray) -> np.ndarray:
-        """Return the leaf that each row falls into, of some trees, shape (n, trees).
+    def parts(self, n_rows: int) -> Iterator[slice]:
+        """Yield rows that are walked down some trees at once, part by part."""
+        n = max(1, PAIRS // max(1, min(self._n_at_once, len(self.roots))))
+        return (slice(begin, begin + n) for begin in range(0, n_rows, n))
 
-        All ways down are walked at once; those that are at an end are left out of it now and then.
-        """
+    def leaves(self, x: np.ndarray, roots: np.ndarray) -> np.ndarray:
+        """Return the leaf that each row falls into, of some trees, shape (n, trees)."""
+        n = self._n_at_once
+        some = (roots[begin : begin + n] for begin in range(0, max(1, len(roots)), n))
+        return np.concatenate([self._walk(x, few) for few in some], axis=1)
+
+    def _walk(self, x: np.ndarray, roots: np.ndarray) -> np.ndarray:
+        """Walk down all ways at once; those at an end are left out of it now and then."""
         numbers, n_columns = x.reshape(-1), np.int32(x.shape[1])
         nodes = np.tile(roots, len(x))
         rows = np.repeat(np.arange(len(x), dtype=np.int32) * n_columns, len(roots))
@@ -105,6 +114,11 @@ class Trees:
             ongoing = np.flatnonzero(self._children.take(2 * nodes) != nodes)
             nodes, rows, places = nodes[ongoing], rows[ongoing], places[ongoing]
         return found.reshape(len(x), len(roots))
+
+    @cached_property
+    def _n_at_once(self) -> int:
+        """Trees whose nodes are near together."""
+        return max(1, NODES * len(self.roots) // max(1, len(self.left)))
 
     @cached_property
     def _children(self) -> np.ndarray:
@@ -129,12 +143,6 @@ class Trees:
             roots=starts,
             base=base,
         )
-
-
-def rows_at_once(n_rows: int, n_trees: int) -> Iterator[slice]:
-    """Yield the rows that are walked down so many trees at once, part by part."""
-    n = max(1, PAIRS // max(1, n_trees))
-    return (slice(begin, begin + n) for begin in range(0, n_rows, n))
 
 
 class Growth(NamedTuple):
@@ -357,7 +365,7 @@ def _out_of_bag(
     for tree, rows in enumerate(drawn):
         is_out[rows, tree] = False
     total = np.zeros((len(x), trees.value.shape[1]))
-    for part in rows_at_once(len(x), len(trees.roots)):
+    for part in trees.parts(len(x)):
         leaves = trees.leaves(x[part], trees.roots)
         total[part] = np.einsum("nt,nto->no", is_out[part], trees.value.take(leaves, axis=0))
     n_out = is_out.sum(axis=1, keepdims=True)

@@ -73,12 +73,13 @@ def say_each(design: Design, parsed: ParsedTable) -> Iterator[tuple[Member, np.n
         Whose network it is, and what it says, as in `predict`, before probabilities are sharpened.
     """
     matrices: dict[tuple[int, View, bool], np.ndarray] = {}
+    said: dict[int, np.ndarray] = {}
     for member in design.members:
         each = zip(member.folds, member.forwards, member.networks, strict=True)
         for fold, forward, network in each:
             key = (fold, member.genes.view, member.genes.has_trees)
             if key not in matrices:
-                matrices[key] = to_matrix(design, parsed, *key)
+                matrices[key] = to_matrix(design, parsed, *key, said)
             z = forward.combine(matrices[key])
             if design.combined is not None:
                 yield member, centered(z) - offsets_of(network)
@@ -87,15 +88,26 @@ def say_each(design: Design, parsed: ParsedTable) -> Iterator[tuple[Member, np.n
 
 
 def to_matrix(
-    design: Design, parsed: ParsedTable, fold: int, view: View, has_trees: bool
+    design: Design,
+    parsed: ParsedTable,
+    fold: int,
+    view: View,
+    has_trees: bool,
+    said: dict[int, np.ndarray] | None = None,
 ) -> np.ndarray:
-    """Return rows as the networks of a fold and view see them, float32, shape (rows, columns)."""
+    """Return rows as the networks of a fold and view see them, float32, shape (rows, columns).
+
+    What its trees say of these rows is taken from ``said``, and noted there, where that is given.
+    """
     encoding = design.encodings[fold]
     matrix = encoding.encode(parsed, view)
     if not has_trees:
         return matrix
-    robust = matrix if view == "robust" else encoding.encode(parsed, "robust")
-    return join_trees(matrix, encoding.layout, show_trees(design.trees[fold], robust))
+    said = {} if said is None else said
+    if fold not in said:
+        robust = matrix if view == "robust" else encoding.encode(parsed, "robust")
+        said[fold] = show_trees(design.trees[fold], robust)
+    return join_trees(matrix, encoding.layout, said[fold])
 
 
 def show_trees(trees: TreeView, x: np.ndarray) -> np.ndarray:
