@@ -486,7 +486,8 @@ def _invented_table(rows: int, columns: int) -> Any:
     trees = n_tree_columns(2, 1, len(fold.training))
     return SimpleNamespace(
         rows=rows, columns=columns, folds=folds, target=TARGET, can_log=False,
-        n_tree_columns=trees, tree_seconds=0.0, shown_loss=("log loss", 1.0),
+        n_tree_columns=trees, tree_seconds=0.0, grown=dict.fromkeys(range(len(folds))),
+        shown_loss=("log loss", 1.0),
         encoding=lambda fold: SimpleNamespace(layout=layout), seconds_for_trees=lambda: 0.0,
         layout=lambda has_trees: with_trees(layout, trees if has_trees else 0),
         predict=lambda z, is_log: z, loss=lambda shown, rows: float(np.mean(shown)),

@@ -23,6 +23,7 @@ from fathom.nn.keys import host_key
 from fathom.nn.layer import Shape
 from fathom.nn.network import Network, build
 from fathom.nn.normalization import BatchNorm
+from fathom.nn.spread import blas_alone
 from fathom.training.history import EngineName
 from fathom.training.machine import platform
 from fathom.training.monitor import Deadline
@@ -280,5 +281,9 @@ def cores_each(cores: int) -> Iterator[None]:
     decides the order of its sums, and so the last bits of everything.
     """
     load("scipy.linalg.cython_blas")  # which the loops call; what is not there cannot be limited
+    if cores == 1:  # counted, so that nobody who predicts meanwhile gives threads back too early
+        with blas_alone():
+            yield
+        return
     with threadpoolctl.threadpool_limits(cores, user_api="blas"):
         yield

@@ -236,14 +236,25 @@ def join_trees(x: np.ndarray, robust_x: np.ndarray, fold: SimpleNamespace) -> np
 
 
 def grown(t: SimpleNamespace, x: np.ndarray) -> np.ndarray:
-    """Walk down all trees at once and add up the leaves: left where x[feature] <= threshold."""
-    rows, nodes = np.arange(len(x))[:, None], np.tile(t.roots, (len(x), 1))
-    while True:
+    """Add up the leaves that rows fall into, some hundred rows at a time."""
+    sums = np.empty((len(x), t.value.shape[1]))
+    for begin in range(0, len(x), 256):
+        some = slice(begin, begin + 256)
+        sums[some] = t.value[leaves(t, x[some])].sum(axis=1)
+    return t.base + sums
+
+
+def leaves(t: SimpleNamespace, x: np.ndarray) -> np.ndarray:
+    """Walk down all trees at once: left where x[feature] <= threshold, until a leaf is there."""
+    nodes, rows = np.tile(t.roots, len(x)), np.repeat(np.arange(len(x)), len(t.roots))
+    found, places = nodes.copy(), np.arange(len(nodes))
+    while len(places):
         is_left = x[rows, t.feature[nodes]] <= t.threshold[nodes]
-        after = np.where(is_left, t.left[nodes], t.right[nodes])
-        if (after == nodes).all():  # a leaf is followed by itself
-            return t.base + t.value[nodes].sum(axis=1)
-        nodes = after
+        nodes = np.where(is_left, t.left[nodes], t.right[nodes])
+        found[places] = nodes
+        ongoing = t.left[nodes] != nodes  # a leaf is followed by itself
+        nodes, rows, places = nodes[ongoing], rows[ongoing], places[ongoing]
+    return found.reshape(len(x), len(t.roots))
 
 
 def unpack(shape: tuple[int, ...], kind: str, text: str) -> np.ndarray:
