@@ -31,8 +31,8 @@ LEAST_ROWS = 30
 RANKED_CODES = 10  # codes up to which a category is ordered by the target's mean
 RANK_ROWS = 10.0  # rows the overall mean counts for in the mean of a category
 LEAST_SHARE = 2e-3  # of a class, before its logarithm is taken
-PAIRS = 2**17  # of a row and a tree that are walked down at once,
-NODES = 2**17  # and of those trees, so that both stay near
+PAIRS = 2**17  # of a row and a tree that are walked down at once, so that they stay near
+NODES = 2**17  # of the trees that are walked down at once, likewise
 STEPS = 4  # down all trees, after which those that are at a leaf are left out
 
 
@@ -102,9 +102,9 @@ class Trees:
 
     def _walk(self, x: np.ndarray, roots: np.ndarray) -> np.ndarray:
         """Walk down all ways at once; those at an end are left out of it now and then."""
-        numbers, n_columns = x.reshape(-1), np.int32(x.shape[1])
-        nodes = np.tile(roots, len(x))
-        rows = np.repeat(np.arange(len(x), dtype=np.int32) * n_columns, len(roots))
+        numbers, nodes = x.reshape(-1), np.tile(roots, len(x))
+        kind: type[np.integer[Any]] = np.int32 if x.size < 2**31 else np.int64
+        rows = np.repeat(np.arange(len(x), dtype=kind) * kind(x.shape[1]), len(roots))
         found, places = nodes.copy(), np.arange(len(nodes), dtype=np.int32)
         while len(nodes):
             for _ in range(STEPS):
