@@ -3,6 +3,7 @@
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
+from fathom.nn import spread
 from fathom.nn.spread import blas_alone
 
 
@@ -27,3 +28,23 @@ def test_an_error_leaves_blas_as_it_was():
         with pytest.raises(ZeroDivisionError), blas_alone():
             raise ZeroDivisionError
         assert threads() == {2}
+
+
+def test_a_library_that_is_loaded_meanwhile_is_limited_by_who_comes_next(monkeypatch):
+    class Library:
+        def __init__(self, filepath):
+            self.filepath, self.num_threads = filepath, 4
+
+        def set_num_threads(self, n_threads):
+            self.num_threads = n_threads
+
+    first, second = Library("a"), Library("b")
+    found, alone = [first], spread._BlasAlone()
+    monkeypatch.setattr(spread, "_blas", lambda: found)
+    with alone():
+        found = [first, second]
+        assert (first.num_threads, second.num_threads) == (1, 4)
+        with alone():
+            assert (first.num_threads, second.num_threads) == (1, 1)
+        assert (first.num_threads, second.num_threads) == (1, 1)
+    assert (first.num_threads, second.num_threads) == (4, 4)

@@ -175,9 +175,12 @@ class _BlasAlone:
     @contextmanager
     def __call__(self) -> Iterator[None]:
         with self._lock:
-            if self._n_users == 0:
-                self._before = [(library, library.num_threads) for library in _blas()]
-                self._set_threads(1)
+            known = {library.filepath for library, _ in self._before}
+            new = [one for one in _blas() if one.filepath not in known]  # loaded since, perhaps
+            self._before += [(library, library.num_threads) for library in new]
+            for library in new:
+                if library.num_threads != 1:
+                    library.set_num_threads(1)
             self._n_users += 1
         try:
             yield
@@ -185,13 +188,10 @@ class _BlasAlone:
             with self._lock:
                 self._n_users -= 1
                 if self._n_users == 0:
-                    self._set_threads(None)
-
-    def _set_threads(self, n_threads: int | None) -> None:
-        """Give so many threads to libraries that had several, or what they had."""
-        for library, n_before in self._before:
-            if n_before != 1:
-                library.set_num_threads(n_threads or n_before)
+                    for library, n_before in self._before:
+                        if n_before != 1:
+                            library.set_num_threads(n_before)
+                    self._before = []
 
 
 blas_alone = _BlasAlone()

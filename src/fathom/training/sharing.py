@@ -128,9 +128,8 @@ def advance_in_parts(
     if n_shares == 1:
         broken = [take(0)]
     else:
-        load(
-            "scipy.linalg.cython_blas"
-        )  # which the loops call; what is not there cannot be limited
+        # Which the loops call; what is not there cannot be limited.
+        load("scipy.linalg.cython_blas")
         with blas_alone():
             broken = team.take_all(take, n_shares, counter)
     sums += np.sum(own_sums, axis=0)
