@@ -3,7 +3,15 @@
 import numpy as np
 import pytest
 
-from fathom.loops.dense import DEEP, FEWEST, PANEL, backward_dense, forward_dense, room_for_dense
+from fathom.loops.dense import (
+    DEEP,
+    FEWEST,
+    PANEL,
+    backward_dense,
+    find_errors,
+    forward_dense,
+    room_for_dense,
+)
 from fathom.loops.moving import room
 from fathom.loops.records import DENSE, LAYER
 
@@ -40,7 +48,20 @@ def test_sums_and_gradients(size, batch, has_bias):
     np.testing.assert_allclose(z, x @ weight.T + (bias if has_bias else 0), **near)
     np.testing.assert_allclose(back, delta @ weight, **near)
     np.testing.assert_allclose(gradient[n_out:].reshape(n_out, n_in), delta.T @ x, **near)
+    assert np.isnan(gradient[:n_out]).all()
+
+
+@pytest.mark.parametrize("batch", [1, 37])
+@pytest.mark.parametrize("n_out", [3, 65])
+@pytest.mark.parametrize("has_bias", [True, False])
+@pytest.mark.parametrize("is_output", [True, False])
+def test_node_errors_and_the_gradient_of_biases(batch, n_out, has_bias, is_output):
+    error, slope = (RNG.normal(size=(batch, n_out)).astype(np.float32) for _ in range(2))
+    expected = error.astype(float) * (1 if is_output else slope)
+    gradient = np.full(n_out, np.nan, np.float32)
+    find_errors(layer_of(n_out, n_out, has_bias), error, slope, is_output, gradient)
+    np.testing.assert_allclose(error, expected, rtol=1e-6)
     if has_bias:
-        np.testing.assert_allclose(gradient[:n_out], delta.sum(axis=0), **near)
+        np.testing.assert_allclose(gradient, expected.sum(axis=0), rtol=1e-4, atol=1e-5)
     else:
-        assert np.isnan(gradient[:n_out]).all()
+        assert np.isnan(gradient).all()

@@ -11,6 +11,7 @@ from fathom.loops.numerics import (
     logarithm,
     logarithm_of_one_and,
     random_bits,
+    reciprocal,
     scaled_tail,
     sine,
 )
@@ -30,6 +31,17 @@ def test_exponential_is_that_of_numpy():
 def test_exponential_stays_finite_where_that_of_a_float32_does_not():
     assert exponential(np.float32(1000)) == exponential(np.float32(88)) < np.inf
     assert 0 < exponential(np.float32(-1000)) == exponential(np.float32(-87))
+
+
+def test_reciprocal_is_that_of_numpy():
+    size = np.float32([*np.geomspace(1e-37, 1e37, 4000), *RNG.uniform(1, 2, 4000), 1.0])
+    x = np.concatenate([size, -size])
+    np.testing.assert_allclose(each(reciprocal, x), 1 / x.astype(float), rtol=1e-7)
+
+
+@pytest.mark.parametrize("beyond", [np.inf, np.nan])
+def test_reciprocal_of_what_is_not_finite_is_not_finite(beyond):
+    assert not np.isfinite(reciprocal(np.float32(beyond)))
 
 
 def test_logarithm_is_that_of_numpy():

@@ -13,11 +13,11 @@ from fathom.loops.convolution import (
     room_for_convolution,
 )
 from fathom.loops.denormals import flush, restore
-from fathom.loops.dense import backward_dense, forward_dense, room_for_dense
+from fathom.loops.dense import backward_dense, find_errors, forward_dense, room_for_dense
 from fathom.loops.gains import backward_gain, forward_gain
 from fathom.loops.joining import backward_join, backward_shortcut, forward_join
 from fathom.loops.layouts import take_rows, turn
-from fathom.loops.moving import copy, room, scale
+from fathom.loops.moving import copy, room
 from fathom.loops.normalization import backward_norm, forward_norm
 from fathom.loops.numerics import ZERO, random_bits
 from fathom.loops.pooling import backward_pool, forward_pool
@@ -215,8 +215,8 @@ def backward_layer(  # type: ignore[no-untyped-def]
     else:
         x = inputs[: batch * layer.n_in].reshape(batch, layer.n_in)
     if layer.kind == DENSE:
-        if k < len(chain.layers) - 1:
-            scale(error.reshape(-1), slope.reshape(-1))  # δ = ∂E/∂a f′(z)
+        is_output = k == len(chain.layers) - 1
+        find_errors(layer, error, slope, is_output, gradient)
         backward_dense(layer, parameters, x, error, back, aside, gradient)
     elif layer.kind == GAIN:
         begin, end = layer.weight, layer.weight + layer.n_in

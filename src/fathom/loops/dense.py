@@ -10,7 +10,7 @@ import numpy as np
 
 from fathom.loops.compiling import loop
 from fathom.loops.layouts import turn
-from fathom.loops.moving import fill
+from fathom.loops.moving import fill, scale
 from fathom.loops.numerics import ZERO
 from fathom.loops.registers import LANES, address
 from fathom.loops.tiles import TALL, VECTORS, Ahead, Lay, multiply, multiply_ahead
@@ -59,8 +59,41 @@ def forward_dense(layer, parameters, x, z, aside):  # type: ignore[no-untyped-de
 
 
 @loop
+def find_errors(layer, error, slope, is_output, gradient):  # type: ignore[no-untyped-def]
+    """Work out node errors δ = ∂E/∂a f′(z), and ∂E/∂b = Σ δ.
+
+    Parameters
+    ----------
+    layer : numpy.record
+        The layer, dtype `LAYER`.
+    error : numpy.ndarray
+        ∂E/∂a, overwritten with δ, shape (batch, n_out).
+    slope : numpy.ndarray
+        f′(z), of the same shape.
+    is_output : bool
+        Whether the errors of an output layer are given, which are δ already.
+    gradient : numpy.ndarray
+        Gradient of all parameters, of which that of the biases is written.
+    """
+    if layer.bias < 0:
+        if not is_output:
+            scale(error.reshape(-1), slope.reshape(-1))
+        return
+    total = gradient[layer.bias : layer.bias + layer.n_out]
+    if is_output:
+        add_errors(error, 0, total)
+        return
+    fill(total, ZERO)
+    for r in range(len(error)):
+        for j in range(len(total)):
+            delta = error[r, j] * slope[r, j]
+            error[r, j] = delta
+            total[j] += delta
+
+
+@loop
 def backward_dense(layer, parameters, x, delta, back, aside, gradient):  # type: ignore[no-untyped-def]
-    """Work out ∂E/∂W = δᵀ x and ∂E/∂b = Σ δ, and ∂E/∂x = δ W.
+    """Work out ∂E/∂W = δᵀ x, and ∂E/∂x = δ W.
 
     Parameters
     ----------
@@ -75,8 +108,6 @@ def backward_dense(layer, parameters, x, delta, back, aside, gradient):  # type:
     """
     n_in, n_out = layer.n_in, layer.n_out
     of_weight = gradient[layer.weight : layer.weight + n_out * n_in]
-    if layer.bias >= 0:
-        add_errors(delta, 0, gradient[layer.bias : layer.bias + n_out])
     if min(n_in, n_out) < FEWEST:
         np.dot(delta.T, x, of_weight.reshape(n_out, n_in))
         if layer.passes_back:

@@ -11,6 +11,7 @@ from fathom.loops.denormals import flush, restore
 from fathom.loops.losses import compare
 from fathom.loops.meeting import meet
 from fathom.loops.moving import LINE, add, copy
+from fathom.loops.numerics import reciprocal
 from fathom.loops.registers import address
 
 BETA_1, EPSILON = 0.9, 1e-8  # of Adam
@@ -97,6 +98,29 @@ class Room(NamedTuple):
     gradient: np.ndarray
 
 
+class Pace(NamedTuple):
+    """How far a step goes, and what it makes up for.
+
+    Attributes
+    ----------
+    rate : float
+        The learning rate.
+    correct, correct_root : float
+        Factors of Adam's means of g, and of the root of that of g², which begin with 0.
+    """
+
+    rate: float
+    correct: float
+    correct_root: float
+
+
+@loop
+def pace_of(rules, rate, n_steps):  # type: ignore[no-untyped-def]
+    """Return the pace of a step: 1 / (1 - β₁ᵗ) makes up for a mean of t numbers."""
+    correct_square = 1.0 / (1.0 - rules.beta_2**n_steps)
+    return Pace(rate, 1.0 / (1.0 - BETA_1**n_steps), math.sqrt(correct_square))
+
+
 @loop
 def advance(  # type: ignore[no-untyped-def]
     share, n_shares, counter, at_once, gradients, chain, pieces, rules, origin, learner, room,
@@ -106,7 +130,8 @@ def advance(  # type: ignore[no-untyped-def]
 
     Several cores divide the examples of each batch, as long as no example looks at the others. The
     gradient of a batch is the sum of those of its parts; when all are found, each core adds up and
-    updates some of the parameters.
+    updates some of the parameters. A core by itself updates those of a layer as soon as it has
+    passed errors back through it, while they and their gradient are near.
 
     Parameters
     ----------
@@ -155,19 +180,24 @@ def advance(  # type: ignore[no-untyped-def]
     first, last = _bounds(rows.shape[1], share, n_shares, 1)
     begin, end = _bounds(n, share, n_shares, LINE)
     weight, n_met = np.float32(1.0 / rows.shape[1] if rules.is_mean else 1.0), 0
+    # A shortcut needs the weights of its block's end when errors are back at its beginning.
+    is_alone = n_shares == 1 and learner.statistics is None
     before, now = flush(), origin
     for step in range(len(rows)):
         chosen, own = rows[step][first:last], gradients[share][:n]
-        _add_gradients(
-            chain, rules, now, room, known, chosen, first, at_once, weight, seeds[step], own, sums
-        )
+        pace = pace_of(rules, rates[step], n_before + step + 1)
+        _walk_through(
+            chain, pieces, rules, now, learner, room, known, chosen, first, at_once, weight,
+            seeds[step], own, pace, is_alone, sums,
+        )  # fmt: skip
         n_met += n_shares
         if not meet(counter, n_met):
             break
-        total = gradients[0][begin:end]
-        for other in range(1, n_shares):
-            add(gradients[other][begin:end], total)
-        update(pieces, rules, now, learner, total, begin, rates[step], n_before + step + 1)
+        if not is_alone:
+            total = gradients[0][begin:end]
+            for other in range(1, n_shares):
+                add(gradients[other][begin:end], total)
+            update(pieces, rules, now, learner, total, begin, pace)
         now, n_met = learner, n_met + n_shares
         if not meet(counter, n_met):
             break
@@ -196,28 +226,38 @@ def _bounds(n, share, n_shares, multiple):  # type: ignore[no-untyped-def]
 
 
 @loop
-def _add_gradients(  # type: ignore[no-untyped-def]
-    chain, rules, learner, room, known, part, first, at_once, weight, seed, total, sums
-):
-    """Write the gradient of a part of a batch, found for so many examples at once."""
+def _walk_through(  # type: ignore[no-untyped-def]
+    chain, pieces, rules, now, learner, room, known, part, first, at_once, weight, seed, total,
+    pace, descends, sums,
+):  # fmt: skip
+    """Write the gradient of a part of a batch, found for so many examples at once.
+
+    Where it `descends`, which it does with all of them at once, take Adam's step with every layer.
+    """
     into = Room(room.work, room.aside, room.inputs, room.error, room.back, total)
     for begin in range(0, len(part), at_once):
         place, few = room if begin else into, part[begin : begin + at_once]
-        find_gradient(chain, rules, learner, place, known, few, first + begin, weight, seed, sums)
+        _compare_batch(chain, rules, now, place, known, few, first + begin, weight, seed, sums)
+        for k in range(len(chain.layers) - 1, -1, -1):
+            layer = chain.layers[k]
+            _pass_back(chain, k, now, place, len(few))
+            if descends:
+                gradient = place.gradient[layer.begin : layer.end]
+                update(pieces, rules, now, learner, gradient, layer.begin, pace)
+            if not layer.passes_back:
+                break
         if begin:
             add(room.gradient, total)
 
 
 @loop
-def find_gradient(chain, rules, learner, room, known, chosen, first, share, seed, sums):  # type: ignore[no-untyped-def]
-    """Send a batch forward, compare with the truth, and pass the errors of the output layer back.
+def _compare_batch(chain, rules, learner, room, known, chosen, first, share, seed, sums):  # type: ignore[no-untyped-def]
+    """Send a batch forward and compare it with the truth; the node errors are left in the room.
 
     Parameters
     ----------
-    chain, rules, learner, known, sums
+    chain, rules, learner, room, known, sums
         As for `advance`.
-    room : Room
-        Memory to work in; the gradient is left there.
     chosen, first : numpy.ndarray, int
         Which examples, int32; and the number of the first one in its batch.
     share : numpy.float32
@@ -225,91 +265,82 @@ def find_gradient(chain, rules, learner, room, known, chosen, first, share, seed
     seed : numpy.uint32
         Seed of the dropout.
     """
-    batch = len(chosen)
+    batch, inputs, aside = len(chosen), room.inputs, room.aside
     n_outputs = chain.layers[len(chain.layers) - 1].n_out
-    gather(chain, known.x, chosen, room.inputs, room.aside)
+    gather(chain, known.x, chosen, inputs, aside)
+    parameters, statistics = learner.parameters, learner.statistics
     z = forward(
-        chain,
-        learner.parameters,
-        learner.statistics,
-        room.inputs,
-        batch,
-        room.work,
-        room.aside,
-        seed,
-        first,
-        LEARNING,
+        chain, parameters, statistics, inputs, batch, room.work, aside, seed, first, LEARNING
     )
     error = room.error[: batch * n_outputs].reshape(batch, n_outputs)
     compare_chosen(rules, z, known, chosen, share, error, sums)
-    spare, other = room.back, room.error
-    for k in range(len(chain.layers) - 1, -1, -1):
-        layer = chain.layers[k]
-        back = spare[: batch * layer.n_in].reshape(batch, layer.n_in)
-        backward_layer(
-            chain,
-            k,
-            learner.parameters,
-            learner.statistics,
-            room.inputs,
-            batch,
-            room.work,
-            room.aside,
-            error,
-            back,
-            room.gradient,
-        )
-        if not layer.passes_back:
-            break
-        add_shortcut(
-            chain, k, learner.parameters, learner.statistics, batch, room.work, room.aside, back
-        )
-        error, spare, other = back, other, spare
+
+
+@loop
+def _pass_back(chain, k, learner, room, batch):  # type: ignore[no-untyped-def]
+    """Pass node errors back through one layer, and leave its gradient in the room.
+
+    Errors of one layer and of the one before take turns in two places.
+    """
+    layer, n_after = chain.layers[k], len(chain.layers) - 1 - k
+    place, other = (room.back, room.error) if n_after % 2 else (room.error, room.back)
+    error = place[: batch * layer.n_out].reshape(batch, layer.n_out)
+    back = other[: batch * layer.n_in].reshape(batch, layer.n_in)
+    parameters, statistics, work, aside = (
+        learner.parameters, learner.statistics, room.work, room.aside
+    )  # fmt: skip
+    backward_layer(
+        chain, k, parameters, statistics, room.inputs, batch, work, aside, error, back,
+        room.gradient,
+    )  # fmt: skip
+    if layer.passes_back:
+        add_shortcut(chain, k, parameters, statistics, batch, work, aside, back)
 
 
 @loop
 def compare_chosen(rules, z, known, chosen, share, error, sums):  # type: ignore[no-untyped-def]
     """Compare the sums of the output layer with what is known of the chosen examples."""
     batch = len(chosen)
-    classes = np.zeros(batch, np.int32)
+    classes, weight = np.zeros(batch, np.int32), np.empty(batch, np.float32)
     values = np.zeros((batch, known.values.shape[1]), np.float32)
-    weight = np.empty(batch, np.float32)
     for r in range(batch):
         weight[r] = known.weight[chosen[r]]
-        if len(known.classes):
+    if len(known.classes):
+        for r in range(batch):
             classes[r] = known.classes[chosen[r]]
-        else:
+    else:
+        for r in range(batch):
             copy(known.values[chosen[r]], values[r])
     compare(rules, z, classes, values, weight, share, error, sums)
 
 
 @loop
-def update(pieces, rules, now, learner, gradient, begin, rate, n_steps):  # type: ignore[no-untyped-def]
+def update(pieces, rules, now, learner, gradient, begin, pace):  # type: ignore[no-untyped-def]
     """Take Adam's step with the parameters from `begin` on that there is a gradient of."""
     for k in range(len(pieces)):
         first = max(pieces[k].begin, begin)
         last = min(pieces[k].end, begin + len(gradient))
         if first < last:
             g = gradient[first - begin : last - begin]
-            update_piece(pieces[k], rules, now, learner, g, first, rate, n_steps)
+            update_piece(pieces[k], rules, now, learner, g, first, pace)
 
 
 @loop
-def update_piece(piece, rules, now, learner, g, begin, rate, n_steps):  # type: ignore[no-untyped-def]
+def update_piece(piece, rules, now, learner, g, begin, pace):  # type: ignore[no-untyped-def]
     """Take Adam's step: m ← β₁ m + (1-β₁) g, v ← β₂ v + (1-β₂) g², W ← W - η m̂ / (√v̂ + ε).
 
     Of a piece, or of the part of it from `begin` that `g` is the gradient of; from where the
-    learner is `now`, which is elsewhere in a first step.
+    learner is `now`, which is elsewhere in a first step. A processor's divider has enough to do
+    with the roots, so that quotients are worked out beside it.
     """
     one = np.float32(1.0)
     beta_1, beta_2 = np.float32(BETA_1), np.float32(rules.beta_2)
     new_1, new_2 = one - beta_1, one - beta_2
-    correct = np.float32(1.0 / (1.0 - BETA_1**n_steps))
-    correct_root = np.float32(math.sqrt(1.0 / (1.0 - rules.beta_2**n_steps)))
-    epsilon, size = np.float32(EPSILON), np.float32(rate * piece.rate) * correct
+    correct_root = np.float32(pace.correct_root)
+    epsilon, size = np.float32(EPSILON), np.float32(pace.rate * piece.rate * pace.correct)
     decay = np.float32(rules.decay * piece.decays)
     through = np.float32(0.0) if rules.is_decoupled else decay
-    beside = np.float32(rate) * decay if rules.is_decoupled else np.float32(0.0)
+    beside = np.float32(pace.rate) * decay if rules.is_decoupled else np.float32(0.0)
     end = begin + len(g)
     parameters = learner.parameters[begin:end]
     mean, square = learner.mean[begin:end], learner.square[begin:end]
@@ -322,4 +353,4 @@ def update_piece(piece, rules, now, learner, g, begin, rate, n_steps):  # type: 
         mean[i] = beta_1 * mean[i] + new_1 * slope
         square[i] = beta_2 * square[i] + new_2 * slope * slope
         root = np.sqrt(square[i]) * correct_root
-        parameters[i] -= size * mean[i] / (root + epsilon) + beside * parameters[i]
+        parameters[i] -= size * mean[i] * reciprocal(root + epsilon) + beside * parameters[i]

@@ -6,8 +6,13 @@ import numpy as np
 
 from fathom.loops.activations import activate
 from fathom.loops.compiling import loop
+from fathom.loops.layouts import turn
+from fathom.loops.moving import add, copy, fill, room, scale
 from fathom.loops.numerics import HALF, ONE, TWO, ZERO, exponential, logarithm, logarithm_of_one_and
 from fathom.loops.records import BINARY_CROSS_ENTROPY, CROSS_ENTROPY
+from fathom.loops.registers import address
+
+AT_ONCE = 256  # examples whose powers stay near the core
 
 
 @loop
@@ -45,87 +50,149 @@ def compare(rules, z, classes, values, weight, share, error, sums):  # type: ign
 @loop
 def _cross_entropy(rules, z, classes, weight, share, error, sums):  # type: ignore[no-untyped-def]
     """E = -Σ y ln a, a = softmax(z); δ = a - y."""
-    n_rows, n = z.shape
-    spread = np.float32(rules.smoothing / n)
-    peak = np.float32(1.0 - rules.smoothing)
-    height, total = np.empty(n_rows, np.float32), np.empty(n_rows, np.float32)
-    sums[2] += _raise_to_powers(z, classes, weight, error, height)
-    for r in range(n_rows):
-        total[r] = ZERO
+    n, most = z.shape[1], min(AT_ONCE, len(z))
+    space, chosen = room((n + 3) * most), np.empty(most, np.int32)
+    spread, peak = np.float32(rules.smoothing / n), np.float32(1.0 - rules.smoothing)
+    loss: Any = 0.0
+    right: Any = 0.0
+    seen = 0.0
+    for begin in range(0, len(z), AT_ONCE):
+        m = min(AT_ONCE, len(z) - begin)
+        rows = space[: (n + 3) * m].reshape(n + 3, m)
+        height, total, factor = rows[n], rows[n + 1], rows[n + 2]
+        turn(address(z) + 4 * begin * n, m, n, address(rows), m)
+        _raise_to_powers(rows, n, height, total, chosen)
+        _add_logarithms(total, height)
+        for r in range(m):
+            of_one, truth = weight[begin + r], classes[begin + r]
+            loss += of_one * (height[r] - peak * z[begin + r, truth])
+            right += of_one if chosen[r] == truth else ZERO
+            seen += of_one
+            factor[r] = of_one * share
+        _divide(factor, total)
         for k in range(n):
-            total[r] += error[r, k]
-    for r in range(n_rows):  # a loop of its own, as it fills vector registers
-        height[r] += logarithm(total[r])
-    for r in range(n_rows):
-        factor, truth = weight[r] * share, classes[r]
-        one, loss = factor / total[r], height[r] - peak * z[r, truth]
-        for k in range(n):
-            error[r, k] = one * error[r, k] - factor * spread
-            loss -= spread * z[r, k]
-        error[r, truth] -= factor * peak
-        sums[0] += weight[r] * loss
-        sums[1] += weight[r]
+            scale(rows[k], total)
+        turn(address(rows), n, m, address(error) + 4 * begin * n, n)
+        for r in range(m):
+            error[begin + r, classes[begin + r]] -= factor[r] * peak
+    if spread > ZERO:
+        loss += _spread_truth(z, weight, share, spread, error)
+    sums[0] += loss
+    sums[1] += seen
+    sums[2] += right
 
 
 @loop
-def _raise_to_powers(z, classes, weight, power, highest):  # type: ignore[no-untyped-def]
-    """Write e^(z - max z) and max z of every example; return the weight of those that are right."""
-    right: Any = 0.0
+def _raise_to_powers(rows, n, height, total, chosen):  # type: ignore[no-untyped-def]
+    """Write e^(z - max z) over z, class by class; and max z, the sum, and the class of max z."""
+    copy(rows[0], height)
+    for k in range(1, n):
+        _raise(rows[k], height)
+    fill(total, ZERO)
+    for k in range(n - 1, -1, -1):  # the first class of those that are highest comes last
+        _choose(rows[k], height, np.int32(k), chosen)
+        _powers(rows[k], height)
+        add(rows[k], total)
+
+
+# Each a function of its own: a loop over few arrays, which the compiler sees that it may fill
+# registers for.
+
+
+@loop
+def _raise(row, height):  # type: ignore[no-untyped-def]
+    for r in range(len(row)):
+        height[r] = max(height[r], row[r])
+
+
+@loop
+def _choose(row, height, number, chosen):  # type: ignore[no-untyped-def]
+    for r in range(len(row)):
+        chosen[r] = number if row[r] == height[r] else chosen[r]
+
+
+@loop
+def _powers(row, height):  # type: ignore[no-untyped-def]
+    for r in range(len(row)):
+        row[r] = exponential(row[r] - height[r])
+
+
+@loop
+def _add_logarithms(total, height):  # type: ignore[no-untyped-def]
+    for r in range(len(total)):
+        height[r] += logarithm(total[r])
+
+
+@loop
+def _divide(factor, total):  # type: ignore[no-untyped-def]
+    for r in range(len(total)):
+        total[r] = factor[r] / total[r]
+
+
+@loop
+def _spread_truth(z, weight, share, spread, error):  # type: ignore[no-untyped-def]
+    """Let every class have a share of the truth; return what that adds to the loss."""
+    loss = 0.0
     for r in range(len(z)):
-        most, chosen = z[r, 0], 0
-        for k in range(1, z.shape[1]):
-            if z[r, k] > most:
-                most, chosen = z[r, k], k
+        total = ZERO
         for k in range(z.shape[1]):
-            power[r, k] = z[r, k] - most
-        highest[r] = most
-        right += weight[r] if chosen == classes[r] else ZERO
-    flat = power.reshape(-1)
-    for i in range(len(flat)):
-        flat[i] = exponential(flat[i])
-    return right
+            total += z[r, k]
+            error[r, k] -= weight[r] * share * spread
+        loss -= weight[r] * spread * total
+    return loss
 
 
 @loop
 def _binary_cross_entropy(rules, z, values, weight, share, error, sums):  # type: ignore[no-untyped-def]
     """E = Σ (softplus(z) - y z); δ = a - y, a = sigmoid(z)."""
-    n = z.shape[1]
+    n_rows, n = z.shape
     spread, peak = np.float32(rules.smoothing / 2), np.float32(1.0 - rules.smoothing)
-    for r in range(len(z)):
-        loss, n_right = 0.0, 0
+    losses = room(n_rows * n)
+    height, truth, off = z.reshape(-1), values.reshape(-1), error.reshape(-1)
+    for i in range(len(height)):
+        low, y = exponential(-abs(height[i])), peak * truth[i] + spread
+        losses[i] = max(height[i], ZERO) + logarithm_of_one_and(low) - y * height[i]
+        off[i] = (ONE if height[i] >= ZERO else low) / (ONE + low) - y
+    total, seen, right = 0.0, 0.0, 0.0
+    for r in range(n_rows):
+        loss, n_right = ZERO, 0
         for k in range(n):
-            height, truth = z[r, k], peak * values[r, k] + spread
-            low = exponential(-abs(height))
-            loss += max(height, ZERO) + logarithm_of_one_and(low) - truth * height
-            a = ONE / (ONE + low) if height >= ZERO else low / (ONE + low)
-            error[r, k] = weight[r] * share * (a - truth)
-            n_right += (a >= HALF) == (truth >= HALF)
-        sums[0] += weight[r] * loss
-        sums[1] += weight[r]
-        sums[2] += weight[r] * n_right / n
+            loss += losses[r * n + k]
+            n_right += (z[r, k] >= ZERO) == (peak * values[r, k] + spread >= HALF)
+            error[r, k] *= weight[r] * share
+        total += weight[r] * loss
+        seen += weight[r]
+        right += weight[r] * n_right / n
+    sums[0] += total
+    sums[1] += seen
+    sums[2] += right
 
 
 @loop
 def _squared_error(rules, z, values, weight, share, error, sums):  # type: ignore[no-untyped-def]
     """E = ½ Σ (a - y)², a = f(z); δ = (a - y) f′(z)."""
     n = z.shape[1]
-    a = np.empty(n, np.float32)
+    activate(rules.output, z.reshape(-1), error.reshape(-1))
+    total, seen, right, length = 0.0, 0.0, 0.0, 0.0
     for r in range(len(z)):
-        activate(rules.output, z[r], a)
-        square, size = ZERO, ZERO
-        n_right = 0
+        square, size, n_right = ZERO, ZERO, 0
         for k in range(n):
-            off, truth = a[k] - values[r, k], values[r, k]
-            error[r, k] = weight[r] * share * off * z[r, k]
-            square += off * off
-            size += truth * truth
-            n_right += (a[k] >= HALF) == (truth >= HALF)
-        sums[0] += weight[r] * square / TWO
-        sums[1] += weight[r]
-        if rules.counts_right:
-            sums[2] += weight[r] * n_right / n
-        else:
-            sums[2] += weight[r] * square
-            sums[3] += weight[r] * size
-            for k in range(n):
-                sums[4 + k] += weight[r] * values[r, k]
+            a, y = error[r, k], values[r, k]
+            error[r, k] = weight[r] * share * (a - y) * z[r, k]
+            square += (a - y) * (a - y)
+            size += y * y
+            n_right += (a >= HALF) == (y >= HALF)
+        total += weight[r] * square
+        length += weight[r] * size
+        right += weight[r] * n_right / n
+        seen += weight[r]
+    sums[0] += total / TWO
+    sums[1] += seen
+    if rules.counts_right:
+        sums[2] += right
+        return
+    sums[2] += total
+    sums[3] += length
+    for r in range(len(z)):
+        for k in range(n):
+            sums[4 + k] += weight[r] * values[r, k]

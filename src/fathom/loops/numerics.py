@@ -12,9 +12,10 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from fathom.loops.compiling import exact
+from fathom.loops.compiling import exact, loop
 
 ZERO, ONE, TWO, HALF = np.float32(0), np.float32(1), np.float32(2), np.float32(0.5)
+_ONE_OVER = np.int32(0x7EF311C7)  # bits of 1 / x and of x add up to about that
 _LOG2_E = np.float32(1.4426950408889634)
 _LN_2_HIGH, _LN_2_LOW = np.float32(0.693359375), np.float32(-2.12194440e-4)
 _LOWEST, _HIGHEST = np.float32(-87.0), np.float32(88.0)
@@ -57,6 +58,24 @@ def _read_as(kind: Any, bits: Any) -> Callable[[Any], Any]:
 
 _as_float = _read_as(types.float32, ir.FloatType())  # of an int32
 _as_bits = _read_as(types.int32, ir.IntType(32))  # of a float32
+
+
+@loop
+def reciprocal(x: np.float32) -> np.float32:
+    """Return 1 / x for 1e-37 < |x| < 1e37; relative error below 1e-7.
+
+    A first guess is read from the number's bits: the difference of exponents is right, and that of
+    fractions wrong by an eighth at most. Twice, an error d = 1 - x y is made d³ by y (1 + d + d²).
+
+    References
+    ----------
+    Householder (1970). The numerical treatment of a single nonlinear equation.
+    """
+    y = _as_float(np.int32(_ONE_OVER - _as_bits(x)))
+    for _ in range(2):
+        d = ONE - x * y
+        y += y * (d * d + d)
+    return y
 
 
 @exact

@@ -13,7 +13,7 @@ from fathom.loops.chain import drop, gather, values_of
 from fathom.loops.compiling import loop
 from fathom.loops.denormals import flush, restore
 from fathom.loops.dense import PANEL, add_errors, add_inputs, pass_back, room_for_dense, spread
-from fathom.loops.descent import compare_chosen, n_broken, update_piece
+from fathom.loops.descent import compare_chosen, n_broken, pace_of, update_piece
 from fathom.loops.layouts import lay_out
 from fathom.loops.meeting import meet
 from fathom.loops.moving import LINE, copy, fill, scale
@@ -83,6 +83,7 @@ def advance_share(  # type: ignore[no-untyped-def]
             compare_chosen(rules, z, known, rows[step], part, delta, sums)
         n_met += n_shares
         meet(counter, n_met)
+        pace = pace_of(rules, rates[step], n_before + step + 1)
         for k in range(len(chain.layers) - 1, -1, -1):
             layer = chain.layers[k]
             if layer.passes_back:
@@ -92,7 +93,7 @@ def advance_share(  # type: ignore[no-untyped-def]
             if layer.kind == DENSE:
                 _descend(
                     share, n_shares, chain, k, pieces, rules, now, learner, room, batch, aside,
-                    rates[step], n_before + step + 1,
+                    pace,
                 )  # fmt: skip
             if not layer.passes_back:
                 break
@@ -158,7 +159,7 @@ def _backward(share, n_shares, chain, k, parameters, room, batch, aside):  # typ
 
 @loop
 def _descend(  # type: ignore[no-untyped-def]
-    share, n_shares, chain, k, pieces, rules, now, learner, room, batch, aside, rate, n_steps
+    share, n_shares, chain, k, pieces, rules, now, learner, room, batch, aside, pace
 ):
     """Take Adam's step with the weights and biases of a layer's neurons that are a share's."""
     layer, x = chain.layers[k], _inputs(chain, k, room, batch)
@@ -169,7 +170,7 @@ def _descend(  # type: ignore[no-untyped-def]
             gradient = aside[: end - begin]
             add_errors(delta, begin, gradient)
             first = layer.bias + begin
-            update_piece(pieces[p], rules, now, learner, gradient, first, rate, n_steps)
+            update_piece(pieces[p], rules, now, learner, gradient, first, pace)
         elif pieces[p].begin == layer.weight:
             n_in = layer.n_in
             inputs, aside = _part(aside, (n_in + PANEL - 1) // PANEL * PANEL * batch)
@@ -187,7 +188,7 @@ def _descend(  # type: ignore[no-untyped-def]
                     address(now.square[first:]),
                 )  # fmt: skip
                 _add_products(layer, inputs, errors, zeros, gradient, needed)
-                update_piece(pieces[p], rules, now, learner, gradient, first, rate, n_steps)
+                update_piece(pieces[p], rules, now, learner, gradient, first, pace)
 
 
 @loop
