@@ -169,16 +169,20 @@ def _decoder(design: Design, is_log: bool) -> tuple[str, str]:
 
 
 def _designed_outputs(design: Design) -> str:
+    has_trees = any(member.genes.has_trees for member in design.members)
     lines = [
         "raw, total = read(table, COLUMNS), 0.0",
+        *(["said = {}  # by the trees of each fold, which several networks look at"] * has_trees),
         "for share, network, view, decode, sees_trees, weights in MEMBERS:",
         "    for fold, w in weights.items():",
         "        a = encode(raw, FOLDS[fold], view)",
     ]
-    if any(member.genes.has_trees for member in design.members):
+    if has_trees:
         lines += [
             "        if sees_trees:",
-            "            a = join_trees(a, encode(raw, FOLDS[fold], robust), FOLDS[fold])",
+            "            if fold not in said:",
+            "                said[fold] = ask_trees(encode(raw, FOLDS[fold], robust), FOLDS[fold])",
+            "            a = join_trees(a, said[fold], FOLDS[fold])",
         ]
     lines.append("        total = total + share / len(weights) * decode(network(a, w))")
     if design.target.task == "numbers":

@@ -220,9 +220,9 @@ def tree_bins(x: np.ndarray, n: SimpleNamespace) -> np.ndarray:
     return np.searchsorted(n.thresholds, filled(x, n), side="left").astype(np.float64)
 
 
-def join_trees(x: np.ndarray, robust_x: np.ndarray, fold: SimpleNamespace) -> np.ndarray:
-    """Put what the trees say of rows before the codes."""
-    t, first_code = fold.trees, x.shape[1] - len(fold.trees.ranks)
+def ask_trees(robust_x: np.ndarray, fold: SimpleNamespace) -> np.ndarray:
+    """What the trees of a fold say of rows, as a network takes it."""
+    t, first_code = fold.trees, robust_x.shape[1] - len(fold.trees.ranks)
     asked = robust_x.copy()
     for column, rank in enumerate(t.ranks, start=first_code):
         asked[:, column] = rank[asked[:, column].astype(int)]
@@ -231,8 +231,13 @@ def join_trees(x: np.ndarray, robust_x: np.ndarray, fold: SimpleNamespace) -> np
         said = np.log(np.maximum(said, 2e-3))
         said = said[:, 1:] - said[:, :1] if said.shape[1] == 2 else said
     parts = [said] if t.boosted is None else [said, grown(t.boosted, asked)]
-    columns = ((np.hstack(parts) - t.center) / t.scale).astype(np.float32)
-    return np.hstack([x[:, :first_code], columns, x[:, first_code:]])
+    return ((np.hstack(parts) - t.center) / t.scale).astype(np.float32)
+
+
+def join_trees(x: np.ndarray, said: np.ndarray, fold: SimpleNamespace) -> np.ndarray:
+    """Put what the trees say of rows before the codes."""
+    first_code = x.shape[1] - len(fold.trees.ranks)
+    return np.hstack([x[:, :first_code], said, x[:, first_code:]])
 
 
 def grown(t: SimpleNamespace, x: np.ndarray) -> np.ndarray:
