@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fathom.loops.layouts import lay_out, take_rows, turn
+from fathom.loops.layouts import add_to_rows, lay_out, take_rows, turn
 from fathom.loops.moving import LINE, room
 from fathom.loops.registers import LANES
 from fathom.loops.tiles import LOW, TALL, VECTORS, Ahead, Lay, multiply, multiply_ahead
@@ -101,10 +101,24 @@ def test_columns_are_laid_out_and_nothing_beside_them_changes(n_rows, n_columns)
 def test_rows_are_taken_in_any_order_and_nothing_beside_them_changes(n_columns):
     matrix = RNG.normal(size=(20, n_columns)).astype(np.float32)
     rows = np.array([19, 0, 7, 7, 3], np.int32)
-    whole, taken = guarded(1, 5 * n_columns, 5 * n_columns)
-    take_rows(matrix.ctypes.data, rows, n_columns, taken.ctypes.data)
-    assert np.array_equal(taken.reshape(5, n_columns), matrix[rows])
+    whole, taken = guarded(5, n_columns, n_columns + 3)
+    take_rows(matrix.ctypes.data, rows, n_columns, taken.ctypes.data, n_columns + 3)
+    assert np.array_equal(taken, matrix[rows])
     taken[:] = 7
+    assert np.all(whole == 7)
+
+
+@pytest.mark.parametrize("n_columns", [1, LANES, LANES + 1, WIDE + 3])
+def test_rows_are_added_where_they_belong_and_nothing_beside_them_changes(n_columns):
+    added = RNG.normal(size=(5, n_columns + 3)).astype(np.float32)
+    rows = np.array([19, 0, 7, 7, 3], np.int32)
+    whole, total = guarded(20, n_columns, n_columns)
+    total[:] = 1
+    expected = np.ones((20, n_columns))
+    np.add.at(expected, rows, added[:, :n_columns].astype(float))
+    add_to_rows(added.ctypes.data, n_columns + 3, rows, n_columns, total.ctypes.data)
+    np.testing.assert_allclose(total, expected, rtol=1e-5)
+    total[:] = 7
     assert np.all(whole == 7)
 
 

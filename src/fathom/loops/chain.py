@@ -84,10 +84,10 @@ def gather(chain, x, rows, inputs, aside):  # type: ignore[no-untyped-def]
     """Collect a batch of examples, laid out as the first layer wants them."""
     n, batch = x.shape[1], len(rows)
     if chain.layers[0].kind == COLUMNS:
-        take_rows(address(x), rows, n, address(aside))
+        take_rows(address(x), rows, n, address(aside), n)
         turn(address(aside), batch, n, address(inputs), batch)
     else:
-        take_rows(address(x), rows, n, address(inputs))
+        take_rows(address(x), rows, n, address(inputs), n)
 
 
 @loop
@@ -206,9 +206,10 @@ def backward_layer(  # type: ignore[no-untyped-def]
     if layer.kind == COLUMNS:
         columns = inputs[: batch * layer.n_in].reshape(layer.n_in, batch)
         turned = aside[: layer.n_out * batch].reshape(layer.n_out, batch)
-        turn(address(error), batch, layer.n_out, address(turned), batch)
         waves = _waves_of(layer, work, batch)
-        backward_columns(layer, chain.embedded, parameters, columns, waves, turned, gradient)
+        backward_columns(
+            layer, chain.embedded, parameters, columns, waves, error, turned, gradient
+        )
         return
     if k > 0:
         x = values_of(work, chain.layers[k - 1].a, batch, layer.n_in)

@@ -1,13 +1,14 @@
 """The columns of a table into a network, and the errors of its first neurons back.
 
 A batch lies here column by column, so that one formula runs over all its rows at once: the inputs
-as (columns, batch), what comes out as (features, batch), turned round at the end.
+as (columns, batch), what comes out as (features, batch), turned round at the end. Embedded codes
+alone are taken row by row: an entry of their table is a row of numbers.
 """
 
 import numpy as np
 
 from fathom.loops.compiling import loop
-from fathom.loops.layouts import turn
+from fathom.loops.layouts import add_to_rows, take_rows, turn
 from fathom.loops.moving import copy, fill
 from fathom.loops.numerics import HALF, ONE, ZERO, cosine, sine
 from fathom.loops.records import AS_IS, PERIODIC, PIECEWISE, THERMOMETER
@@ -55,15 +56,20 @@ def forward_columns(layer, one_hot, embedded, parameters, x, waves, features, a)
         for r in range(len(column)):
             feature[r] = ONE if column[r] == code else ZERO
         place += 1
+    turn(address(features), place, features.shape[1], address(a), a.shape[1])
+    rows, table = np.empty(features.shape[1], np.int32), address(parameters[layer.table :])
     for k in range(len(embedded)):
-        column, first = codes[embedded[k].column], embedded[k].code
-        for unit in range(layer.category_units):
-            feature = features[place]
-            for r in range(len(column)):
-                row = first + np.int64(column[r])
-                feature[r] = parameters[layer.table + row * layer.category_units + unit]
-            place += 1
-    turn(address(features), features.shape[0], features.shape[1], address(a), a.shape[1])
+        _find_rows(codes[embedded[k].column], embedded[k].code, rows)
+        units, found = layer.category_units, address(a) + 4 * place
+        take_rows(table, rows, units, found, a.shape[1])
+        place += units
+
+
+@loop
+def _find_rows(codes, first, rows):  # type: ignore[no-untyped-def]
+    """Write which row of the table each code has."""
+    for r in range(len(codes)):
+        rows[r] = first + np.int32(codes[r])
 
 
 @loop
@@ -123,7 +129,7 @@ def _mixtures(layer, parameters, x, waves, features):  # type: ignore[no-untyped
 
 
 @loop
-def backward_columns(layer, embedded, parameters, x, waves, errors, gradient):  # type: ignore[no-untyped-def]
+def backward_columns(layer, embedded, parameters, x, waves, error, turned, gradient):  # type: ignore[no-untyped-def]
     """Work out the gradient of the embeddings from the errors of the features.
 
     Parameters
@@ -136,22 +142,24 @@ def backward_columns(layer, embedded, parameters, x, waves, errors, gradient):  
         All parameters of the network, and their gradient, of which this layer's part is written.
     x, waves : numpy.ndarray
         Inputs, and parts of numbers, as for `forward_columns`.
-    errors : numpy.ndarray
-        ∂E/∂feature, shape (features, batch).
+    error : numpy.ndarray
+        ∂E/∂feature, shape (batch, features).
+    turned : numpy.ndarray
+        Room for the same turned round, shape (features, batch).
     """
     fill(gradient[layer.begin : layer.end], ZERO)
+    batch, n_features = error.shape
     if layer.form in (PIECEWISE, PERIODIC):
-        _backward_mixtures(layer, parameters, x, waves, errors, gradient)
-    place = len(errors) - len(embedded) * layer.category_units
+        turn(address(error), batch, n_features, address(turned), batch)
+        _backward_mixtures(layer, parameters, x, waves, turned, gradient)
+    units = layer.category_units
+    place = n_features - len(embedded) * units
     codes = x[layer.n_numbers + layer.n_plain :]
+    rows, table = np.empty(batch, np.int32), address(gradient[layer.table :])
     for k in range(len(embedded)):
-        column, first = codes[embedded[k].column], embedded[k].code
-        for unit in range(layer.category_units):
-            error = errors[place]
-            for r in range(len(column)):
-                row = first + np.int64(column[r])
-                gradient[layer.table + row * layer.category_units + unit] += error[r]
-            place += 1
+        _find_rows(codes[embedded[k].column], embedded[k].code, rows)
+        add_to_rows(address(error) + 4 * place, n_features, rows, units, table)
+        place += units
 
 
 @loop

@@ -110,6 +110,23 @@ def _make_rows(n_rows: int) -> Callable[..., None]:
 _tall_rows, _line_rows = _make_rows(TALL), _make_rows(1)
 
 
+def _make_sum(context, start, result, n_columns):  # type: ignore[no-untyped-def]
+    """Describe how a row no longer than a register is added to another."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        start, result, n_columns = arguments
+        rows = Rows(builder, 1, n_columns)
+        total = builder.fadd(rows.read(result)[0], rows.read(start)[0])
+        rows.write([total], result)
+        return context.get_dummy_value()
+
+    whole = types.int64
+    return types.void(whole, whole, whole), generate
+
+
+_add_line: Callable[..., None] = intrinsic(_make_sum)
+
+
 @loop
 def lay_out(start, stride, n_rows, n_columns, result, width):  # type: ignore[no-untyped-def]
     """Write some columns of a matrix as rows that lie one after another, float32.
@@ -143,7 +160,7 @@ def lay_out(start, stride, n_rows, n_columns, result, width):  # type: ignore[no
 
 
 @loop
-def take_rows(start, rows, n_columns, result):  # type: ignore[no-untyped-def]
+def take_rows(start, rows, n_columns, result, width):  # type: ignore[no-untyped-def]
     """Write those rows of a matrix that are asked for, one after another.
 
     Parameters
@@ -153,11 +170,36 @@ def take_rows(start, rows, n_columns, result):  # type: ignore[no-untyped-def]
     rows : numpy.ndarray
         Which rows.
     n_columns : int
-        Numbers in a row.
+        Numbers in a row of the matrix, all of which are written.
+    width : int
+        Numbers from one row to the next in the result.
     """
     for place in range(len(rows)):
         read = start + 4 * np.int64(rows[place]) * n_columns
-        written = result + 4 * place * n_columns
+        written = result + 4 * place * width
         for column in range(0, n_columns, LANES):
             wide = min(LANES, n_columns - column)
             _line_rows(read + 4 * column, 0, written + 4 * column, 0, wide)
+
+
+@loop
+def add_to_rows(start, width, rows, n_columns, result):  # type: ignore[no-untyped-def]
+    """Add one row after another to those of a matrix that are told: the way back of `take_rows`.
+
+    Parameters
+    ----------
+    start, result : int
+        Addresses of the first number that is added, and of the first one of the matrix.
+    width : int
+        Numbers from one row that is added to the next.
+    rows : numpy.ndarray
+        To which rows.
+    n_columns : int
+        Numbers in a row of the matrix.
+    """
+    for place in range(len(rows)):
+        read = start + 4 * place * width
+        written = result + 4 * np.int64(rows[place]) * n_columns
+        for column in range(0, n_columns, LANES):
+            wide = min(LANES, n_columns - column)
+            _add_line(read + 4 * column, written + 4 * column, wide)
