@@ -207,9 +207,7 @@ def backward_layer(  # type: ignore[no-untyped-def]
         columns = inputs[: batch * layer.n_in].reshape(layer.n_in, batch)
         turned = aside[: layer.n_out * batch].reshape(layer.n_out, batch)
         waves = _waves_of(layer, work, batch)
-        backward_columns(
-            layer, chain.embedded, parameters, columns, waves, error, turned, gradient
-        )
+        backward_columns(layer, chain.embedded, parameters, columns, waves, error, turned, gradient)
         return
     if k > 0:
         x = values_of(work, chain.layers[k - 1].a, batch, layer.n_in)

@@ -221,7 +221,7 @@ def tree_bins(x: np.ndarray, n: SimpleNamespace) -> np.ndarray:
 
 
 def ask_trees(robust_x: np.ndarray, fold: SimpleNamespace) -> np.ndarray:
-    """What the trees of a fold say of rows, as a network takes it."""
+    """Return what the trees of a fold say of rows, as a network takes it."""
     t, first_code = fold.trees, robust_x.shape[1] - len(fold.trees.ranks)
     asked = robust_x.copy()
     for column, rank in enumerate(t.ranks, start=first_code):
