@@ -306,12 +306,26 @@ OF_PICTURES = described(
 )  # fmt: skip
 
 
+NORMALIZED_ROWS = described(
+    BatchNorm(), Dense(units=70, activation="tanh"), BatchNorm(), Dense(units=45), SOFTMAX
+)
+NORMALIZED_PICTURES = described(
+    Conv2D(channels=6, activation="identity", has_bias=False), BatchNorm(),
+    Activation(activation="tanh"), AveragePool(),
+    Residual(layers=(Conv2D(channels=9, activation="tanh"), BatchNorm())), Flatten(),
+    Dense(units=8, activation="tanh"), BatchNorm(), SOFTMAX, shape=PICTURES.shape[1:],
+)  # fmt: skip
+
+
 @pytest.mark.parametrize("cores", [2, 3])
 @pytest.mark.parametrize(
     ("architecture", "x"),
-    [(OF_PICTURES, PICTURES), (WIDE_ONE, NUMBERS), (WITH_DROPOUT, NUMBERS)],
-    ids=["pictures", "rows", "dropout"],
-)
+    [
+        (OF_PICTURES, PICTURES), (WIDE_ONE, NUMBERS), (WITH_DROPOUT, NUMBERS),
+        (NORMALIZED_ROWS, NUMBERS), (NORMALIZED_PICTURES, PICTURES),
+    ],
+    ids=["pictures", "rows", "dropout", "normalized rows", "normalized pictures"],
+)  # fmt: skip
 def test_a_batch_divided_among_cores_gives_the_same_step(divided, architecture, x, cores):
     network, known = build(architecture, jax.random.key(0)), examples(x, CLASSES)
     plan = make_plan(architecture, Recipe(weight_decay=0.1))
@@ -326,15 +340,20 @@ def test_a_batch_divided_among_cores_gives_the_same_step(divided, architecture, 
     np.testing.assert_allclose(
         shared.learner.parameters, alone.learner.parameters, rtol=1e-4, atol=1e-5
     )
+    if alone.learner.statistics is not None:
+        np.testing.assert_allclose(
+            shared.learner.statistics, alone.learner.statistics, rtol=1e-4, atol=1e-5
+        )
 
 
-def test_a_batch_divided_among_cores_gives_the_same_bytes_each_time(divided):
-    network, known = build(WITH_DROPOUT, jax.random.key(0)), examples(NUMBERS, CLASSES)
+@pytest.mark.parametrize("architecture", [WITH_DROPOUT, NORMALIZED_ROWS])
+def test_a_batch_divided_among_cores_gives_the_same_bytes_each_time(divided, architecture):
+    network, known = build(architecture, jax.random.key(0)), examples(NUMBERS, CLASSES)
     rows, knobs = RNG.integers(0, ROWS, (20, BATCH)), Knobs(jnp.float32(0), jnp.float32(0))
     rows, rates = rows.astype(np.int32), np.full(20, 0.01, np.float32)
     found = set()
     for _ in range(5):
-        loops = make_loop_program(make_plan(WITH_DROPOUT, Recipe()), (9,), 2)
+        loops = make_loop_program(make_plan(architecture, Recipe()), (9,), 2)
         state, sums, _ = loops.advance(loops.start(network), known, rows, 3, rates, knobs)
         found.add((state.learner.parameters.tobytes(), float(sums.loss)))
     assert len(found) == 1
@@ -500,6 +519,7 @@ def test_the_loop_trains_by_either_engine_and_says_by_which(engine):
         (OF_PARTS, NUMBERS, None),
         (OF_PARTS, NUMBERS, "wide"),
         (described(Dense(units=6), BatchNorm(), SOFTMAX), NUMBERS, None),
+        (described(Dense(units=6), BatchNorm(), SOFTMAX), NUMBERS, "divided"),
         (
             described(Conv2D(channels=3), Flatten(), SOFTMAX, shape=PICTURES.shape[1:]), PICTURES,
             "divided",

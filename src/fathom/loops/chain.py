@@ -17,6 +17,7 @@ from fathom.loops.dense import backward_dense, find_errors, forward_dense, room_
 from fathom.loops.gains import backward_gain, forward_gain
 from fathom.loops.joining import backward_join, backward_shortcut, forward_join
 from fathom.loops.layouts import take_rows, turn
+from fathom.loops.meeting import at_rest
 from fathom.loops.moving import copy, room
 from fathom.loops.normalization import backward_norm, forward_norm
 from fathom.loops.numerics import ZERO, random_bits
@@ -32,8 +33,6 @@ from fathom.loops.records import (
     POOL,
 )
 from fathom.loops.registers import address
-
-LEARNING, AT_REST = np.int64(1), np.int64(0)
 
 
 class Chain(NamedTuple):
@@ -92,7 +91,7 @@ def gather(chain, x, rows, inputs, aside):  # type: ignore[no-untyped-def]
 
 @loop
 def forward(  # type: ignore[no-untyped-def]
-    chain, parameters, statistics, inputs, batch, work, aside, seed, first, is_learning
+    chain, parameters, statistics, inputs, batch, work, aside, seed, first, company
 ):
     """Compute every layer for a batch; the output layer's sums z are returned.
 
@@ -115,9 +114,10 @@ def forward(  # type: ignore[no-untyped-def]
         Room that one layer at a time works in: columns, or the lines of pictures.
     seed, first : numpy.uint32, int
         Seed of the dropout, and the number of the first example in the whole batch.
-    is_learning : int
-        `LEARNING` where values are dropped, `AT_REST` where not.
+    company : Company
+        Which cores divide the batch; values are dropped where they learn.
     """
+    is_learning = company.n_examples > 0
     a = inputs[: batch * chain.layers[0].n_in].reshape(batch, chain.layers[0].n_in)
     for k in range(len(chain.layers)):
         layer, x = chain.layers[k], a
@@ -142,9 +142,7 @@ def forward(  # type: ignore[no-untyped-def]
             activate(layer.activation, slope.reshape(-1), a.reshape(-1))
         elif statistics is not None:
             source = _source(layer, inputs, work, batch)
-            _forward_of_pictures(
-                layer, parameters, statistics, source, x, slope, a, aside, is_learning
-            )
+            _forward_of_pictures(layer, parameters, statistics, source, x, slope, a, aside, company)
         if is_learning and layer.keep < 1.0:
             drop(layer.keep, np.uint32(seed + np.uint32(k)), a, slope, 0, layer.n_out, first)
     return a
@@ -152,7 +150,7 @@ def forward(  # type: ignore[no-untyped-def]
 
 @loop
 def _forward_of_pictures(  # type: ignore[no-untyped-def]
-    layer, parameters, statistics, source, x, slope, a, aside, is_learning
+    layer, parameters, statistics, source, x, slope, a, aside, company
 ):
     if layer.kind == CONVOLUTION:
         forward_convolution(layer, parameters, x, slope, aside)
@@ -160,7 +158,7 @@ def _forward_of_pictures(  # type: ignore[no-untyped-def]
     elif layer.kind == POOL:
         forward_pool(layer, x, a)
     elif layer.kind == NORM:
-        forward_norm(layer, parameters, statistics, x, slope, a, is_learning)
+        forward_norm(layer, parameters, statistics, x, slope, a, company)
     elif layer.kind == JOIN:
         forward_join(layer, parameters, source, x, a)
 
@@ -183,7 +181,7 @@ def drop(keep, seed, a, slope, begin, end, first):  # type: ignore[no-untyped-de
 
 @loop
 def backward_layer(  # type: ignore[no-untyped-def]
-    chain, k, parameters, statistics, inputs, batch, work, aside, error, back, gradient
+    chain, k, parameters, statistics, inputs, batch, work, aside, error, back, gradient, company
 ):
     """Pass node errors back through one layer, and work out its gradient.
 
@@ -200,6 +198,8 @@ def backward_layer(  # type: ignore[no-untyped-def]
         Room for ∂E/∂x, shape (batch, n_in).
     gradient : numpy.ndarray
         Gradient of all parameters, of which this layer's part is written.
+    company : Company
+        Which cores divide the batch.
     """
     layer = chain.layers[k]
     slope = values_of(work, layer.slope, batch, layer.n_out)
@@ -228,8 +228,9 @@ def backward_layer(  # type: ignore[no-untyped-def]
             values_of(work, layer.a, batch, layer.n_out),
         )
         _backward_of_pictures(
-            layer, parameters, statistics, source, x, a, slope, error, back, aside, gradient
-        )
+            layer, parameters, statistics, source, x, a, slope, error, back, aside, gradient,
+            company,
+        )  # fmt: skip
 
 
 @loop
@@ -243,14 +244,14 @@ def add_shortcut(chain, k, parameters, statistics, batch, work, aside, back):  #
 
 @loop
 def _backward_of_pictures(  # type: ignore[no-untyped-def]
-    layer, parameters, statistics, source, x, a, slope, error, back, aside, gradient
+    layer, parameters, statistics, source, x, a, slope, error, back, aside, gradient, company
 ):
     if layer.kind == CONVOLUTION:
         backward_convolution(layer, parameters, x, error, slope, back, aside, gradient)
     elif layer.kind == POOL:
         backward_pool(layer, x, a, error, back)
     elif layer.kind == NORM:
-        backward_norm(layer, parameters, statistics, slope, error, back, gradient)
+        backward_norm(layer, parameters, statistics, slope, error, back, gradient, company)
     elif layer.kind == JOIN:
         backward_join(layer, source, error, slope, back, gradient)
 
@@ -280,7 +281,7 @@ def room_aside(layers, statistics, widest, batch):  # type: ignore[no-untyped-de
 @loop
 def combine(chain, parameters, statistics, x, at_once, z):  # type: ignore[no-untyped-def]
     """Write the sums z of the output layer for all examples, so many at once, as when trained."""
-    before = flush()
+    before, company = flush(), at_rest()
     width = max(chain.widest, x.shape[1])
     work = room(at_once * chain.places)
     inputs = room(at_once * width)
@@ -293,6 +294,6 @@ def combine(chain, parameters, statistics, x, at_once, z):  # type: ignore[no-un
             rows[place] = begin + place
         gather(chain, x, rows[:batch], inputs, aside)
         seed = np.uint32(0)
-        found = forward(chain, parameters, statistics, inputs, batch, work, aside, seed, 0, AT_REST)
+        found = forward(chain, parameters, statistics, inputs, batch, work, aside, seed, 0, company)
         copy(found.reshape(-1), z[begin:end].reshape(-1))
     restore(before)

@@ -5,11 +5,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fathom.loops.chain import LEARNING, add_shortcut, backward_layer, forward, gather
+from fathom.loops.chain import add_shortcut, backward_layer, forward, gather
 from fathom.loops.compiling import loop
 from fathom.loops.denormals import flush, restore
 from fathom.loops.losses import compare
-from fathom.loops.meeting import meet
+from fathom.loops.meeting import meet_all
 from fathom.loops.moving import LINE, add, copy
 from fathom.loops.numerics import reciprocal
 from fathom.loops.registers import address
@@ -123,26 +123,24 @@ def pace_of(rules, rate, n_steps):  # type: ignore[no-untyped-def]
 
 @loop
 def advance(  # type: ignore[no-untyped-def]
-    share, n_shares, counter, at_once, gradients, chain, pieces, rules, origin, learner, room,
-    known, rows, rates, seeds, n_before, sums,
+    company, at_once, gradients, chain, pieces, rules, origin, learner, room, known, rows, rates,
+    seeds, n_before, sums,
 ):  # fmt: skip
     """Take steps: each example forward, errors back, and every weight a little down the slope.
 
-    Several cores divide the examples of each batch, as long as no example looks at the others. The
-    gradient of a batch is the sum of those of its parts; when all are found, each core adds up and
-    updates some of the parameters. A core by itself updates those of a layer as soon as it has
-    passed errors back through it, while they and their gradient are near.
+    Several cores divide the examples of each batch. The gradient of a batch is the sum of those of
+    its parts; when all are found, each core adds up and updates some of the parameters. A core by
+    itself updates those of a layer as soon as it has passed errors back through it, while they and
+    their gradient are near.
 
     Parameters
     ----------
-    share, n_shares : int
-        Which core's share this is, from 0, and how many there are; all have to be taken at the same
-        time.
-    counter : numpy.ndarray
-        Where they meet, see `fathom.loops.meeting.meet`. Where that is called off, no further step
-        is begun, and none of the weights means anything any more.
+    company : Company
+        Which core's share this is; all have to be taken at the same time. Where meeting is called
+        off, no further step is begun, and none of the weights means anything any more.
     at_once : int
-        Examples that are worked through together, as their activations stay near the core.
+        Examples that are worked through together, as their activations stay near the core; all of a
+        share where examples look at each other.
     gradients : numpy.ndarray
         Room for the gradient of each part, shape (shares, parameters or more), the
         same for all.
@@ -155,7 +153,7 @@ def advance(  # type: ignore[no-untyped-def]
     origin : Learner
         From where the first step is taken; it stays as it is, unless it is the learner itself.
     learner : Learner
-        What changes.
+        What changes; with statistics of this share alone.
     room : Room
         Memory to work in, of this share alone; with a gradient if that has more than `at_once`.
     known : Known
@@ -176,10 +174,10 @@ def advance(  # type: ignore[no-untyped-def]
     int
         How many of the parameters are infinite or NaN afterwards, of those this share looks at.
     """
-    n = len(learner.parameters)
+    n, share, n_shares = len(learner.parameters), company.share, company.n_shares
     first, last = _bounds(rows.shape[1], share, n_shares, 1)
     begin, end = _bounds(n, share, n_shares, LINE)
-    weight, n_met = np.float32(1.0 / rows.shape[1] if rules.is_mean else 1.0), 0
+    weight = np.float32(1.0 / rows.shape[1] if rules.is_mean else 1.0)
     # A shortcut needs the weights of its block's end when errors are back at its beginning.
     is_alone = n_shares == 1 and learner.statistics is None
     before, now = flush(), origin
@@ -188,18 +186,17 @@ def advance(  # type: ignore[no-untyped-def]
         pace = pace_of(rules, rates[step], n_before + step + 1)
         _walk_through(
             chain, pieces, rules, now, learner, room, known, chosen, first, at_once, weight,
-            seeds[step], own, pace, is_alone, sums,
+            seeds[step], own, pace, is_alone, company, sums,
         )  # fmt: skip
-        n_met += n_shares
-        if not meet(counter, n_met):
+        if not meet_all(company):
             break
         if not is_alone:
             total = gradients[0][begin:end]
             for other in range(1, n_shares):
                 add(gradients[other][begin:end], total)
             update(pieces, rules, now, learner, total, begin, pace)
-        now, n_met = learner, n_met + n_shares
-        if not meet(counter, n_met):
+        now = learner
+        if not meet_all(company):
             break
     restore(before)
     return n_broken(learner.parameters, share, n_shares)
@@ -228,7 +225,7 @@ def _bounds(n, share, n_shares, multiple):  # type: ignore[no-untyped-def]
 @loop
 def _walk_through(  # type: ignore[no-untyped-def]
     chain, pieces, rules, now, learner, room, known, part, first, at_once, weight, seed, total,
-    pace, descends, sums,
+    pace, descends, company, sums,
 ):  # fmt: skip
     """Write the gradient of a part of a batch, found for so many examples at once.
 
@@ -237,10 +234,12 @@ def _walk_through(  # type: ignore[no-untyped-def]
     into = Room(room.work, room.aside, room.inputs, room.error, room.back, total)
     for begin in range(0, len(part), at_once):
         place, few = room if begin else into, part[begin : begin + at_once]
-        _compare_batch(chain, rules, now, place, known, few, first + begin, weight, seed, sums)
+        _compare_batch(
+            chain, rules, now, place, known, few, first + begin, weight, seed, company, sums
+        )
         for k in range(len(chain.layers) - 1, -1, -1):
             layer = chain.layers[k]
-            _pass_back(chain, k, now, place, len(few))
+            _pass_back(chain, k, now, place, len(few), company)
             if descends:
                 gradient = place.gradient[layer.begin : layer.end]
                 update(pieces, rules, now, learner, gradient, layer.begin, pace)
@@ -251,12 +250,14 @@ def _walk_through(  # type: ignore[no-untyped-def]
 
 
 @loop
-def _compare_batch(chain, rules, learner, room, known, chosen, first, share, seed, sums):  # type: ignore[no-untyped-def]
+def _compare_batch(  # type: ignore[no-untyped-def]
+    chain, rules, learner, room, known, chosen, first, share, seed, company, sums
+):
     """Send a batch forward and compare it with the truth; the node errors are left in the room.
 
     Parameters
     ----------
-    chain, rules, learner, room, known, sums
+    chain, rules, learner, room, known, company, sums
         As for `advance`.
     chosen, first : numpy.ndarray, int
         Which examples, int32; and the number of the first one in its batch.
@@ -270,14 +271,14 @@ def _compare_batch(chain, rules, learner, room, known, chosen, first, share, see
     gather(chain, known.x, chosen, inputs, aside)
     parameters, statistics = learner.parameters, learner.statistics
     z = forward(
-        chain, parameters, statistics, inputs, batch, room.work, aside, seed, first, LEARNING
+        chain, parameters, statistics, inputs, batch, room.work, aside, seed, first, company
     )
     error = room.error[: batch * n_outputs].reshape(batch, n_outputs)
     compare_chosen(rules, z, known, chosen, share, error, sums)
 
 
 @loop
-def _pass_back(chain, k, learner, room, batch):  # type: ignore[no-untyped-def]
+def _pass_back(chain, k, learner, room, batch, company):  # type: ignore[no-untyped-def]
     """Pass node errors back through one layer, and leave its gradient in the room.
 
     Errors of one layer and of the one before take turns in two places.
@@ -291,7 +292,7 @@ def _pass_back(chain, k, learner, room, batch):  # type: ignore[no-untyped-def]
     )  # fmt: skip
     backward_layer(
         chain, k, parameters, statistics, room.inputs, batch, work, aside, error, back,
-        room.gradient,
+        room.gradient, company,
     )  # fmt: skip
     if layer.passes_back:
         add_shortcut(chain, k, parameters, statistics, batch, work, aside, back)

@@ -7,7 +7,7 @@ called off: the count then is beyond all arrivals, and nobody waits any more.
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from llvmlite import ir
@@ -15,6 +15,8 @@ from numba import types
 from numba.extending import intrinsic
 
 from fathom.loops.compiling import loop
+from fathom.loops.moving import add, copy, fill
+from fathom.loops.numerics import ZERO
 
 PATIENCE = 10_000  # looks at the others, some microseconds, before the core is offered to them
 CALLED_OFF = 2**62  # more arrivals than there will ever be
@@ -84,6 +86,62 @@ def meet(counter, goal):  # type: ignore[no-untyped-def]
             _offer()
         arrivals = _look(counter.ctypes.data)
     return arrivals < CALLED_OFF
+
+
+class Company(NamedTuple):
+    """Cores that take the steps of one network together, as one of them sees it.
+
+    Attributes
+    ----------
+    share, n_shares : int
+        Which of them it is, from 0, and how many there are.
+    counter : numpy.ndarray
+        Where they `meet`, the same for all.
+    n_met : numpy.ndarray
+        Arrivals at the last meeting and all before, a whole number of 64 bits of its own.
+    told : numpy.ndarray
+        Room in which they tell each other sums, shape (2, shares, sums or more), the same for all.
+    n_examples : int
+        Examples of the batch that they divide among them; 0 where nothing is learned.
+    """
+
+    share: int
+    n_shares: int
+    counter: np.ndarray
+    n_met: np.ndarray
+    told: np.ndarray
+    n_examples: int
+
+
+@loop
+def at_rest():  # type: ignore[no-untyped-def]
+    """Return the company of a core that learns nothing."""
+    told = np.zeros((2, 1, 0), np.float32)
+    return Company(0, 1, np.zeros(1, np.int64), np.zeros(1, np.int64), told, 0)
+
+
+@loop
+def meet_all(company):  # type: ignore[no-untyped-def]
+    """Wait for all of a company; return False where the meeting has been called off."""
+    company.n_met[0] += company.n_shares
+    return meet(company.counter, company.n_met[0])
+
+
+@loop
+def add_up(company, sums):  # type: ignore[no-untyped-def]
+    """Write over a core's own sums those of the whole company, in the order of its shares.
+
+    All have to ask. There are two rooms to tell sums in, which take turns: who writes into one
+    again has met all others since, who have read it by then.
+    """
+    if company.n_shares == 1:
+        return
+    told, n = company.told[company.n_met[0] // company.n_shares % 2], len(sums)
+    copy(sums, told[company.share][:n])
+    meet_all(company)
+    fill(sums, ZERO)
+    for share in range(company.n_shares):
+        add(told[share][:n], sums)
 
 
 @contextmanager

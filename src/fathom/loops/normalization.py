@@ -2,6 +2,8 @@
 
 In the row of statistics every such layer has four rows of features: the running mean and variance,
 and of the batch at hand the mean and the factor 1 / √(σ² + ε), which `backward_norm` needs again.
+Cores that divide a batch add up what each found of its part, so that all normalize by the whole;
+each has statistics of its own, which therefore agree.
 """
 
 import math
@@ -9,7 +11,8 @@ import math
 import numpy as np
 
 from fathom.loops.compiling import loop
-from fathom.loops.moving import fill
+from fathom.loops.meeting import add_up
+from fathom.loops.moving import copy, fill
 from fathom.loops.numerics import ONE, ZERO
 
 
@@ -21,7 +24,7 @@ def _rows(values, n):  # type: ignore[no-untyped-def]
 
 
 @loop
-def forward_norm(layer, parameters, statistics, x, normalized, y, is_learning):  # type: ignore[no-untyped-def]
+def forward_norm(layer, parameters, statistics, x, normalized, y, company):  # type: ignore[no-untyped-def]
     """Normalize a batch: by its own mean and variance while learning, else by the running ones.
 
     Parameters
@@ -34,14 +37,14 @@ def forward_norm(layer, parameters, statistics, x, normalized, y, is_learning): 
         Values in and out, shape (batch, n_in).
     normalized : numpy.ndarray
         Room for (x - μ) / √(σ² + ε), which `backward_norm` needs.
-    is_learning : int
-        Whether the batch's own statistics are used.
+    company : Company
+        Which cores divide the batch; its own statistics are used where they learn.
     """
     n, first = layer.channels, layer.running
     mean, factor = statistics[first : first + n], statistics[first + 3 * n : first + 4 * n]
-    if is_learning:
+    if company.n_examples > 0:
         mean = statistics[first + 2 * n : first + 3 * n]
-        _measure(layer, statistics, _rows(x, n), mean, factor)
+        _measure(layer, statistics, _rows(x, n), mean, factor, company)
     else:
         for k in range(n):
             factor[k] = _one_over_spread(statistics[first + n + k], layer.epsilon)
@@ -59,20 +62,29 @@ def _one_over_spread(variance, epsilon):  # type: ignore[no-untyped-def]
 
 
 @loop
-def _measure(layer, statistics, values, mean, factor):  # type: ignore[no-untyped-def]
+def _rows_of_all(layer, company):  # type: ignore[no-untyped-def]
+    """Return how many rows of features the whole batch has."""
+    return company.n_examples * (layer.n_in // layer.channels)
+
+
+@loop
+def _measure(layer, statistics, values, mean, factor, company):  # type: ignore[no-untyped-def]
     """Work out μ and 1 / √(σ² + ε) of a batch, and let the running statistics follow."""
-    n, first, share = len(mean), layer.running, np.float32(1.0 / len(values))
+    n, first = len(mean), layer.running
+    share = np.float32(1.0 / _rows_of_all(layer, company))
     variance = np.zeros(n, np.float32)
     fill(mean, ZERO)
     for r in range(len(values)):
         for k in range(n):
             mean[k] += values[r, k]
+    add_up(company, mean)
     for k in range(n):
         mean[k] *= share
     for r in range(len(values)):
         for k in range(n):
             off = values[r, k] - mean[k]
             variance[k] += off * off
+    add_up(company, variance)
     kept = np.float32(layer.momentum)
     for k in range(n):
         variance[k] *= share
@@ -83,7 +95,9 @@ def _measure(layer, statistics, values, mean, factor):  # type: ignore[no-untype
 
 
 @loop
-def backward_norm(layer, parameters, statistics, normalized, error, back, gradient):  # type: ignore[no-untyped-def]
+def backward_norm(  # type: ignore[no-untyped-def]
+    layer, parameters, statistics, normalized, error, back, gradient, company
+):
     """Pass errors back: ∂E/∂x = γ / √(σ² + ε) (δ - mean(δ) - x̂ mean(δ x̂)); ∂E/∂γ, ∂E/∂β.
 
     Parameters
@@ -93,7 +107,9 @@ def backward_norm(layer, parameters, statistics, normalized, error, back, gradie
     error, back : numpy.ndarray
         ∂E/∂y, and room for ∂E/∂x, shape (batch, n_in).
     gradient : numpy.ndarray
-        Gradient of all parameters, of which this layer's part is written.
+        Gradient of all parameters, of which this layer's part is written, for the examples at hand.
+    company : Company
+        Which cores divide the batch.
     """
     n, first = layer.channels, layer.running
     factor = statistics[first + 3 * n : first + 4 * n]
@@ -107,8 +123,13 @@ def backward_norm(layer, parameters, statistics, normalized, error, back, gradie
         for k in range(n):
             of_shift[k] += errors[r, k]
             of_scale[k] += errors[r, k] * steady[r, k]
-    share = np.float32(1.0 / len(errors))
+    both = np.empty(2 * n, np.float32)
+    of_errors, of_products = both[:n], both[n:]
+    copy(of_shift, of_errors)
+    copy(of_scale, of_products)
+    add_up(company, both)
+    share = np.float32(1.0 / _rows_of_all(layer, company))
     for r in range(len(errors)):
         for k in range(n):
-            inner = errors[r, k] - share * (of_shift[k] + steady[r, k] * of_scale[k])
+            inner = errors[r, k] - share * (of_errors[k] + steady[r, k] * of_products[k])
             down[r, k] = scale[k] * factor[k] * inner

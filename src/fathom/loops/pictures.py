@@ -11,13 +11,13 @@ from fathom.loops.descent import advance
 
 @loop
 def advance_pictures(  # type: ignore[no-untyped-def]
-    share, n_shares, counter, at_once, gradients, chain, pieces, rules, origin, learner, room,
-    known, rows, rates, seeds, n_before, sums,
+    company, at_once, gradients, chain, pieces, rules, origin, learner, room, known, rows, rates,
+    seeds, n_before, sums,
 ):  # fmt: skip
     """Take steps; see `fathom.loops.descent.advance`."""
     return advance(
-        share, n_shares, counter, at_once, gradients, chain, pieces, rules, origin, learner, room,
-        known, rows, rates, seeds, n_before, sums,
+        company, at_once, gradients, chain, pieces, rules, origin, learner, room, known, rows,
+        rates, seeds, n_before, sums,
     )  # fmt: skip
 
 

@@ -29,6 +29,7 @@ from fathom.training.sharing import (
     has_pictures,
     is_wide,
     n_parts,
+    takes_few_at_once,
 )
 
 _LOSSES = {
@@ -216,7 +217,8 @@ class LoopProgram:
         at_once = EVALUATION_ROWS if x.ndim == 2 else EVALUATION_PICTURES
         part = len(x) if x.dtype == np.float32 else EVALUATION_ROWS  # as float32 all at once?
         go = combine if weights.statistics is None else combine_pictures
-        n_threads = self.cores if is_wide(weights.packing, len(x), self.cores) else 1
+        pays = has_pictures(weights.packing) or is_wide(weights.packing, len(x), self.cores)
+        n_threads = self.cores if pays else 1
         part = min(part, -(-len(x) // n_threads))
 
         def combine_part(begin: int) -> None:
@@ -342,7 +344,7 @@ def _make_room(packing: Packing, batch: int, n_shares: int, n_rooms: int) -> Roo
         beside = n_shares * room_for_share(chain.layers, batch)
     else:
         beside = room_aside(chain.layers, packing.statistics, chain.widest, batch)
-    adds_up = n_rooms > 1 and has_pictures(packing)
+    adds_up = n_rooms > 1 and takes_few_at_once(packing)
     n = int(chain.layers[-1]["end"]) if adds_up else 0
     sizes = (batch * chain.places, beside, wide, wide, wide, n)
     return Room(*(_large_room(size) for size in sizes))

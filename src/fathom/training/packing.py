@@ -141,11 +141,6 @@ def needs_pictures(network: Network) -> bool:
     return not kinds.isdisjoint((CONVOLUTION, POOL, NORM, JOIN))
 
 
-def is_divisible(network: Network) -> bool:
-    """Tell whether a batch may be divided among cores: no example looks at the others."""
-    return not any(isinstance(layer, BatchNormLayer) for layer in _flat(network.layers))
-
-
 def can_pack(network: Network, input_shape: Shape) -> bool:
     """Tell whether the loops know every layer, in the order they stand."""
     layers = [layer for layer in _flat(network.layers) if not isinstance(layer, FlattenLayer)]

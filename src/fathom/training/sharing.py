@@ -9,13 +9,13 @@ import numpy as np
 from fathom.errors import TrainingError
 from fathom.loading import load
 from fathom.loops.descent import Known, Learner, Room, Rules, advance
-from fathom.loops.meeting import calling_off
+from fathom.loops.meeting import Company, calling_off
 from fathom.loops.moving import LINE
 from fathom.loops.pictures import advance_pictures
-from fathom.loops.records import ACTIVATION, CONVOLUTION, DENSE, POOL
+from fathom.loops.records import ACTIVATION, CONVOLUTION, DENSE, NORM, POOL
 from fathom.loops.wide import advance_share
 from fathom.nn.spread import blas_alone
-from fathom.training.packing import Packing, is_divisible
+from fathom.training.packing import Packing
 
 AT_ONCE = 32  # examples whose activations stay near the core
 WIDE = 2**22  # weights times examples of a step from which neurons are shared among cores
@@ -101,8 +101,9 @@ def advance_in_parts(
 ) -> int:
     """Take steps by `fathom.loops.descent.advance`, with some of the examples for each core.
 
-    As many as there are rooms; with several, gradients are added up in their order. If one of the
-    threads cannot be started or fails, the others stop, and the weights are lost.
+    As many as there are rooms; with several, gradients are added up in their order, as are sums of
+    a normalization, by which each core keeps the same statistics. If one of the threads cannot be
+    started or fails, the others stop, and the weights are lost.
 
     Returns
     -------
@@ -116,13 +117,19 @@ def advance_in_parts(
     """
     n_shares, counter = len(rooms), np.zeros(LINE, np.int64)
     go = advance if packing.statistics is None else advance_pictures
-    at_once = AT_ONCE if n_shares > 1 and has_pictures(packing) else rows.shape[1]
+    at_once = AT_ONCE if n_shares > 1 and takes_few_at_once(packing) else rows.shape[1]
+    told = np.zeros((2, n_shares, _most_sums(packing)), np.float32)
     own_sums = np.zeros((n_shares, len(sums)))
 
     def take(share: int) -> int:
+        n_met, own = np.zeros(1, np.int64), learner.statistics
+        if share and own is not None:
+            own = own.copy()
+        company = Company(share, n_shares, counter, n_met, told, rows.shape[1])
+        now, then = origin._replace(statistics=own), learner._replace(statistics=own)
         return go(
-            share, n_shares, counter, at_once, gradients, packing.chain, packing.pieces, rules,
-            origin, learner, rooms[share], known, rows, rates, seeds, n_before, own_sums[share],
+            company, at_once, gradients, packing.chain, packing.pieces, rules, now, then,
+            rooms[share], known, rows, rates, seeds, n_before, own_sums[share],
         )  # fmt: skip
 
     if n_shares == 1:
@@ -138,7 +145,7 @@ def advance_in_parts(
 
 def n_parts(packing: Packing, batch: int, cores: int) -> int:
     """Return in how many parts a batch is divided among cores."""
-    if cores == 1 or not is_divisible(packing.others):
+    if cores == 1:
         return 1
     if has_pictures(packing):
         return min(cores, batch)
@@ -147,8 +154,22 @@ def n_parts(packing: Packing, batch: int, cores: int) -> int:
 
 
 def has_pictures(packing: Packing) -> bool:
-    """Tell whether examples are pictures, of which a few at a time stay near a core."""
+    """Tell whether examples are pictures."""
     return not {CONVOLUTION, POOL}.isdisjoint(packing.chain.layers["kind"].tolist())
+
+
+def takes_few_at_once(packing: Packing) -> bool:
+    """Tell whether a core takes a few of its examples at a time, as more do not stay near it.
+
+    Where a normalization looks at all of them, they go through each layer together.
+    """
+    return has_pictures(packing) and NORM not in packing.chain.layers["kind"]
+
+
+def _most_sums(packing: Packing) -> int:
+    """Return how many sums cores tell each other at once: two a feature of a normalization."""
+    layers = packing.chain.layers
+    return 2 * int(layers["channels"][layers["kind"] == NORM].max(initial=0))
 
 
 def is_wide(packing: Packing, batch: int, cores: int) -> bool:
