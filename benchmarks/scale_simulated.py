@@ -27,9 +27,9 @@ from scipy.optimize import nnls
 from fathom.data.columns import infer_columns
 from fathom.data.parsing import parse_table
 from fathom.parallel.controller import Controller
+from fathom.parallel.cores import n_cores
 from fathom.parallel.executor import Executor, Node, Outcome, Placed, Result, Task
 from fathom.parallel.journal import Journal
-from fathom.parallel.processes import own_cores
 from fathom.search import rounds as in_rounds
 from fathom.search.design import Plan
 from fathom.search.rounds import ROUND_SIZE
@@ -61,7 +61,7 @@ def measure(asked: argparse.Namespace) -> None:
                 found = end(begin(table, data, told, f"processes:{workers}", journal))
                 run = {
                     "table": asked.table, "rows": rows, "columns": table["columns"],
-                    "workers": workers, "cores": len(own_cores()), "load": load,
+                    "workers": workers, "cores": n_cores(), "load": load,
                     "loss": found["loss"], "wall": time.time() - began,
                     "trials": _trials(journal, began),
                 }  # fmt: skip

@@ -1,11 +1,13 @@
 """Texts as n-grams: found by hand, weighted as tf-idf has it, and read in any encoding."""
 
+import threading
 from collections import Counter
 
 import numpy as np
 import pytest
 from sklearn.feature_extraction.text import TfidfVectorizer
 
+from fathom.data import text as encoding
 from fathom.data.plaintext import decode_text, is_chinese
 from fathom.data.tables import read_table
 from fathom.data.text import CHARACTERS, TextEncoding, find_grams, normalize
@@ -143,3 +145,38 @@ def test_a_table_in_gbk_is_found_out(tmp_path):
     table = read_table(path)
     assert table.frame["review"][0] == CHINESE
     assert any("GB18030" in note for note in table.notes)
+
+
+RNG = np.random.default_rng(0)
+SEVERAL = [
+    " ".join(RNG.choice(["a", "bee", "sea", "d", "eel", "好", "房间"], size=RNG.integers(0, 30)))
+    for _ in range(80)
+]
+
+
+def as_bytes(texts):
+    found = TextEncoding.fit(texts)
+    return found.hashes.tobytes(), found.rarity.tobytes(), found.encode(texts).tobytes()
+
+
+@pytest.mark.parametrize("at_once", [1, 100, 10_000])
+@pytest.mark.parametrize("cores", [1, 3])
+def test_texts_are_the_same_in_parts_of_any_size_on_any_number_of_cores(
+    monkeypatch, at_once, cores
+):
+    expected = as_bytes(SEVERAL)
+    monkeypatch.setattr(encoding, "MOST_AT_ONCE", at_once)
+    monkeypatch.setattr(encoding, "n_cores", lambda: cores)
+    assert as_bytes(SEVERAL) == expected
+
+
+def test_texts_are_encoded_where_no_thread_is_to_be_had(monkeypatch):
+    expected = as_bytes(SEVERAL)
+    monkeypatch.setattr(encoding, "MOST_AT_ONCE", 100)
+    monkeypatch.setattr(encoding, "n_cores", lambda: 4)
+
+    def refuse(thread):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    assert as_bytes(SEVERAL) == expected

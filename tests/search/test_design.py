@@ -13,10 +13,10 @@ from fathom.data.columns import infer_columns
 from fathom.data.parsing import parse_table
 from fathom.data.schema import Target
 from fathom.errors import TrainingError
+from fathom.parallel.cores import n_cores
 from fathom.search.design import FOLD_SECONDS, Plan, bring_back, design, divide
 from fathom.search.material import Material
 from fathom.search.prediction import predict
-from fathom.training.machine import n_cores
 from fathom.training.monitor import Deadline, Monitor
 
 RNG = np.random.default_rng(0)

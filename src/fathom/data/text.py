@@ -2,20 +2,25 @@
 
 import math
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
-from typing import Self, TypeAlias
+from typing import Self, TypeAlias, TypeVar
 
 import numpy as np
+
+from fathom.parallel.cores import n_cores
 
 WORDS, CHARACTERS = (1, 2), (2, 5)  # lengths of n-grams, of words and of characters
 MOST_CHARACTERS = 20_000  # of one text that are read
 MOST_CODES = 2**16  # n-grams that have a code of their own
-MOST_AT_ONCE = 2**22  # characters hashed at once
+MOST_AT_ONCE = 2**14  # characters hashed at once: what is made of them stays near a core
 LONGEST = 512  # n-grams of one text that are kept, those of the largest weight
 MOST_VALUES = 2**28  # codes and weights of all texts of a training, 1 GiB
 LONG_SHARE = 0.98  # of the texts whose n-grams are all kept
+Found = TypeVar("Found")
 Parts: TypeAlias = tuple[np.ndarray, ...]  # the fields of `Grams`
 _PRIME = np.uint64(0x9E3779B97F4A7C15)  # odd, so that multiplying by it can be undone
 _MIX = np.uint64(0xBF58476D1CE4E5B9)
@@ -209,13 +214,13 @@ class TextEncoding:
         """
         texts = [normalize(text) for text in texts]
         least = 2 if len(texts) >= 50 else 1
-        seen: list[np.ndarray] = []
-        lengths: list[np.ndarray] = []
-        for begin, end in _batches(texts):
+
+        def find(begin: int, end: int) -> tuple[np.ndarray, np.ndarray]:
             grams = find_grams(texts[begin:end])
-            pairs = _pairs(grams, grams.is_across)
-            seen.append(pairs[1])
-            lengths.append(np.bincount(pairs[0], minlength=end - begin))
+            text, hashes, *_ = _pairs(grams, grams.is_across)
+            return hashes, np.bincount(text, minlength=end - begin)
+
+        seen, lengths = zip(*_for_each_batch(find, texts), strict=True)
         hashes, counts = np.unique(np.concatenate(seen), return_counts=True)
         kept = counts >= least
         hashes, counts = hashes[kept], counts[kept]
@@ -234,8 +239,11 @@ class TextEncoding:
         """Return rows of codes and weights, float32, shape (n, 2 · length)."""
         rows = np.zeros((len(texts), 2 * self.length), np.float32)
         texts = [normalize(text) for text in texts]
-        for begin, end in _batches(texts):
+
+        def encode(begin: int, end: int) -> None:
             self._encode_into(rows[begin:end], texts[begin:end])
+
+        _for_each_batch(encode, texts)
         return rows
 
     def codes_of(self, hashes: np.ndarray) -> np.ndarray:
@@ -265,7 +273,8 @@ def _pairs(
     grams: Grams, is_left_out: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Return each n-gram of each text once: text, hash, how often, whether of words."""
-    order = np.lexsort((grams.hash, grams.text))
+    order = np.argsort(grams.hash)
+    order = order[np.argsort(grams.text[order].astype(np.uint16), kind="stable")]  # of a batch
     if is_left_out is not None:
         order = order[~is_left_out[order]]
     text, hashes, is_word = grams.text[order], grams.hash[order], grams.is_word[order]
@@ -277,7 +286,7 @@ def _pairs(
 
 
 def _batches(texts: Sequence[str]) -> list[tuple[int, int]]:
-    """Divide texts into parts of a few million characters."""
+    """Divide texts into parts of some thousand characters."""
     found, begin, size = [], 0, 0
     for place, text in enumerate(texts):
         if size and size + len(text) > MOST_AT_ONCE:
@@ -285,3 +294,13 @@ def _batches(texts: Sequence[str]) -> list[tuple[int, int]]:
             begin, size = place, 0
         size += len(text) + 1
     return [*found, (begin, len(texts))] if len(texts) > begin else found
+
+
+def _for_each_batch(work: Callable[[int, int], Found], texts: Sequence[str]) -> list[Found]:
+    """Return what comes of every part of the texts, worked out on all cores."""
+    batches = _batches(texts)
+    workers = min(n_cores(), len(batches))
+    if workers > 1:
+        with suppress(RuntimeError), ThreadPoolExecutor(workers) as pool:  # no thread is to be had
+            return list(pool.map(lambda batch: work(*batch), batches))
+    return [work(*batch) for batch in batches]

@@ -15,6 +15,7 @@ from collections import deque
 from pathlib import Path
 
 from fathom.errors import ExecutorError
+from fathom.parallel.cores import own_cores
 from fathom.parallel.executor import Executor, Node, Outcome, Placed, Task
 from fathom.parallel.worker import receive, send
 
@@ -173,13 +174,6 @@ class Processes(Executor):
             worker.end()
         self._waiting.clear()
         shutil.rmtree(self._folder, ignore_errors=True)
-
-
-def own_cores() -> tuple[int, ...]:
-    """Return the numbers of the cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return tuple(sorted(os.sched_getaffinity(0)))
-    return tuple(range(os.cpu_count() or 1))
 
 
 def core_groups(cores: tuple[int, ...], count: int | None) -> tuple[tuple[int, ...], ...]:

@@ -19,6 +19,7 @@ from fathom.errors import TrainingError
 from fathom.nn.architecture import Architecture
 from fathom.nn.forward import Forward
 from fathom.nn.network import Network
+from fathom.parallel.cores import n_cores
 from fathom.search.checkpoints import Checkpoints
 from fathom.search.combining import combine_kept, judge_combined
 from fathom.search.material import Grown, Material, TargetScale
@@ -41,7 +42,7 @@ from fathom.search.tried import Tried, retrace
 from fathom.training.calibration import fit_sharpness, sharpen
 from fathom.training.engines import cores_each
 from fathom.training.history import History, StartHistory
-from fathom.training.machine import n_cores, platform
+from fathom.training.machine import platform
 from fathom.training.monitor import Deadline, Monitor
 from fathom.training.population import train_population
 from fathom.training.together import MOST

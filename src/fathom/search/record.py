@@ -11,7 +11,8 @@ from pydantic import Field, StringConstraints
 from fathom.data.parsing import ParsedTable
 from fathom.data.trees import Growth
 from fathom.errors import InputError
-from fathom.training.machine import devices_in_words, n_cores
+from fathom.parallel.cores import n_cores
+from fathom.training.machine import devices_in_words
 from fathom.values import Value
 
 PACKAGES = ("fathom-dnn", "jax", "jaxlib", "numba", "numpy", "scipy", "scikit-learn", "polars")

@@ -6,8 +6,8 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import AfterValidator, Field, model_validator
 
 from fathom.errors import InputError
+from fathom.parallel.cores import n_cores
 from fathom.parallel.opening import MOST_PROCESSES, require_address
-from fathom.parallel.processes import own_cores
 from fathom.values import Value
 
 Sharded: TypeAlias = Literal["nothing", "optimizer", "weights"]
@@ -105,7 +105,7 @@ class DataParallel(Value):
         kind, _, count = self.address.partition(":")
         if kind != "processes":
             return None
-        return int(count) if count else len(own_cores())
+        return int(count) if count else n_cores()
 
     @property
     def n_devices(self) -> int | None:

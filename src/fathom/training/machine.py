@@ -16,6 +16,7 @@ from fathom.nn.blocks import Residual
 from fathom.nn.layer import Shape
 from fathom.nn.stems import Stems
 from fathom.nn.xla import is_loaded, jax
+from fathom.parallel.cores import n_cores
 
 BYTES = 4  # of a number in float32
 # Measured (benchmarks/step_memory.py): at most 3.6 numbers a value, 10.7 a parameter.
@@ -24,13 +25,6 @@ PER_PARAMETER = 11  # weights old, new and best, gradient, Adam's two means old 
 SHARE = 0.7  # of the memory that is free, for the steps of all networks that train at once
 SMALL = 2**27  # bytes of a step for which nobody needs to ask what there is
 MOST_EVALUATED = 2**26  # numbers a layer may make of the examples that are evaluated at once
-
-
-def n_cores() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def platform() -> str:

@@ -12,9 +12,10 @@ from fathom.nn.architecture import Architecture
 from fathom.nn.keys import fold_in, host_key
 from fathom.nn.network import Network, build, needs_data
 from fathom.nn.xla import jax, jnp
+from fathom.parallel.cores import n_cores
 from fathom.training.history import Epoch, Event, History, StartHistory
 from fathom.training.loop import train
-from fathom.training.machine import n_cores, platform
+from fathom.training.machine import platform
 from fathom.training.metrics import score_name
 from fathom.training.monitor import Deadline, Monitor
 from fathom.training.plan import Examples
