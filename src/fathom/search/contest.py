@@ -16,6 +16,7 @@ from fathom.training.monitor import Deadline, Monitor
 from fathom.training.plan import Examples
 from fathom.training.program import make_program
 from fathom.training.recipe import Recipe
+from fathom.training.starts import n_workers
 
 TRIAL_SHARE = 0.36  # of the time, for all trials together
 LEAST_FOR_TRIALS = 60.0  # seconds below which the first entry is trained alone
@@ -116,8 +117,9 @@ def contest(
         len(entries) > 1 and ground.held_out is not None and LEAST_FOR_TRIALS <= limit < math.inf
     )
     if not has_trials:
-        network, history = run_entry(0, entries[0], None, ground, deadline, monitor)
+        network, history = run_entry(0, entries[0], None, ground, deadline, monitor, n_workers())
         return Outcome(entries[0], network, (history,))
+    cores = n_workers()  # one network at a time has all of them
     tried: list[tuple[float, int, Network]] = []
     starts: list[StartHistory] = []
     errors: list[TrainingError] = []
@@ -126,7 +128,7 @@ def contest(
             break
         share = Deadline(TRIAL_SHARE * limit / len(entries))
         try:
-            network, history = run_entry(number, entry, None, ground, share, monitor)
+            network, history = run_entry(number, entry, None, ground, share, monitor, cores)
         except TrainingError as error:
             errors.append(error)
             starts.append(left_out(entry, error))
@@ -139,7 +141,7 @@ def contest(
     for loss, number, _ in tried:
         if number != winner:
             starts[number] = cut(number, entries[number], starts[number], loss, best, monitor)
-    final, history = run_entry(winner, entries[winner], network, ground, deadline, monitor)
+    final, history = run_entry(winner, entries[winner], network, ground, deadline, monitor, cores)
     if loss_of(history) > best:  # what followed was no better: stay with the trial's
         final = network
     return Outcome(entries[winner], final, (*starts, history))
@@ -165,7 +167,7 @@ def challenge(
     """
     number, starts = len(found.starts), list(found.starts)
     try:
-        network, history = run_entry(number, entry, None, ground, deadline, monitor)
+        network, history = run_entry(number, entry, None, ground, deadline, monitor, n_workers())
     except TrainingError as error:
         return replace(found, starts=(*starts, left_out(entry, error)), kept=number - 1)
     before, now = min(map(loss_of, starts)), loss_of(history)
@@ -208,7 +210,7 @@ def go_on(
         The better network, what happened, and whether it is the new one.
     """
     before = math.inf if ground.held_out is None else _judge(entry, network, ground.held_out)
-    trained, history = run_entry(number, entry, network, ground, deadline, monitor)
+    trained, history = run_entry(number, entry, network, ground, deadline, monitor, n_workers())
     is_better = loss_of(history) < before
     return (trained if is_better else network), history, is_better
 
@@ -226,14 +228,19 @@ def run_entry(
     ground: Ground,
     deadline: Deadline,
     monitor: Monitor,
+    cores: int = 1,
 ) -> tuple[Network, StartHistory]:
-    """Train an entry from its start, or on from where it stands, and tell what it came to."""
+    """Train an entry from its start, or on from where it stands, and tell what it came to.
+
+    It has so many cores to itself; others may train beside it.
+    """
     tell(monitor, number, entry, "begun", reason="" if network is None else "goes on")
     if network is None:
         network = start_of(entry)
     trained, history = train(
         network, entry.architecture, entry.recipe, ground.examples, ground.held_out,
         start=number, rows=ground.training, monitor=monitor, deadline=deadline,
+        cores=cores,
     )  # fmt: skip
     tell(monitor, number, entry, "complete", history=history)
     return trained, named(history, entry)
