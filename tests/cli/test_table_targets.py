@@ -282,7 +282,7 @@ WISHES = [
     ((*CHURN, "--separator", "ab"), "--separator"),
     ((*CHURN, "--query", "SELECT 1"), "--query"),
     ((*CHURN, "--sheet", "Sheet1"), "--sheet"),
-    ((*CHURN, "--continue", "t.csv"), "a whole model file"),
+    ((*CHURN, "--continue", "t.csv"), "a file of another kind"),
     ((*CHURN, "--continue", "absent.fathom"), "absent.fathom"),
 ]
 

@@ -194,6 +194,23 @@ def test_plain_lines_come_with_the_first_loss_and_then_now_and_then(capsys, monk
         assert "31 networks tried" in capsys.readouterr().out
 
 
+def test_what_happened_is_told_once_and_then_what_is_under_way(capsys, monkeypatch):
+    monkeypatch.setattr(watching, "SEARCH_LINE_SECONDS", 0.0)
+    view = watch()
+    with view.shown():
+        view.on_network(network("complete", 0, loss=0.5))
+        view.on_network(network("begun", 1, loss=0.5))
+        for number in (1, 2):
+            view.on_epoch(1, epoch(number))
+        view.on_network(network("complete", 1, loss=0.25))
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split("; ")[-1] for line in lines] == [
+        "network 1 complete: log loss 0.5", "network 2 begins: linear",
+        "network 2 in epoch 1 of 9", "network 2 in epoch 2 of 9",
+        "network 2 complete: log loss 0.25",
+    ]  # fmt: skip
+
+
 def test_plain_lines_come_in_silence_too(capsys, monkeypatch):
     monkeypatch.setattr(watching, "SEARCH_LINE_SECONDS", 0.0)
     monkeypatch.setattr(watching, "LINE_SECONDS", 0.01)

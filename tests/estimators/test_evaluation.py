@@ -82,11 +82,14 @@ def test_intervals_are_those_of_a_bootstrap_row_by_row(n, k):
         rows = rng.integers(n, size=n)
         drawn.append(values(evaluate_classes(y[rows], p[rows], range(k), n_resamples=0)))
     for metric in found.metrics:
-        expected = np.percentile([draw[metric.name] for draw in drawn], [2.5, 97.5])
+        each = [draw[metric.name] for draw in drawn]
+        expected = np.percentile(each, [2.5, 97.5])
+        if metric.name == "ECE":  # which is larger in a draw, as chance makes gaps twice there
+            expected = np.maximum(expected - (np.mean(each) - metric.value), 0)
         width = expected[1] - expected[0]
         assert metric.low == pytest.approx(expected[0], abs=0.15 * width), metric.name
         assert metric.high == pytest.approx(expected[1], abs=0.15 * width), metric.name
-        assert metric.name == "ECE" or metric.low <= metric.value <= metric.high
+        assert metric.low <= metric.value <= metric.high
 
 
 def test_rows_in_groups_give_the_same_interval():
@@ -174,7 +177,7 @@ def test_labels():
     )
     assert found["Brier"].value == pytest.approx(((p - y) ** 2).mean())
     assert found.per_class[2].recall is None
-    assert all(m.low <= m.value <= m.high for m in found.metrics if m.name != "ECE")
+    assert all(m.low <= m.value <= m.high for m in found.metrics)
     single = evaluate_labels([[1], [0]], [[0.9], [0.2]])
     assert single["accuracy"].value == 1
     nothing = evaluate_labels([[0], [0]], [[0.1], [0.2]])

@@ -11,6 +11,7 @@ from sklearn.preprocessing import MinMaxScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from fathom import FathomClassifier, FathomRegressor, Recipe
+from fathom.errors import InputError
 
 EXPECTED_FAILURES = {
     "check_sample_weight_equivalence_on_dense_data": (
@@ -78,3 +79,17 @@ def test_classes_of_any_type_come_back_as_they_were(kind):
 def test_at_most_eight_constructor_parameters():
     for estimator in (FathomClassifier, FathomRegressor):
         assert len(estimator().get_params()) <= 8
+
+
+@pytest.mark.parametrize("words", [["low", "high"], np.array(["1.5", "?"], object)])
+@pytest.mark.parametrize("table", [False, True])
+def test_a_target_of_words_is_refused_where_numbers_are_predicted(words, table):
+    x = np.arange(20.0).reshape(10, 2)
+    given = pd.DataFrame(x, columns=["a", "b"]) if table else x
+    with pytest.raises(InputError, match="a target of numbers.*FathomClassifier"):
+        FathomRegressor(time_limit=1).fit(given, np.resize(words, 10))
+
+
+def test_one_class_is_shown_as_it_is_written():
+    with pytest.raises(InputError, match=r"one class only: 0\.0 "):
+        FathomClassifier(time_limit=1).fit(np.arange(20.0).reshape(10, 2), np.zeros(10))

@@ -90,7 +90,8 @@ def train_on_files(
         path = save(model, place)
         record_run(path, options, ".")
         seconds = time.monotonic() - began
-        conclude_files(screen, model, path, options, seconds, NOUNS[sense])
+        n = int((files.weight > 0).sum())
+        conclude_files(screen, model, path, options, seconds, NOUNS[sense], n)
     return STOPPED if stop.is_asked else 0
 
 

@@ -131,7 +131,8 @@ def train_illustrated(
         model = kind(time_limit=time_limit, random_state=options.seed).restore(*found)
         path = save(model, place)
         record_run(path, options, decimal)
-        conclude_files(screen, model, path, options, time.monotonic() - began, "rows")
+        n, seconds = int((given.weight > 0).sum()), time.monotonic() - began
+        conclude_files(screen, model, path, options, seconds, "rows", n)
     return STOPPED if stop.is_asked else 0
 
 

@@ -1,5 +1,6 @@
 """Pictures and recordings as commands read them: learned from, predicted, judged, by file."""
 
+import math
 import shlex
 from collections import Counter
 from collections.abc import Sequence
@@ -46,6 +47,7 @@ from fathom.estimators.photographs import Earlier, scaled, search_levels, search
 from fathom.search.picturing import choose_size
 from fathom.training.history import StartHistory
 from fathom.training.monitor import Deadline, Monitor
+from fathom.training.recipe import Recipe
 
 
 @dataclass(frozen=True)
@@ -197,8 +199,12 @@ def conclude_files(
     options: TableOptions,
     seconds: float,
     noun: str,
+    n: int,
 ) -> None:
-    """Say what was tried, how good the network is on what was held out, and what comes next."""
+    """Say what was tried, how good the network is on what was held out, and what comes next.
+
+    Of n rows or files in all.
+    """
     history = model.history_
     best = history.starts[history.kept[0]].best
     score, is_before = None if best is None else best.validation_score, False
@@ -213,12 +219,15 @@ def conclude_files(
         screen.say(f"  · {line}")
     is_classes = history.score_name == "accuracy"
     if score is not None:
+        n_held_out = round(n * (model.recipe_.validation_fraction or Recipe().validation_fraction))
         shown = f"{score:.1%} accuracy" if is_classes else f"R² {score:.3f}"
+        if is_classes:
+            shown += f", by chance {margin(score, n_held_out):.0f} points more or less"
         which = (
             "held out, before the model learned from all" if is_before else "held out of training"
         )
-        screen.say(f"On {noun} {which}: {shown} (the best of its epochs, so a little too good; "
-                   f"fathom evaluate on other {noun} tells)")  # fmt: skip
+        screen.say(f"On about {n_held_out:,} {noun} {which}: {shown}; too good, as it is the best "
+                   f"of its epochs: fathom evaluate on other {noun} tells")  # fmt: skip
     names = "" if options.names is None else f" --names {shlex.quote(options.names)}"
     further = ("fathom inspect {name} --row 1    what each part of a row spoke for",)
     known = f"OTHER_{noun.upper()}{names}"
@@ -227,6 +236,23 @@ def conclude_files(
         "done", metric=history.score_name, score=score, seconds=round(seconds, 3),
         output=str(path),
     )  # fmt: skip
+
+
+def margin(share: float, n: int) -> float:
+    """Return by how many points a share of n may be off by chance, in 19 of 20 cases.
+
+    Examples
+    --------
+    >>> round(margin(0.8, 110))
+    7
+
+    References
+    ----------
+    Agresti, Coull (1998). Approximate is better than "exact" for interval estimation of binomial
+    proportions.
+    """
+    middle = (share * n + 2) / (n + 4)
+    return 196 * math.sqrt(middle * (1 - middle) / (n + 4))
 
 
 def why_stopped(starts: Sequence[StartHistory]) -> list[str]:

@@ -63,7 +63,7 @@ class SearchView(Monitor):
         self._n_tried = self._n_cut = 0
         self._best: float | None = None
         self._news: NetworkEvent | None = None
-        self._last = "getting ready"
+        self._last, self._told, self._under_way = "getting ready", "", ""
         self._spinner = Spinner("dots")
 
     @contextmanager
@@ -99,10 +99,11 @@ class SearchView(Monitor):
             if self._at_first_epoch is not None:
                 self._at_first_epoch()
                 self._at_first_epoch = None
+            given = self._planned.get(start)
+            of = f" of {given}" if given else ""
+            self._under_way = f"network {start + 1} in epoch {epoch.epoch}{of}"
             if self._best is None:  # there is no other news yet
-                given = self._planned.get(start)
-                of = f" of {given}" if given else ""
-                self._last = f"network {start + 1} in epoch {epoch.epoch}{of}"
+                self._last = self._under_way
             self._speak()
 
     def on_event(self, start: int, event: Event) -> None:
@@ -126,6 +127,8 @@ class SearchView(Monitor):
             self._planned[event.number] = event.epochs
             if event.status in ("complete", "chosen") and event.loss is not None:
                 self._best = event.loss if self._best is None else min(event.loss, self._best)
+            if event.status == "begun":
+                self._under_way = in_words(event)
             if event.status != "begun" or self._best is None:
                 self._last = in_words(event)
             self._speak()
@@ -142,7 +145,8 @@ class SearchView(Monitor):
             if self._news.ensemble_loss is not None:
                 losses += f", model {self._news.ensemble_loss:.5g}"
             found.append(losses)
-        last = self._stop.MESSAGE if self._stop.is_asked else self._last
+        news = self._under_way if self._last == self._told and self._under_way else self._last
+        last = self._stop.MESSAGE if self._stop.is_asked else news
         return (*found, printable(last))
 
     def _speak(self) -> None:
@@ -153,6 +157,7 @@ class SearchView(Monitor):
             return
         self._spoke, self._has_spoken_of_loss = time.monotonic(), self._best is not None
         self._screen.say(f"  {'; '.join(self.figures())}")
+        self._told = self._last  # news are told once, then what is under way
 
     def _speak_in_silence(self) -> None:
         while not self._over.wait(LINE_SECONDS):

@@ -92,7 +92,7 @@ def nearest(name: object, names: Iterable[str]) -> str:
     """
     names, word = list(names), str(name)
     near = [one for one in names if one.casefold() == word.casefold()]
-    near = near or difflib.get_close_matches(word, names, n=3, cutoff=0.5)
+    near = near or difflib.get_close_matches(word, names, n=3, cutoff=0.6)
     return f"did you mean {' or '.join(map(quoted, near))}?" if near else ""
 
 

@@ -181,6 +181,11 @@ def _split(content: bytes) -> tuple[dict[str, Any], bytes]:
     if len(content) < 8:
         raise _damaged(f"{len(content)} bytes in all")
     length = struct.unpack("<Q", content[:8])[0]
+    if length >> 56:  # no file of ours, however damaged, begins with eight bytes like these
+        raise ModelFileError(
+            "a model file", got="a file of another kind",
+            hint="give what Fathom has saved; in a command it comes before the data",
+        )  # fmt: skip
     if not 2 <= length <= min(MAX_HEADER_BYTES, len(content) - 8):
         raise _damaged(f"a header length of {length:,}")
     raw = content[8 : 8 + length]
@@ -294,7 +299,7 @@ def read_file(path: Path) -> bytes:
     except FileNotFoundError:
         raise ModelFileError(
             "a model file", got=f"{path}, which does not exist",
-            hint="check the path, or train one: fathom digits",
+            hint="check the path, or train one: fathom train DATA --target COLUMN",
         ) from None  # fmt: skip
     except (OSError, ValueError) as error:
         if isinstance(error, ModelFileError):

@@ -321,4 +321,8 @@ def _calibration_error(
     gaps: np.ndarray, drawn: np.ndarray, weight: float, drawn_weight: np.ndarray
 ) -> tuple[float, np.ndarray]:
     value = float(np.abs(gaps).sum() / weight)
-    return value, ratio(np.abs(drawn).sum(axis=1, keepdims=True), drawn_weight)
+    found = ratio(np.abs(drawn).sum(axis=1, keepdims=True), drawn_weight)
+    if not len(found):
+        return value, found
+    # Chance makes gaps of its own, and draws add theirs to those of the rows: on average that much.
+    return value, np.maximum(found - (np.nanmean(found) - value), 0.0)

@@ -66,6 +66,29 @@ def dense_target(y: Any) -> np.ndarray:
     return np.asarray(y.toarray() if issparse(y) else y)
 
 
+def refuse_words(y: Any) -> None:
+    """Refuse a target of words where numbers are predicted.
+
+    Raises
+    ------
+    InputError
+        Names the first.
+    """
+    array = np.asarray(y)
+    if array.dtype.kind != "U" and array.dtype != object:
+        return
+    for value in array.ravel():
+        try:
+            float(value)
+        except ValueError:
+            raise InputError(
+                "a target of numbers", got=f"{str(value)!r}"[:80],
+                hint="take FathomClassifier for classes",
+            ) from None  # fmt: skip
+        except TypeError:  # no word either: left to scikit-learn
+            return
+
+
 def refuse_unfit_target(y: Any) -> None:
     """Refuse a target that is missing or infinite in some rows, as the command does.
 

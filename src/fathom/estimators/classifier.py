@@ -253,7 +253,7 @@ class FathomClassifier(ClassifierMixin, FathomEstimator):
         classes, numbers = np.unique(labels.reshape(-1), return_inverse=True)
         if len(classes) < 2:
             raise InputError(
-                "at least 2 classes", got=f"one class only: {classes[0]!r}"[:80],
+                "at least 2 classes", got=f"one class only: {classes.tolist()[0]!r}"[:80],
                 hint="a classifier needs rows of every class it is to tell apart",
             )  # fmt: skip
         return Target(task="classes", classes=tuple(classes.tolist())), numbers

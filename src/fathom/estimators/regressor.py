@@ -16,7 +16,12 @@ from fathom.estimators.base import (
     lay_out,
     picture_shape,
 )
-from fathom.estimators.checking import dense_target, read_rows, refuse_constant_target
+from fathom.estimators.checking import (
+    dense_target,
+    read_rows,
+    refuse_constant_target,
+    refuse_words,
+)
 from fathom.estimators.listening import require_recordings, search_sounds
 from fathom.search.rounds import Rounds
 from fathom.training.devices import DataParallel
@@ -120,6 +125,7 @@ class FathomRegressor(RegressorMixin, FathomEstimator):
             If no learning rate gave a finite loss.
         """
         deadline = self._begin()
+        refuse_words(y)
         designs = self._designs(X)
         x: Any
         if isinstance(X, Recordings):
