@@ -86,7 +86,7 @@ def test_at_most_eight_constructor_parameters():
 def test_a_target_of_words_is_refused_where_numbers_are_predicted(words, table):
     x = np.arange(20.0).reshape(10, 2)
     given = pd.DataFrame(x, columns=["a", "b"]) if table else x
-    with pytest.raises(InputError, match="a target of numbers.*FathomClassifier"):
+    with pytest.raises(InputError, match=r"a target of numbers.*FathomClassifier"):
         FathomRegressor(time_limit=1).fit(given, np.resize(words, 10))
 
 
