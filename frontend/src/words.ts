@@ -43,6 +43,11 @@ export const english = {
   pictureHelp:
     "Arrow keys walk from neuron to neuron, Enter explains, S walks the synapses into a neuron, plus and minus change a weight, Escape goes back. Or drag any weight; click any number to see where it comes from.",
   hint: "Drag a weight to change it. Click any number to see where it comes from.",
+  noRoom: "No room for {0}: click a neuron, or open the table below.",
+  activations: "activations",
+  sums: "z, bias and δ",
+  someWeights: "every weight",
+  comma: ", ",
   positive: "positive",
   negative: "negative",
   bias: "bias",
