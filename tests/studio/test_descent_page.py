@@ -142,7 +142,10 @@ def test_layers_bend_a_plane_beside_rivals(opened_at, served):
     plane.get_by_role("button", name="linear").click()
     assert plane.locator("path.inside").get_attribute("d") != drawn
     stages = page.get_by_role("slider", name="Stages")
+    assert page.get_by_test_id("stages").text_content() == "30"  # done, as those beside it
     stages.focus()
+    page.keyboard.press("Home")
+    assert page.get_by_test_id("stages").text_content() == "1"
     page.keyboard.press("End")
     assert page.get_by_test_id("stages").text_content() == "30"
 
