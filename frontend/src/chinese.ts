@@ -42,6 +42,11 @@ export const chinese: Record<Key, string> = {
   pictureHelp:
     "方向键在神经元之间移动，回车解释，S 键走过进入神经元的突触，加减号改变权重，Esc 返回。也可以拖动任一权重；点击任一数字看它从何而来。",
   hint: "拖动权重即可改变它；点击任何数字，看它从何而来。",
+  noRoom: "画不下{0}：请点击神经元，或打开下面的表格。",
+  activations: "激活值",
+  sums: " z、偏置和 δ",
+  someWeights: "所有权重",
+  comma: "、",
   positive: "正",
   negative: "负",
   bias: "偏置",

@@ -34,6 +34,23 @@ export function mix(from: Rgb, to: Rgb, share: number): Rgb {
   return from.map((one, at) => Math.round(one + (to[at] - one) * part)) as Rgb;
 }
 
+/** How bright a colour is to the eye, as contrast is computed from it (WCAG 2). */
+function luminance(color: Rgb): number {
+  const [red, green, blue] = color.map((one) => (one <= 10 ? one / 3294 : ((one / 255 + 0.055) / 1.055) ** 2.4));
+  return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+}
+
+/** By how much two colours differ: 1 to 21; small writing needs 4.5. */
+export function contrast(a: Rgb, b: Rgb): number {
+  const [low, high] = [luminance(a), luminance(b)].sort((one, other) => one - other);
+  return (high + 0.05) / (low + 0.05);
+}
+
+/** Black or white, whichever is read better on a ground: one of them differs from any by 4.5 or more. */
+export function readableOn(ground: Rgb): string {
+  return contrast([0, 0, 0], ground) >= contrast([255, 255, 255], ground) ? "#000" : "#fff";
+}
+
 export type Tone = "ink" | "signed";
 
 /** The colour of a value: nothing is the paper, the largest is ink; or blue above 0 and orange below. */

@@ -1,7 +1,8 @@
 /* Words of a page of its own, in two languages; a missing one is a type error. */
+import { fill } from "./numbers";
 import { speech } from "./speech.svelte";
 
 export function dictionary<K extends string>(english: Record<K, string>, chinese: Record<K, string>) {
   return (key: K, ...values: (string | number)[]): string =>
-    (speech.language === "zh" ? chinese : english)[key].replace(/\{(\d)\}/g, (_, place: string) => String(values[Number(place)]));
+    fill((speech.language === "zh" ? chinese : english)[key], values);
 }

@@ -36,3 +36,12 @@ export function seconds(value: number): string {
 export function within(value: number | null | undefined, low: number, high: number, otherwise: number): number {
   return typeof value === "number" && Number.isFinite(value) ? Math.max(low, Math.min(high, value)) : otherwise;
 }
+
+/** A text with values in place of {0}, {1}, …; {0:row|rows} is the word that the first of them asks for. */
+export function fill(text: string, values: readonly (string | number)[]): string {
+  return text.replace(/\{(\d)(?::([^|}]*)\|([^}]*))?\}/g, (_, place: string, one?: string, many?: string) => {
+    const value = String(values[Number(place)]);
+    if (many === undefined) return value;
+    return `${value} ${value === "1" ? one : many}`;
+  });
+}

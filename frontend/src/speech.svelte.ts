@@ -1,5 +1,6 @@
 /* The reader's language and theme, remembered. */
 import { CHINESE_MEANINGS, type Words } from "./messages";
+import { fill } from "./numbers";
 import { WORDS, type Key, type Language } from "./words";
 
 function remembered(key: string): string | null {
@@ -53,7 +54,7 @@ export const speech = new Speech();
 
 /** The words of a key in the reader's language, with values in place of {0}, {1}, … */
 export function t(key: Key, ...values: (string | number)[]): string {
-  return WORDS[speech.language][key].replace(/\{(\d)\}/g, (_, place: string) => String(values[Number(place)]));
+  return fill(WORDS[speech.language][key], values);
 }
 
 /** What Python says in both languages, in the reader's. */

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { NetworkState } from "../src/messages";
-import { along, lay, scaleOf } from "../src/network/layout";
+import { along, bodyOf, lay, placeLabels, scaleOf, titleBox } from "../src/network/layout";
 import { isOf, layerName, placeOf, valueAt, withValue } from "../src/network/names";
 
 /* The network worked out by hand, its first two layers left out: rows of weights are neurons. */
@@ -111,5 +111,30 @@ describe("where neurons stand", () => {
     expect(along(from, to, 10, 0)).toEqual({ x: 10, y: 0 });
     expect(along(from, to, 10, 1)).toEqual({ x: 90, y: 0 });
     expect(along(from, to, 10, 0.5)).toEqual({ x: 50, y: 0 });
+  });
+
+  test.each([[[2, 8, 1], 700], [[2, 8, 1], 345], [[8, 8, 8], 700], [[3, 4, 3], 345]])("labels of %j at %d cover nothing, and none is cut", (sides, width) => {
+    const found = lay(sides, width);
+    const bodies = found.spots.flatMap((spots, layer) => spots.map((spot) => bodyOf(spot, found, layer === 0)));
+    const places = sides.slice(1).flatMap((side, layer) =>
+      Array.from({ length: side * sides[layer] }, (_, k) => [0.6, 0.5, 0.7].map((share) => along(found.spots[layer][k % sides[layer]], found.spots[layer + 1][Math.floor(k / sides[layer])], found.radius, share))),
+    );
+    const boxes = placeLabels(places, { width: 49, height: 22 }, bodies);
+    const drawn = boxes.filter((one) => one !== null);
+    expect(boxes.length).toBe(places.length);
+    expect(drawn.length).toBeGreaterThan(3);
+    drawn.forEach((one, k) => {
+      for (const other of [...bodies, ...drawn.slice(0, k)]) {
+        expect(Math.abs(one.x - other.x) >= (one.width + other.width) / 2 || Math.abs(one.y - other.y) >= (one.height + other.height) / 2).toBe(true);
+      }
+    });
+  });
+
+  test("a title in Chinese is as wide as it is", () => {
+    const found = lay([2, 2], 345);
+    const [english, chinese] = ["Input", "输入"].map((text) => titleBox(found.titles[0], text, found));
+    expect(chinese.width).toBeCloseTo(8 + 2 * 13, 6);
+    expect(english.width).toBeCloseTo(8 + 5 * 7.4, 6);
+    expect(english.x - english.width / 2).toBeLessThanOrEqual(found.titles[0].x);
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { brief, percent, seconds, short, signed, within } from "../src/numbers";
+import { brief, fill, percent, seconds, short, signed, within } from "../src/numbers";
 
 describe("numbers as people read them", () => {
   test.each([
@@ -37,4 +37,12 @@ describe("numbers as people read them", () => {
     expect(seconds(59.4)).toBe("59 s");
     expect(seconds(75)).toBe("1:15");
   });
+});
+
+test.each([
+  [[1, 1], "1 row, 1 column of 1"],
+  [["1,000", 2], "1,000 rows, 2 columns of 2"],
+  [[0, 11], "0 rows, 11 columns of 11"],
+])("%j are counted as English does", (values, told) => {
+  expect(fill("{0:row|rows}, {1:column|columns} of {1}", values)).toBe(told);
 });

@@ -31,6 +31,13 @@ def wait_for_text(page, test_id, pattern):
     )  # fmt: skip
 
 
+IS_DRAWN = """() => {
+    const canvas = document.querySelector("[role=application] canvas");
+    const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+    return canvas.width > 300 && data.filter((one, at) => at % 4 === 3 && one > 0).length > 1000;
+}"""
+
+
 def value_of(page, test_id):
     return float(page.get_by_test_id(test_id).text_content().replace("−", "-"))
 
@@ -68,6 +75,12 @@ def test_walks_race_over_two_weights_in_the_fog(descent):
     page.get_by_role("button", name="Two weights").click()
     page.wait_for_selector(READY, timeout=SLOW_MS)
     assert page.locator(READY).count() == 5
+    page.get_by_role("button", name="One weight").click()
+    page.wait_for_selector("svg.curve .ball", timeout=SLOW_MS)
+    page.get_by_role("button", name="Two weights").click()
+    page.wait_for_selector(READY, timeout=SLOW_MS)
+    page.wait_for_timeout(300)  # what would clear it comes after a frame
+    assert page.evaluate(IS_DRAWN)  # though nothing has moved since
     page.get_by_label("Fog of war").check()
     wait_for_text(page, "seen", "^seen")
     first = page.get_by_test_id("seen").text_content()
@@ -129,7 +142,10 @@ def test_layers_bend_a_plane_beside_rivals(opened_at, served):
     plane.get_by_role("button", name="linear").click()
     assert plane.locator("path.inside").get_attribute("d") != drawn
     stages = page.get_by_role("slider", name="Stages")
+    assert page.get_by_test_id("stages").text_content() == "30"  # done, as those beside it
     stages.focus()
+    page.keyboard.press("Home")
+    assert page.get_by_test_id("stages").text_content() == "1"
     page.keyboard.press("End")
     assert page.get_by_test_id("stages").text_content() == "30"
 

@@ -186,3 +186,19 @@ def test_it_speaks_chinese_on_a_phone_in_the_dark(opened_at, studio):
     assert page.title() == "数字 · Fathom"
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     assert window.sticks_out() == []
+
+
+def test_no_digit_is_lit_while_nothing_is_drawn(opened_at, furnished):
+    page = opened_at(furnished, "#/digits").page
+    tile = page.locator("[data-testid=network-dnn] .units button:has(.digit)")
+    tile.first.wait_for(timeout=SLOW_MS)
+    grounds = "tiles => [...new Set(tiles.map(e => getComputedStyle(e).backgroundColor))].length"
+    assert page.get_by_test_id("answer-dnn").text_content() == "?"
+    assert tile.count() == 10
+    assert tile.evaluate_all(grounds) == 1
+    draw(page, ONE)
+    page.wait_for_function(
+        "() => document.querySelector('[data-testid=answer-dnn]').textContent !== '?'",
+        timeout=SLOW_MS,
+    )
+    assert tile.evaluate_all(grounds) > 1

@@ -53,7 +53,7 @@ const english = {
   epochs: "epoch {0} of {1}",
   curve: "Share read right: held-out pictures (strong), pictures learned from (faint)",
   before: "before that: {0}",
-  learned: "{0} pictures, {1} of them yours, {2}",
+  learned: "{0:picture|pictures}, {1} of them yours, {2}",
   failed: "That did not work: {0}",
   own: "Your drawings",
   ownHint: "Keep drawings with what they are, then train anew: the networks learn your hand.",

@@ -68,3 +68,37 @@ export function along(from: Spot, to: Spot, radius: number, share: number): Spot
   const distance = radius + share * (length - 2 * radius);
   return { x: from.x + (dx / length) * distance, y: from.y + (dy / length) * distance };
 }
+
+/** A rectangle around its middle. */
+export interface Box extends Spot {
+  width: number;
+  height: number;
+}
+
+/** What a neuron takes with the numbers drawn around it; inputs have none. */
+export function bodyOf(spot: Spot, layout: Layout, isInput: boolean): Box {
+  const side = 2 * layout.radius;
+  if (layout.detail < 2 || isInput) return { ...spot, width: side, height: side };
+  if (layout.isBeside) return { ...spot, width: side + 100, height: side };
+  return { x: spot.x, y: spot.y + 14, width: Math.max(side, 62), height: side + 68 };
+}
+
+/** What a title takes: Chinese signs are nearly twice as wide as letters. */
+export function titleBox(spot: Spot, text: string, layout: Layout): Box {
+  const width = [...text].reduce((sum, one) => sum + (one > "\u2e80" ? 13 : 7.4), 8);
+  return { x: layout.isUpright ? spot.x + width / 2 - 4 : spot.x, y: spot.y - 4, width, height: 20 };
+}
+
+/** The first of its places where each label covers no body and no other label, or nothing where there is none. */
+export function placeLabels(places: readonly (readonly Spot[])[], size: { width: number; height: number }, bodies: readonly Box[]): (Box | null)[] {
+  const taken = [...bodies];
+  return places.map((spots) => {
+    const found = spots.map((spot) => ({ ...spot, ...size })).find((box) => !taken.some((one) => isCovering(one, box)));
+    if (found) taken.push(found);
+    return found ?? null;
+  });
+}
+
+function isCovering(a: Box, b: Box): boolean {
+  return 2 * Math.abs(a.x - b.x) < a.width + b.width && 2 * Math.abs(a.y - b.y) < a.height + b.height;
+}
