@@ -121,7 +121,7 @@ PHRASES: MappingProxyType[str, str] = MappingProxyType(
             "列 {name} 单独就几乎能完美预测目标：也许只有知道目标后才知道它；若是这样，应当去掉",
         "{n} row⟨ is|s are⟩ equal to another in all columns ({share} %): if they are one case "
         "twice, an estimate is too good; --group COLUMN keeps the rows of one case together":
-            "有 {n} 行与另一行在所有列上相同（{share} %）：若是同一例出现两次，估计就偏好；"
+            "有 {n} 行与另一行在所有列上相同（{share} %）：若是同一例出现两次，估计就会过于乐观；"
             "命令的 --group 能把同一例的行放在一起",
         "column {name} names things that come in several rows: if new rows will be of new things, "
         "--group {column} gives an honest estimate":

@@ -128,7 +128,7 @@ class SpaceStudy(Measured):
             parts.append(element("div", part._repr_html_(), style="overflow-x:auto"))
             if isinstance(part, Rivals):
                 parts.append(draw_stages(part, self.probes))
-            shown = {"style": "overflow-x:auto;font-size:12px"}
+            shown = {"style": "white-space:pre-wrap;font-size:12px"}
             parts.append(element("pre", escaped(str(part)), **shown))
         parts += [element("p", escaped(str(finding))) for finding in self.beside]
         return element("div", "".join(parts), class_="fathom-space")

@@ -115,6 +115,12 @@ class SuitingRates(Value):
     too_large: FiniteFloat | None
 
 
+def _comes_to_rest(steps: np.ndarray) -> bool:
+    """Tell whether the last quarter of the steps stays in a fiftieth of what all went through."""
+    last = steps[-max(2, len(steps) // 4) :]
+    return bool(np.ptp(last) <= np.ptp(steps) / 50)
+
+
 def suit_rates(
     landscape: Landscape,
     curve: LossCurve,
@@ -138,13 +144,13 @@ def suit_rates(
     Returns
     -------
     SuitingRates
-        The right one is there soonest; the one too small is the largest such below a sixth of it,
-        the one too large the smallest such above it: one that goes to and fro rather than one that
-        leaps out or diverges, where there is one.
+        The right one is there soonest, of those that come to rest if any does; the one too small is
+        the largest such below a sixth of it, the one too large the smallest such above it: one that
+        goes to and fro rather than one that leaps out or diverges, where there is one.
     """
     position, start = position_of(landscape.network, curve.weight), float(curve.steps[0])
     verdicts: dict[float, StepVerdict] = {}
-    soon: dict[float, float] = {}
+    soon: dict[float, tuple[bool, float]] = {}
     for rate in rates:
         steps, losses, slopes = landscape.descend_along(position, start, rate, n_steps)
         walked = curve.model_copy(
@@ -153,7 +159,7 @@ def suit_rates(
             }
         )  # fmt: skip
         verdicts[rate] = judge_steps(walked)
-        soon[rate] = float(np.nansum(losses))
+        soon[rate] = not _comes_to_rest(steps), float(np.nansum(losses))
     right = min((r for r in rates if verdicts[r] == "right"), key=lambda r: soon[r], default=None)
     small = [r for r in rates if verdicts[r] == "too small" and (right is None or r <= right / 6)]
     large = [
