@@ -90,6 +90,17 @@ def test_a_target_of_words_is_refused_where_numbers_are_predicted(words, table):
         FathomRegressor(time_limit=1).fit(given, np.resize(words, 10))
 
 
+@pytest.mark.parametrize("kind", [list, np.array, pd.Series, lambda x: np.array(x, object)])
+def test_texts_in_a_row_are_one_column(kind):
+    texts = ["a good day", "a bad night", "good and nice", "bad and awful"] * 10
+    model = FathomClassifier(time_limit=1, random_state=0).fit(kind(texts), ["up", "down"] * 20)
+    assert model.n_features_in_ == 1
+    table = pd.DataFrame({"any name": texts[:4]})
+    assert np.array_equal(model.predict_proba(kind(texts[:4])), model.predict_proba(table))
+    with pytest.raises(ValueError, match="1D array"):
+        model.predict([1.0, 2.0])
+
+
 def test_one_class_is_shown_as_it_is_written():
     with pytest.raises(InputError, match=r"one class only: 0\.0 "):
         FathomClassifier(time_limit=1).fit(np.arange(20.0).reshape(10, 2), np.zeros(10))

@@ -24,13 +24,18 @@ def is_table(x: object) -> bool:
 
 
 def is_mixed(x: object) -> bool:
-    """Tell whether x holds words among its values, so that it is no array of numbers."""
+    """Tell whether x holds words among its values, so that it is no array of numbers.
+
+    Words in a row are one column of them, such as texts.
+    """
     if is_table(x) or issparse(x):
         return False
     array = np.asarray(x, dtype=object) if isinstance(x, list) else np.asarray(x)
+    if array.ndim not in (1, 2):
+        return False
     if array.dtype.kind in "US":
-        return array.ndim == 2
-    if array.dtype != object or array.ndim != 2:
+        return True
+    if array.dtype != object:
         return False
     return any(isinstance(value, str) for value in array.flat)
 
@@ -43,14 +48,14 @@ def read_features(estimator: BaseEstimator, x: Any, *, reset: bool) -> pl.DataFr
     estimator : estimator
         Whose ``n_features_in_`` and ``feature_names_in_`` are set, or are to be met.
     x : data frame, array or list
-        Rows; values may be missing.
+        Rows, or one word or text for each; values may be missing.
     reset : bool
         Whether this is training.
     """
     if not is_table(x) and not is_mixed(x):
         array = validate_data(estimator, x, reset=reset, dtype="numeric", ensure_all_finite=False)
         return to_frame(array)
-    frame = to_frame(x)
+    frame = to_frame(x if is_table(x) else _as_rows(x))
     if reset:
         if frame.height == 0 or frame.width == 0:
             raise InputError(
@@ -147,6 +152,12 @@ def refuse_constant_target(y: np.ndarray, weight: np.ndarray) -> None:
             got=f"{y[0, column]:.6g} in all {len(y):,} rows",
             hint="choose another target, or more rows",
         )
+
+
+def _as_rows(x: Any) -> Any:
+    """Return one column where words come in a row."""
+    array = np.asarray(x, dtype=object)
+    return array.reshape(-1, 1) if array.ndim == 1 else x
 
 
 def read_rows(

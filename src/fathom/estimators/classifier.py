@@ -146,7 +146,7 @@ class FathomClassifier(ClassifierMixin, FathomEstimator):
             Rows, shape (n, features), numbers finite; or pictures, shape (n, height, width) or
             (n, height, width, channels). Where no architecture and no recipe is given: also a
             table of any kinds of columns, with values missing, paths of pictures (from the working
-            directory) among them; or recordings.
+            directory) among them; one text for each row; or recordings.
         y : array-like
             Classes, shape (n,); several columns of classes, factors of one answer, shape (n, m); or
             labels of 0 and 1, shape (n, m), each on its own. Factors that are all 0 and 1 are

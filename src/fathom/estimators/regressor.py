@@ -92,7 +92,7 @@ class FathomRegressor(RegressorMixin, FathomEstimator):
             Rows, shape (n, features), numbers finite; or pictures, shape (n, height, width) or
             (n, height, width, channels). Where no architecture and no recipe is given: also a
             table of any kinds of columns, with values missing, paths of pictures (from the working
-            directory) among them; or recordings.
+            directory) among them; one text for each row; or recordings.
         y : array-like
             Numbers, shape (n,) or (n, outputs); finite.
         sample_weight : array-like, optional
