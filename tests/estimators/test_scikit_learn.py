@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_iris
@@ -90,7 +91,9 @@ def test_a_target_of_words_is_refused_where_numbers_are_predicted(words, table):
         FathomRegressor(time_limit=1).fit(given, np.resize(words, 10))
 
 
-@pytest.mark.parametrize("kind", [list, np.array, pd.Series, lambda x: np.array(x, object)])
+@pytest.mark.parametrize(
+    "kind", [list, np.array, pd.Series, pl.Series, lambda x: np.array(x, object)]
+)
 def test_texts_in_a_row_are_one_column(kind):
     texts = ["a good day", "a bad night", "good and nice", "bad and awful"] * 10
     model = FathomClassifier(time_limit=1, random_state=0).fit(kind(texts), ["up", "down"] * 20)

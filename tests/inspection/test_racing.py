@@ -1,5 +1,7 @@
 """Walks over two weights and along one, against steps by hand and valleys that are known."""
 
+from types import SimpleNamespace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -135,6 +137,22 @@ def test_steps_along_one_weight_are_judged_by_its_curvature(bowl):
     found = suit_rates(bowl, curve, n_steps=30)
     assert found.right == pytest.approx(1 / curvature, rel=0.5)
     assert found.too_small * 6 <= found.right < found.too_large
+
+
+def test_of_rates_that_come_down_one_that_comes_to_rest_is_right(bowl):
+    curve = loss_along(bowl, PAIR[0], learning_rate=0.1, n_steps=30, start=3.0, span=6.0)
+    at = float(curve.lowest[0])
+    to_and_fro = at + (3.0 - at) * np.array([1.0, *(0.15 * (-1.0) ** np.arange(30))])
+    slowly = at + (3.0 - at) * 0.6 ** np.arange(31)
+    walks = {0.1: slowly, 0.2: to_and_fro}
+
+    def descend_along(position, start, rate, n_steps):
+        losses = np.interp(walks[rate], curve.values, curve.losses)
+        return walks[rate], losses, np.sign(walks[rate] - at)
+
+    fake = SimpleNamespace(network=bowl.network, descend_along=descend_along)
+    assert suit_rates(fake, curve, n_steps=30, rates=(0.1, 0.2)).right == 0.1
+    assert suit_rates(fake, curve, n_steps=30, rates=(0.2,)).right == 0.2
 
 
 def test_a_step_out_of_its_valley_leaps(chain):

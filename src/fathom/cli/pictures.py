@@ -222,12 +222,12 @@ def conclude_files(
         n_held_out = round(n * (model.recipe_.validation_fraction or Recipe().validation_fraction))
         shown = f"{score:.1%} accuracy" if is_classes else f"R² {score:.3f}"
         if is_classes:
-            shown += f", by chance {margin(score, n_held_out):.0f} points more or less"
+            shown += f", give or take {margin(score, n_held_out):.0f} points by chance"
         which = (
             "held out, before the model learned from all" if is_before else "held out of training"
         )
-        screen.say(f"On about {n_held_out:,} {noun} {which}: {shown}; too good, as it is the best "
-                   f"of its epochs: fathom evaluate on other {noun} tells")  # fmt: skip
+        screen.say(f"On about {n_held_out:,} {noun} {which}: {shown}, and rather too good, as the "
+                   f"best epoch was chosen so; fathom evaluate on other {noun} tells")  # fmt: skip
     names = "" if options.names is None else f" --names {shlex.quote(options.names)}"
     further = ("fathom inspect {name} --row 1    what each part of a row spoke for",)
     known = f"OTHER_{noun.upper()}{names}"

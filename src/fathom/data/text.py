@@ -2,16 +2,14 @@
 
 import math
 import unicodedata
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Self, TypeAlias, TypeVar
+from typing import Self, TypeAlias
 
 import numpy as np
 
-from fathom.parallel.cores import n_cores
+from fathom.parallel.cores import for_each, n_cores
 
 WORDS, CHARACTERS = (1, 2), (2, 5)  # lengths of n-grams, of words and of characters
 MOST_CHARACTERS = 20_000  # of one text that are read
@@ -20,7 +18,6 @@ MOST_AT_ONCE = 2**14  # characters hashed at once: what is made of them stays ne
 LONGEST = 512  # n-grams of one text that are kept, those of the largest weight
 MOST_VALUES = 2**28  # codes and weights of all texts of a training, 1 GiB
 LONG_SHARE = 0.98  # of the texts whose n-grams are all kept
-Found = TypeVar("Found")
 Parts: TypeAlias = tuple[np.ndarray, ...]  # the fields of `Grams`
 _PRIME = np.uint64(0x9E3779B97F4A7C15)  # odd, so that multiplying by it can be undone
 _MIX = np.uint64(0xBF58476D1CE4E5B9)
@@ -215,12 +212,13 @@ class TextEncoding:
         texts = [normalize(text) for text in texts]
         least = 2 if len(texts) >= 50 else 1
 
-        def find(begin: int, end: int) -> tuple[np.ndarray, np.ndarray]:
+        def find(batch: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+            begin, end = batch
             grams = find_grams(texts[begin:end])
             text, hashes, *_ = _pairs(grams, grams.is_across)
             return hashes, np.bincount(text, minlength=end - begin)
 
-        seen, lengths = zip(*_for_each_batch(find, texts), strict=True)
+        seen, lengths = zip(*for_each(find, _batches(texts), n_cores()), strict=True)
         hashes, counts = np.unique(np.concatenate(seen), return_counts=True)
         kept = counts >= least
         hashes, counts = hashes[kept], counts[kept]
@@ -240,10 +238,11 @@ class TextEncoding:
         rows = np.zeros((len(texts), 2 * self.length), np.float32)
         texts = [normalize(text) for text in texts]
 
-        def encode(begin: int, end: int) -> None:
+        def encode(batch: tuple[int, int]) -> None:
+            begin, end = batch
             self._encode_into(rows[begin:end], texts[begin:end])
 
-        _for_each_batch(encode, texts)
+        for_each(encode, _batches(texts), n_cores())
         return rows
 
     def codes_of(self, hashes: np.ndarray) -> np.ndarray:
@@ -294,13 +293,3 @@ def _batches(texts: Sequence[str]) -> list[tuple[int, int]]:
             begin, size = place, 0
         size += len(text) + 1
     return [*found, (begin, len(texts))] if len(texts) > begin else found
-
-
-def _for_each_batch(work: Callable[[int, int], Found], texts: Sequence[str]) -> list[Found]:
-    """Return what comes of every part of the texts, worked out on all cores."""
-    batches = _batches(texts)
-    workers = min(n_cores(), len(batches))
-    if workers > 1:
-        with suppress(RuntimeError), ThreadPoolExecutor(workers) as pool:  # no thread is to be had
-            return list(pool.map(lambda batch: work(*batch), batches))
-    return [work(*batch) for batch in batches]

@@ -156,8 +156,8 @@ def refuse_constant_target(y: np.ndarray, weight: np.ndarray) -> None:
 
 def _as_rows(x: Any) -> Any:
     """Return one column where words come in a row."""
-    array = np.asarray(x, dtype=object)
-    return array.reshape(-1, 1) if array.ndim == 1 else x
+    n_axes = x.ndim if hasattr(x, "ndim") else 1 + np.ndim(x[0])
+    return np.asarray(x, dtype=object).reshape(-1, 1) if n_axes == 1 else x
 
 
 def read_rows(

@@ -17,6 +17,7 @@ from fathom.loops.wide import room_for_share
 from fathom.nn.layer import Shape
 from fathom.nn.network import Network
 from fathom.nn.xla import jax, jitted, jnp
+from fathom.parallel.cores import for_each
 from fathom.training.augmentation import augment
 from fathom.training.history import EngineName
 from fathom.training.packing import Packing, can_pack, pack, pack_parameters
@@ -25,7 +26,6 @@ from fathom.training.sharing import (
     Team,
     advance_in_parts,
     advance_side_by_side,
-    for_each,
     has_pictures,
     is_wide,
     n_parts,

@@ -1,8 +1,7 @@
 """Steps that several cores take together: each has some of the examples, or of the neurons."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
 
 import numpy as np
 
@@ -218,11 +217,3 @@ def advance_side_by_side(
     )  # fmt: skip
 
     return sum(team.take_all(lambda share: advance_share(share, *given), n_shares, counter))
-
-
-def for_each(work: Callable[[Any], Any], tasks: Sequence[Any], n_threads: int) -> list[Any]:
-    """Return what comes of every task, on several threads where there are several of both."""
-    if min(n_threads, len(tasks)) <= 1:
-        return [work(task) for task in tasks]
-    with ThreadPoolExecutor(n_threads) as pool:
-        return list(pool.map(work, tasks))
