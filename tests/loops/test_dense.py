@@ -12,6 +12,7 @@ from fathom.loops.dense import (
     forward_dense,
     room_for_dense,
 )
+from fathom.loops.matrix_unit import may_use_unit
 from fathom.loops.moving import room
 from fathom.loops.records import DENSE, LAYER
 
@@ -22,9 +23,13 @@ SIZES = {
 }  # fmt: skip
 
 
-def layer_of(n_in, n_out, has_bias):
+WAYS = [False, *[True] * may_use_unit()]
+
+
+def layer_of(n_in, n_out, has_bias, splits=False):
     record = np.zeros(1, LAYER)
     record["kind"], record["n_in"], record["n_out"], record["passes_back"] = DENSE, n_in, n_out, 1
+    record["splits"] = splits
     record["weight"], record["bias"] = n_out, 0 if has_bias else -1
     return record[0]
 
@@ -32,19 +37,20 @@ def layer_of(n_in, n_out, has_bias):
 @pytest.mark.parametrize("size", SIZES.values(), ids=SIZES)
 @pytest.mark.parametrize("batch", [1, 37, 300])
 @pytest.mark.parametrize("has_bias", [True, False])
-def test_sums_and_gradients(size, batch, has_bias):
+@pytest.mark.parametrize("splits", WAYS)
+def test_sums_and_gradients(size, batch, has_bias, splits):
     n_in, n_out = size
-    layer = layer_of(n_in, n_out, has_bias)
+    layer = layer_of(n_in, n_out, has_bias, splits)
     parameters = RNG.normal(size=n_out + n_out * n_in).astype(np.float32)
     bias, weight = parameters[:n_out], parameters[n_out:].reshape(n_out, n_in).astype(float)
     x, delta = (RNG.normal(size=(batch, n)).astype(np.float32) for n in (n_in, n_out))
     z, back = np.full((batch, n_out), np.nan, np.float32), np.full_like(x, np.nan)
     gradient = np.full_like(parameters, np.nan)
-    aside = room(room_for_dense(layer))
+    aside = room(room_for_dense(layer, batch))
     aside[:] = np.nan
     forward_dense(layer, parameters, x, z, aside)
     backward_dense(layer, parameters, x, delta, back, aside, gradient)
-    near = {"rtol": 1e-4, "atol": 1e-4}
+    near = {"rtol": 1e-4, "atol": 1e-3 if splits else 1e-4}
     np.testing.assert_allclose(z, x @ weight.T + (bias if has_bias else 0), **near)
     np.testing.assert_allclose(back, delta @ weight, **near)
     np.testing.assert_allclose(gradient[n_out:].reshape(n_out, n_in), delta.T @ x, **near)

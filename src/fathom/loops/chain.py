@@ -269,7 +269,7 @@ def room_aside(layers, statistics, widest, batch):  # type: ignore[no-untyped-de
     most = batch * widest
     for k in range(len(layers)):
         if layers[k].kind == DENSE:
-            most = max(most, room_for_dense(layers[k]))
+            most = max(most, room_for_dense(layers[k], batch))
         elif statistics is not None:
             if layers[k].kind == CONVOLUTION:
                 most = max(most, room_for_convolution(layers[k]))

@@ -3,14 +3,16 @@
 A library of matrix products lays both matrices out anew before it multiplies them, which takes as
 long as a small product itself, and its copies push out of the nearest memory what comes next.
 Here only z = W x asks for that, and only for as many neurons at once as a tile is wide. Layers
-narrower than a tile are left to the library.
+narrower than a tile are left to the library. Where a processor has a matrix unit, wider ones are
+worked out by that, which wants both matrices laid out for it, too, but makes up for it.
 """
 
 import numpy as np
 
 from fathom.loops.compiling import loop
+from fathom.loops.halves import Side, multiply_halves, room_for_halves
 from fathom.loops.layouts import turn
-from fathom.loops.moving import fill, scale
+from fathom.loops.moving import fill, scale, whole_lines
 from fathom.loops.numerics import ZERO
 from fathom.loops.registers import LANES, address
 from fathom.loops.tiles import TALL, VECTORS, Ahead, Lay, multiply, multiply_ahead
@@ -20,12 +22,31 @@ PANEL = LANES * VECTORS  # neurons whose weights are turned, and multiplied, at 
 DEEP = 64  # neurons whose errors are passed back at once, so that their weights stay near it
 FAR = 2**18  # weights of a layer that are not found in nearer memory when they are next needed
 PART = 128  # examples whose inputs stay in the nearest memory
+FEWEST_SPLIT = 32  # examples from which a matrix unit pays
 
 
 @loop
-def room_for_dense(layer):  # type: ignore[no-untyped-def]
-    """Return how many numbers a layer needs aside: zeros, and a panel of weights."""
-    return PANEL + layer.n_in * PANEL
+def room_for_dense(layer, batch):  # type: ignore[no-untyped-def]
+    """Return how many numbers a layer needs aside: zeros, and a panel of weights, or halves."""
+    n_in, n_out = layer.n_in, layer.n_out
+    if not splits(layer, batch):
+        return PANEL + n_in * PANEL
+    forward, back = room_for_halves(batch, n_in), room_for_halves(batch, n_out)
+    return whole_lines(max(n_in, n_out)) + max(forward, back, room_for_halves(n_out, batch))
+
+
+@loop
+def splits(layer, batch):  # type: ignore[no-untyped-def]
+    """Tell whether numbers are split for the matrix unit."""
+    return layer.splits and batch >= FEWEST_SPLIT
+
+
+@loop
+def zeros_of(aside, n):  # type: ignore[no-untyped-def]
+    """Return so many zeros, and the room that is left."""
+    zeros = aside[:n]
+    fill(zeros, ZERO)
+    return zeros, aside[whole_lines(n) :]
 
 
 @loop
@@ -114,8 +135,10 @@ def backward_dense(layer, parameters, x, delta, back, aside, gradient):  # type:
             weight = parameters[layer.weight : layer.weight + n_out * n_in]
             np.dot(delta, weight.reshape(n_out, n_in), back)
         return
-    for j in range(0, n_out, DEEP):
-        add_products(x, delta, j, aside, of_weight[j * n_in : min(j + DEEP, n_out) * n_in])
+    at_once = n_out if splits(layer, len(x)) else DEEP
+    for j in range(0, n_out, at_once):
+        of_some = of_weight[j * n_in : min(j + at_once, n_out) * n_in]
+        add_products(layer, x, delta, j, aside, of_some)
     if layer.passes_back:
         pass_back(layer, parameters, delta, back, 0, n_in, aside)
 
@@ -123,12 +146,23 @@ def backward_dense(layer, parameters, x, delta, back, aside, gradient):  # type:
 @loop
 def add_inputs(layer, parameters, x, z, begin, end, aside):  # type: ignore[no-untyped-def]
     """Form the weighted sums of the neurons from `begin` to `end`; see `forward_dense`."""
-    n_in, whole = layer.n_in, PANEL * layer.n_in
-    zeros, panel = aside[:PANEL], address(aside[PANEL:])
-    fill(zeros, ZERO)
-    lay = Lay(n_in, 0, 1, PANEL, 0, layer.n_out, n_in, n_in)
-    step = spread(layer, 4 * whole, len(x), n_in)
+    n_in, n_out, whole = layer.n_in, layer.n_out, PANEL * layer.n_in
     weight = address(parameters[layer.weight :])
+    is_split = splits(layer, len(x))
+    zeros, aside = zeros_of(aside, end - begin if is_split else PANEL)
+    if is_split:
+        start = address(parameters[layer.bias + begin :]) if layer.bias >= 0 else address(zeros)
+        left, right = (
+            Side(address(x), n_in, True),
+            Side(weight + 4 * begin * n_in, n_in, True),
+        )
+        multiply_halves(
+            left, right, start, 0, address(z) + 4 * begin, n_out, len(x), end - begin, n_in, aside
+        )
+        return
+    panel = address(aside)
+    lay = Lay(n_in, 0, 1, PANEL, 0, n_out, n_in, n_in)
+    step = spread(layer, 4 * whole, len(x), n_in)
     for j in range(begin, end, PANEL):
         n = min(PANEL, end - j)
         turn(weight + 4 * j * n_in, n, n_in, panel, PANEL)
@@ -141,10 +175,15 @@ def add_inputs(layer, parameters, x, z, begin, end, aside):  # type: ignore[no-u
 def pass_back(layer, parameters, delta, back, begin, end, aside):  # type: ignore[no-untyped-def]
     """Work out ∂E/∂x = δ W for the inputs from `begin` to `end`; see `backward_dense`."""
     n_in, n_out = layer.n_in, layer.n_out
-    zeros = aside[:n_in]
-    fill(zeros, ZERO)
+    zeros, aside = zeros_of(aside, n_in)
     weight = address(parameters[layer.weight + begin :])
     found = address(back) + 4 * begin
+    if splits(layer, len(delta)):
+        multiply_halves(
+            Side(address(delta), n_out, True), Side(weight, n_in, False), address(zeros), 0, found,
+            n_in, len(delta), end - begin, n_out, aside,
+        )  # fmt: skip
+        return
     for j in range(0, n_out, DEEP):
         n = min(DEEP, n_out - j)
         start, stride = (found, n_in) if j else (address(zeros), 0)
@@ -173,12 +212,12 @@ def spread(layer, n_bytes, n_rows, n):  # type: ignore[no-untyped-def]
 
 
 @loop
-def add_products(x, delta, begin, aside, total):  # type: ignore[no-untyped-def]
+def add_products(layer, x, delta, begin, aside, total):  # type: ignore[no-untyped-def]
     """Write δᵀ x, the sum over examples of what each error makes of each input.
 
     Parameters
     ----------
-    x, delta, aside
+    layer, x, delta, aside
         As for `backward_dense`.
     begin : int
         The first neuron; `total` says how many.
@@ -186,15 +225,21 @@ def add_products(x, delta, begin, aside, total):  # type: ignore[no-untyped-def]
         Room for ∂E/∂W of these neurons, in one row.
     """
     n_in, n_out = x.shape[1], delta.shape[1]
-    zeros = aside[:n_in]
-    fill(zeros, ZERO)
+    zeros, aside = zeros_of(aside, n_in)
+    n_rows = len(total) // n_in
+    if splits(layer, len(x)):
+        left, right = Side(address(delta[:, begin:]), n_out, False), Side(address(x), n_in, False)
+        multiply_halves(
+            left, right, address(zeros), 0, address(total), n_in, n_rows, n_in, len(x), aside
+        )
+        return
     for first in range(0, len(delta), PART):
         n = min(PART, len(delta) - first)
         start, stride = (total, n_in) if first else (zeros, 0)
         lay = Lay(1, 0, n_out, n_in, stride, n_in, n, n)
         errors = address(delta) + 4 * (first * n_out + begin)
         inputs = address(x) + 4 * first * n_in
-        multiply(lay, errors, inputs, address(start), address(total), len(total) // n_in, n_in)
+        multiply(lay, errors, inputs, address(start), address(total), n_rows, n_in)
 
 
 @loop

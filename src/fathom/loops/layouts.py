@@ -56,7 +56,7 @@ def _make_square(context, start, stride, result, stride_of_result, n_rows, n_col
     return types.void(whole, whole, whole, whole, whole, whole), generate
 
 
-_turn_square: Callable[..., None] = intrinsic(_make_square)
+turn_square: Callable[..., None] = intrinsic(_make_square)
 
 
 @loop
@@ -74,7 +74,7 @@ def turn(start, n_rows, n_columns, result, stride):  # type: ignore[no-untyped-d
     """
     for row in range(0, n_rows, LANES):
         for column in range(0, n_columns, LANES):
-            _turn_square(
+            turn_square(
                 start + 4 * (row * n_columns + column),
                 n_columns,
                 result + 4 * (column * stride + row),

@@ -20,6 +20,12 @@ def room(n):  # type: ignore[no-untyped-def]
 
 
 @loop
+def whole_lines(n):  # type: ignore[no-untyped-def]
+    """Return how many numbers so many take, if what comes next is to begin a line."""
+    return (n + LINE - 1) // LINE * LINE
+
+
+@loop
 def fill(row, value):  # type: ignore[no-untyped-def]
     """Write a value into every place of a row."""
     for i in range(len(row)):

@@ -24,6 +24,7 @@ LAYER = np.dtype(
         ("end", np.int64),
         ("weight", np.int64),
         ("bias", np.int64),  # -1: none
+        ("splits", np.int64),  # whether a matrix unit multiplies, see `fathom.loops.halves`
         ("keep", np.float64),  # share of its activations that a dropout behind it keeps, or 1
         # columns only
         ("form", np.int64),

@@ -12,11 +12,21 @@ from fathom.loops.activations import activate
 from fathom.loops.chain import drop, gather, values_of
 from fathom.loops.compiling import loop
 from fathom.loops.denormals import flush, restore
-from fathom.loops.dense import PANEL, add_errors, add_inputs, pass_back, room_for_dense, spread
+from fathom.loops.dense import (
+    PANEL,
+    add_errors,
+    add_inputs,
+    pass_back,
+    room_for_dense,
+    splits,
+    spread,
+    zeros_of,
+)
 from fathom.loops.descent import compare_chosen, n_broken, pace_of, update_piece
+from fathom.loops.halves import BLOCK, Side, multiply_split, room_for_side, split_side
 from fathom.loops.layouts import lay_out
 from fathom.loops.meeting import meet
-from fathom.loops.moving import LINE, copy, fill, scale
+from fathom.loops.moving import copy, fill, scale, whole_lines
 from fathom.loops.numerics import ZERO
 from fathom.loops.records import DENSE
 from fathom.loops.registers import address
@@ -33,8 +43,11 @@ def room_for_share(layers, batch):  # type: ignore[no-untyped-def]
         if layers[k].kind == DENSE:
             n_in = layers[k].n_in
             descending = batch * (n_in + PANEL + FEW) + (FEW + 1) * n_in
-            most = max(most, room_for_dense(layers[k]), descending, layers[k].n_out)
-    return (most + LINE - 1) // LINE * LINE
+            if splits(layers[k], batch):
+                sides = room_for_side(n_in, batch) + room_for_side(FEW, batch)
+                descending = BLOCK * BLOCK + sides + whole_lines(n_in) + FEW * n_in
+            most = max(most, room_for_dense(layers[k], batch), descending, layers[k].n_out)
+    return whole_lines(most)
 
 
 @loop
@@ -172,6 +185,11 @@ def _descend(  # type: ignore[no-untyped-def]
             first = layer.bias + begin
             update_piece(pieces[p], rules, now, learner, gradient, first, pace)
         elif pieces[p].begin == layer.weight:
+            if splits(layer, batch):
+                _descend_split(
+                    pieces[p], rules, now, learner, layer, x, delta, begin, end, aside, pace
+                )
+                continue
             n_in = layer.n_in
             inputs, aside = _part(aside, (n_in + PANEL - 1) // PANEL * PANEL * batch)
             errors, aside = _part(aside, FEW * batch)
@@ -189,6 +207,28 @@ def _descend(  # type: ignore[no-untyped-def]
                 )  # fmt: skip
                 _add_products(layer, inputs, errors, zeros, gradient, needed)
                 update_piece(pieces[p], rules, now, learner, gradient, first, pace)
+
+
+@loop
+def _descend_split(piece, rules, now, learner, layer, x, delta, begin, end, aside, pace):  # type: ignore[no-untyped-def]
+    """Take the step with weights, as `_descend` does, by halves."""
+    batch, n_in = x.shape
+    zeros, aside = zeros_of(aside, n_in)
+    block, aside = _part(aside, BLOCK * BLOCK)
+    inputs, aside = _part(aside, room_for_side(n_in, batch))
+    errors, aside = _part(aside, room_for_side(FEW, batch))
+    right = Side(address(x), n_in, False)
+    split_side(right, n_in, batch, False, address(inputs), address(block))
+    for j in range(begin, end, FEW):
+        n = min(FEW, end - j)
+        gradient, first = aside[: n * n_in], layer.weight + j * n_in
+        left = Side(address(delta) + 4 * j, layer.n_out, False)
+        split_side(left, n, batch, True, address(errors), address(block))
+        multiply_split(
+            address(errors), address(inputs), address(zeros), 0, address(gradient), n_in, n, n_in,
+            batch, address(block),
+        )  # fmt: skip
+        update_piece(piece, rules, now, learner, gradient, first, pace)
 
 
 @loop

@@ -9,6 +9,7 @@ import numpy as np
 
 from fathom.loops.activations import ACTIVATION_CODES
 from fathom.loops.chain import Chain
+from fathom.loops.matrix_unit import may_use_unit
 from fathom.loops.records import (
     ACTIVATION,
     AS_IS,
@@ -49,6 +50,7 @@ _KINDS = {
     GlobalAveragePoolLayer: POOL, BatchNormLayer: NORM, ResidualLayer: JOIN,
     CombinationLayer: DENSE,
 }  # fmt: skip
+_FEWEST_SPLIT = 24  # inputs or neurons of a layer that a matrix unit works out
 _STATISTICS = 4  # rows of a normalization in the row of statistics, two of them running
 _NOT_INSIDE = (ResidualLayer, FlattenLayer, GlobalAveragePoolLayer, ColumnsLayer)  # of a block
 _ROW_WISE = (ColumnsLayer, GainLayer, DenseLayer, CombinationLayer)  # that take rows, no pictures
@@ -284,6 +286,7 @@ def _describe(record: Any, layer: AbstractLayer, shape: Shape) -> Shape:
     """Note what else the loops need to know of a layer; return the shape of what it gives."""
     if isinstance(layer, (DenseLayer, CombinationLayer)):
         record["activation"] = ACTIVATION_CODES.get(layer.activation, 0)
+        record["splits"] = min(layer.weight.shape) >= _FEWEST_SPLIT and may_use_unit()
         return (int(layer.weight.shape[0]),)
     if isinstance(layer, ActivationLayer):
         record["activation"] = ACTIVATION_CODES[layer.activation]
