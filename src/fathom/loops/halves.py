@@ -79,7 +79,7 @@ def multiply_halves(  # type: ignore[no-untyped-def]
     configure()
     for column in range(0, n_columns, BLOCK):
         wide = min(BLOCK, n_columns - column)
-        _split_part(right, column, wide, n, False, panel, block)
+        split_part(right, column, wide, n, False, panel, block)
         _multiply_panel(
             lefts, panel, n, start + 4 * column, start_stride, result + 4 * column, stride,
             n_rows, wide, block,
@@ -156,11 +156,11 @@ def split_side(side, n_lines, n, is_left, result, aside):  # type: ignore[no-unt
     size = 4 * room_for_side(BLOCK, n)
     for line in range(0, n_lines, BLOCK):
         there = min(BLOCK, n_lines - line)
-        _split_part(side, line, there, n, is_left, result + line // BLOCK * size, aside)
+        split_part(side, line, there, n, is_left, result + line // BLOCK * size, aside)
 
 
 @loop
-def _split_part(side, first, n_lines, n, is_left, result, aside):  # type: ignore[no-untyped-def]
+def split_part(side, first, n_lines, n, is_left, result, aside):  # type: ignore[no-untyped-def]
     """Write the halves of a side's part of a block, as the unit wants them.
 
     For every `DEEP` products of the sums four tiles: two of high halves, and two of low ones. In

@@ -313,6 +313,8 @@ def _describe_picture(
         kernel, channels = np.array(layer.kernel.shape[:2]), layer.kernel.shape[3]
         record["activation"] = ACTIVATION_CODES[layer.activation]
         record["stride"] = layer.stride
+        fewest = min(kernel[1] * shape[2], channels)  # numbers of a patch side by side
+        record["splits"] = fewest >= _FEWEST_SPLIT and may_use_unit()
         room = sides if layer.padding == "same" else sides - kernel + 1
         out = -(-room // layer.stride)
         # Zeros around the picture, the odd one at its far side, as XLA has it.
