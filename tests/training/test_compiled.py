@@ -114,7 +114,7 @@ def wide(monkeypatch):
 def divided(monkeypatch):
     """Have every batch divided among cores."""
     for name in ("FEWEST_IN_PART", "WORK_OF_PART"):
-        monkeypatch.setattr(sharing, name, 1)
+        monkeypatch.setattr(sharing, name, {False: 1, True: 1})
 
 
 WIDE_ONE = described(
@@ -411,13 +411,15 @@ def test_parts_of_a_batch_drop_what_the_whole_does(divided):
 
 @pytest.mark.parametrize(
     ("units", "batch", "cores", "n"),
-    [(64, 256, 1, 1), (64, 32, 2, 1), (64, 512, 2, 2), (128, 128, 8, 4), (500, 32, 8, 2),
-     (500, 512, 8, 8)],
+    [(64, 256, 1, (1, 1)), (64, 32, 2, (1, 1)), (64, 512, 2, (2, 2)), (128, 128, 8, (4, 2)),
+     (500, 32, 8, (2, 1)), (500, 512, 8, (8, 8))],
 )  # fmt: skip
-def test_a_batch_is_divided_where_that_is_quicker(units, batch, cores, n):
-    packing = pack(build(described(Dense(units=units), Dense(units=units), SOFTMAX), host_key(0)),
+@pytest.mark.parametrize("has_unit", [False, True])
+def test_a_batch_is_divided_where_that_is_quicker(units, batch, cores, n, has_unit, monkeypatch):
+    monkeypatch.setattr(packing, "may_use_unit", lambda: has_unit)
+    packed = pack(build(described(Dense(units=units), Dense(units=units), SOFTMAX), host_key(0)),
                    (9,), is_by_role=False)  # fmt: skip
-    assert sharing.n_parts(packing, batch, cores) == n
+    assert sharing.n_parts(packed, batch, cores) == n[has_unit]
 
 
 def test_augmented_pictures_are_those_of_the_same_seed():

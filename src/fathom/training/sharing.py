@@ -20,8 +20,9 @@ AT_ONCE = 32  # examples whose activations stay near the core
 WIDE = 2**22  # weights times examples of a step from which neurons are shared among cores
 FEWEST_SHARED = 2**18  # weights from which that pays
 FEWEST_ALONE = 2**19  # from which one core, too, is quicker so, as they do not stay near it
-FEWEST_IN_PART = 16  # examples of a core's part of a batch of rows,
-WORK_OF_PART = 2**19  # and weights times examples: with less, meeting takes longer than is gained
+FEWEST_IN_PART = {False: 16, True: 48}  # examples of a core's part of a batch of rows,
+WORK_OF_PART = {False: 2**19, True: 2**20}  # and weights times examples, without and with a matrix
+# unit: with less, meeting takes longer than is gained
 
 
 class Team:
@@ -149,7 +150,8 @@ def n_parts(packing: Packing, batch: int, cores: int) -> int:
     if has_pictures(packing):
         return min(cores, batch)
     work = batch * int(packing.chain.layers[-1]["end"])
-    return max(1, min(cores, batch // FEWEST_IN_PART, work // WORK_OF_PART))
+    has_unit = bool(packing.chain.layers["splits"].any())
+    return max(1, min(cores, batch // FEWEST_IN_PART[has_unit], work // WORK_OF_PART[has_unit]))
 
 
 def has_pictures(packing: Packing) -> bool:
