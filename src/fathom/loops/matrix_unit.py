@@ -14,20 +14,29 @@ from typing import Any
 import llvmlite.binding
 from llvmlite import ir
 from numba import types
+from numba.core import config
 from numba.extending import intrinsic
 
 from fathom.loops.registers import LANES, SHORT, VECTOR, WHOLE, Rows
 
 SIDE = 16  # rows of a tile, each of which has as many numbers, or pairs of halves
 TILE = SIDE * SIDE  # numbers it takes the place of
-_FEATURES = llvmlite.binding.get_host_cpu_features()
-_IS_THERE = LANES == SIDE and all(_FEATURES.get(name) for name in ("amx-tile", "amx-bf16"))
 _ARCH_PRCTL, _ASK, _TILES = 158, 0x1023, 18  # a system call: may this process use tiles?
 _BYTE = ir.IntType(8)
 _PLACE, _BITS = _BYTE.as_pointer(), ir.VectorType(SHORT, LANES)
 _UPPER = ir.Constant(_BITS, [-(2**16)] * LANES)  # the bits of a number that its half has
 _HALF_STEP = ir.Constant(_BITS, [2**15] * LANES)
 _ALL_WHOLE = bytes([1, *[0] * 15, *[4 * SIDE, 0] * 8, *[0] * 16, *[SIDE] * 8, *[0] * 8])
+
+
+def _is_there() -> bool:
+    """Tell whether loops are compiled for a processor with a unit, which users may say by names."""
+    told = config.CPU_FEATURES  # type: ignore[attr-defined]
+    features = llvmlite.binding.get_host_cpu_features().flatten() if told is None else told
+    return LANES == SIDE and {"+amx-tile", "+amx-bf16"} <= set(features.split(","))
+
+
+_IS_THERE = _is_there()
 
 
 @lru_cache(maxsize=1)
