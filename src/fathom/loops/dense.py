@@ -37,7 +37,7 @@ def room_for_dense(layer, batch):  # type: ignore[no-untyped-def]
 
 @loop
 def splits(layer, batch):  # type: ignore[no-untyped-def]
-    """Tell whether numbers are split for the matrix unit."""
+    """Tell whether numbers are split for the matrix unit, for so many examples."""
     return layer.splits and batch >= FEWEST_SPLIT
 
 
@@ -146,23 +146,20 @@ def backward_dense(layer, parameters, x, delta, back, aside, gradient):  # type:
 @loop
 def add_inputs(layer, parameters, x, z, begin, end, aside):  # type: ignore[no-untyped-def]
     """Form the weighted sums of the neurons from `begin` to `end`; see `forward_dense`."""
-    n_in, n_out, whole = layer.n_in, layer.n_out, PANEL * layer.n_in
+    n_in, n_out = layer.n_in, layer.n_out
     weight = address(parameters[layer.weight :])
-    is_split = splits(layer, len(x))
-    zeros, aside = zeros_of(aside, end - begin if is_split else PANEL)
-    if is_split:
+    if splits(layer, len(x)):
+        zeros, aside = zeros_of(aside, end - begin)
         start = address(parameters[layer.bias + begin :]) if layer.bias >= 0 else address(zeros)
-        left, right = (
-            Side(address(x), n_in, True),
-            Side(weight + 4 * begin * n_in, n_in, True),
-        )
         multiply_halves(
-            left, right, start, 0, address(z) + 4 * begin, n_out, len(x), end - begin, n_in, aside
-        )
+            Side(address(x), n_in, True), Side(weight + 4 * begin * n_in, n_in, True), start, 0,
+            address(z) + 4 * begin, n_out, len(x), end - begin, n_in, aside,
+        )  # fmt: skip
         return
+    zeros, aside = zeros_of(aside, PANEL)
     panel = address(aside)
     lay = Lay(n_in, 0, 1, PANEL, 0, n_out, n_in, n_in)
-    step = spread(layer, 4 * whole, len(x), n_in)
+    step = spread(layer, 4 * PANEL * n_in, len(x), n_in)
     for j in range(begin, end, PANEL):
         n = min(PANEL, end - j)
         turn(weight + 4 * j * n_in, n, n_in, panel, PANEL)
