@@ -10,8 +10,8 @@ and last also with its fused Adam; scikit-learn; in one process with all cores, 
 learn with Adam, the same batch and rate, from the same rows, shuffled anew in every epoch. The
 systems take turns, and a figure is the shortest of the rounds, since what else runs on a machine
 only adds to it; GFLOP/s counts the matrix products alone (Fathom's with those of its rating), and
-its share is of the largest product's of float32, measured in the same run: more than all of it where
-Fathom multiplies by a processor's matrix unit (docs/decisions/0036-halves.md).
+its share is of the largest product's of float32, measured in the same run: it may be above 100 %
+where Fathom multiplies by a processor's matrix unit (docs/decisions/0036-halves.md).
 
 **use** times predictions of one row and of 10,000 by the same network through the estimator, torch
 and ONNX Runtime, and by scikit-learn's of the same shape; **first** the time from the command to
