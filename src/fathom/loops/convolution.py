@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fathom.loops.compiling import loop
+from fathom.loops.halves import FEWEST
 from fathom.loops.moving import fill, scale, whole_lines
 from fathom.loops.numerics import ZERO
 from fathom.loops.patches import (
@@ -24,8 +25,7 @@ from fathom.loops.patches import (
 from fathom.loops.registers import address
 from fathom.loops.tiles import Lay, multiply
 
-FEWEST_SPLIT = 24  # channels of a picture for whose errors a matrix unit pays,
-FEWEST_SEEN = 64  # and numbers of a patch side by side for whose gradient it does
+FEWEST_SEEN = 64  # numbers of a patch side by side for whose gradient a matrix unit pays
 
 
 class Room(NamedTuple):
@@ -253,7 +253,7 @@ def _backward_split(layer, x, error, back, room, gradient):  # type: ignore[no-u
     n_out, n_in, n_pieces = layer.channels_out, layer.channels, layer.kernel_height
     _, _, high, wide = _sizes(layer)
     seen, size = layer.kernel_width * n_out, high * wide * n_out
-    is_split = layer.passes_back and n_in >= FEWEST_SPLIT
+    is_split = layer.passes_back and n_in >= FEWEST
     adds_split = layer.kernel_width * n_in >= FEWEST_SEEN
     kernel = address(gradient[layer.weight :])
     for first in range(0, len(x), _at_once(layer)):

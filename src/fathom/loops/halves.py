@@ -15,6 +15,7 @@ from fathom.loops.matrix_unit import SIDE, TILE, add, begin, configure, end, rel
 from fathom.loops.registers import address
 
 DEEP = 2 * SIDE  # products that are added up at once
+FEWEST = 24  # inputs, neurons or channels from which the unit pays
 BLOCK = 2 * SIDE  # rows and columns of the result that are worked out together, in four tiles
 
 

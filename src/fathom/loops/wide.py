@@ -26,8 +26,7 @@ from fathom.loops.descent import compare_chosen, n_broken, pace_of, update_piece
 from fathom.loops.halves import BLOCK, Side, multiply_split, room_for_side, split_side
 from fathom.loops.layouts import lay_out
 from fathom.loops.meeting import meet
-from fathom.loops.moving import copy, fill, scale, whole_lines
-from fathom.loops.numerics import ZERO
+from fathom.loops.moving import copy, scale, whole_lines
 from fathom.loops.records import DENSE
 from fathom.loops.registers import address
 from fathom.loops.tiles import Ahead, Lay, multiply_ahead
@@ -42,7 +41,7 @@ def room_for_share(layers, batch):  # type: ignore[no-untyped-def]
     for k in range(len(layers)):
         if layers[k].kind == DENSE:
             n_in = layers[k].n_in
-            descending = batch * (n_in + PANEL + FEW) + (FEW + 1) * n_in
+            descending = batch * (n_in + PANEL + FEW) + whole_lines(n_in) + FEW * n_in
             if splits(layers[k], batch):
                 sides = room_for_side(n_in, batch) + room_for_side(FEW, batch)
                 descending = BLOCK * BLOCK + sides + whole_lines(n_in) + FEW * n_in
@@ -193,8 +192,7 @@ def _descend(  # type: ignore[no-untyped-def]
             n_in = layer.n_in
             inputs, aside = _part(aside, (n_in + PANEL - 1) // PANEL * PANEL * batch)
             errors, aside = _part(aside, FEW * batch)
-            zeros, aside = _part(aside, n_in)
-            fill(zeros, ZERO)
+            zeros, aside = zeros_of(aside, n_in)
             _lay_out(x, 0, n_in, PANEL, inputs)
             for j in range(begin, end, FEW):
                 n = min(FEW, end - j)

@@ -10,7 +10,7 @@ from fathom.loops.activations import ACTIVATION_CODES
 from fathom.loops.chain import combine, room_aside
 from fathom.loops.descent import Known, Learner, Room, Rules
 from fathom.loops.losses import compare
-from fathom.loops.moving import LINE
+from fathom.loops.moving import LINE, whole_lines
 from fathom.loops.pictures import combine_pictures
 from fathom.loops.records import BINARY_CROSS_ENTROPY, CROSS_ENTROPY, SQUARED_ERROR
 from fathom.loops.wide import room_for_share
@@ -80,7 +80,7 @@ class Walker:
         wanted = n_rooms, batch, n_shares
         if self.rooms_are_for != wanted:
             made = [_make_room(self.packing, batch, n_shares, n_rooms) for _ in range(n_rooms)]
-            self.rooms, n = tuple(made), _whole_lines(len(self.learner.parameters))
+            self.rooms, n = tuple(made), whole_lines(len(self.learner.parameters))
             self.gradients = _large_room(0 if n_shares else n_rooms * n).reshape(n_rooms, -1)
             self.rooms_are_for = wanted
         return self.rooms
@@ -284,10 +284,6 @@ def _at_line(numbers: np.ndarray) -> np.ndarray:
 
 def _room_like(numbers: np.ndarray | None) -> Any:
     return None if numbers is None else _large_room(len(numbers))
-
-
-def _whole_lines(n: int) -> int:
-    return -(-n // LINE) * LINE
 
 
 def _large_room(n: int) -> np.ndarray:

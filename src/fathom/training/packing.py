@@ -9,6 +9,7 @@ import numpy as np
 
 from fathom.loops.activations import ACTIVATION_CODES
 from fathom.loops.chain import Chain
+from fathom.loops.halves import FEWEST
 from fathom.loops.matrix_unit import may_use_unit
 from fathom.loops.records import (
     ACTIVATION,
@@ -50,7 +51,6 @@ _KINDS = {
     GlobalAveragePoolLayer: POOL, BatchNormLayer: NORM, ResidualLayer: JOIN,
     CombinationLayer: DENSE,
 }  # fmt: skip
-_FEWEST_SPLIT = 24  # inputs or neurons of a layer that a matrix unit works out
 _STATISTICS = 4  # rows of a normalization in the row of statistics, two of them running
 _NOT_INSIDE = (ResidualLayer, FlattenLayer, GlobalAveragePoolLayer, ColumnsLayer)  # of a block
 _ROW_WISE = (ColumnsLayer, GainLayer, DenseLayer, CombinationLayer)  # that take rows, no pictures
@@ -286,7 +286,7 @@ def _describe(record: Any, layer: AbstractLayer, shape: Shape) -> Shape:
     """Note what else the loops need to know of a layer; return the shape of what it gives."""
     if isinstance(layer, (DenseLayer, CombinationLayer)):
         record["activation"] = ACTIVATION_CODES.get(layer.activation, 0)
-        record["splits"] = min(layer.weight.shape) >= _FEWEST_SPLIT and may_use_unit()
+        record["splits"] = min(layer.weight.shape) >= FEWEST and may_use_unit()
         return (int(layer.weight.shape[0]),)
     if isinstance(layer, ActivationLayer):
         record["activation"] = ACTIVATION_CODES[layer.activation]
@@ -314,7 +314,7 @@ def _describe_picture(
         record["activation"] = ACTIVATION_CODES[layer.activation]
         record["stride"] = layer.stride
         fewest = min(kernel[1] * shape[2], channels)  # numbers of a patch side by side
-        record["splits"] = fewest >= _FEWEST_SPLIT and may_use_unit()
+        record["splits"] = fewest >= FEWEST and may_use_unit()
         room = sides if layer.padding == "same" else sides - kernel + 1
         out = -(-room // layer.stride)
         # Zeros around the picture, the odd one at its far side, as XLA has it.
