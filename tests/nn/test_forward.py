@@ -3,6 +3,7 @@
 import pickle
 import threading
 from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 
 import jax
 import jax.numpy as jnp
@@ -22,6 +23,7 @@ from fathom.nn.forward import Forward
 from fathom.nn.network import build
 from fathom.nn.normalization import BatchNorm, LayerNorm
 from fathom.nn.pointwise import IN_PLACE, Space
+from fathom.nn.single import SingleRow
 from fathom.nn.spread import over_rows
 
 OUTPUT = Dense(units=3, activation="softmax")
@@ -222,16 +224,30 @@ def test_travels_as_its_network():
 
 
 @pytest.mark.parametrize(("units", "activation"), [(2, "softmax"), (7, "softmax"), (3, "identity")])
-def test_one_row_in_a_tile_is_to_the_bit_that_row_among_others(units, activation):
+def test_one_row_alone_is_that_row_among_others(units, activation):
     layers = (Dense(units=6), Dense(units=units, activation=activation))
     described = Architecture(input_shape=(4,), layers=layers, loss="squared_error")
     forward = Forward(build(described, jax.random.key(1)), np.ones(4))
     rows = np.random.default_rng(2).normal(size=(20, 5)).astype(np.float32)
     rows[:, -1] = 1
     together = np.empty((20, units))
-    space = Space()
-    forward.write_outputs(space.hold(rows), together)
-    tile, whole, _ = space.tile(5)
+    forward.write_outputs(Space().hold(rows), together)
+    single = SingleRow((forward,), 5)
     for row, expected in zip(rows, together, strict=True):
-        whole[:] = row
-        np.testing.assert_array_equal(forward.outputs_of_tile(tile)[:, 0], expected)
+        single.room[:] = row[:-1]
+        np.testing.assert_allclose(single.outputs()[0], expected, rtol=1e-15)
+
+
+def test_one_row_through_several_networks_is_their_mean_in_each_thread():
+    networks = [make((*INNER, Residual(layers=INNER[:1] + INNER[3:4])), seed) for seed in range(3)]
+    forwards = tuple(Forward.of(network) for network in networks)
+    single, x = pickle.loads(pickle.dumps(SingleRow(forwards, 6))), rows(40)
+    x[:, -1] = 1
+    expected = np.mean([forward(x) for forward in forwards], axis=0)
+
+    def say(row):
+        single.room[:] = row[:-1]
+        return single.outputs()[0]
+
+    with ThreadPoolExecutor(4) as executor:
+        np.testing.assert_allclose(list(executor.map(say, x)), expected, rtol=1e-5, atol=1e-7)

@@ -6,18 +6,22 @@ import numpy as np
 import pytest
 
 from fathom.nn.pointwise import ALIASED, Space
-from fathom.nn.products import BLOCK, MOST_IN_PLACE, multiply_in_blocks, rows_at_once
+from fathom.nn.products import BLOCK, MOST_IN_PLACE, plan_product, rows_at_once
 from fathom.nn.spread import TILE
 
 
 @pytest.mark.parametrize("n_rows", [BLOCK, 3 * BLOCK, 3 * BLOCK + TILE, 8 * BLOCK - TILE])
 def test_blocks_are_the_product_and_nothing_beside_it(n_rows):
     rng = np.random.default_rng(n_rows)
-    weight, x = rng.normal(size=(6, 7)), rng.normal(size=(7, n_rows))
-    room = np.full((9, n_rows), 5, np.float32)
-    multiply_in_blocks(weight.astype(np.float32), x.astype(np.float32), room[1:7])
-    np.testing.assert_allclose(room[1:7], weight @ x, rtol=1e-4, atol=1e-5)
-    assert (room[[0, 7, 8]] == 5).all()
+    weight, x = rng.normal(size=(60, 50)), rng.normal(size=(50, n_rows))
+    room = np.full((63, n_rows), 5, np.float32)
+    calls = plan_product(weight.astype(np.float32), x.astype(np.float32), room[1:61])
+    in_blocks = n_rows > rows_at_once(weight)
+    assert len(calls) == 1 + (in_blocks and n_rows % BLOCK > 0)
+    for call in calls:
+        call()
+    np.testing.assert_allclose(room[1:61], weight @ x, rtol=1e-4, atol=1e-4)
+    assert (room[[0, 61, 62]] == 5).all()
 
 
 def test_few_neurons_take_rows_in_blocks_and_many_take_all():

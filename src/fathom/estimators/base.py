@@ -341,7 +341,7 @@ class FathomEstimator(BaseEstimator):
         Besides what a user gives, x may be a `ParsedTable` or `RowsInOrder`, checked before.
         """
         predictor = self.__dict__.get("_predictor")
-        if isinstance(predictor, TextPredictor | RowPredictor):
+        if isinstance(predictor, (TextPredictor, RowPredictor)):
             parsed = x if isinstance(x, ParsedTable) else self._parse_rows(x)
             return self._require_finite(predictor.outputs_of(parsed))
         if predictor is not None and predictor.networks is not self.networks_:  # they were changed

@@ -13,6 +13,7 @@ from fathom.data.schema import ImageInput, Schema
 from fathom.nn.architecture import Architecture
 from fathom.nn.forward import SPACE, Forward, activate_outputs
 from fathom.nn.network import Network
+from fathom.nn.single import SingleRow
 from fathom.nn.spread import over_rows
 from fathom.nn.xla import Array, jitted, jnp
 
@@ -43,7 +44,7 @@ class _Mean:
     """The mean of the outputs of networks."""
 
     def __init__(self, forwards: tuple[Forward, ...]) -> None:
-        self._forwards = forwards
+        self.forwards = forwards
         self._widest = max(forward.widest for forward in forwards)
         self._n_products = sum(forward.n_products for forward in forwards)
 
@@ -57,26 +58,16 @@ class _Mean:
     def over_rows(self, work: Callable[[int, int], bool], n_rows: int) -> bool:
         return over_rows(work, n_rows, self._widest, self._n_products)
 
-    def of_tile(self, tile: np.ndarray) -> np.ndarray:
-        """Return the outputs for the one row of a tile, float64 of shape (1, outputs)."""
-        first, *others = self._forwards
-        outputs = first.outputs_of_tile(tile).astype(np.float64)
-        if others:
-            for forward in others:
-                outputs += forward.outputs_of_tile(tile)
-            outputs /= len(self._forwards)
-        return outputs.T
-
     def write(self, rows: np.ndarray, out: np.ndarray) -> None:
         """Write the outputs for one part of the rows as `Space.given` holds them."""
-        first, *others = self._forwards
+        first, *others = self.forwards
         first.write_outputs(rows, out)
         if others:
             one = np.empty_like(out)
             for forward in others:
                 forward.write_outputs(rows, one)
                 out += one
-            out /= len(self._forwards)
+            out /= len(self.forwards)
 
 
 class Predictor:
@@ -108,6 +99,8 @@ class Predictor:
         self._plain: _Mean | None = None
         if self._near.is_possible and schema.input.kind == "numbers":
             self._plain = _Mean.of(networks, self._near.inverse)
+        if self._plain is not None:
+            self._single = SingleRow(self._plain.forwards, self._n_features + 1)
 
     @cached_property
     def _mean(self) -> _Mean | None:
@@ -123,24 +116,28 @@ class Predictor:
         mean = self._plain
         if mean is None or type(x) is not np.ndarray or x.dtype.char not in "fd":
             return None
-        if x.ndim != 2 or x.shape[1] != self._n_features or not len(x):
+        if x.ndim != 2 or x.shape[1] != self._n_features:
             return None
-        rows: np.ndarray = x
-        if len(rows) == 1:
-            tile, whole, room = SPACE.tile(self._n_features + 1)
+        n_rows = len(x)
+        if n_rows == 1:
+            single = self._single
             with np.errstate(all="ignore"):
-                if self._near.center_one_into(rows[0], room, whole):
-                    return mean.of_tile(tile)
-        outputs = np.empty((len(rows), self._n_outputs))
+                if self._near.center_one_into(x[0], single.room, single.whole):
+                    return single.outputs()
+        return self._plain_rows(mean, x) if n_rows else None
+
+    def _plain_rows(self, mean: _Mean, x: np.ndarray) -> np.ndarray | None:
+        """Return the outputs for rows of float32 or float64, None where one is not finite."""
+        outputs = np.empty((len(x), self._n_outputs))
 
         def work(begin: int, end: int) -> bool:
             room = SPACE.given(self._n_features + 1, end - begin)
-            if not self._near.center_into(rows[begin:end], room):
+            if not self._near.center_into(x[begin:end], room):
                 return False
             mean.write(room, outputs[begin:end])
             return True
 
-        return outputs if mean.over_rows(work, len(rows)) else None
+        return outputs if mean.over_rows(work, len(x)) else None
 
     def outputs(self, x: np.ndarray) -> np.ndarray:
         """Return the outputs for rows that have been checked, float64 of shape (rows, outputs)."""

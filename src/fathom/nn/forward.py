@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -13,15 +14,15 @@ from fathom.nn.intake import as_float32, columns_parts
 from fathom.nn.layer import AbstractLayer
 from fathom.nn.network import Network
 from fathom.nn.normalization import BatchNormLayer, LayerNormLayer
-from fathom.nn.pointwise import GIVEN, IN_PLACE, N_SLOTS, SCRATCH, Space, softmax_of_few
-from fathom.nn.products import multiply_in_blocks, rows_at_once
+from fathom.nn.pointwise import GIVEN, IN_PLACE, N_SLOTS, SCRATCH, Space
+from fathom.nn.products import Calls, plan_product
 from fathom.nn.spread import over_rows
 
-Step: TypeAlias = Callable[[np.ndarray, Space], np.ndarray]
+Step: TypeAlias = Callable[[np.ndarray, Space, Calls], np.ndarray]
+"""Given where its input lies, notes what to call, and returns where its result will lie."""
 
 PASSING = (DropoutLayer, FlattenLayer)  # which change no row of numbers
 FLAT = (DenseLayer, BatchNormLayer, LayerNormLayer, GainLayer, ColumnsLayer, ResidualLayer)
-FEW_OUTPUTS = 8  # from which NumPy adds numbers in another order
 SPACE = Space()
 """Where each thread computes."""
 
@@ -33,6 +34,8 @@ class Forward:
     ----------
     n_outputs : int
         Outputs of the network.
+    output_activation : str
+        Activation function of its output layer.
     widest : int
         Most numbers it makes of one row at once.
     n_products : int
@@ -66,7 +69,7 @@ class Forward:
         preparation = _Preparation(factor)
         self._steps, _ = preparation.chain(layers, GIVEN, ())
         self._given = network, factor
-        self._activation = output.activation
+        self.output_activation = output.activation
         self.n_outputs = len(output.weight)
         self.widest, self.n_products = preparation.widest, preparation.n_products
 
@@ -113,22 +116,29 @@ class Forward:
 
     def write_outputs(self, x: np.ndarray, out: np.ndarray) -> None:
         """Write a for rows of one part as `Space.given` holds them, shape (rows, outputs)."""
-        out[...] = activate_outputs(self._run(x)[:, : len(out)], self._activation).T
+        out[...] = activate_outputs(self._run(x)[:, : len(out)], self.output_activation).T
 
-    def outputs_of_tile(self, tile: np.ndarray) -> np.ndarray:
-        """Return a of the first row of a tile, shape (outputs, 1), valid as long as that of z.
+    def plan(self, values: np.ndarray, space: Space) -> tuple[Calls, np.ndarray]:
+        """Return what to call, one after the other, for z of given rows, and where z will lie.
 
-        The tile is as `Space.tile` gives it.
+        Parameters
+        ----------
+        values : numpy.ndarray
+            Where the rows will stand, shape (features, rows), as `Space.given` has them.
+        space : Space
+            Where to compute.
         """
+        calls: Calls = []
         for step in self._steps:
-            tile = step(tile, SPACE)
-        return activate_outputs(tile[:, :1], self._activation)
+            values = step(values, space, calls)
+        return calls, values
 
     def _run(self, values: np.ndarray) -> np.ndarray:
         """Return z, shape (outputs, rows), valid until this thread computes again."""
-        for step in self._steps:
-            values = step(values, SPACE)
-        return values
+        calls, z = self.plan(values, SPACE)
+        for call in calls:
+            call()
+        return z
 
     def _over(
         self, x: np.ndarray, out: np.ndarray, write: Callable[[np.ndarray, np.ndarray], None]
@@ -159,8 +169,6 @@ def activate_outputs(z: np.ndarray, activation: str) -> np.ndarray:
         Probabilities of a softmax or sigmoid layer in float64, so that they sum to 1 as nearly as
         numbers do; other outputs in float32.
     """
-    if activation == "softmax" and z.shape[1] == 1 and len(z) < FEW_OUTPUTS:
-        return softmax_of_few(z)
     activate = IN_PLACE[activation]
     if activation in ("softmax", "sigmoid"):
         z = z.astype(np.float64)
@@ -232,22 +240,18 @@ class _Preparation:
             weight = np.concatenate([weight, np.zeros_like(weight)])
         n_sums, n_values = len(weight), n_out + gives_ones
         self._note(max(weight.shape) + 1, weight.size)
-        most = rows_at_once(weight)
 
-        def step(x: np.ndarray, space: Space) -> np.ndarray:
-            n_rows = x.shape[1]
-            sums, values, z = space.rooms(target, n_sums, n_values, n_out, n_rows)
-            if n_rows <= most:
-                np.dot(weight, x, out=sums)
-            else:
-                multiply_in_blocks(weight, x, sums)
+        def step(x: np.ndarray, space: Space, calls: Calls) -> np.ndarray:
+            room = space.take(target, max(n_sums, n_values), x.shape[1])
+            z = room[:n_out]
+            calls += plan_product(weight, x, room[:n_sums])
             if column is not None:
-                z += column
+                calls.append(partial(np.add, z, column, out=z))
             if activate is not None:
-                activate(z, space)
+                calls.append(partial(activate, z, space))
             if gives_ones:
-                values[n_out] = 1
-            return values
+                calls.append(partial(room[n_out].fill, 1))
+            return room[:n_values]
 
         return step
 
@@ -257,16 +261,18 @@ class _Preparation:
         if projection is not None:
             self._note(max(projection.shape), projection.size)
 
-        def step(x: np.ndarray, space: Space) -> np.ndarray:
+        def step(x: np.ndarray, space: Space, calls: Calls) -> np.ndarray:
             y = x
             for inner in steps:
-                y = inner(y, space)
+                y = inner(y, space, calls)
             if projection is None:
                 shortcut = x
             else:
                 shortcut = space.take(SCRATCH, *y.shape)
-                np.dot(projection, x, out=shortcut)
-            return np.add(shortcut, y, out=space.take(target, *y.shape))
+                calls.append(partial(np.dot, projection, x, shortcut))
+            values = space.take(target, *y.shape)
+            calls.append(partial(np.add, shortcut, y, out=values))
+            return values
 
         return step
 
@@ -296,10 +302,9 @@ class _Preparation:
             for part, *bounds in zip(parts, ends[:-1], ends[1:], strict=True)
         ]
 
-        def step(x: np.ndarray, space: Space) -> np.ndarray:
+        def step(x: np.ndarray, space: Space, calls: Calls) -> np.ndarray:
             values = space.take(target, ends[-1], x.shape[1])
-            for write, place in writes:
-                write(x, values[place], space)
+            calls += [partial(write, x, values[place], space) for write, place in writes]
             return values
 
         return step
@@ -308,11 +313,11 @@ class _Preparation:
 def _activation(layer: ActivationLayer, target: int) -> Step:
     activate = IN_PLACE[layer.activation]
 
-    def step(x: np.ndarray, space: Space) -> np.ndarray:
+    def step(x: np.ndarray, space: Space, calls: Calls) -> np.ndarray:
         values = space.take(target, *x.shape)
-        np.copyto(values, x)
+        calls.append(partial(np.copyto, values, x))
         if activate is not None:
-            activate(values, space)
+            calls.append(partial(activate, values, space))
         return values
 
     return step
@@ -322,10 +327,11 @@ def _affine(factor: np.ndarray, shift: np.ndarray | None, target: int) -> Step:
     factors = factor[:, None]
     shifts = None if shift is None else shift[:, None]
 
-    def step(x: np.ndarray, space: Space) -> np.ndarray:
-        values = np.multiply(x, factors, out=space.take(target, *x.shape))
+    def step(x: np.ndarray, space: Space, calls: Calls) -> np.ndarray:
+        values = space.take(target, *x.shape)
+        calls.append(partial(np.multiply, x, factors, out=values))
         if shifts is not None:
-            values += shifts
+            calls.append(partial(np.add, values, shifts, out=values))
         return values
 
     return step
@@ -336,12 +342,16 @@ def _layer_norm(layer: LayerNormLayer, target: int) -> Step:
     share = np.full(len(scale), 1 / len(scale), np.float32)
     epsilon = np.float32(layer.epsilon)
 
-    def step(x: np.ndarray, space: Space) -> np.ndarray:
-        values = np.subtract(x, np.dot(share, x), out=space.take(target, *x.shape))
-        squares = np.multiply(values, values, out=space.take(SCRATCH, *x.shape))
+    def normalize(x: np.ndarray, values: np.ndarray, squares: np.ndarray) -> None:
+        np.subtract(x, np.dot(share, x), out=values)
+        np.multiply(values, values, out=squares)
         values /= np.sqrt(np.dot(share, squares) + epsilon)
         values *= scale
         values += shift
+
+    def step(x: np.ndarray, space: Space, calls: Calls) -> np.ndarray:
+        values = space.take(target, *x.shape)
+        calls.append(partial(normalize, x, values, space.take(SCRATCH, *x.shape)))
         return values
 
     return step

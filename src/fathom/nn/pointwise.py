@@ -28,8 +28,6 @@ class Space(threading.local):
 
     def __init__(self) -> None:
         self._slots = [np.empty(0, np.float32) for _ in range(N_SLOTS + 2)]
-        self._for_few: dict[tuple[int, int, int, int], Rooms] = {}
-        self._tile: Rooms = (np.empty((0, TILE), np.float32),) * 3
 
     def take(self, slot: int, features: int, rows: int) -> np.ndarray:
         """Return room of shape (features, rows) in a slot, over whatever stood there."""
@@ -57,31 +55,6 @@ class Space(threading.local):
         room[:, len(rows) :] = 0
         return room
 
-    def rooms(self, slot: int, n_sums: int, n_values: int, n_out: int, rows: int) -> "Rooms":
-        """Return room in a slot for a dense layer: of the sums, what it gives, and its neurons.
-
-        Of one tile of rows it is kept: views take as long to make as a row to compute.
-        """
-        key = slot, n_sums, n_values, n_out
-        found = self._for_few.get(key) if rows == TILE else None
-        if found is None:
-            room = self.take(slot, max(n_sums, n_values), rows)
-            found = room[:n_sums], room[:n_values], room[:n_out]
-            if rows == TILE:
-                self._for_few[key] = found
-        return found
-
-    def tile(self, features: int) -> "Rooms":
-        """Return a tile whose first row is to be written, that row, and it without its last 1.
-
-        All else in it is 0 and stays so: who computes with a tile never writes to it.
-        """
-        if len(self._tile[0]) != features:
-            tile = np.zeros((features, TILE), np.float32)
-            tile[-1, 0] = 1
-            self._tile = tile, tile[:, 0], tile[:-1, 0]
-        return self._tile
-
 
 def _empty_aligned(size: int) -> np.ndarray:
     """Return room that begins with a cache line, so that no step reads across two of them."""
@@ -90,7 +63,6 @@ def _empty_aligned(size: int) -> np.ndarray:
     return room[begin : begin + size]
 
 
-Rooms: TypeAlias = tuple[np.ndarray, np.ndarray, np.ndarray]
 InPlace: TypeAlias = Callable[[np.ndarray, Space], None]
 
 
@@ -173,17 +145,6 @@ def _softplus(z: np.ndarray, space: Space) -> None:
     _softplus_rest_into(z, rest)
     np.maximum(z, ZERO, out=z)
     z += rest
-
-
-def softmax_of_few(z: np.ndarray) -> np.ndarray:
-    """Return the softmax of one row's few sums, fewer than 8, in float64 and their shape.
-
-    The same to the last bit as in place, in less time than NumPy takes to begin six times.
-    """
-    sums = z.ravel().tolist()
-    largest = max(sums)
-    powers = np.exp([one - largest for one in sums])
-    return (powers / sum(powers.tolist())).reshape(z.shape)
 
 
 def _softmax(z: np.ndarray, space: Space) -> None:

@@ -1,11 +1,17 @@
 """Products of a layer's weights and many rows, as BLAS multiplies them in least time."""
 
 import sys
+from collections.abc import Callable
+from functools import partial
+from typing import TypeAlias
 
 import numpy as np
 
 BLOCK = 128  # rows of one product
 MOST_IN_PLACE = 10**6  # multiplications of a product that OpenBLAS does where its factors lie
+
+Calls: TypeAlias = list[Callable[[], object]]
+"""What is to be called, one after the other."""
 
 
 def rows_at_once(weight: np.ndarray) -> int:
@@ -20,18 +26,23 @@ def rows_at_once(weight: np.ndarray) -> int:
     return n_rows if n_rows >= BLOCK else sys.maxsize
 
 
-def multiply_in_blocks(weight: np.ndarray, x: np.ndarray, out: np.ndarray) -> None:
-    """Write W x, shape (out, rows), for x of shape (in, rows), block after block of rows.
+def plan_product(weight: np.ndarray, x: np.ndarray, out: np.ndarray) -> Calls:
+    """Return what writes W x, shape (out, rows), for x of shape (in, rows).
 
     Parameters
     ----------
     weight, x, out : numpy.ndarray
         Float32, rows along memory in x and out.
     """
-    whole = x.shape[1] - x.shape[1] % BLOCK
-    np.matmul(weight, _in_blocks(x[:, :whole]), out=_in_blocks(out[:, :whole]))
-    if whole < x.shape[1]:
-        np.matmul(weight, x[:, whole:], out=out[:, whole:])
+    n_rows = x.shape[1]
+    if n_rows <= rows_at_once(weight):
+        return [partial(np.dot, weight, x, out)]
+    whole = n_rows - n_rows % BLOCK
+    inside, blocks = _in_blocks(x[:, :whole]), _in_blocks(out[:, :whole])
+    calls: Calls = [partial(np.matmul, weight, inside, out=blocks)]
+    if whole < n_rows:
+        calls.append(partial(np.matmul, weight, x[:, whole:], out=out[:, whole:]))
+    return calls
 
 
 def _in_blocks(values: np.ndarray) -> np.ndarray:
