@@ -5,6 +5,7 @@ import pytest
 
 from fathom.loops.convolution import (
     backward_convolution,
+    divide_gradient,
     forward_convolution,
     room_for_convolution,
 )
@@ -34,6 +35,7 @@ def layer_of(case, splits, has_bias):
     record["kernel_height"], record["kernel_width"], record["channels_out"] = kernel
     record["stride"], record["top"], record["left"] = stride, *border
     record["height_out"], record["width_out"] = out
+    record["n_out"] = out[0] * out[1] * kernel[2]
     n = kernel[0] * kernel[1] * channels * kernel[2]
     record["bias"], record["end"] = n if has_bias else -1, n + kernel[2] * has_bias
     return record
@@ -91,3 +93,31 @@ def test_sums_and_gradients(case, splits, has_bias):
     np.testing.assert_allclose(back.reshape(x.shape), of_x, **near)
     if has_bias:
         np.testing.assert_allclose(gradient[kernel.size :], delta.sum(axis=(0, 1, 2)), **near)
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+@pytest.mark.parametrize("splits", WAYS)
+def test_the_gradient_of_what_normalizes_the_inputs_comes_with_the_kernels(case, splits):
+    """Found from what the kernel's takes: no error is passed back to the inputs."""
+    (n, _, _, channels), (high, wide, n_out), _, _, out = case
+    x, kernel = RNG.normal(size=case[0]), RNG.normal(size=(high, wide, channels, n_out))
+    scale, shift = RNG.normal(size=channels), RNG.normal(size=channels)
+    delta = RNG.normal(size=(n, *out, n_out))
+    layer, norm = layer_of(case, splits, False), np.zeros(1, LAYER)[0]
+    layer["for_norm"] = 1
+    norm["begin"] = norm["scale"] = kernel.size
+    norm["offset"], norm["end"] = kernel.size + channels, kernel.size + 2 * channels
+    parameters = np.concatenate([kernel.ravel(), scale, shift]).astype(np.float32)
+    gradient, aside = np.full_like(parameters, np.nan), room(room_for_convolution(layer))
+    errors = delta.astype(np.float32).reshape(n, -1)
+    rows, back = x.astype(np.float32).reshape(n, -1), np.zeros((n, x[0].size), np.float32)
+    slope = np.ones_like(errors)
+    backward_convolution(layer, parameters, rows, errors, slope, back, aside, gradient)
+    divide_gradient(layer, norm, parameters, errors, aside, gradient)
+    _, of_kernel, of_y = expected(case, scale * x + shift, kernel, np.zeros(n_out), delta)
+    near = {"rtol": 1e-4, "atol": 3e-2 if splits else 3e-3}
+    np.testing.assert_allclose(gradient[: kernel.size].reshape(kernel.shape), of_kernel, **near)
+    of_scale, of_shift = gradient[kernel.size :].reshape(2, channels)
+    np.testing.assert_allclose(of_scale, (of_y * x).sum(axis=(0, 1, 2)), **near)
+    np.testing.assert_allclose(of_shift, of_y.sum(axis=(0, 1, 2)), **near)
+    assert (back == 0).all()

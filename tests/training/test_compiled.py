@@ -265,14 +265,17 @@ def test_every_loss_and_rule(loss, activation, y, rules, is_other):
 
 
 @pytest.mark.parametrize(
-    ("kernel", "stride", "padding"),
-    [((3, 3), 1, "same"), ((2, 3), 1, "same"), ((5, 1), 2, "same"), ((3, 2), 2, "valid"),
-     ((9, 9), 1, "same"), ((2, 2), 3, "same"), ((5, 8), 3, "same"), ((4, 9), 2, "valid")],
+    ("kernel", "stride", "padding", "before"),
+    [((3, 3), 1, "same", ()), ((2, 3), 1, "same", (BatchNorm(),)), ((5, 1), 2, "same", ()),
+     ((3, 2), 2, "valid", (BatchNorm(),)), ((9, 9), 1, "same", (BatchNorm(),)),
+     ((2, 2), 3, "same", (BatchNorm(),)), ((5, 8), 3, "same", (BatchNorm(),)),
+     ((4, 9), 2, "valid", ())],
 )  # fmt: skip
-def test_convolutions(kernel, stride, padding):
+def test_convolutions(kernel, stride, padding, before):
+    """Of the inputs, also where these are normalized first."""
     how = {"kernel": kernel, "stride": stride, "padding": padding}
     layers = (
-        Conv2D(channels=6, activation="tanh", **how),
+        *before, Conv2D(channels=6, activation="tanh", **how),
         Conv2D(channels=5, kernel=(3, 3), activation="selu", has_bias=False), Flatten(), SOFTMAX,
     )  # fmt: skip
     architecture = described(*layers, shape=PICTURES.shape[1:])

@@ -9,6 +9,7 @@ from fathom.loops.columns import backward_columns, forward_columns
 from fathom.loops.compiling import loop
 from fathom.loops.convolution import (
     backward_convolution,
+    divide_gradient,
     forward_convolution,
     room_for_convolution,
 )
@@ -222,15 +223,19 @@ def backward_layer(  # type: ignore[no-untyped-def]
         backward_gain(x, parameters[begin:end], error, back, gradient[begin:end])
     elif layer.kind == ACTIVATION:
         _times(error, slope, back)
-    elif statistics is not None:
+    elif statistics is not None and (k > 0 or chain.layers[1].for_norm == 0):
         source, a = (
             _source(layer, inputs, work, batch),
             values_of(work, layer.a, batch, layer.n_out),
         )
+        if layer.for_norm > 0:  # whose slopes are the normalized inputs
+            x = values_of(work, chain.layers[k - 1].slope, batch, layer.n_in)
         _backward_of_pictures(
             layer, parameters, statistics, source, x, a, slope, error, back, aside, gradient,
             company,
         )  # fmt: skip
+        if layer.for_norm > 0:
+            divide_gradient(layer, chain.layers[k - 1], parameters, error, aside, gradient)
 
 
 @loop

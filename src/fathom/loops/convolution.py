@@ -12,7 +12,7 @@ import numpy as np
 
 from fathom.loops.compiling import loop
 from fathom.loops.halves import FEWEST
-from fathom.loops.moving import fill, scale, whole_lines
+from fathom.loops.moving import add, copy, fill, scale, whole_lines
 from fathom.loops.numerics import ZERO
 from fathom.loops.patches import (
     AT_ONCE,
@@ -216,7 +216,7 @@ def _take_pictures(layer, x, first, room):  # type: ignore[no-untyped-def]
 def backward_convolution(  # type: ignore[no-untyped-def]
     layer, parameters, x, error, slope, back, aside, gradient
 ):
-    """Work out ∂E/∂K and ∂E/∂b, and ∂E/∂x where a layer before has parameters.
+    """Work out ∂E/∂K and ∂E/∂b, and ∂E/∂x where a layer before has parameters and needs it.
 
     Parameters
     ----------
@@ -235,7 +235,7 @@ def backward_convolution(  # type: ignore[no-untyped-def]
     scale(error.reshape(-1), slope.reshape(-1))
     fill(gradient[layer.begin : layer.end], ZERO)
     room = _divide(layer, aside)
-    if layer.passes_back:
+    if _passes_back(layer):
         _turn(layer, parameters, room.turned)
     if layer.splits:
         _backward_split(layer, x, error, back, room, gradient)
@@ -243,8 +243,14 @@ def backward_convolution(  # type: ignore[no-untyped-def]
     for picture in range(len(x)):
         _put_inside(layer, x[picture], room.pictures)
         _add_gradient(layer, room.pictures, error[picture], gradient)
-        if layer.passes_back:
+        if _passes_back(layer):
             _pass_back(layer, room, error[picture], back[picture])
+
+
+@loop
+def _passes_back(layer):  # type: ignore[no-untyped-def]
+    """Tell whether ∂E/∂x is asked for."""
+    return layer.passes_back > 0 and layer.for_norm == 0
 
 
 @loop
@@ -253,7 +259,7 @@ def _backward_split(layer, x, error, back, room, gradient):  # type: ignore[no-u
     n_out, n_in, n_pieces = layer.channels_out, layer.channels, layer.kernel_height
     _, _, high, wide = _sizes(layer)
     seen, size = layer.kernel_width * n_out, high * wide * n_out
-    is_split = layer.passes_back and n_in >= FEWEST
+    is_split = _passes_back(layer) and n_in >= FEWEST
     adds_split = layer.kernel_width * n_in >= FEWEST_SEEN
     kernel = address(gradient[layer.weight :])
     for first in range(0, len(x), _at_once(layer)):
@@ -266,7 +272,7 @@ def _backward_split(layer, x, error, back, room, gradient):  # type: ignore[no-u
         else:
             _put_inside(layer, x[picture], room.pictures)
             _add_gradient(layer, room.pictures, error[picture], gradient)
-        if layer.passes_back and not is_split:
+        if _passes_back(layer) and not is_split:
             _pass_back(layer, room, error[picture], back[picture])
     if not is_split:
         return
@@ -303,6 +309,71 @@ def _add_to_bias(layer, delta, gradient):  # type: ignore[no-untyped-def]
         for place in range(places):
             for channel in range(n_out):
                 of_bias[channel] += delta[place * n_out + channel]
+
+
+@loop
+def divide_gradient(layer, norm, parameters, delta, aside, gradient):  # type: ignore[no-untyped-def]
+    """Of the gradient for normalized inputs make that of the kernel, and that of the normalization.
+
+    The inputs are y = γ x̂ + β within a picture, and 0 in its border. So with G = Σ x̂ δ, which
+    `backward_convolution` found as if inputs were x̂, and D = Σ δ of the neurons for which a place
+    of the kernel lies within the picture: ∂E/∂K = γ G + β D, ∂E/∂γ = Σ K G and ∂E/∂β = Σ K D.
+    Errors need not be passed back to the inputs for that.
+
+    Parameters
+    ----------
+    layer, norm : record
+        The convolution, and the normalization of the inputs before it.
+    parameters : numpy.ndarray
+        All parameters of the network.
+    delta : numpy.ndarray
+        Node errors δ, shape (batch, n_out).
+    aside : numpy.ndarray
+        Room to work in.
+    gradient : numpy.ndarray
+        Gradient of all parameters; G stands where that of the kernel will.
+    """
+    n_in, n_out = layer.channels, layer.channels_out
+    total, seen = aside[: layer.n_out], aside[layer.n_out : layer.n_out + n_out]
+    copy(delta[0], total)
+    for example in range(1, len(delta)):
+        add(delta[example], total)
+    fill(gradient[norm.begin : norm.end], ZERO)
+    first = layer.weight
+    for i in range(layer.kernel_height):
+        for j in range(layer.kernel_width):
+            _add_seen(layer, i, j, total, seen)
+            for k in range(n_in):
+                scale, shift = parameters[norm.scale + k], parameters[norm.offset + k]
+                of_scale, of_shift = ZERO, ZERO
+                for n in range(n_out):
+                    found, weight = gradient[first + n], parameters[first + n]
+                    of_scale += weight * found
+                    of_shift += weight * seen[n]
+                    gradient[first + n] = scale * found + shift * seen[n]
+                gradient[norm.scale + k] += of_scale
+                gradient[norm.offset + k] += of_shift
+                first += n_out
+
+
+@loop
+def _add_seen(layer, i, j, total, seen):  # type: ignore[no-untyped-def]
+    """Add up, by channels, errors of the neurons that see pixels by a place of the kernel."""
+    n_out = layer.channels_out
+    top, bottom = _within(layer.top - i, layer.stride, layer.height, layer.height_out)
+    left, right = _within(layer.left - j, layer.stride, layer.width, layer.width_out)
+    fill(seen, ZERO)
+    for row in range(top, bottom):
+        for column in range(left, right):
+            place = (row * layer.width_out + column) * n_out
+            for n in range(n_out):
+                seen[n] += total[place + n]
+
+
+@loop
+def _within(before, stride, n, n_neurons):  # type: ignore[no-untyped-def]
+    """Return from and to which neuron the pixel, `before` less than its stride, is one of n."""
+    return max(0, -(-before // stride)), min(n_neurons, (n - 1 + before) // stride + 1)
 
 
 @loop

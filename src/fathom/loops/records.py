@@ -51,6 +51,7 @@ LAYER = np.dtype(
         ("top", np.int64),  # rows of zeros above the picture
         ("left", np.int64),
         ("is_max", np.int64),
+        ("for_norm", np.int64),  # whether it finds the gradient of what normalizes its inputs, too
         # normalization only
         ("running", np.int64),  # first of its statistics
         ("scale", np.int64),

@@ -185,6 +185,7 @@ def pack(network: Network, input_shape: Shape, *, is_by_role: bool) -> Packing:
     factors = rate_factors(parameters) if is_by_role else transform(lambda _: 1.0, parameters)
     packer = _Packer(input_shape)
     packer.add_all(network.layers, parameters.layers, factors.layers)
+    _spare_inputs(packer.records)
     return Packing(
         _as_chain(network, packer), np.array(packer.pieces, PIECE),
         np.concatenate(packer.statistics) if needs_pictures(network) else None,
@@ -245,6 +246,13 @@ class _Packer:
         self.widest = max(self.widest, width)
         self.records.append(record)
         return self.records[-1]
+
+
+def _spare_inputs(records: list[Any]) -> None:
+    """Have a convolution right behind a normalization of the inputs find the gradient of both."""
+    if len(records) > 1 and (records[0]["kind"], records[1]["kind"]) == (NORM, CONVOLUTION):
+        is_plain = records[0]["keep"] == 1 and not records[0]["join"] and not records[1]["join"]
+        records[1]["for_norm"] = is_plain
 
 
 def _as_chain(network: Network, packer: _Packer) -> Chain:
