@@ -12,7 +12,7 @@ import numpy as np
 
 from fathom.loops.compiling import loop
 from fathom.loops.meeting import add_up
-from fathom.loops.moving import copy, fill
+from fathom.loops.moving import LINE, copy, fill
 from fathom.loops.numerics import ONE, ZERO
 
 
@@ -44,16 +44,42 @@ def forward_norm(layer, parameters, statistics, x, normalized, y, company):  # t
     mean, factor = statistics[first : first + n], statistics[first + 3 * n : first + 4 * n]
     if company.n_examples > 0:
         mean = statistics[first + 2 * n : first + 3 * n]
-        _measure(layer, statistics, _rows(x, n), mean, factor, company)
+        _measure(layer, statistics, x, mean, factor, company)
     else:
         for k in range(n):
             factor[k] = _one_over_spread(statistics[first + n + k], layer.epsilon)
     scale, shift = parameters[layer.scale : layer.scale + n], parameters[layer.offset :]
-    values, steady, out = _rows(x, n), _rows(normalized, n), _rows(y, n)
+    n_wide = _width(n, x.size)
+    values, steady, out = _rows(x, n_wide), _rows(normalized, n_wide), _rows(y, n_wide)
+    means, factors = _repeat(mean, n, n_wide), _repeat(factor, n, n_wide)
+    scales, shifts = _repeat(scale, n, n_wide), _repeat(shift, n, n_wide)
     for r in range(len(values)):
-        for k in range(n):
-            steady[r, k] = (values[r, k] - mean[k]) * factor[k]
-            out[r, k] = steady[r, k] * scale[k] + shift[k]
+        for k in range(n_wide):
+            steady[r, k] = (values[r, k] - means[k]) * factors[k]
+            out[r, k] = steady[r, k] * scales[k] + shifts[k]
+
+
+@loop
+def _width(n, size):  # type: ignore[no-untyped-def]
+    """Return how many numbers make a row: of several rows where features fill no register."""
+    return n * LINE if n < LINE // 2 and size % (n * LINE) == 0 else n
+
+
+@loop
+def _repeat(row, n, n_wide):  # type: ignore[no-untyped-def]
+    """Return n features as often as so many numbers take."""
+    wide = np.empty(n_wide, np.float32)
+    for k in range(n_wide):
+        wide[k] = row[k % n]
+    return wide
+
+
+@loop
+def _fold(wide, row):  # type: ignore[no-untyped-def]
+    """Write sums of features that were repeated as one for each."""
+    fill(row, ZERO)
+    for k in range(len(wide)):
+        row[k % len(row)] += wide[k]
 
 
 @loop
@@ -68,22 +94,26 @@ def _rows_of_all(layer, company):  # type: ignore[no-untyped-def]
 
 
 @loop
-def _measure(layer, statistics, values, mean, factor, company):  # type: ignore[no-untyped-def]
+def _measure(layer, statistics, x, mean, factor, company):  # type: ignore[no-untyped-def]
     """Work out μ and 1 / √(σ² + ε) of a batch, and let the running statistics follow."""
     n, first = len(mean), layer.running
     share = np.float32(1.0 / _rows_of_all(layer, company))
-    variance = np.zeros(n, np.float32)
-    fill(mean, ZERO)
+    n_wide = _width(n, x.size)
+    values, total, variance = _rows(x, n_wide), np.zeros(n_wide, np.float32), np.empty_like(mean)
     for r in range(len(values)):
-        for k in range(n):
-            mean[k] += values[r, k]
+        for k in range(n_wide):
+            total[k] += values[r, k]
+    _fold(total, mean)
     add_up(company, mean)
     for k in range(n):
         mean[k] *= share
+    means = _repeat(mean, n, n_wide)
+    fill(total, ZERO)
     for r in range(len(values)):
-        for k in range(n):
-            off = values[r, k] - mean[k]
-            variance[k] += off * off
+        for k in range(n_wide):
+            off = values[r, k] - means[k]
+            total[k] += off * off
+    _fold(total, variance)
     add_up(company, variance)
     kept = np.float32(layer.momentum)
     for k in range(n):
