@@ -283,6 +283,24 @@ def test_convolutions(kernel, stride, padding, before):
 
 
 @pytest.mark.parametrize(
+    ("layers", "finds_both"),
+    [((BatchNorm(), Conv2D(channels=2)), True),
+     ((BatchNorm(), Activation(), Conv2D(channels=2)), False),
+     ((BatchNorm(), Dropout(rate=0.5), Conv2D(channels=2)), False),
+     ((BatchNorm(), Residual(layers=(Conv2D(channels=2),))), False),
+     ((Residual(layers=(BatchNorm(), Conv2D(channels=2))),), False),
+     ((Conv2D(channels=2), BatchNorm(), Conv2D(channels=2)), False)],
+)  # fmt: skip
+def test_only_of_inputs_normalized_right_before_it_a_convolution_finds_the_gradient(
+    layers, finds_both
+):
+    shape = PICTURES.shape[1:]
+    architecture = described(*layers, Flatten(), SOFTMAX, shape=shape)
+    packed = pack(build(architecture, jax.random.key(0)), shape, is_by_role=False)
+    assert packed.chain.layers["for_norm"].any() == finds_both
+
+
+@pytest.mark.parametrize(
     ("pool", "end"),
     [(MaxPool(), GlobalAveragePool()), (AveragePool(size=3), Flatten()),
      (MaxPool(size=3), GlobalAveragePool())],

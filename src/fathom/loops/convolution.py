@@ -372,7 +372,7 @@ def _add_seen(layer, i, j, total, seen):  # type: ignore[no-untyped-def]
 
 @loop
 def _within(before, stride, n, n_neurons):  # type: ignore[no-untyped-def]
-    """Return from and to which neuron the pixel, `before` less than its stride, is one of n."""
+    """Return from and to which neuron r the pixel r · stride - before is one of n."""
     return max(0, -(-before // stride)), min(n_neurons, (n - 1 + before) // stride + 1)
 
 
