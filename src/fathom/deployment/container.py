@@ -179,13 +179,10 @@ def unpack(content: bytes) -> tuple[dict[str, np.ndarray], dict[str, str], bytes
 
 def _split(content: bytes) -> tuple[dict[str, Any], bytes]:
     if len(content) < 8:
-        raise _damaged(f"{len(content)} bytes in all")
+        raise _no_model(f"{len(content)} bytes in all")
     length = struct.unpack("<Q", content[:8])[0]
     if length >> 56:  # no file of ours, however damaged, begins with eight bytes like these
-        raise ModelFileError(
-            "a model file", got="a file of another kind",
-            hint="give what Fathom has saved; in a command it comes before the data",
-        )  # fmt: skip
+        raise _no_model("a file of another kind")
     if not 2 <= length <= min(MAX_HEADER_BYTES, len(content) - 8):
         raise _damaged(f"a header length of {length:,}")
     raw = content[8 : 8 + length]
@@ -218,6 +215,13 @@ def _check_entry(name: str, entry: object) -> tuple[int, int]:
     if stop - begin != math.prod(shape) * DTYPES[dtype].itemsize:
         raise _damaged(f"{stop - begin:,} bytes for {name!r} of shape {str(shape)[:60]}")
     return begin, stop
+
+
+def _no_model(got: str) -> ModelFileError:
+    return ModelFileError(
+        "a model file", got=got,
+        hint="give what Fathom has saved; in a command it comes before the data",
+    )  # fmt: skip
 
 
 def _damaged(got: str) -> ModelFileError:
