@@ -279,6 +279,7 @@ export interface FormColumn {
 
 export interface HeldOutRow {
   row: number;
+  place: number | null;
   cells: (string | null)[];
   truth: boolean | number | string;
   said: boolean | number | string;

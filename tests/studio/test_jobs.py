@@ -3,6 +3,7 @@
 import json
 import subprocess
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -134,7 +135,23 @@ def test_rows_kept_apart_are_not_learned_from(tables, table):
     assert "survived" not in parts.x_train.columns
     goal = [None if k < 5 else "ab"[k % 2] for k in range(90)]
     holed = frame.with_columns(pl.Series("survived", goal))
-    assert divide(holed, "survived").frame.height == 85  # five rows have no target
+    some = divide(holed, "survived")
+    assert some.frame.height == 85  # five rows have no target
+    assert frame[some.rows].drop("survived").equals(some.frame.drop("survived"))
+
+
+def test_rows_kept_apart_are_known_by_their_place_in_the_table(tables, tmp_path, monkeypatch):
+    name, place = tables.place_for_upload()
+    place.write_text(ROWS.replace("no\n", "\n", 4))  # rows without a target come first
+    tables.set_name(name, "t.csv")
+    jobs, begun = Jobs(tmp_path / "jobs", tables), []
+    monkeypatch.setattr(jobs, "run", lambda folder, ticket: begun.append(folder))
+    monkeypatch.setattr(jobs, "facts", lambda folder: None)
+    jobs.start(JobRequest(table=name, target="survived"))
+    folder = jobs.folder_of(begun[0])
+    places, kept = np.load(folder / "test_rows.npy"), pl.read_parquet(folder / "test.parquet")
+    assert tables.read(name).frame[places].equals(kept)
+    assert kept.height == 17
 
 
 def test_the_typescript_is_current(request):

@@ -89,6 +89,15 @@ def test_the_rows_of_every_cell_are_those_the_model_says_so_of(results, searched
             results.cell_rows(searched.folder, *wrong)
 
 
+def test_rows_are_known_by_their_place_in_the_table(searched, tmp_path):
+    folder = shutil.copytree(searched.folder, tmp_path / "again")
+    height = pl.read_parquet(folder / "test.parquet").height
+    assert {one.place for one in Results().worst_rows(folder).rows} == {None}  # not noted
+    np.save(folder / "test_rows.npy", 1000 + 2 * np.arange(height))
+    rows = Results().worst_rows(folder).rows
+    assert [one.place for one in rows] == [1001 + 2 * one.row for one in rows]
+
+
 def test_the_reliability_diagram_is_what_counting_gives(results, searched, kept_apart):
     found = results.result(searched.folder).calibration
     assert results.result(searched.folder).spread is None

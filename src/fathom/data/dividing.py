@@ -18,6 +18,8 @@ class Divided:
     ----------
     frame : polars.DataFrame
         All rows that have a target, with it.
+    rows : numpy.ndarray
+        Their numbers in the table, from 0.
     name : str
         The column that is predicted.
     target : Target
@@ -31,6 +33,7 @@ class Divided:
     """
 
     frame: pl.DataFrame
+    rows: np.ndarray
     name: str
     target: Target
     values: np.ndarray
@@ -108,6 +111,7 @@ def divide(
     classes = parsed.values if parsed.target.task == "classes" else None
     training, test = hold_out(len(parsed.rows), fraction, seed, classes)
     return Divided(
-        frame=frame[parsed.rows], name=target, target=parsed.target, values=parsed.values,
-        training=training, test=np.zeros(0, np.int64) if test is None else test,
+        frame=frame[parsed.rows], rows=parsed.rows, name=target, target=parsed.target,
+        values=parsed.values, training=training,
+        test=np.zeros(0, np.int64) if test is None else test,
     )  # fmt: skip

@@ -34,6 +34,8 @@ class HeldOut:
     ----------
     frame : polars.DataFrame
         All rows kept apart, as they came.
+    places : numpy.ndarray or None
+        Their numbers in the table, from 0, where those are known.
     target : Target
         What is predicted.
     rows : numpy.ndarray
@@ -47,6 +49,7 @@ class HeldOut:
     """
 
     frame: pl.DataFrame
+    places: np.ndarray | None
     target: Target
     rows: np.ndarray
     truth: np.ndarray
@@ -55,7 +58,7 @@ class HeldOut:
     guess: Evaluation | None
 
 
-def judge(model: FathomEstimator, frame: pl.DataFrame) -> HeldOut:
+def judge(model: FathomEstimator, frame: pl.DataFrame, places: np.ndarray | None = None) -> HeldOut:
     """Ask a model about rows kept apart, and say how good its answers are.
 
     Parameters
@@ -64,6 +67,8 @@ def judge(model: FathomEstimator, frame: pl.DataFrame) -> HeldOut:
         The model.
     frame : polars.DataFrame
         The rows, with the target.
+    places : numpy.ndarray, optional
+        Their numbers in the table, from 0.
     """
     target, asked = model.schema_.target, _asked(model)
     goal = frame[target.names[0]]
@@ -81,7 +86,7 @@ def judge(model: FathomEstimator, frame: pl.DataFrame) -> HeldOut:
     guess: Evaluation | None = None
     with contextlib.suppress(FathomError, ValueError):  # too few rows to judge by
         found, guess = evaluate(target.task, truth, said, tuple(names))
-    return HeldOut(frame, target, rows, truth, said, found, guess)
+    return HeldOut(frame, places, target, rows, truth, said, found, guess)
 
 
 def _asked(model: FathomEstimator) -> Any:
@@ -164,10 +169,17 @@ def _listed(held: HeldOut, places: Iterable[int], n_all: int) -> RowList:
     return RowList(
         columns=tuple(shown.columns), n_all=n_all,
         rows=tuple(
-            HeldOutRow(row=int(held.rows[place]), cells=line, **_told(held, place))
-            for place, line in zip(chosen, cells, strict=True)
+            HeldOutRow(
+                row=int(held.rows[which]), place=_place(held, which), cells=line,
+                **_told(held, which),
+            )
+            for which, line in zip(chosen, cells, strict=True)
         ),
     )  # fmt: skip
+
+
+def _place(held: HeldOut, which: int) -> int | None:
+    return None if held.places is None else int(held.places[held.rows[which]]) + 1
 
 
 def _told(held: HeldOut, place: int) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from pydantic import Field
 
 from fathom.data.dividing import divide
@@ -74,6 +75,7 @@ class Jobs(Commands[JobTicket]):
             parts.frame[parts.training].write_parquet(folder / "train.parquet")
             if has_test:
                 parts.frame[parts.test].write_parquet(folder / "test.parquet")
+                np.save(folder / "test_rows.npy", parts.rows[parts.test])
             arguments = [
                 "train", "train.parquet", f"--target={request.target}",
                 f"--time-limit={request.time_limit:g}", f"--task={task}",

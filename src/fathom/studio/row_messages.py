@@ -19,6 +19,8 @@ class HeldOutRow(Value):
     ----------
     row : int
         Its number among those kept apart, from 0.
+    place : int or None
+        Its number in the table, from 1; None of searches that did not note it yet.
     cells : tuple of (str or None)
         Its values, without the target.
     truth, said : class or number
@@ -28,6 +30,7 @@ class HeldOutRow(Value):
     """
 
     row: int
+    place: int | None
     cells: tuple[Cell, ...]
     truth: Label
     said: Label
