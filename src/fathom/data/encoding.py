@@ -90,6 +90,8 @@ class NearStandardization:
         Whether centers and scales are such that float32 neither under- nor overflows.
     inverse : numpy.ndarray
         1 / scale of each column, float64.
+    surely_near : float
+        Numbers whose squares add up to less are all finite and near.
 
     Notes
     -----
@@ -111,7 +113,11 @@ class NearStandardization:
         self._center: np.ndarray = center
         self._center_32: np.ndarray = near if is_exact else center
         self._farthest = FARTHEST * scale
-        self._surely_near = float(self._farthest.min()) ** 2
+        self.surely_near = float(self._farthest.min()) ** 2
+
+    def center_of(self, x: np.ndarray) -> np.ndarray:
+        """Return what is taken from rows of float32 or of float64."""
+        return self._center_32 if x.dtype.char == "f" else self._center
 
     def center_one_into(self, x: np.ndarray, room: np.ndarray, whole: np.ndarray) -> bool:
         """Write x - center of one row, shape (columns,), into room, which is a part of the whole.
@@ -121,9 +127,8 @@ class NearStandardization:
         bool
             Whether all of the whole are surely finite and near; if not, `center_into` may know.
         """
-        center = self._center_32 if x.dtype.char == "f" else self._center
-        np.subtract(x, center, out=room, casting="same_kind")
-        return bool(np.dot(whole, whole) < self._surely_near)
+        np.subtract(x, self.center_of(x), out=room, casting="same_kind")
+        return bool(np.dot(whole, whole) < self.surely_near)
 
     def center_into(self, x: np.ndarray, room: np.ndarray) -> bool:
         """Write x - center of float32 or float64 rows, features first, and a last row of ones.
@@ -149,6 +154,6 @@ class NearStandardization:
         room[:, len(x) :] = 0
         room[-1, : len(x)] = 1
         flat = room.reshape(-1)
-        if np.dot(flat, flat) < self._surely_near:  # False for NaN, too
+        if np.dot(flat, flat) < self.surely_near:  # False for NaN, too
             return True
         return bool((np.abs(found) <= self._farthest[:, None]).all())

@@ -10,11 +10,11 @@ import numpy as np
 
 from fathom.data.encoding import NearStandardization, Standardization
 from fathom.data.schema import ImageInput, Schema
+from fathom.estimators.averaging import Chains, Mean
 from fathom.nn.architecture import Architecture
 from fathom.nn.forward import SPACE, Forward, activate_outputs
 from fathom.nn.network import Network
 from fathom.nn.single import SingleRow
-from fathom.nn.spread import over_rows
 from fathom.nn.xla import Array, jitted, jnp
 
 COMPILED_ROWS = 256  # rows of one call; fewer are filled up, so that nothing is recompiled
@@ -38,36 +38,6 @@ class RowsInOrder:
 @jitted()
 def _combine(network: Network, x: Any) -> Array:
     return network.combine(x.astype(jnp.float32))
-
-
-class _Mean:
-    """The mean of the outputs of networks."""
-
-    def __init__(self, forwards: tuple[Forward, ...]) -> None:
-        self.forwards = forwards
-        self._widest = max(forward.widest for forward in forwards)
-        self._n_products = sum(forward.n_products for forward in forwards)
-
-    @classmethod
-    def of(cls, networks: tuple[Network, ...], factor: np.ndarray | None) -> "_Mean | None":
-        """Prepare networks; None where NumPy cannot compute one of them."""
-        found = [Forward.of(network, factor) for network in networks]
-        forwards = tuple(forward for forward in found if forward is not None)
-        return cls(forwards) if len(forwards) == len(networks) else None
-
-    def over_rows(self, work: Callable[[int, int], bool], n_rows: int) -> bool:
-        return over_rows(work, n_rows, self._widest, self._n_products)
-
-    def write(self, rows: np.ndarray, out: np.ndarray) -> None:
-        """Write the outputs for one part of the rows as `Space.given` holds them."""
-        first, *others = self.forwards
-        first.write_outputs(rows, out)
-        if others:
-            one = np.empty_like(out)
-            for forward in others:
-                forward.write_outputs(rows, one)
-                out += one
-            out /= len(self.forwards)
 
 
 class Predictor:
@@ -96,16 +66,17 @@ class Predictor:
         self._schema, self._architecture = schema, architecture
         self._n_features, self._n_outputs = schema.input.n_features, architecture.n_outputs
         self._near = NearStandardization(encoding, self._n_features)
-        self._plain: _Mean | None = None
+        self._plain: Mean | None = None
         if self._near.is_possible and schema.input.kind == "numbers":
-            self._plain = _Mean.of(networks, self._near.inverse)
+            self._plain = Mean.of(networks, self._near.inverse)
         if self._plain is not None:
             self._single = SingleRow(self._plain.forwards, self._n_features + 1)
+            self._chains = Chains(self._plain.forwards, self._near)
 
     @cached_property
-    def _mean(self) -> _Mean | None:
+    def _mean(self) -> Mean | None:
         """The networks for encoded rows; None where some have convolutions."""
-        return _Mean.of(self.networks, None)
+        return Mean.of(self.networks, None)
 
     def try_plain(self, x: object) -> np.ndarray | None:
         """Return the outputs for an array of numbers that needs no further look, else None.
@@ -126,11 +97,14 @@ class Predictor:
                     return single.outputs()
         return self._plain_rows(mean, x) if n_rows else None
 
-    def _plain_rows(self, mean: _Mean, x: np.ndarray) -> np.ndarray | None:
+    def _plain_rows(self, mean: Mean, x: np.ndarray) -> np.ndarray | None:
         """Return the outputs for rows of float32 or float64, None where one is not finite."""
         outputs = np.empty((len(x), self._n_outputs))
+        at_once = self._chains if mean.is_much(len(x)) and self._chains.can(x) else None
 
         def work(begin: int, end: int) -> bool:
+            if at_once is not None and at_once.write(x[begin:end], outputs[begin:end]):
+                return True
             room = SPACE.given(self._n_features + 1, end - begin)
             if not self._near.center_into(x[begin:end], room):
                 return False

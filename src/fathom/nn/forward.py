@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -27,6 +27,24 @@ SPACE = Space()
 """Where each thread computes."""
 
 
+class DenseStep(NamedTuple):
+    """A dense layer whose biases are multiplied by a last input that is 1.
+
+    Attributes
+    ----------
+    weights : numpy.ndarray
+        Float32 of shape (neurons or more, inputs + 1); what is behind the neurons is 0.
+    n_out : int
+        Its neurons.
+    activation : str
+        Name of its activation function; that of the output layer is left out.
+    """
+
+    weights: np.ndarray
+    n_out: int
+    activation: str
+
+
 class Forward:
     """A network prepared for prediction: y = f_L(... f_1(x)) by NumPy, for any number of rows.
 
@@ -40,6 +58,8 @@ class Forward:
         Most numbers it makes of one row at once.
     n_products : int
         Multiplications that one row costs.
+    dense : tuple of DenseStep
+        Its layers, where all are dense and each takes its biases from a row of ones; else none.
 
     Examples
     --------
@@ -68,6 +88,8 @@ class Forward:
         layers = (*network.layers[:-1], last)
         preparation = _Preparation(factor)
         self._steps, _ = preparation.chain(layers, GIVEN, ())
+        is_dense = all(isinstance(layer, (DenseLayer, *PASSING)) for layer in layers)
+        self.dense = tuple(preparation.with_ones) if is_dense and factor is not None else ()
         self._given = network, factor
         self.output_activation = output.activation
         self.n_outputs = len(output.weight)
@@ -116,7 +138,11 @@ class Forward:
 
     def write_outputs(self, x: np.ndarray, out: np.ndarray) -> None:
         """Write a for rows of one part as `Space.given` holds them, shape (rows, outputs)."""
-        out[...] = activate_outputs(self._run(x)[:, : len(out)], self.output_activation).T
+        out[...] = self.outputs(x, len(out))
+
+    def outputs(self, x: np.ndarray, n_rows: int) -> np.ndarray:
+        """Return a for the first rows of those, valid until this thread computes again."""
+        return activate_outputs(self._run(x)[:, :n_rows], self.output_activation).T
 
     def plan(self, values: np.ndarray, space: Space) -> tuple[Calls, np.ndarray]:
         """Return what to call, one after the other, for z of given rows, and where z will lie.
@@ -192,6 +218,7 @@ class _Preparation:
 
     def __init__(self, factor: np.ndarray | None) -> None:
         self.widest, self.n_products = 1, 1
+        self.with_ones: list[DenseStep] = []
         self._factor = factor
 
     def chain(
@@ -238,6 +265,8 @@ class _Preparation:
         activate = IN_PLACE[layer.activation]
         if n_out == 1:  # a second row, of zeros: BLAS multiplies by one row in another order
             weight = np.concatenate([weight, np.zeros_like(weight)])
+        if gets_ones:
+            self.with_ones.append(DenseStep(weight, n_out, layer.activation))
         n_sums, n_values = len(weight), n_out + gives_ones
         self._note(max(weight.shape) + 1, weight.size)
 

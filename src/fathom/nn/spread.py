@@ -1,5 +1,6 @@
 """Spreading: many rows in parts that fit a cache, on all cores."""
 
+import ctypes
 import os
 import sys
 import threading
@@ -8,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache, lru_cache
 from itertools import pairwise
+from pathlib import Path
 from queue import SimpleQueue
 
 import numpy as np
@@ -196,6 +198,20 @@ class _BlasAlone:
 
 blas_alone = _BlasAlone()
 """A context in which BLAS keeps to the threads that call it; any number may be in it at once."""
+
+
+def multiply_address() -> int | None:
+    """Return where NumPy's BLAS has `cblas_sgemm` with whole numbers of 64 bits.
+
+    None where NumPy was not built with OpenBLAS as its wheels are, and nobody knows what it calls.
+    """
+    beside = str(Path(np.__file__).resolve().parent)
+    for library in _blas():
+        if str(Path(library.filepath).resolve()).startswith(beside):
+            function = getattr(library.dynlib, "scipy_cblas_sgemm64_", None)
+            if function is not None:
+                return ctypes.cast(function, ctypes.c_void_p).value
+    return None
 
 
 def _blas() -> list[LibController]:

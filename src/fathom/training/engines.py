@@ -23,7 +23,7 @@ from fathom.nn.keys import host_key
 from fathom.nn.layer import Shape
 from fathom.nn.network import Network, build
 from fathom.nn.normalization import BatchNorm
-from fathom.nn.spread import blas_alone
+from fathom.nn.spread import TILE, blas_alone, multiply_address
 from fathom.training.history import EngineName
 from fathom.training.machine import platform
 from fathom.training.monitor import Deadline
@@ -161,6 +161,11 @@ def are_loops_ready(name: LoopsName = "rows") -> bool:
     return platform() == "cpu" and _is_compiled(name)
 
 
+def are_loops_loaded() -> bool:
+    """Tell whether this process has loops to train by; who only predicts need not load them."""
+    return _PREPARATIONS["rows"].is_ready
+
+
 def _are_settled() -> bool:
     """Tell whether loops for pictures were compiled when that was first asked for."""
     found = _PREPARATIONS["pictures"]
@@ -249,6 +254,8 @@ def warm_up(name: LoopsName = "rows") -> None:
     """Compile loops, or read them, by training a network of two neurons for a step."""
     if not _is_compiled(name):
         _drop_older()
+    if name == "rows":
+        _predict_a_row()
     shape = (2,) if name == "rows" else (2, 2, 1)
     softmax = Dense(units=2, activation="softmax")
     _take_a_step(shape, (softmax,) if name == "rows" else (Flatten(), BatchNorm(), softmax))
@@ -271,6 +278,18 @@ def _take_a_step(shape: Shape, layers: tuple[Layer, ...], batch: int = 2) -> Non
     rows = np.zeros((1, batch), np.int32)
     program.evaluate(program.weights(state), examples)  # first: who finds steps has all
     program.advance(state, examples, rows, 0, np.zeros(1, np.float32), knobs)
+
+
+def _predict_a_row() -> None:
+    """Have a row of either type go through a neuron by loops, which compiles what that takes."""
+    from fathom.loops.prediction import chain_of, sums_of
+
+    multiply = multiply_address()
+    if multiply is not None:
+        layers = [(np.zeros((2, 2), np.float32), 1, "identity")]
+        chain = chain_of(multiply, 1.0, layers, block=TILE, tile=TILE)
+        for kind in (np.float32, np.float64):
+            sums_of(chain, np.zeros(1), np.zeros((1, 1), kind))
 
 
 @contextlib.contextmanager
