@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
-from fathom.data import trees
 from fathom.data.trees import (
     BOOST_FEATURES,
     N_ROUNDS,
@@ -40,28 +39,6 @@ def test_boosted_trees_predict_what_scikit_learn_does(y, n_classes):
     for shown, rounds_done in zip(ours_staged, [1, rounds // 2, rounds], strict=True):
         raw = staged[rounds_done - 1].reshape(len(X), -1)
         np.testing.assert_allclose(shown, raw, atol=1e-6)
-
-
-@pytest.mark.parametrize("pairs", [1, 100, 2**15])
-def test_every_row_falls_into_the_leaf_that_single_steps_lead_to(monkeypatch, pairs):
-    for name in ("PAIRS", "NODES"):
-        monkeypatch.setattr(trees, name, pairs)
-    forest, _ = _grow_forest(X, NUMBERS, 0, 0, wanted=20)
-    rows = X[:60].astype(np.float64)
-    rows[7, 2], rows[8] = np.nan, np.inf  # what is unknown goes right
-    leaves = np.empty((60, 20), int)
-    for row, tree in np.ndindex(leaves.shape):
-        node, after = -1, int(forest.roots[tree])
-        while node != after:
-            node = after
-            is_left = rows[row, forest.feature[node]] <= forest.threshold[node]
-            after = int((forest.left if is_left else forest.right)[node])
-        leaves[row, tree] = node
-    depths = {len(np.unique(leaves[:, tree])) for tree in range(20)}
-    assert len(depths) > 1
-    np.testing.assert_array_equal(forest.leaves(rows, forest.roots), leaves)
-    np.testing.assert_array_equal(forest.leaves(rows, forest.roots[3:3]), leaves[:, 3:3])
-    np.testing.assert_allclose(forest.predict(rows), forest.value[leaves].sum(axis=1))
 
 
 @pytest.mark.parametrize(("y", "n_classes"), [(NUMBERS, 0), (TWO, 2)])

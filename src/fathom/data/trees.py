@@ -2,15 +2,14 @@
 
 import math
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 from scipy.special import logsumexp
 from threadpoolctl import threadpool_limits
 
+from fathom.data.descending import Trees
 from fathom.loading import load
 
 N_FOREST = 100  # trees, at most
@@ -31,118 +30,6 @@ LEAST_ROWS = 30
 RANKED_CODES = 10  # codes up to which a category is ordered by the target's mean
 RANK_ROWS = 10.0  # rows the overall mean counts for in the mean of a category
 LEAST_SHARE = 2e-3  # of a class, before its logarithm is taken
-PAIRS = 2**17  # of a row and a tree that are walked down at once, so that they stay near
-NODES = 2**17  # of the trees that are walked down at once, likewise
-STEPS = 4  # down all trees, after which those that are at a leaf are left out
-
-
-@dataclass(frozen=True)
-class Trees:
-    """Decision trees in flat arrays: at each node left where ``x[feature] <= threshold``.
-
-    Attributes
-    ----------
-    feature, left, right : numpy.ndarray
-        Column that is asked, and nodes that follow, int32; a leaf is followed by itself.
-    threshold : numpy.ndarray
-        Float64.
-    value : numpy.ndarray
-        What a leaf adds to the prediction, float64, shape (nodes, outputs).
-    roots : numpy.ndarray
-        First node of each tree, int32.
-    base : numpy.ndarray
-        What every prediction begins with, shape (outputs,).
-    """
-
-    feature: np.ndarray
-    left: np.ndarray
-    right: np.ndarray
-    threshold: np.ndarray
-    value: np.ndarray
-    roots: np.ndarray
-    base: np.ndarray
-
-    def predict(self, x: np.ndarray) -> np.ndarray:
-        """Return base plus the values of the leaves each row falls into, shape (n, outputs)."""
-        return self._sums(x, self.roots) + self.base
-
-    def predict_stages(self, x: np.ndarray, shares: np.ndarray) -> np.ndarray:
-        """Return what the first trees alone predict, up to each share of them in rising order.
-
-        Returns
-        -------
-        numpy.ndarray
-            Shape (stages, n, outputs).
-        """
-        ends = np.round(shares * len(self.roots)).astype(int)
-        sums, total, begin = [], np.tile(self.base, (len(x), 1)), 0
-        for end in ends:
-            total = total + self._sums(x, self.roots[begin:end])
-            sums.append(total)
-            begin = end
-        return np.stack(sums)
-
-    def _sums(self, x: np.ndarray, roots: np.ndarray) -> np.ndarray:
-        """Return the sum of the leaves that each row falls into, of some trees."""
-        sums = np.empty((len(x), self.value.shape[1]))
-        for part in self.parts(len(x)):
-            sums[part] = self.value.take(self.leaves(x[part], roots), axis=0).sum(axis=1)
-        return sums
-
-    def parts(self, n_rows: int) -> Iterator[slice]:
-        """Yield rows that are walked down some trees at once, part by part."""
-        n = max(1, PAIRS // max(1, min(self._n_at_once, len(self.roots))))
-        return (slice(begin, begin + n) for begin in range(0, n_rows, n))
-
-    def leaves(self, x: np.ndarray, roots: np.ndarray) -> np.ndarray:
-        """Return the leaf that each row falls into, of some trees, shape (n, trees)."""
-        n = self._n_at_once
-        some = (roots[begin : begin + n] for begin in range(0, max(1, len(roots)), n))
-        return np.concatenate([self._walk(x, few) for few in some], axis=1)
-
-    def _walk(self, x: np.ndarray, roots: np.ndarray) -> np.ndarray:
-        """Walk down all ways at once; those at an end are left out of it now and then."""
-        numbers, nodes = x.reshape(-1), np.tile(roots, len(x))
-        kind: type[np.integer[Any]] = np.int32 if x.size < 2**31 else np.int64
-        rows = np.repeat(np.arange(len(x), dtype=kind) * kind(x.shape[1]), len(roots))
-        found, places = nodes.copy(), np.arange(len(nodes), dtype=np.int32)
-        while len(nodes):
-            for _ in range(STEPS):
-                asked = numbers.take(rows + self.feature.take(nodes))
-                nodes = self._children.take(2 * nodes + (asked <= self.threshold.take(nodes)))
-            found[places] = nodes
-            ongoing = np.flatnonzero(self._children.take(2 * nodes) != nodes)
-            nodes, rows, places = nodes[ongoing], rows[ongoing], places[ongoing]
-        return found.reshape(len(x), len(roots))
-
-    @cached_property
-    def _n_at_once(self) -> int:
-        """Trees whose nodes are near together."""
-        return max(1, NODES * len(self.roots) // max(1, len(self.left)))
-
-    @cached_property
-    def _children(self) -> np.ndarray:
-        """Of each node the one to its right, then the one to its left."""
-        return np.stack([self.right, self.left], axis=1).reshape(-1)
-
-    @classmethod
-    def joined(cls, parts: list[dict[str, np.ndarray]], base: np.ndarray) -> Self:
-        """Return the trees of several parts, each numbering its nodes from 0."""
-        sizes = [len(part["feature"]) for part in parts]
-        starts = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int32)
-        shifted = {
-            name: np.concatenate([p[name] + s for p, s in zip(parts, starts, strict=True)])
-            for name in ("left", "right")
-        }
-        return cls(
-            feature=np.concatenate([p["feature"] for p in parts]).astype(np.int32),
-            left=shifted["left"].astype(np.int32),
-            right=shifted["right"].astype(np.int32),
-            threshold=np.concatenate([p["threshold"] for p in parts]).astype(np.float64),
-            value=np.concatenate([p["value"] for p in parts]).astype(np.float64),
-            roots=starts,
-            base=base,
-        )
 
 
 class Growth(NamedTuple):
@@ -261,6 +148,12 @@ class TreeView:
         """How many trees there are in all."""
         return len(self.forest.roots) + (0 if self.boosted is None else len(self.boosted.roots))
 
+    def prepare(self, n_rows: int) -> None:
+        """Make what shows so many rows sooner, where that takes less time than it saves."""
+        for trees in (self.forest, self.boosted):
+            if trees is not None:
+                trees.prepare(n_rows)
+
     def show(self, x: np.ndarray) -> np.ndarray:
         """Return what the trees say of encoded rows, shape (n, columns)."""
         x = _ranked(x, self.ranks)
@@ -365,8 +258,9 @@ def _out_of_bag(
     for tree, rows in enumerate(drawn):
         is_out[rows, tree] = False
     total = np.zeros((len(x), trees.value.shape[1]))
+    trees.prepare(len(x))
     for part in trees.parts(len(x)):
-        leaves = trees.leaves(x[part], trees.roots)
+        leaves = trees.leaves(x[part])
         total[part] = np.einsum("nt,nto->no", is_out[part], trees.value.take(leaves, axis=0))
     n_out = is_out.sum(axis=1, keepdims=True)
     overall = np.bincount(y, minlength=n_classes) / len(y) if n_classes else np.mean(y)[None]

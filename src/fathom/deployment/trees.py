@@ -15,6 +15,7 @@ codes, ``ranks`` (codes of all columns,): the place of every code in its column'
 
 import numpy as np
 
+from fathom.data.descending import Trees
 from fathom.data.features import Layout
 from fathom.data.schema import Target
 from fathom.data.trees import (
@@ -25,7 +26,6 @@ from fathom.data.trees import (
     N_ROUNDS,
     TREE_ROWS,
     Growth,
-    Trees,
     TreeView,
     n_tree_columns,
 )

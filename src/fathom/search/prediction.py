@@ -113,6 +113,7 @@ def to_matrix(
 def show_trees(trees: TreeView, x: np.ndarray) -> np.ndarray:
     """Return what trees say of rows, worked out on several cores where that pays."""
     shown = np.empty((len(x), len(trees.center)))
+    trees.prepare(len(x))  # before threads would all make the same
 
     def show(begin: int, end: int) -> bool:
         shown[begin:end] = trees.show(x[begin:end])

@@ -3,7 +3,8 @@
 import numpy as np
 from onnx import numpy_helper
 
-from fathom.data.trees import LEAST_SHARE, Trees, TreeView
+from fathom.data.descending import Trees
+from fathom.data.trees import LEAST_SHARE, TreeView
 from fathom.deployment.onnx.graph import DOUBLE, FLOAT, INTEGER, ML, Term
 
 

@@ -6,7 +6,8 @@ from dataclasses import replace
 import numpy as np
 from scipy.special import expit
 
-from fathom.data.trees import Trees, TreeView
+from fathom.data.descending import Trees
+from fathom.data.trees import TreeView
 from fathom.deployment.shrinking.units import Model, is_designed, restored_design
 from fathom.deployment.trees import tree_tensors
 

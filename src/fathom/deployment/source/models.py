@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from fathom.data.descending import Trees
 from fathom.data.encoding import Standardization
 from fathom.data.features import TableEncoding
 from fathom.data.schema import ImageInput, TableInput, Target
-from fathom.data.trees import Trees, TreeView
+from fathom.data.trees import TreeView
 from fathom.data.views import NumberViews
 from fathom.deployment.inputs import spelled_codes
 from fathom.deployment.source import parts
