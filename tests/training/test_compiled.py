@@ -413,6 +413,36 @@ def test_a_batch_divided_among_cores_gives_the_same_bytes_each_time(divided, arc
     assert len(found) == 1
 
 
+def test_examples_of_another_call_are_not_taken_for_those_before():
+    architecture = described(Dense(units=5), SOFTMAX)
+    loops = make_loop_program(make_plan(architecture, Recipe()), (9,))
+    rows, rates = np.arange(34, dtype=np.int32).reshape(2, BATCH), np.zeros(2, np.float32)
+    state, losses, knobs = loops.start(build(architecture, host_key(0))), [], Knobs(0.0, 0.0)
+    each = [examples(NUMBERS, CLASSES), examples(NUMBERS[::-1].copy(), CLASSES)]
+    for known in (*each, *each):
+        state, sums, _ = loops.advance(loops.fresh(state), known, rows, (0,), rates, knobs)
+        losses.append(float(sums.loss))
+    assert losses[:2] == losses[2:]
+    assert losses[0] != losses[1]
+
+
+def test_what_is_dropped_comes_of_seed_start_and_call():
+    architecture = described(Dense(units=50), Dropout(rate=0.5), SOFTMAX)
+    loops = make_loop_program(make_plan(architecture, Recipe()), (9,))
+    network, known = build(architecture, host_key(0)), examples(NUMBERS, CLASSES)
+    rows, rates = np.arange(BATCH, dtype=np.int32)[None], np.zeros(1, np.float32)
+    losses = {
+        (seed, start, call): float(
+            loops.advance(
+                loops.start(network), known, rows, loops.draw(seed, start, call), rates,
+                Knobs(0.0, 0.0),
+            )[1].loss
+        )
+        for seed, start, call in itertools.product(range(2), repeat=3)
+    }  # fmt: skip
+    assert len(set(losses.values())) == len(losses)
+
+
 def test_parts_of_a_batch_drop_what_the_whole_does(divided):
     layers = Dense(units=40, activation="identity"), Dropout(rate=0.5), SOFTMAX
     architecture = described(*layers, shape=(1,))

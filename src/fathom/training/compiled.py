@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 
@@ -40,6 +40,9 @@ _OPTIMIZERS = ("adam", "adamw")
 EVALUATION_ROWS = 256  # examples evaluated at once: their activations stay near the core
 EVALUATION_PICTURES = 32
 
+Drawn: TypeAlias = tuple[int, ...]
+"""What random numbers come from."""
+
 
 @dataclass(frozen=True)
 class Row:
@@ -66,6 +69,7 @@ class Walker:
     rooms: tuple[Room, ...] = ()
     gradients: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.float32))
     rooms_are_for: tuple[int, int, int] = (0, 0, 0)
+    known: tuple[Examples, Known] | None = None  # the examples it saw last, and as loops take them
 
     @property
     def now(self) -> Learner:
@@ -84,6 +88,12 @@ class Walker:
             self.gradients = _large_room(0 if n_shares else n_rooms * n).reshape(n_rooms, -1)
             self.rooms_are_for = wanted
         return self.rooms
+
+    def as_known(self, examples: Examples) -> Known:
+        """Return examples as loops take them; they are the same in call after call."""
+        if self.known is None or self.known[0] is not examples:
+            self.known = examples, _as_arrays(examples, np.asarray(examples.y))
+        return self.known[1]
 
 
 def can_loop(plan: Plan, network: Network, x: Any) -> bool:
@@ -144,16 +154,16 @@ class LoopProgram:
         """Return the network with these weights."""
         return weights.packing.unpack(weights.parameters, weights.statistics)
 
-    def draw(self, seed: int, start: int, call: int) -> int:
-        """Return the seed of a call's dropout."""
-        return int(np.random.SeedSequence([seed, start, call]).generate_state(1)[0])
+    def draw(self, seed: int, start: int, call: int) -> Drawn:
+        """Return what seeds a call's dropout and augmentation, where it has any."""
+        return seed, start, call
 
     def advance(
         self,
         state: Walker,
         examples: Examples,
         rows: np.ndarray,
-        key: int,
+        key: Drawn,
         rates: np.ndarray,
         knobs: Knobs,
     ) -> tuple[Walker, Sums, bool]:
@@ -163,10 +173,14 @@ class LoopProgram:
         makes_outputs = self.plan.loss != "cross_entropy" and examples.y.ndim == 1
         if len(self.input_shape) > 1 or makes_outputs:
             examples, rows = self._gather(examples, rows, key)
-        known, smoothing = self._as_known(examples, _n_outputs(state.packing), smoothing)
+            known, smoothing = self._as_known(examples, state.packing.n_outputs, smoothing)
+        else:
+            known = state.as_known(examples)
         rules = self._rules(smoothing, float(knobs.weight_decay))
         sums = np.zeros(4 + known.values.shape[1])
-        seeds = np.random.default_rng(key).integers(0, 2**32, len(rows), np.uint32)
+        seeds = np.zeros(len(rows), np.uint32)
+        if state.packing.drops:
+            seeds = np.random.default_rng(_seed_of(key)).integers(0, 2**32, len(rows), np.uint32)
         rates = rates.astype(np.float64)
         n_broken = self._take_steps(state, rules, known, rows, rates, seeds, sums)
         state.n_steps, state.origin = state.n_steps + len(rows), None
@@ -199,13 +213,13 @@ class LoopProgram:
         )  # fmt: skip
 
     def _gather(
-        self, examples: Examples, rows: np.ndarray, key: int
+        self, examples: Examples, rows: np.ndarray, key: Drawn
     ) -> tuple[Examples, np.ndarray]:
         """Return the examples of a call one after another, augmented, and their new row numbers."""
         chosen = rows.reshape(-1)
         x = np.asarray(examples.x)[chosen]
         if self.plan.augmentation is not None:
-            x = np.asarray(_augmented(x, jax.random.key(key), self.plan.augmentation))
+            x = np.asarray(_augmented(x, jax.random.key(_seed_of(key)), self.plan.augmentation))
         y, weight = np.asarray(examples.y)[chosen], np.asarray(examples.weight)[chosen]
         own = np.arange(rows.size, dtype=np.int32).reshape(rows.shape)
         return Examples(x, y, weight), own
@@ -213,7 +227,7 @@ class LoopProgram:
     def combine(self, weights: Row, x: Any) -> np.ndarray:
         """Return the sums z of the output layer for rows."""
         chain, x = weights.packing.chain, np.asarray(x)
-        z = np.empty((len(x), _n_outputs(weights.packing)), np.float32)
+        z = np.empty((len(x), weights.packing.n_outputs), np.float32)
         at_once = EVALUATION_ROWS if x.ndim == 2 else EVALUATION_PICTURES
         part = len(x) if x.dtype == np.float32 else EVALUATION_ROWS  # as float32 all at once?
         go = combine if weights.statistics is None else combine_pictures
@@ -231,7 +245,7 @@ class LoopProgram:
     def evaluate(self, weights: Row, examples: Examples) -> Sums:
         """Return loss and score of examples."""
         z = self.combine(weights, examples.x)
-        known, _ = self._as_known(examples, _n_outputs(weights.packing), 0.0)
+        known, _ = self._as_known(examples, weights.packing.n_outputs, 0.0)
         sums = np.zeros(4 + known.values.shape[1])
         compare(
             self._rules(0.0, 0.0), z, known.classes.copy(), known.values.copy(),
@@ -269,6 +283,10 @@ class LoopProgram:
         return Sums(sums[0], score, sums[1])
 
 
+def _seed_of(key: Drawn) -> int:
+    return int(np.random.SeedSequence(key).generate_state(1)[0])
+
+
 @lru_cache(maxsize=128)
 def make_loop_program(plan: Plan, input_shape: Shape, cores: int = 1) -> LoopProgram:
     """Return the program of a plan, for examples of a shape, with so many cores to itself."""
@@ -299,10 +317,6 @@ def _large_room(n: int) -> np.ndarray:
 @jitted(static_argnames="augmentation")
 def _augmented(x: Any, key: Any, augmentation: Any) -> Any:
     return augment(x.astype(jnp.float32), key, augmentation)
-
-
-def _n_outputs(packing: Packing) -> int:
-    return int(packing.chain.layers[-1]["n_out"])
 
 
 def _as_arrays(examples: Examples, y: np.ndarray) -> Known:

@@ -277,7 +277,7 @@ def _take_a_step(shape: Shape, layers: tuple[Layer, ...], batch: int = 2) -> Non
     knobs = Knobs(np.float32(0), np.float32(0))
     rows = np.zeros((1, batch), np.int32)
     program.evaluate(program.weights(state), examples)  # first: who finds steps has all
-    program.advance(state, examples, rows, 0, np.zeros(1, np.float32), knobs)
+    program.advance(state, examples, rows, (0,), np.zeros(1, np.float32), knobs)
 
 
 def _predict_a_row() -> None:

@@ -244,6 +244,7 @@ class _Walk:
         self.epochs: list[Epoch] = []
         self.events: list[Event] = []
         self.best = Best()
+        self.middles = np.arange(self.steps) + 0.5  # of the steps of a call
         self.progress, self.rate_factor, self.learning_rate = 0.0, 1.0, 0.0
         self.n_calls, self.n_rollbacks, self.n_calls_before = 0, 0, 0
         self.is_shortened, self.has_given_up = False, False
@@ -388,7 +389,7 @@ class _Walk:
                 )
             calls_left = self.hurried[begun] = max(1, int(affordable))
         share = (1.0 - self.progress) / calls_left
-        middle = self.progress + share * (np.arange(self.steps) + 0.5) / self.steps
+        middle = self.progress + share * self.middles / self.steps
         self.progress += share
         full = self.recipe.learning_rate * self.rate_factor
         rates = full * learning_rate_factors(self.recipe.schedule, middle)

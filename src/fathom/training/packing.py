@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -90,6 +91,26 @@ class Packing:
     others: Network
     outline: Network
     is_on_host: bool
+
+    @cached_property
+    def kinds(self) -> frozenset[int]:
+        """The kinds of layers there are."""
+        return frozenset(self.chain.layers["kind"].tolist())
+
+    @cached_property
+    def n_parameters(self) -> int:
+        """How many parameters steps change."""
+        return int(self.chain.layers[-1]["end"])
+
+    @cached_property
+    def n_outputs(self) -> int:
+        """Neurons of the output layer."""
+        return int(self.chain.layers[-1]["n_out"])
+
+    @cached_property
+    def drops(self) -> bool:
+        """Whether there is dropout."""
+        return bool((self.chain.layers["keep"] < 1).any())
 
     def unpack(self, row: np.ndarray, statistics: np.ndarray | None) -> Network:
         """Return the network with the parameters of a row, and these statistics."""

@@ -41,7 +41,7 @@ def learning_rate_factors(schedule: str, progress: np.ndarray) -> np.ndarray:
     Loshchilov, Hutter (2016). SGDR. arXiv:1608.03983. Smith, Topin (2017). Super-convergence.
     arXiv:1708.07120. Holzmüller, Grinsztajn, Steinwart (2024). arXiv:2407.04491 (cosine_bumps).
     """
-    t = np.clip(np.asarray(progress, np.float64), 0.0, 1.0)
+    t = np.minimum(np.maximum(np.asarray(progress, np.float64), 0.0), 1.0)
     if schedule == "constant":
         return np.ones_like(t)
     if schedule == "linear":

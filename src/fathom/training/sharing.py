@@ -149,14 +149,14 @@ def n_parts(packing: Packing, batch: int, cores: int) -> int:
         return 1
     if has_pictures(packing):
         return min(cores, batch)
-    work = batch * int(packing.chain.layers[-1]["end"])
+    work = batch * packing.n_parameters
     has_unit = bool(packing.chain.layers["splits"].any())
     return max(1, min(cores, batch // FEWEST_IN_PART[has_unit], work // WORK_OF_PART[has_unit]))
 
 
 def has_pictures(packing: Packing) -> bool:
     """Tell whether examples are pictures."""
-    return not {CONVOLUTION, POOL}.isdisjoint(packing.chain.layers["kind"].tolist())
+    return not packing.kinds.isdisjoint((CONVOLUTION, POOL))
 
 
 def takes_few_at_once(packing: Packing) -> bool:
@@ -164,20 +164,21 @@ def takes_few_at_once(packing: Packing) -> bool:
 
     Where a normalization looks at all of them, they go through each layer together.
     """
-    return has_pictures(packing) and NORM not in packing.chain.layers["kind"]
+    return has_pictures(packing) and NORM not in packing.kinds
 
 
 def _most_sums(packing: Packing) -> int:
     """Return how many sums cores tell each other at once: two a feature of a normalization."""
+    if NORM not in packing.kinds:
+        return 0
     layers = packing.chain.layers
     return 2 * int(layers["channels"][layers["kind"] == NORM].max(initial=0))
 
 
 def is_wide(packing: Packing, batch: int, cores: int) -> bool:
     """Tell whether a network is of dense layers alone, and worth dividing its neurons."""
-    layers = packing.chain.layers
-    is_dense = set(layers["kind"].tolist()) <= {DENSE, ACTIVATION}
-    n, fewest = int(layers[-1]["end"]), FEWEST_SHARED if cores > 1 else FEWEST_ALONE
+    is_dense = packing.kinds <= {DENSE, ACTIVATION}
+    n, fewest = packing.n_parameters, FEWEST_SHARED if cores > 1 else FEWEST_ALONE
     return is_dense and n >= fewest and batch * n >= WIDE
 
 
