@@ -1,6 +1,7 @@
 """What is learned, from which rows, and what a command makes of a table that is not fit for it."""
 
 import os
+import re
 
 import numpy as np
 import polars as pl
@@ -129,7 +130,7 @@ def test_row_64_noise_is_called_noise(fathom, write):
     table = write(small(3000, 1, y=rng.choice(["heads", "tails"], 3000)))
     run = fathom("train", table, "--target", "y", "--time-limit", 1.5)
     assert "No better than guessing: " in run.out
-    assert "(log loss 0.69" in run.out
+    assert re.search(r"\(log loss 0\.(69|7)", run.out)  # of guessing .693
 
 
 def test_numbers_go_round(fathom, write, tmp_path):
