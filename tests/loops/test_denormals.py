@@ -51,7 +51,7 @@ def test_no_mean_stays_small_for_ever_and_numpy_computes_as_before(units, batch,
     mean = state.learner.mean[first:]
     mean[own] = 1.2e-38  # a step later it has not all its digits
     rows, knobs = np.arange(batch, dtype=np.int32)[None], Knobs(np.float32(0), np.float32(0))
-    program.advance(state, known, rows, 0, np.full(1, 1e-3, np.float32), knobs)
+    program.advance(state, known, rows, (0,), np.full(1, 1e-3, np.float32), knobs)
     assert mean[own].any() != IS_KNOWN_HOW
     assert mean[: 3 * units].any()
     program.combine(program.weights(state), x)

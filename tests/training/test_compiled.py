@@ -88,7 +88,7 @@ def assert_same_steps(architecture, recipe, x, y, atol=2e-5, *, hurries=True, ba
     knobs = Knobs(jnp.float32(recipe.weight_decay), jnp.float32(recipe.label_smoothing))
     loops = make_loop_program(plan, known.x.shape[1:])
     by_xla, sums, z, judged = steps_of_xla(plan, network, known, rows, rates, knobs, hurries)
-    by_loops, ours, is_finite = loops.advance(loops.start(network), known, rows, 0, rates, knobs)
+    by_loops, ours, is_finite = loops.advance(loops.start(network), known, rows, (0,), rates, knobs)
     assert is_finite
     np.testing.assert_allclose(ours.loss, sums.loss, rtol=1e-4)
     np.testing.assert_allclose(ours.score, sums.score, rtol=1e-4, atol=1e-3)
@@ -144,7 +144,7 @@ def test_any_number_of_cores_takes_the_same_steps_to_the_bit(wide):
     found, z = [], []
     for cores in (1, 2, 3):
         loops = make_loop_program(make_plan(WITH_DROPOUT, Recipe()), (9,), cores)
-        state, sums, _ = loops.advance(loops.start(network), known, rows, 5, rates, knobs)
+        state, sums, _ = loops.advance(loops.start(network), known, rows, (5,), rates, knobs)
         found.append((state.learner.parameters.tobytes(), float(sums.loss)))
         z.append(loops.combine(loops.weights(state), NUMBERS))
     assert found == [found[0]] * 3
@@ -212,10 +212,10 @@ def test_a_core_without_a_thread_is_an_error_and_not_waited_for(
 
     monkeypatch.setattr(threading.Thread, "start", start_some)
     with pytest.raises(TrainingError, match=r"a thread for each core.*can't start new thread"):
-        loops.advance(state, known, rows, 0, np.zeros(3, np.float32), knobs)
+        loops.advance(state, known, rows, (0,), np.zeros(3, np.float32), knobs)
     monkeypatch.undo()
     request.getfixturevalue(way)
-    loops.advance(state, known, rows, 0, np.zeros(3, np.float32), knobs)  # there are threads again
+    loops.advance(state, known, rows, (0,), np.zeros(3, np.float32), knobs)  # threads are back
 
 
 HIDDEN = [name for name in ACTIVATIONS if name != "softmax"]
@@ -386,8 +386,8 @@ def test_a_batch_divided_among_cores_gives_the_same_step(divided, architecture, 
     rows = RNG.integers(0, ROWS, (STEPS, BATCH)).astype(np.int32)
     rates, knobs = np.full(STEPS, 0.01, np.float32), Knobs(jnp.float32(0.1), jnp.float32(0))
     one, several = (make_loop_program(plan, x.shape[1:], n) for n in (1, cores))
-    alone, expected, _ = one.advance(one.start(network), known, rows, 0, rates, knobs)
-    shared, found, _ = several.advance(several.start(network), known, rows, 0, rates, knobs)
+    alone, expected, _ = one.advance(one.start(network), known, rows, (0,), rates, knobs)
+    shared, found, _ = several.advance(several.start(network), known, rows, (0,), rates, knobs)
     assert len(shared.rooms) == cores
     np.testing.assert_allclose(found.loss, expected.loss, rtol=1e-5)
     assert found.score == expected.score
@@ -408,7 +408,7 @@ def test_a_batch_divided_among_cores_gives_the_same_bytes_each_time(divided, arc
     found = set()
     for _ in range(5):
         loops = make_loop_program(make_plan(architecture, Recipe()), (9,), 2)
-        state, sums, _ = loops.advance(loops.start(network), known, rows, 3, rates, knobs)
+        state, sums, _ = loops.advance(loops.start(network), known, rows, (3,), rates, knobs)
         found.add((state.learner.parameters.tobytes(), float(sums.loss)))
     assert len(found) == 1
 
@@ -452,7 +452,7 @@ def test_parts_of_a_batch_drop_what_the_whole_does(divided):
     for cores in (1, 2):
         loops = make_loop_program(make_plan(architecture, Recipe()), (1,), cores)
         state = loops.start(build(architecture, jax.random.key(0)))
-        state, _, _ = loops.advance(state, examples(x, y), rows[None], 0, rates, knobs)
+        state, _, _ = loops.advance(state, examples(x, y), rows[None], (0,), rates, knobs)
         place, n = int(state.packing.chain.layers[0]["slope"]), 16 // cores
         kept.append([room.work[place * n : (place + 40) * n] for room in state.rooms])
     whole, parts = (np.concatenate(each) for each in kept)
@@ -484,7 +484,7 @@ def test_augmented_pictures_are_those_of_the_same_seed():
     rows, rates = np.arange(20, dtype=np.int32).reshape(2, 10), np.full(2, 0.01, np.float32)
     knobs = Knobs(jnp.float32(0), jnp.float32(0))
     losses = [
-        float(loops.advance(loops.start(network), known, rows, key, rates, knobs)[1].loss)
+        float(loops.advance(loops.start(network), known, rows, (key,), rates, knobs)[1].loss)
         for key in (0, 0, 1)
     ]
     assert losses[0] == losses[1] != losses[2]
@@ -539,7 +539,7 @@ def test_dropout_drops_its_share_and_keeps_the_mean():
     losses = []
     for key in (0, 0, 1):
         _, sums, _ = loops.advance(
-            loops.start(network), known, rows, key, np.zeros(1, np.float32), knobs
+            loops.start(network), known, rows, (key,), np.zeros(1, np.float32), knobs
         )
         losses.append(float(sums.loss))
     assert losses[0] == losses[1] != losses[2]  # the same seed drops the same
@@ -573,7 +573,7 @@ def test_a_loss_that_is_not_finite_is_told():
     state = program.start(build(architecture, jax.random.key(0)))
     known, rates = examples(x, CLASSES), np.full(1, 0.1, np.float32)
     kept = program.weights(state).parameters.copy()
-    after, _, is_finite = program.advance(program.fresh(state), known, rows, 0, rates, knobs)
+    after, _, is_finite = program.advance(program.fresh(state), known, rows, (0,), rates, knobs)
     assert not is_finite
     assert after is not state
     np.testing.assert_array_equal(program.weights(state).parameters, kept)
@@ -622,7 +622,7 @@ def test_steps_from_a_state_that_stays_are_those_that_overwrite_it(architecture,
 
     def taken(state):
         for key in range(2):
-            state, sums, is_finite = program.advance(state, known, rows, key, rates, knobs)
+            state, sums, is_finite = program.advance(state, known, rows, (key,), rates, knobs)
             assert is_finite
         return state, float(sums.loss)
 
@@ -654,7 +654,7 @@ def test_weights_that_are_not_finite_are_told_where_the_loss_is(way, request):
     for rate, is_sound in ((1e30, True), (np.inf, False)):
         state = program.start(build(WITH_DROPOUT, jax.random.key(0)))
         rates, knobs = np.full(1, rate, np.float32), Knobs(0.0, 0.0)
-        _, sums, is_finite = program.advance(state, known, rows, 0, rates, knobs)
+        _, sums, is_finite = program.advance(state, known, rows, (0,), rates, knobs)
         assert np.isfinite(sums.loss)
         assert is_finite == is_sound
 
