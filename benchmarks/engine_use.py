@@ -171,8 +171,9 @@ def measure_first_epoch(rounds: int) -> dict[str, float]:
     compileall.compile_dir(str(Path(fathom.__file__).parent), quiet=1)  # as installing does
     cold, warm = [], []
     for _ in range(rounds):
-        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:  # loops may be
-            folder = Path(name)  # compiled there still
+        # Where a command had loops compiled, that may go on there.
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
+            folder = Path(name)
             _write_table(folder / "table.csv")
             cold.append(_first_epoch_s(folder, to_end=True))
             _compile_loops(folder)

@@ -28,7 +28,7 @@ ACTIVATION_CODES: MappingProxyType[str, int] = MappingProxyType(
 """The number of each activation function in the loops."""
 
 IDENTITY, SIGMOID, TANH, RELU, LEAKY_RELU, ELU, SELU, GELU, SILU, MISH, SOFTPLUS = range(11)
-_LEAK = np.float32(0.01)
+LEAK = np.float32(0.01)
 _SELU_SCALE, _SELU_DEPTH = np.float32(1.0507009873554805), np.float32(1.6732632423543772)
 _SELU_LOW = np.float32(1.0507009873554805 * 1.6732632423543772)
 _FLAT = np.float32(20.0)  # beyond it tanh(softplus(z)) is 1 in float32
@@ -86,7 +86,7 @@ def _activate_rarer(function, z, a):  # type: ignore[no-untyped-def] # noqa: C90
     n = len(z)
     if function == LEAKY_RELU:
         for i in range(n):
-            slope = ONE if z[i] >= ZERO else _LEAK
+            slope = ONE if z[i] >= ZERO else LEAK
             a[i], z[i] = slope * z[i], slope
     elif function == ELU:
         for i in range(n):

@@ -15,7 +15,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from fathom.loops.activations import ACTIVATION_CODES, LEAKY_RELU, RELU
+from fathom.loops.activations import ACTIVATION_CODES, LEAK, LEAKY_RELU, RELU
 from fathom.loops.compiling import loop
 from fathom.loops.layouts import turn
 from fathom.loops.moving import fill, room
@@ -31,7 +31,6 @@ STEP = np.dtype(
 )
 """A layer: its first weight, the size of its matrix, neurons (some rows of it may be none), f."""
 _ROWS_FIRST, _AS_IT_IS = 101, 111  # how BLAS is told that rows lie along memory, and not to turn
-_LEAK = np.float32(0.01)
 
 
 class Chain(NamedTuple):
@@ -197,4 +196,4 @@ def _activate(function, z):  # type: ignore[no-untyped-def]
             z[i] = ZERO if z[i] < ZERO else z[i]
     elif function == LEAKY_RELU:
         for i in range(len(z)):
-            z[i] = _LEAK * z[i] if z[i] < ZERO else z[i]
+            z[i] = LEAK * z[i] if z[i] < ZERO else z[i]

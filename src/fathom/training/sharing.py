@@ -172,7 +172,7 @@ def _most_sums(packing: Packing) -> int:
     if NORM not in packing.kinds:
         return 0
     layers = packing.chain.layers
-    return 2 * int(layers["channels"][layers["kind"] == NORM].max(initial=0))
+    return 2 * int(layers["channels"][layers["kind"] == NORM].max())
 
 
 def is_wide(packing: Packing, batch: int, cores: int) -> bool:
